@@ -1,0 +1,1 @@
+"""The wire: what the services say to each other, and the only thing they share about it."""

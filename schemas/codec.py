@@ -1,0 +1,191 @@
+"""Bytes to events and back. The one place that decides whether an event is valid; ingest and the rules service share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from schemas.events import EVENT_ADAPTER, EVENT_MODELS, PREFIX, Event, Retraction
+
+MAX_EVENT_BYTES = 900_000
+"""One event's JSON; a Kafka record carries 1 MiB at most by default, and the dead letter adds headers to it."""
+
+MAX_DEPTH = 12
+"""Levels of nesting in an event; the deepest model has 4."""
+
+_BINARY_TEXT = ("specversion", "id", "source", "type", "time", "subject", "supersedes")
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """`field` is a path such as data.lines.0.quantity; `reason` a sentence that says what is wanted."""
+
+    field: str
+    reason: str
+
+
+class InvalidEvent(Exception):
+    """An event that must not be processed: it belongs in the dead letters.
+
+    `code` is stable (not_json, not_an_object, too_large, too_deep, unknown_type, invalid, id_reused, before_horizon …);
+    `event_id` and `source` are what could be read of them, for the answer and the dead letter's headers.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        errors: tuple[FieldError, ...] = (),
+        event_id: str | None = None,
+        source: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.errors = errors
+        self.event_id = event_id
+        self.source = source
+
+
+def loads(raw: bytes) -> Any:
+    """JSON of strict standard (no NaN, no Infinity); raises InvalidEvent."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidEvent("not_json", f"not valid JSON: {error}") from None
+
+
+def parse(document: Any) -> Event:
+    """One decoded JSON document to a valid event; raises InvalidEvent."""
+    if not isinstance(document, dict):
+        raise InvalidEvent("not_an_object", f"an event is a JSON object, not {_json_name(document)}")
+    _check_depth(document)
+    kind = document.get("type")
+    if isinstance(kind, str) and kind not in EVENT_MODELS:
+        _refuse_type(document, kind)
+    try:
+        return EVENT_ADAPTER.validate_python(document)
+    except ValidationError as error:
+        raise _invalid(document, error) from None
+
+
+def decode(raw: bytes) -> Event:
+    """The JSON bytes of one event in structured mode; raises InvalidEvent."""
+    if len(raw) > MAX_EVENT_BYTES:
+        raise InvalidEvent("too_large", f"the event has {len(raw)} bytes; at most {MAX_EVENT_BYTES} are accepted")
+    return parse(loads(raw))
+
+
+def decode_binary(headers: Mapping[str, str], data: bytes) -> Event:
+    """CloudEvents binary mode: attributes as `ce_…` (Kafka) or `ce-…` (HTTP) headers, the data alone as the body."""
+    if len(data) > MAX_EVENT_BYTES:
+        raise InvalidEvent("too_large", f"the event has {len(data)} bytes; at most {MAX_EVENT_BYTES} are accepted")
+    attributes: dict[str, Any] = {}
+    for header, value in headers.items():
+        name = header.lower().replace("-", "_")
+        if name.startswith("ce_"):
+            attributes[name[3:]] = value
+    document = {name: attributes[name] for name in _BINARY_TEXT if name in attributes}
+    for flag in ("retracted", "history"):
+        if flag in attributes:
+            document[flag] = {"true": True, "false": False}.get(attributes[flag].lower(), attributes[flag])
+    return parse({**document, "data": loads(data) if data else None})
+
+
+def is_binary(headers: Mapping[str, str]) -> bool:
+    """True when the headers carry a binary-mode event."""
+    return any(name.lower().replace("-", "_") == "ce_specversion" for name in headers)
+
+
+def encode(event: Event) -> bytes:
+    """The structured-mode JSON that goes on the topic; decode(encode(event)) == event."""
+    return orjson.dumps(event.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=False))
+
+
+def unknown_fields(document: Mapping[str, Any], event: Event) -> list[str]:
+    """Paths in `document` that the event's model does not know and that were therefore kept out."""
+    if isinstance(event, Retraction):
+        document = {name: value for name, value in document.items() if name != "data"}
+    return sorted(_unknown(document, event, ""))
+
+
+def _unknown(document: Mapping[str, Any], model: BaseModel, path: str) -> Iterator[str]:
+    names = {field.alias or name: name for name, field in type(model).model_fields.items()}
+    names.update({name: name for name in type(model).model_fields})
+    for key, value in document.items():
+        if key not in names:
+            yield f"{path}{key}"
+            continue
+        yield from _unknown_inside(value, getattr(model, names[key]), f"{path}{key}.")
+
+
+def _unknown_inside(value: Any, parsed: Any, path: str) -> Iterator[str]:
+    if isinstance(parsed, BaseModel) and isinstance(value, dict):
+        yield from _unknown(value, parsed, path)
+    elif isinstance(parsed, list) and isinstance(value, list):
+        for index, (raw, item) in enumerate(zip(value, parsed, strict=True)):
+            yield from _unknown_inside(raw, item, f"{path}{index}.")
+
+
+def _check_depth(document: Any) -> None:
+    level, depth = [document], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise InvalidEvent("too_deep", f"the event is nested more than {MAX_DEPTH} levels deep")
+        level = [child for node in level for child in _children(node)]
+
+
+def _children(node: Any) -> list[Any]:
+    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return [child for child in inner if isinstance(child, (dict, list))]
+
+
+def _readable(document: dict[str, Any], name: str) -> str | None:
+    value = document.get(name)
+    return value[:200] if isinstance(value, str) else None
+
+
+def _refuse_type(document: dict[str, Any], kind: str) -> NoReturn:
+    hint = f"; did you mean {PREFIX}{kind}?" if PREFIX + kind in EVENT_MODELS else ""
+    reason = f'"{kind[:80]}" is no event type of Bellwether{hint}'
+    raise InvalidEvent(
+        "unknown_type", reason, (FieldError("type", reason),), _readable(document, "id"), _readable(document, "source")
+    )
+
+
+def _invalid(document: dict[str, Any], error: ValidationError) -> InvalidEvent:
+    errors = tuple(
+        FieldError(_path(item["loc"]), _reason(item["msg"]))
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+    first = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return InvalidEvent(
+        "invalid",
+        f"{first.field}: {first.reason}{more}",
+        errors,
+        _readable(document, "id"),
+        _readable(document, "source"),
+    )
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    # The first element is the union's tag: the type, which the sender knows already.
+    parts = [str(part) for part in location if not (isinstance(part, str) and part in _TAGS)]
+    return ".".join(parts) or "event"
+
+
+_TAGS = frozenset(EVENT_MODELS) | {"retraction"}
+
+
+def _reason(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _json_name(value: Any) -> str:
+    return {list: "a list", str: "a string", type(None): "null", bool: "a boolean"}.get(type(value), "a number")

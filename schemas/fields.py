@@ -1,0 +1,123 @@
+"""The vocabulary of field types: each refuses what is wrong with a sentence that says what is wanted.
+
+All parsing of text happens here, so a value has one meaning whether it came as JSON bytes or as a dict.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
+
+from schemas.currencies import ISO_4217
+
+# Instants outside are a mistyped century, and would make month arithmetic unbounded.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+_DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
+# A word on its own (\S) without control characters: it is a Kafka key and a part of table keys.
+_IDENTIFIER = r"^[^\s\x00-\x1f\x7f]+$"
+
+
+def _text(value: Any, wanted: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"must be {wanted}, not {type(value).__name__}")
+    return value
+
+
+def parse_instant(value: Any) -> datetime:
+    """An RFC 3339 instant with an offset, 1970 to 2199; ValueError says what is missing."""
+    if isinstance(value, datetime):
+        instant = value
+    else:
+        text = _text(value, 'an RFC 3339 instant such as "2026-03-01T09:00:00+08:00"')
+        if len(text) < 11:
+            raise ValueError(f'"{text}" is a date: an instant needs a time and an offset, 2026-03-01T09:00:00+08:00')
+        try:
+            instant = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f'"{text[:40]}" is no RFC 3339 instant such as "2026-03-01T09:00:00+08:00"') from None
+    if instant.tzinfo is None:
+        raise ValueError("has no zone: add an offset such as +08:00 or Z")
+    if not EARLIEST <= instant < LATEST:
+        raise ValueError("lies outside the years 1970 to 2199")
+    return instant
+
+
+def parse_date(value: Any) -> date:
+    """A plain calendar date of the company's zone, YYYY-MM-DD, 1970 to 2199."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        day = value
+    else:
+        text = _text(value, 'a date such as "2026-03-01"')
+        try:
+            day = date.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f'"{text[:40]}" is no date such as "2026-03-01"') from None
+    if not EARLIEST.year <= day.year < LATEST.year:
+        raise ValueError("lies outside the years 1970 to 2199")
+    return day
+
+
+def parse_decimal(value: Any) -> Decimal:
+    """A decimal string with at most 15 digits before and 6 after the point. JSON numbers are refused: they are floats."""
+    if isinstance(value, Decimal):
+        value = format(value, "f")
+    text = _text(value, 'a decimal string such as "1200.50"')
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError(f'"{text[:40]}" is no decimal such as "1200.50" (at most 15 digits before and 6 after the point)')
+    return Decimal(text)
+
+
+def _positive(value: Any) -> Decimal:
+    number = parse_decimal(value)
+    if number <= 0:
+        raise ValueError("must be greater than 0")
+    return number
+
+
+def _not_negative(value: Any) -> Decimal:
+    number = parse_decimal(value)
+    if number < 0:
+        raise ValueError("must not be negative")
+    return number
+
+
+def _currency(value: Any) -> str:
+    code = _text(value, "an ISO 4217 code such as CNY")
+    if code not in ISO_4217:
+        raise ValueError(f'"{code[:10]}" is no ISO 4217 currency code such as CNY')
+    return code
+
+
+def _plain(value: Decimal) -> str:
+    return format(value, "f")
+
+
+_decimal_schema = WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$"})
+_decimal_text = PlainSerializer(_plain, return_type=str, when_used="json")
+
+Instant = Annotated[datetime, BeforeValidator(parse_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+Day = Annotated[date, BeforeValidator(parse_date), WithJsonSchema({"type": "string", "format": "date"})]
+Number = Annotated[Decimal, BeforeValidator(parse_decimal), _decimal_schema, _decimal_text]
+Amount = Annotated[Decimal, BeforeValidator(_positive), _decimal_schema, _decimal_text]
+AmountOrZero = Annotated[Decimal, BeforeValidator(_not_negative), _decimal_schema, _decimal_text]
+Currency = Annotated[str, BeforeValidator(_currency), WithJsonSchema({"type": "string", "enum": sorted(ISO_4217)})]
+
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_IDENTIFIER)]
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_IDENTIFIER)]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Text = Annotated[str, StringConstraints(max_length=4000)]
+JsonMediaType = Annotated[str, StringConstraints(pattern=r"^application/json(;.*)?$", max_length=100)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Wire(BaseModel):
+    """Base of everything on a topic. Unknown fields are kept out (the codec reports them); nothing is coerced."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False, populate_by_name=True)

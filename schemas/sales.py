@@ -1,0 +1,117 @@
+"""The market outside, the customer's profile, and the way from a lead to a contract."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from schemas.fields import Amount, Currency, Day, Identifier, Instant, Label, Share, Slug, Text, Wire
+
+
+class CompetitorActivity(Wire):
+    competitor_id: Identifier
+    kind: Literal["trade_show", "visit", "trial", "tender"]
+    occurred_at: Instant | None = None
+    source: Label | None = None
+    confidence: Share | None = None
+
+
+class ExternalNoted(Wire):
+    kind: Literal["policy", "competitor", "media"]
+    sentiment: Literal["negative", "neutral", "positive"] = "neutral"
+    headline: Label | None = None
+    source: Label | None = None
+    competitor_id: Identifier | None = None
+    noted_at: Instant | None = None
+
+
+ProfileValue = str | bool | int | float | None
+
+
+class ProfileUpdated(Wire):
+    """One section of the archive: changed `fields`, or `confirmed_unchanged`. Decimals are strings."""
+
+    section: Literal["basic", "relationship", "transaction", "external"]
+    fields: Annotated[dict[Slug, ProfileValue], Field(max_length=200)] = {}
+    confirmed_unchanged: bool = False
+    updated_at: Instant | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> ProfileUpdated:
+        if not self.fields and not self.confirmed_unchanged:
+            raise ValueError("give fields, or confirmed_unchanged: true")
+        return self
+
+
+class AssessmentRecorded(Wire):
+    """Somebody's judgement of the prospects, 0 to 100."""
+
+    score: Annotated[int, Field(ge=0, le=100)]
+    assessor: Identifier
+    valid_until: Day | None = None
+    note: Text | None = None
+
+
+class CustomerMilestone(Wire):
+    """A day that calls for care: an opening, an award, an anniversary, a bereavement (kind mourning)."""
+
+    kind: Slug
+    occurs_on: Day
+    note: Text | None = None
+
+
+class RequestLogged(Wire):
+    kind: Slug
+    topic: Label | None = None
+    requested_at: Instant | None = None
+
+
+class CustomerMerged(Wire):
+    """`merged_customer_id` turned out to be this customer."""
+
+    merged_customer_id: Identifier
+
+
+class LeadCreated(Wire):
+    lead_id: Identifier
+    owner: Identifier | None = None
+    channel: Label | None = None
+    campaign: Label | None = None
+
+
+class OpportunityStageChanged(Wire):
+    """`from` is absent for a new opportunity. The confirmations belong to the step from lead to opportunity."""
+
+    opportunity_id: Identifier
+    from_: Annotated[Slug | None, Field(alias="from")] = None
+    to: Slug
+    changed_at: Instant | None = None
+    owner: Identifier | None = None
+    amount: Amount | None = None
+    currency: Currency | None = None
+    close_date: Day | None = None
+    lead_id: Identifier | None = None
+    need_confirmed: bool | None = None
+    budget_confirmed: bool | None = None
+    decision_process_confirmed: bool | None = None
+
+
+class OpportunityStatusChanged(Wire):
+    opportunity_id: Identifier
+    status: Slug
+    changed_at: Instant | None = None
+
+
+class DocumentSent(Wire):
+    kind: Slug
+    opportunity_id: Identifier | None = None
+    sent_at: Instant | None = None
+
+
+class TaskCompleted(Wire):
+    kind: Slug
+    task_id: Identifier | None = None
+    opportunity_id: Identifier | None = None
+    by: Identifier | None = None
+    completed_at: Instant | None = None

@@ -1,0 +1,112 @@
+"""What the rules service says on the warnings topic, and the evidence it says it with."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import orjson
+from pydantic import Field, TypeAdapter
+
+from schemas.fields import EventId, Identifier, Instant, Label, Wire
+
+Change = Literal["raised", "amended", "ended", "withdrawn"]
+Severity = Literal["low", "medium", "high", "critical"]
+Output = Literal["warning", "task", "suggestion"]
+SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
+"""In rising order."""
+
+
+class Bilingual(Wire):
+    """A text for people, in Chinese and English."""
+
+    zh: str
+    en: str
+
+
+class EventRef(Wire):
+    """An event by its name for ever."""
+
+    source: EventId
+    id: EventId
+
+
+class Compared(Wire):
+    """One leaf of the rule's condition with the value it saw. Values are texts: decimals stay exact."""
+
+    fact: str
+    label: Bilingual
+    value: str
+    op: Literal["<", "<=", "==", "!=", ">=", ">", "happened"]
+    threshold: str
+    held: bool
+
+
+class Evidence(Wire):
+    """Why the warning holds: the events behind it (the newest `events` of `events_total`) and the values compared."""
+
+    events: list[EventRef]
+    events_total: int
+    compared: list[Compared]
+    summary: Bilingual
+
+
+class Review(Wire):
+    """R4's demand. `due` = detected_at + `within_hours` by the wall clock; `by` is the superior; a case with such a
+    warning closes only with a decision and at least `quorum` of `departments`."""
+
+    within_hours: Annotated[int, Field(ge=1)]
+    due: Instant
+    departments: list[Label]
+    quorum: Annotated[int, Field(ge=0)]
+
+
+class Warning(Wire):
+    """One revision of a warning. (id, revision) is unique; a repeated one is to be ignored.
+
+    raised     the episode is announced, or announced again after it had been withdrawn
+    amended    the same episode with more evidence, another extent, severity or run
+    ended      the condition stopped at `end`; its ground stays true
+    withdrawn  given what is now known it held at no instant, or it was merged into `merged_into`
+
+    `start` and `end` are the episode's extent as now known (a point has end = start; an open one has no end);
+    `run` is the number of periods in a row for a period streak. `pages_again` tells that this revision is worse than
+    all before: higher severity or longer run. A `historical` warning is filed and pages nobody.
+    """
+
+    id: str
+    revision: Annotated[int, Field(ge=1)]
+    change: Change
+    output: Output
+    rule: Label
+    name: Bilingual
+    customer_id: Identifier
+    subject: str = ""
+    kind: Literal["stretch", "streak", "point"]
+    severity: Severity
+    start: Instant
+    end: Instant | None = None
+    run: int = 0
+    detected_at: Instant
+    first_detected_at: Instant
+    historical: bool = False
+    pages_again: bool = False
+    merged_into: str | None = None
+    evidence: Evidence
+    advice: Bilingual
+    clause: Bilingual
+    clause_source: Label
+    audience: list[Literal["owner", "superior"]] = ["owner", "superior"]
+    review: Review | None = None
+
+
+_ADAPTER: TypeAdapter[Warning] = TypeAdapter(Warning)
+
+
+def encode_warning(warning: Warning) -> bytes:
+    """The JSON on the warnings topic, keyed by customer_id."""
+    return orjson.dumps(warning.model_dump(mode="json", exclude_none=True))
+
+
+def decode_warning(raw: bytes) -> Warning:
+    """Raises pydantic.ValidationError for what is no warning."""
+    return _ADAPTER.validate_json(raw)

@@ -1,0 +1,79 @@
+"""Settings from the environment, read once by a command's entry point and passed on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from schemas.topics import Topics
+
+
+class BadSetting(Exception):
+    """A setting that cannot be used; the message names the variable and what it takes."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an installation sets. Ports are TCP ports on 127.0.0.1 unless `host` says otherwise."""
+
+    kafka: str
+    clock: str
+    timezone: str
+    data_dir: Path
+    database_url: str
+    directory: Path | None
+    topics: Topics
+    partitions: int
+    horizon_months: int
+    host: str
+    ingest_port: int
+    rules_port: int
+    notifier_port: int
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The company's zone."""
+        return ZoneInfo(self.timezone)
+
+
+def read_settings(env: Mapping[str, str]) -> Settings:
+    """Settings with their defaults; raises BadSetting naming the variable at fault."""
+    data_dir = Path(env.get("BELLWETHER_DATA_DIR", ".bellwether"))
+    directory = env.get("BELLWETHER_DIRECTORY")
+    settings = Settings(
+        kafka=env.get("BELLWETHER_KAFKA", "127.0.0.1:9092"),
+        clock=env.get("BELLWETHER_CLOCK", "wall"),
+        timezone=env.get("BELLWETHER_TIMEZONE", "Asia/Shanghai"),
+        data_dir=data_dir,
+        database_url=env.get("BELLWETHER_DATABASE_URL", f"sqlite:///{data_dir / 'notifier.db'}"),
+        directory=Path(directory) if directory else None,
+        topics=Topics(env.get("BELLWETHER_TOPIC_PREFIX", "bellwether")),
+        partitions=_whole(env, "BELLWETHER_PARTITIONS", 8, 1, 10_000),
+        horizon_months=_whole(env, "BELLWETHER_HORIZON_MONTHS", 36, 1, 1200),
+        host=env.get("BELLWETHER_HOST", "127.0.0.1"),
+        ingest_port=_whole(env, "BELLWETHER_INGEST_PORT", 8080, 1, 65535),
+        rules_port=_whole(env, "BELLWETHER_RULES_PORT", 8081, 1, 65535),
+        notifier_port=_whole(env, "BELLWETHER_NOTIFIER_PORT", 8082, 1, 65535),
+    )
+    _check(settings)
+    return settings
+
+
+def _whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = env.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise BadSetting(f'{name} is "{text}": set it to a whole number from {low} to {high}')
+    return int(text)
+
+
+def _check(settings: Settings) -> None:
+    try:
+        ZoneInfo(settings.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise BadSetting(
+            f'BELLWETHER_TIMEZONE is "{settings.timezone}": set it to a zone such as Asia/Shanghai'
+        ) from None
+    if settings.clock not in ("wall", "event") and not settings.clock.startswith("manual:"):
+        raise BadSetting(f'BELLWETHER_CLOCK is "{settings.clock}": set it to wall, event or manual:FILE')
