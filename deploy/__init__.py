@@ -1,0 +1,1 @@
+"""How Bellwether is run: a local Kafka, the development runner, and files for production."""
