@@ -1,0 +1,81 @@
+"""The command line `bellwether`. A subcommand's module is imported only when it runs: --help is quick, Faust is slow."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from services.common.errors import UserError
+from services.common.settings import BadSetting
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a subcommand lives ("module:attribute"), and what --help says of it without looking there."""
+
+    target: str
+    summary: str
+
+
+COMMANDS = {
+    "advance": Entry("services.rules.cli:advance", "Move the event clock of every partition up to an instant."),
+    "backtest": Entry("services.rules.cli:backtest", "Replay past events through the rules and report what they find."),
+    "import": Entry("services.ingest.cli:import_command", "Turn a CSV export into events, to Kafka or to a file."),
+    "ingest": Entry("services.ingest.cli:ingest", "The service that takes events by HTTP and puts them on Kafka."),
+    "notifier": Entry("services.notifier.cli:notifier", "The service that pages people, keeps cases, has the console."),
+    "rules": Entry("services.rules.cli:rules", "The service that watches customers, and its rule files."),
+    "sample": Entry("services.ingest.cli:sample_command", "Make sample events and the people file that fits them."),
+    "schema": Entry("services.common.cli:schema", "Write the JSON Schema of every event."),
+    "topics": Entry("services.common.cli:topics", "Create the Kafka topics."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose subcommands are named in a table and imported on use."""
+
+    def __init__(self, *args: Any, entries: dict[str, Entry], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.entries = entries
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The table's names."""
+        return sorted(self.entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one subcommand; None when the table does not have it."""
+        entry = self.entries.get(cmd_name)
+        if entry is None:
+            return None
+        module, attribute = entry.target.split(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{entry.target} is not a click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in --help, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.entries[name].summary) for name in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a subcommand; what the reader can mend is one sentence and exit code 1, without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except (UserError, BadSetting) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.command(cls=LazyGroup, entries=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="bellwether", prog_name="bellwether")
+def main() -> None:
+    """Early warnings for business-to-business customer relationships.
+
+    Settings come from the environment (BELLWETHER_KAFKA, BELLWETHER_CLOCK, ...); the README lists them.
+    """
+
+
+if __name__ == "__main__":
+    main(prog_name="bellwether")
