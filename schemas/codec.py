@@ -1,9 +1,13 @@
-"""Bytes to events and back. The one place that decides whether an event is valid; ingest and the rules service share it."""
+"""Bytes to events and back.
+
+The one place that decides whether an event is valid; ingest and the rules service share it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NoReturn
 
 import orjson
@@ -16,8 +20,6 @@ MAX_EVENT_BYTES = 900_000
 
 MAX_DEPTH = 12
 """Levels of nesting in an event; the deepest model has 4."""
-
-_BINARY_TEXT = ("specversion", "id", "source", "type", "time", "subject", "supersedes")
 
 
 @dataclass(frozen=True)
@@ -82,18 +84,31 @@ def decode(raw: bytes) -> Event:
 
 def decode_binary(headers: Mapping[str, str], data: bytes) -> Event:
     """CloudEvents binary mode: attributes as `ce_…` (Kafka) or `ce-…` (HTTP) headers, the data alone as the body."""
+    return parse(binary_document(headers, data))
+
+
+def binary_document(headers: Mapping[str, str], data: bytes) -> dict[str, Any]:
+    """The structured-mode document of a binary-mode event, not yet judged.
+
+    Raises InvalidEvent for data that is no JSON or too large.
+    """
     if len(data) > MAX_EVENT_BYTES:
         raise InvalidEvent("too_large", f"the event has {len(data)} bytes; at most {MAX_EVENT_BYTES} are accepted")
-    attributes: dict[str, Any] = {}
+    document: dict[str, Any] = {}
     for header, value in headers.items():
         name = header.lower().replace("-", "_")
         if name.startswith("ce_"):
-            attributes[name[3:]] = value
-    document = {name: attributes[name] for name in _BINARY_TEXT if name in attributes}
+            document[name[3:]] = value
     for flag in ("retracted", "history"):
-        if flag in attributes:
-            document[flag] = {"true": True, "false": False}.get(attributes[flag].lower(), attributes[flag])
-    return parse({**document, "data": loads(data) if data else None})
+        if flag in document:
+            document[flag] = {"true": True, "false": False}.get(document[flag].lower(), document[flag])
+    try:
+        return {**document, "data": loads(data) if data else None}
+    except InvalidEvent as problem:
+        # Only the data is broken: the headers still tell whose event it is.
+        raise InvalidEvent(
+            problem.code, problem.message, (), _readable(document, "id"), _readable(document, "source")
+        ) from None
 
 
 def is_binary(headers: Mapping[str, str]) -> bool:
@@ -114,13 +129,19 @@ def unknown_fields(document: Mapping[str, Any], event: Event) -> list[str]:
 
 
 def _unknown(document: Mapping[str, Any], model: BaseModel, path: str) -> Iterator[str]:
-    names = {field.alias or name: name for name, field in type(model).model_fields.items()}
-    names.update({name: name for name in type(model).model_fields})
+    names = _field_names(type(model))
     for key, value in document.items():
         if key not in names:
             yield f"{path}{key}"
-            continue
-        yield from _unknown_inside(value, getattr(model, names[key]), f"{path}{key}.")
+        elif isinstance(value, (dict, list)):
+            yield from _unknown_inside(value, getattr(model, names[key]), f"{path}{key}.")
+
+
+@cache
+def _field_names(model: type[BaseModel]) -> dict[str, str]:
+    """Attribute names by what a document may call them: the name, or the alias."""
+    names = {name: name for name in model.model_fields}
+    return names | {field.alias: name for name, field in model.model_fields.items() if field.alias}
 
 
 def _unknown_inside(value: Any, parsed: Any, path: str) -> Iterator[str]:

@@ -64,8 +64,8 @@ def topic_specs(prefix: str = "bellwether", partitions: int = 8) -> list[TopicSp
     """Every topic an installation needs. Events, warnings and the changelog share their partition count: they are
     co-partitioned, and a worker refuses to start when they differ.
 
-    The changelog keeps uncompacted records for an hour (min.compaction.lag.ms): a paused worker's stale write must not be
-    the only version that compaction leaves.
+    The changelog keeps uncompacted records for an hour (min.compaction.lag.ms): a paused worker's stale write must not
+    be the only version that compaction leaves.
     """
     topics = Topics(prefix)
     keep = {"cleanup.policy": "delete", "retention.ms": str(365 * DAY_MS)}
