@@ -64,7 +64,7 @@ def parse_date(value: Any) -> date:
 
 
 def parse_decimal(value: Any) -> Decimal:
-    """A decimal string with at most 15 digits before and 6 after the point; JSON numbers are refused: they are floats."""
+    """A decimal string, at most 15 digits before and 6 after the point; JSON numbers are refused: they are floats."""
     if isinstance(value, Decimal):
         value = format(value, "f")
     text = _text(value, 'a decimal string such as "1200.50"')
