@@ -1,4 +1,4 @@
-"""The command line `bellwether`. A subcommand's module is imported only when it runs: --help is quick, Faust is slow."""
+"""The command line `bellwether`. A subcommand is imported only when it runs: Faust is slow, --help should be quick."""
 
 from __future__ import annotations
 

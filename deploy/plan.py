@@ -1,0 +1,82 @@
+"""PURE: what a `make run` will do, decided from the environment before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.common.settings import BadSetting, Settings, read_settings
+
+KAFKA_PORT = "BELLWETHER_KAFKA_PORT"
+DEFAULT_KAFKA_PORT = 9092
+LAST_PORT = 65_535
+
+# name -> the bellwether command that runs it
+SERVICES = {
+    "ingest": ("ingest", "serve"),
+    "rules": ("rules", "run"),
+    "notifier": ("notifier", "serve"),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run: whose broker, which ports, which directory, and whether the last run's data stay."""
+
+    settings: Settings
+    external_kafka: bool
+    kafka_port: int
+    keep: bool
+
+    @property
+    def directory(self) -> Path:
+        """Where the run keeps its things.
+
+        A given broker's topics outlive the run, so the state that belongs to them lies apart from that of local runs.
+        """
+        return self.settings.data_dir / ("run-external" if self.external_kafka else "run")
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Every port of ours, by the variable that changes it."""
+        ports = {
+            "BELLWETHER_INGEST_PORT": self.settings.ingest_port,
+            "BELLWETHER_RULES_PORT": self.settings.rules_port,
+            "BELLWETHER_NOTIFIER_PORT": self.settings.notifier_port,
+        }
+        return ports if self.external_kafka else {KAFKA_PORT: self.kafka_port, **ports}
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Base URL of each service by its name."""
+        return {
+            "ingest": f"http://127.0.0.1:{self.settings.ingest_port}",
+            "rules": f"http://127.0.0.1:{self.settings.rules_port}",
+            "notifier": f"http://127.0.0.1:{self.settings.notifier_port}",
+        }
+
+    def child_env(self, environ: Mapping[str, str], directory: Path, bootstrap: str) -> dict[str, str]:
+        """The environment of the services: ours, with the run's broker and directory (an absolute path)."""
+        return {
+            "BELLWETHER_DATABASE_URL": f"sqlite:///{directory / 'notifier.db'}",
+            "BELLWETHER_DIRECTORY": str(directory / "directory.yaml"),
+            **environ,
+            "BELLWETHER_KAFKA": bootstrap,
+            "BELLWETHER_DATA_DIR": str(directory),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+
+def read_plan(environ: Mapping[str, str]) -> Plan:
+    """The plan that the environment asks for. Raises BadSetting."""
+    port = environ.get(KAFKA_PORT, str(DEFAULT_KAFKA_PORT))
+    if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= LAST_PORT:
+        raise BadSetting(f'{KAFKA_PORT} is "{port}": set it to a whole number from 1 to {LAST_PORT}')
+    external = bool(environ.get("BELLWETHER_KAFKA"))
+    return Plan(
+        settings=read_settings(environ),
+        external_kafka=external,
+        kafka_port=int(port),
+        keep=external or environ.get("KEEP") == "1",
+    )
