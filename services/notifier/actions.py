@@ -1,0 +1,256 @@
+"""PURE: what people may do with a case, and what stands in the way. Every refusal lists all of its reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from schemas.cases import Decision
+from schemas.warnings import Bilingual
+from services.notifier.case import Case, Entry, Held, Outcome, ReviewClock, Verdict
+from services.notifier.people import Directory
+from services.notifier.views import Refusal
+
+MAX_NOTE = 4000
+"""Characters of a comment or reason; the cases topic takes no more."""
+
+DECISIONS: tuple[Decision, ...] = ("act", "watch", "accept", "false_alarm")
+"""What people can decide; "withdrawn" is the service's own."""
+
+
+@dataclass(frozen=True)
+class Acknowledge:
+    actor: str
+
+
+@dataclass(frozen=True)
+class OpenReview:
+    actor: str
+
+
+@dataclass(frozen=True)
+class DecideReview:
+    actor: str
+    decision: Decision
+    note: str
+
+
+@dataclass(frozen=True)
+class Join:
+    """`actor` records that the department takes part."""
+
+    actor: str
+    department: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Comment:
+    actor: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Close:
+    actor: str
+    decision: Decision
+    reason: str
+
+
+Action = Acknowledge | OpenReview | DecideReview | Join | Comment | Close
+
+
+def on_action(case: Case, action: Action, now: datetime, directory: Directory) -> Outcome:
+    """Decide on what somebody wants to do. Outcome.refusals says why not, and then nothing is changed."""
+    reasons = [*_not_now(case, action, directory), *_too_long(action)]
+    if reasons:
+        return _refused(*reasons)
+    match action:
+        case OpenReview():
+            outcome = _open_review(case, action, now, directory)
+        case DecideReview():
+            outcome = _decide(case, action, now, directory)
+        case Join():
+            outcome = _join(case, action, now, directory)
+        case Close():
+            outcome = _close(case, action, now)
+        case Acknowledge():
+            outcome = _acknowledge(case, action, now)
+        case _:
+            outcome = _comment(case, action, now)
+    return outcome
+
+
+def reviewers(case: Case, directory: Directory) -> tuple[str, ...]:
+    """Whose review counts: everybody above the owner, or whoever was asked by escalation."""
+    asked = [person for clock in case.clocks for person in clock.asked]
+    line = directory.responsible(case.customer_id).superiors or directory.ladder(case.customer_id)
+    return tuple(dict.fromkeys((*line, *asked)))
+
+
+def missing_to_close(case: Case) -> tuple[Refusal, ...]:
+    """What the case's warnings still demand; empty when a decision and a reason are enough."""
+    return tuple(reason for held in case.warnings for reason in _demands(held, case.departments_joined))
+
+
+def _demands(held: Held, joined: tuple[str, ...]) -> list[Refusal]:
+    clock = held.clock
+    if clock is None:
+        return []
+    found = []
+    if clock.running:
+        found.append(
+            _refusal(
+                "review_not_opened",
+                f"“{held.name.zh}”尚无上级打开评审",
+                f'no superior has opened the review of "{held.name.en}"',
+            )
+        )
+    elif clock.decided_by is None:
+        found.append(
+            _refusal(
+                "review_not_decided",
+                f"“{held.name.zh}”的评审尚无结论",
+                f'the review of "{held.name.en}" is not decided',
+            )
+        )
+    there = sum(department in clock.departments for department in joined)
+    if there < clock.quorum:
+        found.append(_no_quorum(held, clock, there))
+    return found
+
+
+def _no_quorum(held: Held, clock: ReviewClock, there: int) -> Refusal:
+    names = ", ".join(clock.departments)
+    return _refusal(
+        "quorum",
+        f"“{held.name.zh}”要求 {names} 中至少 {clock.quorum} 个部门介入,目前 {there} 个",
+        f'"{held.name.en}" demands at least {clock.quorum} of the departments {names}; {there} joined so far',
+    )
+
+
+def _acknowledge(case: Case, action: Acknowledge, now: datetime) -> Outcome:
+    if action.actor in case.acknowledged_by:
+        return Outcome(Verdict.ALREADY_DONE)
+    after = replace(case, acknowledged_by=(*case.acknowledged_by, action.actor))
+    return _done(after, Entry("case.acknowledged", now, actor=action.actor))
+
+
+def _open_review(case: Case, action: OpenReview, now: datetime, directory: Directory) -> Outcome:
+    refusal = _not_a_reviewer(case, action.actor, directory)
+    if refusal:
+        return _refused(refusal)
+    after, events = _open_all(case, action.actor, now)
+    return _done(after, *events) if events else Outcome(Verdict.ALREADY_DONE)
+
+
+def _open_all(case: Case, actor: str, now: datetime) -> tuple[Case, list[Entry]]:
+    """Stops every clock that runs now. A warning that comes later starts its own."""
+    events: list[Entry] = []
+    for held in case.warnings:
+        clock = held.clock
+        if clock is not None and clock.running:
+            case = case.with_held(replace(held, review=replace(clock, opened_by=actor)))
+            events.append(Entry("review.opened", now, actor=actor, warning_id=held.id))
+    return case, events
+
+
+def _decide(case: Case, action: DecideReview, now: datetime, directory: Directory) -> Outcome:
+    """Deciding opens what nobody has opened yet."""
+    reasons = [_not_a_reviewer(case, action.actor, directory), *_undecided(action.decision, action.note)]
+    found = [reason for reason in reasons if reason]
+    if found:
+        return _refused(*found)
+    case, events = _open_all(case, action.actor, now)
+    decided = Entry("review.decided", now, action.actor, decision=action.decision, note=action.note.strip())
+    for held in case.warnings:
+        clock = held.clock
+        if clock is not None and clock.decided_by is None:
+            after = replace(clock, decided_by=action.actor, decision=action.decision)
+            case = case.with_held(replace(held, review=after))
+            events.append(replace(decided, warning_id=held.id))
+    return _done(case, *events) if events else Outcome(Verdict.ALREADY_DONE)
+
+
+def _join(case: Case, action: Join, now: datetime, directory: Directory) -> Outcome:
+    known = departments(case, directory)
+    if action.department not in known:
+        listed = ", ".join(known)
+        zh, en = (
+            f"没有“{action.department}”部门;可选:{listed}",
+            f'there is no department "{action.department}": {listed}',
+        )
+        return _refused(_refusal("unknown_department", zh, en))
+    if action.department in case.departments_joined:
+        return Outcome(Verdict.ALREADY_DONE)
+    after = replace(case, departments_joined=(*case.departments_joined, action.department))
+    entry = Entry("intervention.joined", now, actor=action.actor, department=action.department)
+    return _done(after, replace(entry, note=action.note.strip() or None))
+
+
+def departments(case: Case, directory: Directory) -> tuple[str, ...]:
+    """Those the case's warnings ask for, then the others that the directory knows."""
+    asked = [name for clock in case.clocks for name in clock.departments]
+    return tuple(dict.fromkeys((*asked, *sorted(directory.departments()))))
+
+
+def _comment(case: Case, action: Comment, now: datetime) -> Outcome:
+    if not action.text.strip():
+        return _refused(_refusal("empty_comment", "评论不能为空", "a comment needs a text"))
+    return _done(case, Entry("case.commented", now, actor=action.actor, note=action.text.strip()))
+
+
+def _close(case: Case, action: Close, now: datetime) -> Outcome:
+    reasons = [*missing_to_close(case), *_undecided(action.decision, action.reason)]
+    if reasons:
+        return _refused(*reasons)
+    after = replace(case, status="closed", closed_at=now, decision=action.decision)
+    entry = Entry("case.closed", now, actor=action.actor, decision=action.decision, note=action.reason.strip())
+    return _done(after, entry)
+
+
+def _undecided(decision: Decision, reason: str) -> list[Refusal]:
+    found = []
+    if decision not in DECISIONS:
+        listed = ", ".join(DECISIONS)
+        found.append(_refusal("decision", f"请选择决定:{listed}", f"a decision is needed, one of {listed}"))
+    if not reason.strip():
+        found.append(_refusal("reason", "请说明理由", "a reason is needed"))
+    return found
+
+
+def _not_now(case: Case, action: Action, directory: Directory) -> list[Refusal]:
+    found = []
+    if action.actor not in directory.people:
+        zh, en = f"通讯录中没有 {action.actor}", f"{action.actor} is not in the directory"
+        found.append(_refusal("unknown_person", zh, en))
+    if case.status == "closed" and not isinstance(action, Comment):
+        found.append(_refusal("closed", "案件已关闭,只能评论", "the case is closed: it takes comments only"))
+    return found
+
+
+def _too_long(action: Action) -> list[Refusal]:
+    text = "".join(getattr(action, name, "") for name in ("note", "text", "reason"))
+    if len(text) <= MAX_NOTE:
+        return []
+    return [_refusal("too_long", f"文字不能超过 {MAX_NOTE} 字", f"a text has at most {MAX_NOTE} characters")]
+
+
+def _not_a_reviewer(case: Case, actor: str, directory: Directory) -> Refusal | None:
+    allowed = reviewers(case, directory)
+    if actor in allowed:
+        return None
+    names = ", ".join(directory.people[person].name for person in allowed if person in directory.people)
+    return _refusal("not_a_reviewer", f"须由上级评审:{names}", f"the review is for a superior to open: {names}")
+
+
+def _refused(*reasons: Refusal) -> Outcome:
+    return Outcome(Verdict.REFUSED, refusals=reasons)
+
+
+def _done(case: Case, *events: Entry) -> Outcome:
+    return Outcome(Verdict.DONE, case, events=events)
+
+
+def _refusal(code: str, zh: str, en: str) -> Refusal:
+    return Refusal(code, Bilingual(zh=zh, en=en))

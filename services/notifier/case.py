@@ -1,0 +1,192 @@
+"""PURE: a case as a value, and what a decision about it consists of. policy.py and actions.py decide, clerk.py acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from schemas.cases import Decision
+from schemas.warnings import SEVERITIES, Bilingual, Severity
+from services.notifier.views import CaseStatus, Refusal, ReviewState
+
+PageKind = Literal["raised", "amended", "withdrawn", "breached", "nudge", "undelivered", "uncertain"]
+Role = Literal["owner", "superior", "escalation", "fallback"]
+
+
+@dataclass(frozen=True)
+class ReviewClock:
+    """R4's clock of one warning: `holder` is asked to open the review by `due`.
+
+    It runs until somebody entitled opens the review; `breaches` counts the deadlines missed so far.
+    """
+
+    within_hours: int
+    departments: tuple[str, ...]
+    quorum: int
+    due: datetime
+    holder: str
+    asked: tuple[str, ...]
+    breaches: int = 0
+    opened_by: str | None = None
+    decided_by: str | None = None
+    decision: Decision | None = None
+
+    @property
+    def running(self) -> bool:
+        """Nobody has opened the review yet."""
+        return self.opened_by is None
+
+    def state(self, now: datetime) -> ReviewState:
+        """The clock in a word; overdue also after a breach, although the next manager's deadline still runs."""
+        if self.decided_by is not None:
+            return "decided"
+        if self.opened_by is not None:
+            return "opened"
+        return "overdue" if self.breaches or now >= self.due else "waiting"
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a case remembers of one warning; the whole of it stands in the table of warnings."""
+
+    id: str
+    revision: int
+    rule: str
+    name: Bilingual
+    severity: Severity
+    state: Literal["standing", "ended", "withdrawn"]
+    paged: tuple[str, ...] = ()
+    review: ReviewClock | None = None
+
+    @property
+    def clock(self) -> ReviewClock | None:
+        """The review it demands; a withdrawn warning demands none."""
+        return None if self.state == "withdrawn" else self.review
+
+
+@dataclass(frozen=True)
+class Case:
+    """One customer's case. At most one of a customer is open."""
+
+    id: str
+    customer_id: str
+    opened_at: datetime
+    status: CaseStatus = "open"
+    warnings: tuple[Held, ...] = ()
+    acknowledged_by: tuple[str, ...] = ()
+    departments_joined: tuple[str, ...] = ()
+    closed_at: datetime | None = None
+    decision: Decision | None = None
+
+    def held(self, warning_id: str) -> Held | None:
+        """The warning of that id, if the case has it."""
+        return next((held for held in self.warnings if held.id == warning_id), None)
+
+    def with_held(self, held: Held) -> Case:
+        """The case with that warning put in its place, or added."""
+        kept = tuple(held if other.id == held.id else other for other in self.warnings)
+        return replace(self, warnings=kept if self.held(held.id) else (*kept, held))
+
+    @property
+    def severity(self) -> Severity:
+        """The highest of its warnings that are not withdrawn, or of all when all are."""
+        found = [held for held in self.warnings if held.state != "withdrawn"] or list(self.warnings)
+        return max((held.severity for held in found), key=SEVERITIES.index)
+
+    @property
+    def clocks(self) -> tuple[ReviewClock, ...]:
+        """The reviews that the case's warnings demand."""
+        return tuple(held.clock for held in self.warnings if held.clock)
+
+    @property
+    def wake_at(self) -> datetime | None:
+        """The earliest deadline still running; None when nobody is being waited for."""
+        return min((held.due for held in self.running), default=None)
+
+    @property
+    def running(self) -> tuple[ReviewClock, ...]:
+        """The clocks that still run. A closed case waits for nobody."""
+        return tuple(clock for clock in self.clocks if clock.running and self.status == "open")
+
+    def review(self, now: datetime) -> ReviewState:
+        """The most pressing state of its reviews."""
+        states = {clock.state(now) for clock in self.clocks}
+        return next((state for state in _PRESSING if state in states), "none")
+
+
+_PRESSING: tuple[ReviewState, ...] = ("overdue", "waiting", "opened", "decided")
+
+
+@dataclass(frozen=True)
+class Page:
+    """Somebody is to be told something. `step` names the occasion: (case, step, person, channel) is sent once."""
+
+    step: str
+    kind: PageKind
+    person: str
+    role: Role
+    warning_id: str
+    revision: int
+    due: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A new line of the timeline; the store numbers it."""
+
+    type: str
+    at: datetime
+    actor: str | None = None
+    warning_id: str | None = None
+    person: str | None = None
+    department: str | None = None
+    channel: str | None = None
+    decision: Decision | None = None
+    note: str | None = None
+
+
+class Verdict(StrEnum):
+    """What was made of a warning, a tick or an action: the same word in log lines, metrics and tests."""
+
+    REPEATED = "repeated"
+    OUT_OF_ORDER = "out_of_order"
+    FILED_HISTORICAL = "filed_historical"
+    FILED_SUGGESTION = "filed_suggestion"
+    FILED_NEVER_PAGED = "filed_never_paged"
+    TASK_SET = "task_set"
+    TASK_ENDED = "task_ended"
+    OPENED = "opened"
+    JOINED = "joined"
+    REOPENED = "reopened"
+    UPDATED = "updated"
+    PAGED_AGAIN = "paged_again"
+    ENDED = "ended"
+    WITHDRAWN = "withdrawn"
+    WITHDRAWN_AND_CLOSED = "withdrawn_and_closed"
+    BREACHED = "breached"
+    NOT_DUE = "not_due"
+    DONE = "done"
+    ALREADY_DONE = "already_done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class TaskChange:
+    """What becomes of the entry in the owner's list that the warning stands for."""
+
+    person: str
+    status: Literal["open", "ended", "withdrawn"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A decision: the case as it is from now on (None: no case is touched), and what follows from it."""
+
+    verdict: Verdict
+    case: Case | None = None
+    pages: tuple[Page, ...] = ()
+    events: tuple[Entry, ...] = ()
+    task: TaskChange | None = None
+    refusals: tuple[Refusal, ...] = ()
