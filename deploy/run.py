@@ -92,7 +92,7 @@ class Run:
             self.supervisor.wait_for(ready, f"{name} to be ready at {url}", READY_DEADLINE_S)
 
     def demo_password(self) -> str:
-        """The demo account's password. A new run makes the account, with a random one: nobody can know it beforehand."""
+        """The demo account's password. A new run makes the account, with a random one that nobody knows beforehand."""
         file = self.directory / "demo-password"
         if not file.exists():
             password = secrets.token_urlsafe(9)

@@ -41,7 +41,7 @@ def ensure_topics(bootstrap: str, specs: Sequence[TopicSpec]) -> Ensured:
         BrokerUnreachable: no broker at `bootstrap`.
         TopicMismatch: a topic exists with another number of partitions.
     """
-    with admin_client(bootstrap) as admin:
+    with admin_client(bootstrap, CONNECT_TIMEOUT_S) as admin:
         present = _partition_counts(admin)
         missing = [spec for spec in specs if spec.name not in present]
         _refuse_mismatch(specs, present)

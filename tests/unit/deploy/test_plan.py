@@ -1,0 +1,55 @@
+"""What `make run` will do, from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deploy.plan import read_plan
+from services.common.settings import BadSetting
+
+
+def test_by_default_it_runs_its_own_broker_and_makes_its_data_anew() -> None:
+    plan = read_plan({})
+    assert not plan.external_kafka
+    assert not plan.keep
+    assert plan.directory == Path(".bellwether/run")
+    assert plan.ports == {
+        "BELLWETHER_KAFKA_PORT": 9092,
+        "BELLWETHER_INGEST_PORT": 8080,
+        "BELLWETHER_RULES_PORT": 8081,
+        "BELLWETHER_NOTIFIER_PORT": 8082,
+    }
+
+
+def test_keep_is_asked_for_with_1() -> None:
+    assert read_plan({"KEEP": "1"}).keep
+
+
+def test_with_a_broker_given_its_state_is_kept_and_no_port_of_kafka_is_ours() -> None:
+    plan = read_plan({"BELLWETHER_KAFKA": "10.0.0.7:9092"})
+    assert plan.keep
+    assert plan.directory == Path(".bellwether/run-external")
+    assert "BELLWETHER_KAFKA_PORT" not in plan.ports
+
+
+def test_services_are_told_the_runs_own_places_whatever_was_set_before() -> None:
+    environ = {"PATH": "/bin", "BELLWETHER_DATA_DIR": "elsewhere"}
+    env = read_plan(environ).child_env(environ, Path("/data/run"), "127.0.0.1:9999")
+    assert env["BELLWETHER_KAFKA"] == "127.0.0.1:9999"
+    assert env["BELLWETHER_DATA_DIR"] == "/data/run"
+    assert env["BELLWETHER_DATABASE_URL"] == "sqlite:////data/run/notifier.db"
+    assert env["PATH"] == "/bin"
+
+
+def test_a_database_that_was_chosen_stays_chosen() -> None:
+    environ = {"BELLWETHER_DATABASE_URL": "postgresql://db/bellwether"}
+    env = read_plan(environ).child_env(environ, Path("/data/run"), "127.0.0.1:9999")
+    assert env["BELLWETHER_DATABASE_URL"] == "postgresql://db/bellwether"
+
+
+@pytest.mark.parametrize("port", ["", "x", "0", "65536", "-1"])
+def test_a_port_that_is_none_is_refused_by_name(port: str) -> None:
+    with pytest.raises(BadSetting, match="BELLWETHER_KAFKA_PORT"):
+        read_plan({"BELLWETHER_KAFKA_PORT": port})
