@@ -1,0 +1,96 @@
+"""The shapes of ingest's answers, for the code and for the OpenAPI description."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from services.ingest.judge import Judgement, Verdict
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field, and what is wanted."""
+
+    field: str
+    reason: str
+
+
+class Result(BaseModel):
+    """What became of one event. `id` and `source` are null where they could not be read."""
+
+    index: int
+    id: str | None
+    source: str | None
+    status: Literal["accepted", "rejected"]
+    code: str
+    errors: list[FieldProblem]
+    ignored_fields: list[str]
+
+
+class Results(BaseModel):
+    """One result for each event, in the order of the request."""
+
+    results: list[Result]
+    accepted: int
+    rejected: int
+
+
+class Problem(BaseModel):
+    """RFC 9457. `code` is stable; `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+TITLES = {
+    400: "The body cannot be read",
+    404: "There is nothing here",
+    405: "Wrong method",
+    413: "Too large",
+    415: "Unsupported content type",
+    500: "An error of ours",
+    503: "Try again later",
+}
+
+
+def results_answer(judgement: Judgement) -> Response:
+    """202 when every event was accepted, 422 when any was refused (the others are durable all the same)."""
+    rejected = judgement.rejected
+    body = {
+        "results": [_result(verdict) for verdict in judgement.verdicts],
+        "accepted": len(judgement.verdicts) - rejected,
+        "rejected": rejected,
+    }
+    return Response(orjson.dumps(body), 422 if rejected else 202, media_type="application/json")
+
+
+def problem_answer(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """An answer about the request as a whole."""
+    body = {
+        "type": f"urn:bellwether:problem:{code}",
+        "title": TITLES.get(status, "The request failed"),
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    return Response(orjson.dumps(body), status, headers, media_type=PROBLEM_JSON)
+
+
+def _result(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "index": verdict.index,
+        "id": verdict.event_id,
+        "source": verdict.source,
+        "status": "accepted" if verdict.accepted else "rejected",
+        "code": verdict.code,
+        "errors": [{"field": error.field, "reason": error.reason} for error in verdict.errors],
+        "ignored_fields": list(verdict.ignored_fields),
+    }

@@ -1,0 +1,186 @@
+"""PURE what an HTTP body holds: events to send on, and refusals with their reasons. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+
+from schemas import codec
+from schemas.codec import MAX_EVENT_BYTES, FieldError, InvalidEvent
+from schemas.events import Event, Retraction
+from schemas.topics import Topics
+from services.ingest.records import Record, Refusal, dead_letters, event_record
+from services.ingest.splitting import array_elements
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_BATCH_EVENTS = 2000
+
+JSON_TYPES = ("application/json", "application/cloudevents+json", "application/cloudevents-batch+json")
+UTF_8 = ("utf-8", "utf8", "us-ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one event. `code` is `ok`, or the stable code of the refusal."""
+
+    index: int
+    event_id: str | None
+    source: str | None
+    code: str = "ok"
+    errors: tuple[FieldError, ...] = ()
+    ignored_fields: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it goes on the topic."""
+        return self.code == "ok"
+
+
+@dataclass(slots=True)
+class Judgement:
+    """One verdict for each event of the body in its order, and what has to be durable before the answer."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+    @property
+    def rejected(self) -> int:
+        """How many events were refused."""
+        return sum(not verdict.accepted for verdict in self.verdicts)
+
+
+class BadBody(Exception):
+    """A body that holds no events at all: nothing of it is accepted.
+
+    `records` are its dead letters. They are empty where the sender plainly still has the bytes and we never read them
+    all (too large, wrong content type).
+    """
+
+    def __init__(self, status: int, code: str, message: str, records: list[Record] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.records = records or []
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One request: its body in full, the header names in lower case, and when it came."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    received_at: datetime
+
+    @property
+    def content_type(self) -> str:
+        """As sent, or empty."""
+        return self.headers.get("content-type", "")
+
+
+def check_content_type(content_type: str) -> None:
+    """Raises BadBody (415) for what is no JSON in UTF-8."""
+    kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    if kind not in JSON_TYPES:
+        wanted = ", ".join(JSON_TYPES)
+        raise BadBody(415, "unsupported_media_type", f'the content type is "{kind[:80]}"; send one of {wanted}')
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip(' "') not in UTF_8:
+            raise BadBody(415, "unsupported_media_type", "JSON is sent in UTF-8; leave the charset out")
+
+
+def judge(post: Post, topics: Topics) -> Judgement:
+    """Judge every event of a body: one event, an array of them, or one in binary mode (ce-… headers).
+
+    Raises BadBody when the body is not JSON or has too many events.
+    """
+    check_content_type(post.content_type)
+    court = _Court(post, topics)
+    if codec.is_binary(post.headers):
+        court.judge_binary()
+        return court.judgement
+    document = _loads(post, topics)
+    if isinstance(document, list):
+        court.judge_batch(document)
+    else:
+        court.judge_one(0, document, post.body)
+    return court.judgement
+
+
+def _loads(post: Post, topics: Topics) -> Any:
+    try:
+        return codec.loads(post.body)
+    except InvalidEvent as problem:
+        refusal = Refusal(post.body, problem, {})
+        letters = dead_letters(refusal, post.received_at, post.content_type, topics)
+        raise BadBody(400, problem.code, problem.message, letters) from None
+
+
+class _Court:
+    """Judges the events of one post, collecting verdicts and records."""
+
+    def __init__(self, post: Post, topics: Topics) -> None:
+        self._post = post
+        self._topics = topics
+        self.judgement = Judgement()
+
+    def judge_batch(self, documents: list[Any]) -> None:
+        if len(documents) > MAX_BATCH_EVENTS:
+            sentence = f"the batch has {len(documents)} events; at most {MAX_BATCH_EVENTS} are taken at once: split it"
+            raise BadBody(413, "batch_too_long", sentence)
+        originals: list[bytes] = []
+        for index, document in enumerate(documents):
+            try:
+                self._accept(index, document)
+            except InvalidEvent as problem:
+                # Only now, for most batches have no invalid event.
+                originals = originals or array_elements(self._post.body)
+                self._refuse(index, problem, originals[index], {})
+
+    def judge_one(self, index: int, document: Any, raw: bytes) -> None:
+        try:
+            self._accept(index, document)
+        except InvalidEvent as problem:
+            self._refuse(index, problem, raw, {})
+
+    def judge_binary(self) -> None:
+        attributes = {
+            name.replace("-", "_"): unquote(value)
+            for name, value in self._post.headers.items()
+            if name.startswith("ce-")
+        }
+        try:
+            self._accept(0, codec.binary_document(attributes, self._post.body))
+        except InvalidEvent as problem:
+            self._refuse(0, problem, self._post.body, attributes)
+
+    def _accept(self, index: int, document: Any) -> None:
+        event = codec.parse(document)
+        ignored = tuple(codec.unknown_fields(document, event))
+        value = _bytes_on_topic(document, event, ignored)
+        self.judgement.records.append(event_record(event, value, self._topics))
+        self.judgement.verdicts.append(Verdict(index, event.id, event.source, ignored_fields=ignored))
+
+    def _refuse(self, index: int, problem: InvalidEvent, raw: bytes, attributes: Mapping[str, str]) -> None:
+        errors = problem.errors or (FieldError("event", problem.message),)
+        self.judgement.verdicts.append(Verdict(index, problem.event_id, problem.source, problem.code, errors))
+        refusal = Refusal(raw, problem, attributes)
+        self.judgement.records += dead_letters(refusal, self._post.received_at, self._post.content_type, self._topics)
+
+
+def _bytes_on_topic(document: dict[str, Any], event: Event, ignored: tuple[str, ...]) -> bytes:
+    """The event as it was sent, or, where something must be kept out of it, as its model writes it."""
+    if ignored or isinstance(event, Retraction):
+        value = codec.encode(event)
+    else:
+        value = orjson.dumps({"specversion": "1.0", **document})
+    if len(value) > MAX_EVENT_BYTES:
+        sentence = f"the event has {len(value)} bytes; at most {MAX_EVENT_BYTES} are accepted"
+        raise InvalidEvent("too_large", sentence, (), event.id, event.source)
+    return value

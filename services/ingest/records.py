@@ -1,0 +1,97 @@
+"""PURE what goes to Kafka: an accepted event, or the dead letter of what was refused."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from schemas.codec import MAX_EVENT_BYTES, InvalidEvent
+from schemas.events import REFERENCE_EVENTS, Event
+from schemas.reference import FeedHeartbeat, PlanSet, PromotionAnnounced, RanksPublished, RatePublished
+from schemas.topics import Topics
+
+Headers = tuple[tuple[str, bytes], ...]
+
+PART_BYTES = MAX_EVENT_BYTES
+"""A dead letter longer than this is written in parts; a record with its headers stays below Kafka's 1 MiB."""
+
+MAX_REASON_CHARS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One Kafka record that is still to be sent."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The bytes that were refused, as they came, and why.
+
+    `attributes` are the ce-… headers of a binary-mode event: without them its body is only half of it.
+    """
+
+    raw: bytes
+    problem: InvalidEvent
+    attributes: Mapping[str, str]
+
+
+def event_record(event: Event, value: bytes, topics: Topics) -> Record:
+    """An accepted event on its topic: keyed by customer, or by what a reference event says something about."""
+    if event.kind in REFERENCE_EVENTS:
+        return Record(topics.reference, reference_key(event).encode(), value)
+    return Record(topics.events, str(event.subject).encode(), value)
+
+
+# What the newest record of a key replaces. A heartbeat replaces the feed's last one. Rates and ranks keep every date:
+# a fact at an earlier instant needs the figure of that day, and one that arrives late must not hide a newer one.
+_NATURAL_KEY: dict[type, Callable[[Any], tuple[object, ...]]] = {
+    FeedHeartbeat: lambda data: (data.feed,),
+    RatePublished: lambda data: (data.base, data.quote, data.date.isoformat()),
+    PromotionAnnounced: lambda data: (data.promotion_id,),
+    # The same plan holds several figures: one for each period, measure and scope.
+    PlanSet: lambda data: (data.plan_id, data.period, data.metric, data.scope, data.scope_id or ""),
+    RanksPublished: lambda data: (data.measure, int(data.as_of.timestamp()), data.part),
+}
+
+
+def reference_key(event: Event) -> str:
+    """`source/kind/natural key` of an event on the compacted reference topic.
+
+    A correction or a retraction carries the same data, so it replaces what it corrects.
+    """
+    natural = _NATURAL_KEY[type(event.data)](event.data)
+    return "/".join((event.source, event.kind, *(str(part) for part in natural)))
+
+
+def dead_letters(refusal: Refusal, received_at: datetime, content_type: str, topics: Topics) -> list[Record]:
+    """The refused bytes as they came, in parts of PART_BYTES when they fit no single record.
+
+    Headers: code, reason, source, event_id (as far as they can be read), received_at, content_type, part (from 1),
+    parts, and a binary event's own ce_… attributes. All parts share a key, a digest of the whole: they stay in order.
+    """
+    raw, problem = refusal.raw, refusal.problem
+    chunks = [raw[start : start + PART_BYTES] for start in range(0, len(raw), PART_BYTES)] or [b""]
+    described = {
+        "code": problem.code,
+        "reason": problem.message[:MAX_REASON_CHARS],
+        "source": problem.source or "",
+        "event_id": problem.event_id or "",
+        "received_at": received_at.isoformat(),
+        "content_type": content_type,
+        **refusal.attributes,
+        "parts": str(len(chunks)),
+    }
+    headers = tuple((name, value.encode("utf-8", "replace")) for name, value in described.items())
+    key = hashlib.sha256(raw).hexdigest()[:32].encode()
+    return [
+        Record(topics.dead_letters, key, chunk, (*headers, ("part", str(number).encode())))
+        for number, chunk in enumerate(chunks, start=1)
+    ]
