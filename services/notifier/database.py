@@ -1,0 +1,94 @@
+"""The database: connections, transactions that exclude each other, and migrations at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from services.common.errors import UserError
+
+BUSY_TIMEOUT_S = 20
+"""How long a writer waits for another; the longest transaction files one batch of warnings."""
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+_WRITES = "bellwether_writes"
+_MIGRATION_LOCK = 0x62656C6C
+"""Any number that no other program on the same PostgreSQL uses."""
+
+
+class BadDatabaseUrl(UserError):
+    """BELLWETHER_DATABASE_URL is none that SQLAlchemy knows."""
+
+
+class Database:
+    """A SQLite file or a PostgreSQL database. Safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        """Raises BadDatabaseUrl. The folder of a SQLite file is made."""
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise BadDatabaseUrl(
+                f"the database URL is not understood; sqlite:///notifier.db is one: {url[:30]}"
+            ) from None
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self._sqlite = parsed.get_backend_name() == "sqlite"
+        if self._sqlite and parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        self._engine = _sqlite_engine(parsed) if self._sqlite else create_engine(parsed, pool_pre_ping=True)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that may write, committed at the end. On SQLite one at a time: what it reads stays true."""
+        with self._engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A consistent look that waits for nobody."""
+        with self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    def migrate(self, revision: str = "head") -> None:
+        """To that revision, up or down. Two processes that start at once do it one after the other."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        with self.writing() as connection:
+            if not self._sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            config.attributes["connection"] = connection
+            move = command.downgrade if revision == "base" else command.upgrade
+            move(config, revision)
+
+    def close(self) -> None:
+        """Close the pool's connections."""
+        self._engine.dispose()
+
+
+def _sqlite_engine(url: Any) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def configure(dbapi_connection: Any, _record: object) -> None:
+        # sqlite3 must not begin on its own: BEGIN is ours, below, and DDL stays inside the transaction.
+        dbapi_connection.isolation_level = None
+        dbapi_connection.execute("PRAGMA journal_mode=WAL")
+        dbapi_connection.execute("PRAGMA synchronous=FULL")
+        dbapi_connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # IMMEDIATE: a reader that turns writer halfway would fail with "database is locked" without waiting.
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

@@ -1,0 +1,10 @@
+"""What alembic runs for every command. The transaction is the caller's (database.py), with its lock."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from services.notifier.tables import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
+context.run_migrations()

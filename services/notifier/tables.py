@@ -1,0 +1,207 @@
+"""The tables. migrations/ makes them; a test holds the two equal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+
+class UtcInstant(TypeDecorator[datetime]):
+    """An aware instant, kept as UTC. SQLite forgets zones, so the zone is put on again here."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC; an instant without a zone is a mistake of ours."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant without a zone must not be stored")
+        at = value.astimezone(UTC)
+        return at.replace(tzinfo=None) if dialect.name == "sqlite" else at
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Aware again."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+_ID = String(100)
+_LABEL = String(200)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("customer_id", _ID, nullable=False, index=True),
+    # The columns beside `state` repeat what lists and deadlines are searched by; `state` is the case.
+    Column("customer_name", _LABEL, nullable=False),
+    Column("owner", _ID, nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("severity", String(10), nullable=False),
+    Column("opened_at", UtcInstant, nullable=False),
+    Column("closed_at", UtcInstant),
+    Column("due_at", UtcInstant, index=True),
+    Column("sequence", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Index("cases_by_status", "status", "opened_at"),
+    # The invariant "at most one open case a customer", also against two writers at once.
+    Index(
+        "one_open_case",
+        "customer_id",
+        unique=True,
+        sqlite_where=text("status = 'open'"),
+        postgresql_where=text("status = 'open'"),
+    ),
+)
+
+warnings = Table(
+    "warnings",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("current", Boolean, nullable=False),
+    Column("customer_id", _ID, nullable=False),
+    Column("case_id", _ID, ForeignKey("cases.id"), index=True),
+    Column("output", String(20), nullable=False),
+    Column("verdict", String(30), nullable=False),
+    Column("received_at", UtcInstant, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+timeline = Table(
+    "timeline",
+    metadata,
+    Column("case_id", _ID, ForeignKey("cases.id"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("type", String(50), nullable=False, index=True),
+    Column("at", UtcInstant, nullable=False),
+    Column("actor", _ID),
+    Column("warning_id", _ID),
+    Column("person", _ID),
+    Column("department", _LABEL),
+    Column("channel", _LABEL),
+    Column("decision", String(20)),
+    Column("note", Text),
+)
+
+deadlines = Table(
+    "deadlines",
+    metadata,
+    Column("case_id", _ID, ForeignKey("cases.id"), primary_key=True),
+    Column("warning_id", _ID, primary_key=True),
+    Column("holder", _ID, nullable=False),
+    Column("due_at", UtcInstant, nullable=False, index=True),
+)
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(500), nullable=False, unique=True),
+    Column("case_id", _ID, ForeignKey("cases.id"), index=True),
+    Column("warning_id", _ID, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("step", String(200), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("person", _ID, nullable=False, index=True),
+    Column("channel", String(50), nullable=False),
+    Column("due_at", UtcInstant),
+    Column("state", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", UtcInstant, nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    Column("updated_at", UtcInstant, nullable=False),
+    Column("provider_id", String(500)),
+    Column("error", Text),
+    Column("about", Integer, ForeignKey("pages.id")),
+    Index("pages_to_send", "channel", "state", "next_at"),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("customer_id", _ID, nullable=False),
+    Column("person", _ID, nullable=False, index=True),
+    Column("status", String(20), nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    Column("updated_at", UtcInstant, nullable=False),
+    Column("done_by", _ID),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", _ID, primary_key=True),
+    Column("person", _ID, nullable=False),
+    Column("password_hash", _LABEL, nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("name", _ID, ForeignKey("users.name"), nullable=False, index=True),
+    Column("csrf", String(64), nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    Column("expires_at", UtcInstant, nullable=False, index=True),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(500), nullable=False, unique=True),
+    Column("person", _ID, nullable=False, index=True),
+    Column("case_id", _ID, ForeignKey("cases.id")),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", UtcInstant, nullable=False),
+    Column("read_at", UtcInstant),
+)
+
+case_events = Table(
+    "case_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("customer_id", _ID, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+)
+
+poison = Table(
+    "poison",
+    metadata,
+    Column("topic", _LABEL, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("key", LargeBinary),
+    Column("value", LargeBinary),
+    Column("error", Text, nullable=False),
+    Column("received_at", UtcInstant, nullable=False),
+)
