@@ -1,0 +1,243 @@
+"""PURE. One batch of a partition: customers opened once, events and wake-ups applied in order, customers closed once.
+
+What the core cannot take costs its own event and nothing else: the customer's state is thrown away and rebuilt from
+its records and the steps of this batch that went well.
+"""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from schemas.codec import InvalidEvent
+from schemas.events import Event
+from services.rules.due import DueQueue
+from services.rules.intake import Apply, dead_letter, dead_wake
+from services.rules.port import SEGMENT_MARK, Core, CustomerState, Micros, Outgoing, Record, Written
+
+log = logging.getLogger(__name__)
+
+MAX_STEPS = 500
+"""Events and wake-ups of one batch: bounds how long the event loop stands still, and the memory of the writes."""
+
+MAX_OPENED_BYTES = 32 << 20
+"""Records of the customers that one batch opens."""
+
+MAX_RECORD_BYTES = 950_000
+"""One table record; Kafka's limit is 1 MiB with the overhead of its batch."""
+
+
+class RecordTooLarge(Exception):
+    """The core wrote a record that Kafka would refuse; the event that made it so is treated as poison."""
+
+
+class NoProgress(Exception):
+    """After a wake-up the core asked for another one that is already due: it would be woken for ever."""
+
+
+class Step(NamedTuple):
+    """One thing done to a customer; `event` and `record` are None for a wake-up."""
+
+    event: Event | None
+    record: Record | None
+    offset: int
+    now: Micros
+
+
+@dataclass(slots=True)
+class Opened:
+    """A customer's state in this batch, and what brought it there. `muted`: not to be woken before its next event."""
+
+    state: CustomerState
+    steps: list[Step] = field(default_factory=list)
+    muted: bool = False
+
+
+@dataclass(slots=True)
+class Closed:
+    """What a batch leaves behind. `writes` hold each customer's segments before its head."""
+
+    written: dict[str, Written] = field(default_factory=dict)
+    writes: list[Outgoing] = field(default_factory=list)
+    warnings: list[Outgoing] = field(default_factory=list)
+
+
+class Batch:
+    """The customers that one batch touches. `dead_letters` and `applied` grow while it runs."""
+
+    def __init__(
+        self,
+        core: Core,
+        partition: int,
+        customers: Mapping[str, Mapping[str, bytes]],
+        due: DueQueue,
+        *,
+        tracks_due: bool,
+    ) -> None:
+        """`tracks_due`: keep the due queue right after every step and not only at the end; the event clock needs it."""
+        self._core = core
+        self._partition = partition
+        self._customers = customers
+        self._due = due
+        self._tracks_due = tracks_due
+        self._opened: dict[str, Opened] = {}
+        self._opened_bytes = 0
+        self._steps = 0
+        self.applied = 0
+        self.woken = 0
+        self.dead_letters: list[Outgoing] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether the batch must be closed before anything else is done."""
+        return self._steps >= MAX_STEPS or self._opened_bytes >= MAX_OPENED_BYTES
+
+    def refuse(self, record: Record, error: BaseException) -> None:
+        """The record goes to the dead letters."""
+        self._steps += 1
+        self.dead_letters.append(dead_letter(record, self._partition, error))
+
+    def apply(self, record: Record, wanted: Apply, now: Micros) -> None:
+        """One event; whatever the core says of it, the batch goes on."""
+        self._steps += 1
+        opened = self._open(wanted.customer_id)
+        step = Step(wanted.event, record, record.offset, now)
+        try:
+            self._core.apply(opened.state, wanted.event, offset=record.offset, now=now)
+        except InvalidEvent as error:
+            self.dead_letters.append(dead_letter(record, self._partition, error))
+            opened.steps.append(step)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 the core's own fault must not stop the partition's other customers
+            self._poisoned(record, error)
+            self._rebuild(wanted.customer_id, opened)
+        else:
+            self.applied += 1
+            opened.steps.append(step)
+            opened.muted = False
+        self._track(wanted.customer_id, opened)
+
+    def wake(self, customer_id: str, now: Micros) -> None:
+        """One wake-up, already taken from the due queue."""
+        self._steps += 1
+        opened = self._open(customer_id)
+        try:
+            self._core.wake(opened.state, now=now)
+            self._require_progress(opened.state, now)
+        except Exception as error:  # noqa: BLE001 as in apply
+            self._wake_failed(customer_id, opened, now, error)
+            self._rebuild(customer_id, opened)
+        else:
+            self.woken += 1
+            opened.steps.append(Step(None, None, -1, now))
+        self._track(customer_id, opened)
+
+    def close(self) -> Closed:
+        """Closes every customer once. What no step of this batch explains is raised: the customer's records are broken."""
+        closed = Closed()
+        for customer_id, opened in self._opened.items():
+            written = self._close(customer_id, opened)
+            if written is None:
+                continue
+            closed.written[customer_id] = written
+            key = customer_id.encode()
+            closed.writes += [Outgoing(table_key(customer_id, name), value) for name, value in written.records]
+            closed.warnings += [Outgoing(key, warning) for warning in written.warnings]
+            self._due.set(customer_id, None if opened.muted else written.wake_at)
+        return closed
+
+    def _open(self, customer_id: str) -> Opened:
+        opened = self._opened.get(customer_id)
+        if opened is None:
+            records = self._customers.get(customer_id, {})
+            opened = self._opened[customer_id] = Opened(self._core.open(customer_id, records))
+            self._opened_bytes += sum(map(len, records.values()))
+        return opened
+
+    def _track(self, customer_id: str, opened: Opened) -> None:
+        if self._tracks_due:
+            self._due.set(customer_id, None if opened.muted else self._core.wake_at(opened.state))
+
+    def _require_progress(self, state: CustomerState, now: Micros) -> None:
+        again = self._core.wake_at(state)
+        if again is not None and again <= now:
+            raise NoProgress(f"woken at {now}, to be woken again at {again}")
+
+    def _poisoned(self, record: Record, error: Exception) -> None:
+        # The message of a foreign exception may quote the event: it goes to the dead letter, the log gets the place.
+        log.error(
+            "%s while applying the record at offset %d of partition %d: it goes to the dead letters",
+            type(error).__name__,
+            record.offset,
+            self._partition,
+        )
+        self.dead_letters.append(dead_letter(record, self._partition, error))
+
+    def _wake_failed(self, customer_id: str, opened: Opened, now: Micros, error: Exception) -> None:
+        log.error(
+            "%s in a wake-up on partition %d: its customer sleeps until its next event",
+            type(error).__name__,
+            self._partition,
+        )
+        self.dead_letters.append(dead_wake(customer_id, now, self._partition, error))
+        opened.muted = True
+
+    def _rebuild(self, customer_id: str, opened: Opened) -> None:
+        opened.state = self._replay(customer_id, opened.steps)
+
+    def _replay(self, customer_id: str, steps: list[Step]) -> CustomerState:
+        state = self._core.open(customer_id, self._customers.get(customer_id, {}))
+        for step in steps:
+            if step.event is None:
+                self._core.wake(state, now=step.now)
+                continue
+            try:
+                self._core.apply(state, step.event, offset=step.offset, now=step.now)
+            except InvalidEvent:
+                # It was refused, and reported, the first time as well.
+                continue
+        return state
+
+    def _close(self, customer_id: str, opened: Opened) -> Written | None:
+        """None when every step of this batch failed: nothing is to be written."""
+        while opened.steps:
+            try:
+                return self._checked_close(opened.state)
+            except Exception as error:  # noqa: BLE001 as in apply
+                self._drop_first_bad(customer_id, opened, error)
+        return None
+
+    def _checked_close(self, state: CustomerState) -> Written:
+        written = self._core.close(state)
+        for name, value in written.records:
+            if value is not None and len(value) > MAX_RECORD_BYTES:
+                raise RecordTooLarge(f'segment "{name}" has {len(value)} bytes; at most {MAX_RECORD_BYTES} fit')
+        return written
+
+    def _drop_first_bad(self, customer_id: str, opened: Opened, error: Exception) -> None:
+        """Finds the step after which closing fails, and goes on without it."""
+        self._checked_close(self._replay(customer_id, []))  # raises: no event of this batch is to blame
+        lengths = range(1, len(opened.steps) + 1)
+        bad = bisect_left(lengths, 1, key=lambda length: self._fails(customer_id, opened.steps[:length]))
+        step = opened.steps.pop(bad)
+        if step.record is None:
+            self._wake_failed(customer_id, opened, step.now, error)
+        else:
+            self._poisoned(step.record, error)
+        self._rebuild(customer_id, opened)
+
+    def _fails(self, customer_id: str, steps: list[Step]) -> bool:
+        try:
+            self._checked_close(self._replay(customer_id, steps))
+        except Exception:  # noqa: BLE001 whether it fails is the question
+            return True
+        return False
+
+
+def table_key(customer_id: str, segment: str) -> bytes:
+    """The head's key is the customer id alone."""
+    return (f"{customer_id}{SEGMENT_MARK}{segment}" if segment else customer_id).encode()

@@ -1,0 +1,310 @@
+"""The host of partitions: what is written in which order, from where we read, what may be committed. Knows no Faust.
+
+For a batch of one partition:
+  1. dead letters and forwarded events are acknowledged: a state remembers a refused event as seen, so a crash after the
+     state but before the dead letter would lose it;
+  2. the states are acknowledged, each with the warnings it gave rise to (unsent);
+  3. the warnings are acknowledged;
+  4. the offset may be committed.
+A crash anywhere repeats what follows the last finished step, and repeating is harmless. After an error nothing is
+mended here: the process ends, and the next one starts from what is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.topics import Topics
+from services.rules.partition import BatchResult, Partition
+from services.rules.port import Core, Micros, Outgoing, Record
+from services.rules.runtime_metrics import RuntimeMetrics
+
+log = logging.getLogger(__name__)
+
+WAKE_LIMIT = 200
+"""Wake-ups in one batch: events must not wait long behind them."""
+
+HOLE_PATIENCE_S = 2.0
+"""After asking for missing records again, how long batches beyond the hole are dropped before asking once more."""
+
+DEAD_LETTER_PARTITION = 0
+
+
+class Cursor(Protocol):
+    """The member of the consumer group, as far as the host needs it. Keys are partitions of the events topic."""
+
+    async def committed(self) -> Mapping[int, int | None]:
+        """For every assigned partition; None where nothing was ever committed."""
+
+    async def earliest(self, partitions: Sequence[int]) -> Mapping[int, int]: ...
+
+    async def seek(self, positions: Mapping[int, int]) -> None: ...
+
+    async def commit(self, positions: Mapping[int, int]) -> bool:
+        """False when the group has moved on: not an error."""
+
+
+class Sink(Protocol):
+    """Where records go. Returns the last one's offset when all are acknowledged, -1 for none; raises if one is not."""
+
+    async def send(self, topic: str, partition: int, records: Sequence[Outgoing]) -> int: ...
+
+
+class NotCopartitioned(Exception):
+    """The group assigned events and states apart; going on would apply events to empty states."""
+
+
+@dataclass(slots=True)
+class Place:
+    """A partition on this worker. `next_offset`: everything below is applied and durable.
+
+    `dirty`: memory and changelog may differ, something is being written. `caught_up`: everything that had been published
+    when we took the partition over has been applied.
+    """
+
+    partition: Partition
+    changelog_offset: int = -1
+    ready: bool = False
+    next_offset: int | None = None
+    committed: int | None = None
+    dirty: bool = False
+    caught_up: bool = False
+    hole: int | None = None
+    asked_at_s: float = 0.0
+    lag: int = 0
+
+
+@dataclass(frozen=True)
+class HostConfig:
+    """`now` gives the wall's or the manual clock; `revoke_patience_s` bounds the wait for the batch in hand."""
+
+    topics: Topics
+    partitions: int
+    event_clock: bool
+    now: Callable[[], Micros]
+    revoke_patience_s: float = 5.0
+    monotonic_s: Callable[[], float] = time.monotonic
+
+
+class Host:
+    """All partitions of one worker. One batch is in hand at a time, be it events or wake-ups."""
+
+    def __init__(self, config: HostConfig, core: Core, sink: Sink, metrics: RuntimeMetrics) -> None:
+        self.places: dict[int, Place] = {}
+        self.cursor: Cursor | None = None
+        self.opening = False
+        self.failed = False
+        self.restored = 0
+        self._config = config
+        self._core = core
+        self._sink = sink
+        self._metrics = metrics
+        self._lock = asyncio.Lock()
+
+    # ---- recovery
+
+    def restore(self, number: int, records: Sequence[Record]) -> None:
+        """Consecutive records of one partition of the changelog."""
+        place = self._place(number)
+        stale = place.partition.stale
+        for record in records:
+            if record.key is not None:
+                place.partition.restore(record.key, record.value)
+        place.changelog_offset = max(place.changelog_offset, records[-1].offset)
+        self.restored += len(records)
+        self._metrics.restored.inc(len(records))
+        self._metrics.stale.inc(place.partition.stale - stale)
+
+    def changelog_offset(self, number: int) -> int | None:
+        """The last changelog record known to be in memory."""
+        place = self.places.get(number)
+        return place.changelog_offset if place is not None and place.changelog_offset >= 0 else None
+
+    async def on_recovered(self, active: set[int], standby: set[int]) -> None:
+        """The changelogs of `active` have been read: send what is unsent, find where to go on, wait for `open`.
+
+        Raises NotCopartitioned; whatever the sink or the cursor raise.
+        """
+        async with self._lock:
+            for number in [number for number in self.places if number not in active | standby]:
+                del self.places[number]
+            for number in sorted(active):
+                await self._announce_unsent(number)
+            await self._find_positions(active)
+            self.opening = bool(active)
+            log.info("recovered partitions %s, %d changelog records read", sorted(active), self.restored)
+            self.restored = 0
+
+    async def open(self) -> None:
+        """Before the first fetch: put the cursor where it belongs, whatever was fetched and thrown away meanwhile."""
+        self.opening = False
+        positions = {
+            number: place.next_offset for number, place in self.places.items() if place.next_offset is not None
+        }
+        await self._cursor().seek(positions)
+        for place in self.places.values():
+            place.ready = place.next_offset is not None
+
+    def accepts(self, number: int) -> bool:
+        """Whether fetched records of the partition are to be delivered."""
+        return number in self.places and self.places[number].ready
+
+    async def on_revoked(self) -> None:
+        """Finish the batch in hand, commit, and forget every partition whose memory may not be what the changelog has."""
+        self.opening = False
+        for place in self.places.values():
+            place.ready = place.caught_up = False
+        try:
+            async with asyncio.timeout(self._config.revoke_patience_s), self._lock:
+                pass
+        except TimeoutError:
+            log.warning("partitions are taken away in the middle of a batch; it will be done again elsewhere")
+        await self.commit()
+        for number in [number for number, place in self.places.items() if place.dirty]:
+            del self.places[number]
+
+    # ---- work
+
+    async def process(self, number: int, records: Sequence[Record]) -> None:
+        """Fetched records of one partition, consecutive but for genuine holes. Any exception must end the process."""
+        async with self._lock:
+            place = self.places.get(number)
+            if self.failed or place is None or not place.ready or not await self._continues(place, records):
+                return
+            # A batch ends where the partition says so. Between two, a revocation may have been asked for.
+            records = [record for record in records if record.offset >= (place.next_offset or 0)]
+            while records and place.ready:
+                records = records[await self._apply(place, records) :]
+                await asyncio.sleep(0)
+
+    async def wake_due(self) -> None:
+        """Wake-ups by the wall or manual clock, on partitions that have caught up with their events.
+
+        Events that were published while nobody worked come first: they may be the contact whose absence would be
+        reported.
+        """
+        if self._config.event_clock:
+            return
+        now = self._config.now()
+        for place in list(self.places.values()):
+            while self._may_wake(place) and place.partition.has_due(now):
+                async with self._lock:
+                    if self._may_wake(place):
+                        await self._write(place, lambda place=place: place.partition.fire_due(now, WAKE_LIMIT))  # type: ignore[misc]
+
+    async def commit(self) -> None:
+        """Exactly our cursor, for every partition where it has moved."""
+        todo = {
+            number: place.next_offset
+            for number, place in self.places.items()
+            if place.next_offset is not None and place.next_offset != place.committed
+        }
+        if todo and await self._cursor().commit(todo):
+            for number, offset in todo.items():
+                if number in self.places:
+                    self.places[number].committed = offset
+
+    def observe(self, number: int, lag: int) -> None:
+        """How many records of the partition are yet to be applied, as the consumer sees it."""
+        place = self.places.get(number)
+        if place is None or not place.ready:
+            return
+        place.lag = lag
+        place.caught_up = place.caught_up or lag == 0
+        self._metrics.lag.labels(str(number)).set(lag)
+
+    def refresh_gauges(self) -> None:
+        """Sizes, for the next scrape."""
+        partitions = [place.partition for place in self.places.values()]
+        self._metrics.due.set(sum(len(partition.due) for partition in partitions))
+        self._metrics.state_bytes.set(sum(partition.state_bytes for partition in partitions))
+        self._metrics.partitions.set(sum(place.ready for place in self.places.values()))
+
+    # ---- inside
+
+    def _place(self, number: int) -> Place:
+        place = self.places.get(number)
+        if place is None:
+            partition = Partition(number, self._config.partitions, self._core, event_clock=self._config.event_clock)
+            place = self.places[number] = Place(partition)
+        return place
+
+    def _cursor(self) -> Cursor:
+        if self.cursor is None:
+            raise RuntimeError("the host has no cursor yet")
+        return self.cursor
+
+    async def _announce_unsent(self, number: int) -> None:
+        unsent = self._place(number).partition.recovered()
+        await self._sink.send(self._config.topics.warnings, number, unsent)
+        self._metrics.resent.inc(len(unsent))
+
+    async def _find_positions(self, active: set[int]) -> None:
+        committed = await self._cursor().committed() if active else {}
+        if set(committed) != active:
+            raise NotCopartitioned(f"events of {sorted(committed)} but states of {sorted(active)} were assigned")
+        # Also for partitions with a commit: retention may have deleted what comes next.
+        earliest = await self._cursor().earliest(sorted(active)) if active else {}
+        for number, offset in committed.items():
+            place = self._place(number)
+            place.next_offset = max(offset or 0, earliest[number])
+            place.committed, place.hole, place.ready, place.caught_up = offset, None, False, False
+
+    async def _continues(self, place: Place, records: Sequence[Record]) -> bool:
+        """False for records that were applied already, and for those beyond a hole that may not be genuine."""
+        first, last, wanted = records[0].offset, records[-1].offset, place.next_offset
+        if wanted is None or last < wanted:
+            return False
+        if first > wanted and first != place.hole:
+            # Read again from there. A genuine hole (transaction marker, retention) comes back the same and is accepted;
+            # batches already on their way are dropped and come again.
+            now_s = self._config.monotonic_s()
+            if place.hole is None or now_s - place.asked_at_s > HOLE_PATIENCE_S:
+                place.hole, place.asked_at_s = first, now_s
+                self._metrics.holes.inc()
+                log.warning(
+                    "partition %d continues at %d where %d was expected: reading again",
+                    place.partition.number,
+                    first,
+                    wanted,
+                )
+                await self._cursor().seek({place.partition.number: wanted})
+            return False
+        place.hole = None
+        return True
+
+    async def _apply(self, place: Place, records: Sequence[Record]) -> int:
+        now = 0 if self._config.event_clock else self._config.now()
+        result = await self._write(place, lambda: place.partition.apply_batch(records, now))
+        place.next_offset = result.next_offset
+        return result.consumed
+
+    async def _write(self, place: Place, decide: Callable[[], BatchResult]) -> BatchResult:
+        topics, number = self._config.topics, place.partition.number
+        place.dirty = True
+        with self._metrics.batch_seconds.time():
+            result = decide()
+            await self._sink.send(topics.dead_letters, DEAD_LETTER_PARTITION, result.dead_letters)
+            for home, records in _by_partition(result.forwards).items():
+                await self._sink.send(topics.events, home, records)
+            written = await self._sink.send(topics.changelog, number, result.writes)
+            place.changelog_offset = max(place.changelog_offset, written)
+            await self._sink.send(topics.warnings, number, result.warnings)
+        place.dirty = False
+        self._metrics.count(result)
+        return result
+
+    def _may_wake(self, place: Place) -> bool:
+        return place.ready and place.caught_up and not self.failed
+
+
+def _by_partition(forwards: Sequence[tuple[int, Outgoing]]) -> dict[int, list[Outgoing]]:
+    found: dict[int, list[Outgoing]] = {}
+    for number, record in forwards:
+        found.setdefault(number, []).append(record)
+    return found

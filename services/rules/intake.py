@@ -1,0 +1,158 @@
+"""PURE. What is to be done with a record of the events topic: apply it, forward it, refuse it, or move the clock."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from schemas import codec
+from schemas.codec import InvalidEvent
+from schemas.events import CustomerEvent, Event, ReferenceEvent, Retraction
+from schemas.fields import parse_instant
+from services.rules.partitioner import partition_of
+from services.rules.port import Micros, Outgoing, Record, micros
+
+CONTROL_KEY = b"\x00control"
+"""The key of a control record: no customer id begins with a control character."""
+
+ADVANCE_TYPE = "bellwether.clock.advance"
+WAKE_TYPE = "bellwether.wake"
+
+MAX_VALUE_BYTES = 900_000
+"""What a dead letter keeps of a value: with its headers it must still fit Kafka's 1 MiB."""
+
+MAX_TRACEBACK_BYTES = 8_000
+MAX_KEPT_HEADER_BYTES = 32_000
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A valid event of a customer of this partition; `time` is the envelope's."""
+
+    customer_id: str
+    event: CustomerEvent[Any] | Retraction
+    time: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A valid event that lies where its customer's state is not."""
+
+    partition: int
+    record: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """The event clock is told to go on to `to`."""
+
+    to: Micros
+
+
+def judge(record: Record, partition: int, partitions: int) -> Apply | Forward | Advance:
+    """What the record asks for. Raises InvalidEvent for what belongs in the dead letters."""
+    if record.key == CONTROL_KEY:
+        return _read_control(record.value or b"")
+    event = _decode(record)
+    if isinstance(event, ReferenceEvent):
+        raise InvalidEvent(
+            "wrong_topic",
+            f"{event.type} belongs on the reference topic",
+            event_id=event.id,
+            source=event.source,
+        )
+    customer_id = event.subject
+    home = partition_of(customer_id, partitions)
+    key = customer_id.encode()
+    if home != partition or record.key != key:
+        # The customer's partition recognises a second forwarding of it by (source, id).
+        return Forward(home, Outgoing(key, record.value, tuple(record.headers)))
+    return Apply(customer_id, event, micros(event.time))
+
+
+def advance_record(to: datetime) -> Outgoing:
+    """The control record for `bellwether advance`; `to` is aware."""
+    return Outgoing(CONTROL_KEY, orjson.dumps({"type": ADVANCE_TYPE, "to": to.isoformat()}))
+
+
+def dead_letter(record: Record, partition: int, error: BaseException) -> Outgoing:
+    """The original bytes with the reason in the headers; anything but InvalidEvent is `poison`, with its traceback."""
+    value = record.value or b""
+    headers = [
+        *_about(error),
+        ("partition", str(partition).encode()),
+        ("offset", str(record.offset).encode()),
+    ]
+    if len(value) > MAX_VALUE_BYTES:
+        headers.append(("truncated_from_bytes", str(len(value)).encode()))
+    return Outgoing(record.key, value[:MAX_VALUE_BYTES], (*_kept_headers(record), *headers))
+
+
+def dead_wake(customer_id: str, now: Micros, partition: int, error: BaseException) -> Outgoing:
+    """The trace of a wake-up that the core could not take; there is no event to keep."""
+    value = orjson.dumps({"type": WAKE_TYPE, "customer_id": customer_id, "now": now})
+    headers = (*_about(error, poison="poison_wake"), ("partition", str(partition).encode()))
+    return Outgoing(customer_id.encode(), value, headers)
+
+
+def reason_of(letter: Outgoing) -> str:
+    """The reason in a dead letter's headers."""
+    return next(value.decode() for name, value in reversed(letter.headers) if name == "reason")
+
+
+def _decode(record: Record) -> Event:
+    headers = _text_headers(record)
+    if codec.is_binary(headers):
+        return codec.decode_binary(headers, record.value or b"")
+    if record.value is None:
+        raise InvalidEvent("empty", "the record has no value")
+    return codec.decode(record.value)
+
+
+def _text_headers(record: Record) -> dict[str, str]:
+    if not record.headers:
+        return {}
+    try:
+        return {name: (value or b"").decode() for name, value in record.headers}
+    except UnicodeDecodeError:
+        raise InvalidEvent("invalid", "a header is not UTF-8") from None
+
+
+def _read_control(value: bytes) -> Advance:
+    document = codec.loads(value)
+    if not isinstance(document, dict) or document.get("type") != ADVANCE_TYPE:
+        raise InvalidEvent("unknown_control", f"a control record has the type {ADVANCE_TYPE}")
+    try:
+        return Advance(micros(parse_instant(document.get("to"))))
+    except ValueError as error:
+        raise InvalidEvent("invalid", f"to: {error}") from None
+
+
+def _about(error: BaseException, poison: str = "poison") -> list[tuple[str, bytes]]:
+    if not isinstance(error, InvalidEvent):
+        trace = _bytes("".join(traceback.format_exception(error)))
+        return [
+            ("reason", poison.encode()),
+            ("message", _bytes(f"{type(error).__name__}: {error}")[:MAX_TRACEBACK_BYTES]),
+            ("traceback", trace[-MAX_TRACEBACK_BYTES:]),
+        ]
+    headers = [("reason", _bytes(error.code)), ("message", _bytes(error.message)[:MAX_TRACEBACK_BYTES])]
+    if error.event_id is not None:
+        headers.append(("event_id", _bytes(error.event_id)))
+    if error.source is not None:
+        headers.append(("event_source", _bytes(error.source)))
+    return headers
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="replace")
+
+
+def _kept_headers(record: Record) -> tuple[tuple[str, bytes], ...]:
+    size = sum(len(name) + len(value or b"") for name, value in record.headers)
+    # Headers of a binary-mode event are part of it; beyond any sane size they would burst the record.
+    return tuple(record.headers) if size <= MAX_KEPT_HEADER_BYTES else ()

@@ -1,0 +1,92 @@
+"""What the runtime asks of the rules core, as types: the real core and the tests' stand-in both fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Protocol
+
+from schemas.events import Event
+
+Micros = int
+"""An instant: microseconds since the epoch, UTC."""
+
+CustomerState = Any
+"""Opaque to the runtime; belongs to one batch."""
+
+SEGMENT_MARK = "\x1f"
+"""Between customer id and segment name in a table key; an identifier cannot contain it."""
+
+CLOCK_KEY = b"\x00clock"
+"""The table key of a partition's own clock; no customer id begins with a control character."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(instant: datetime) -> Micros:
+    """An aware datetime as microseconds since the epoch, exactly."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+class Peek(Protocol):
+    """What the head record tells without opening the customer. `version` is (applied offset, revision)."""
+
+    @property
+    def version(self) -> tuple[int, int]: ...
+    @property
+    def wake_at(self) -> Micros | None: ...
+    @property
+    def unsent(self) -> list[bytes]: ...
+
+
+class Written(Protocol):
+    """What one batch made of a customer. `records` are in the order in which they must be written: the head last."""
+
+    @property
+    def records(self) -> list[tuple[str, bytes | None]]: ...
+    @property
+    def wake_at(self) -> Micros | None: ...
+    @property
+    def warnings(self) -> list[bytes]: ...
+
+
+class Core(Protocol):
+    """The rules themselves: synchronous, no I/O, no clock."""
+
+    def open(self, customer_id: str, records: Mapping[str, bytes]) -> CustomerState: ...
+
+    def apply(self, state: CustomerState, event: Event, *, offset: int, now: Micros) -> None:
+        """Raises InvalidEvent, the state unchanged but for its offset. An offset already applied changes nothing."""
+
+    def wake(self, state: CustomerState, *, now: Micros) -> None: ...
+
+    def wake_at(self, state: CustomerState) -> Micros | None:
+        """As `close` would give it. Under the event clock the next event may lie beyond it within the same batch."""
+
+    def close(self, state: CustomerState) -> Written: ...
+
+    def peek(self, head: bytes) -> Peek: ...
+
+    def version(self, record: bytes) -> tuple[int, int]: ...
+
+
+class Record(Protocol):
+    """A record as it was read from the events topic or the changelog; aiokafka's fits."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+class Outgoing(NamedTuple):
+    """A record to be written; a value of None is a tombstone."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
