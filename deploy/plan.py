@@ -1,4 +1,4 @@
-"""PURE: what a `make run` will do, decided from the environment before anything is started."""
+"""What a `make run` will do, decided from the environment before anything is started."""
 
 from __future__ import annotations
 

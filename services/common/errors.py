@@ -1,4 +1,4 @@
-"""The error that tells its reader what to do."""
+"""PURE: the error that tells its reader what to do."""
 
 from __future__ import annotations
 
