@@ -154,10 +154,10 @@ def _on_task(warning: wire.Warning, directory: Directory, known_revision: int) -
     if warning.output == "suggestion":
         return Outcome(Verdict.FILED_SUGGESTION)
     owner = directory.responsible(warning.customer_id).owner
-    if warning.historical:
-        return Outcome(Verdict.FILED_HISTORICAL)
     if warning.change == "ended" or warning.change == "withdrawn":
         return Outcome(Verdict.TASK_ENDED, task=TaskChange(owner, warning.change))
+    if warning.historical:
+        return Outcome(Verdict.FILED_HISTORICAL)
     calls = known_revision == 0 or warning.change == "raised" or warning.pages_again
     pages = _pages(warning, "nudge", directory, superior=False) if calls else ()
     return Outcome(Verdict.TASK_SET, pages=pages, task=TaskChange(owner, "open"))

@@ -1,0 +1,179 @@
+"""E-mail over SMTP: text and HTML, the messages of one case in one thread."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import smtplib
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.utils import format_datetime
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from services.common.clock import Now
+from services.common.errors import UserError
+from services.notifier.channels.base import Accepted, FateUnknown, Message, Refused, TryLater
+
+TIMEOUT_S = 15.0
+_PORTS = {"smtp": 587, "smtps": 465}
+
+
+class BadSmtpUrl(UserError):
+    """BELLWETHER_SMTP_URL cannot be used; the message says how one looks. It does not repeat the password."""
+
+
+@dataclass(frozen=True)
+class SmtpServer:
+    """Where mail is handed over. `tls`: "implicit" (smtps), "starttls" (demanded, not merely tried) or "none"."""
+
+    host: str
+    port: int
+    tls: str
+    sender: str
+    user: str | None = None
+    password: str | None = None
+
+
+def parse_smtp_url(url: str) -> SmtpServer:
+    """smtp://user:password@host:587?from=bellwether@example.com, smtps://..., or with &tls=none for a server nearby."""
+    wanted = "BELLWETHER_SMTP_URL must look like smtp://user:password@mail.example.com:587?from=bellwether@example.com"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise BadSmtpUrl(wanted) from None
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    sender = options.get("from", "")
+    default = "implicit" if parts.scheme == "smtps" else "starttls"
+    tls = options.get("tls", default)
+    if parts.scheme not in _PORTS or not parts.hostname or not _is_address(sender):
+        raise BadSmtpUrl(wanted)
+    if tls not in (default, "none"):
+        raise BadSmtpUrl(f"{wanted}; tls=none is the only other choice for tls")
+    user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
+    return SmtpServer(parts.hostname, port or _PORTS[parts.scheme], tls, sender, user, password)
+
+
+class EmailChannel:
+    """Hands each message over on a connection of its own; a page is rare enough for that."""
+
+    name = "email"
+    repeatable = False
+
+    def __init__(self, server: SmtpServer, now: Now, tls_context: ssl.SSLContext | None = None) -> None:
+        self._server = server
+        self._now = now
+        self._tls = tls_context or ssl.create_default_context()
+
+    def send(self, message: Message) -> Accepted:
+        """Accepted with the Message-ID once the server has answered 250 to the whole mail."""
+        if message.to.email is None or not _is_address(message.to.email):
+            raise Refused(f"the directory has no usable e-mail address for {message.to.id}")
+        mail = compose(message, self._server.sender, format_datetime(self._now()))
+        with self._connection() as smtp:
+            _hand_over(smtp, self._server.sender, message.to.email, mail)
+        return Accepted(str(mail["Message-ID"]))
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[smtplib.SMTP]:
+        try:
+            smtp = self._connect()
+        except smtplib.SMTPAuthenticationError as error:
+            raise TryLater(f"the mail server refuses our password: {_said(error)}", everyone=True) from None
+        except (OSError, smtplib.SMTPException) as error:
+            raise TryLater(f"the mail server cannot be used: {error}", everyone=True) from None
+        try:
+            yield smtp
+        finally:
+            # The verdict on the mail is known by now; how the server says goodbye changes nothing.
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                smtp.quit()
+
+    def _connect(self) -> smtplib.SMTP:
+        server = self._server
+        smtp: smtplib.SMTP
+        if server.tls == "implicit":
+            smtp = smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT_S, context=self._tls)
+        else:
+            smtp = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT_S)
+        smtp.ehlo()
+        if server.tls == "starttls":
+            smtp.starttls(context=self._tls)
+            smtp.ehlo()
+        if server.user and server.password:
+            smtp.login(server.user, server.password)
+        return smtp
+
+
+def compose(message: Message, sender: str, date: str) -> EmailMessage:
+    """The mail. Names and subject lose control characters: nobody adds a header through them."""
+    assert message.to.email is not None  # noqa: S101 - send() has refused who has none
+    domain = sender.rpartition("@")[2]
+    mail = EmailMessage(policy=SMTP_POLICY)
+    mail["From"] = Address("Bellwether", addr_spec=sender)
+    mail["To"] = Address(_one_line(message.to.name), addr_spec=message.to.email)
+    mail["Subject"] = _one_line(message.subject)
+    mail["Date"] = date
+    mail["Message-ID"] = f"<{_digest(message.key)}@{domain}>"
+    # Nobody else should answer a machine: holiday notes and the like.
+    mail["Auto-Submitted"] = "auto-generated"
+    if message.case_id is not None:
+        thread = f"<case-{_digest(message.case_id)}@{domain}>"
+        mail["In-Reply-To"] = thread
+        mail["References"] = thread
+    mail.set_content(message.text)
+    mail.add_alternative(message.html, subtype="html")
+    return mail
+
+
+def _hand_over(smtp: smtplib.SMTP, sender: str, recipient: str, mail: EmailMessage) -> None:
+    """MAIL, RCPT and DATA one by one: only a connection lost in DATA leaves the mail's fate unknown."""
+    try:
+        _expect(smtp.mail(sender))
+        _expect(smtp.rcpt(recipient))
+    except (OSError, smtplib.SMTPException) as error:
+        raise TryLater(f"the mail server went away before the mail: {error}", everyone=True) from None
+    try:
+        _expect(smtp.data(mail.as_bytes()))
+    except smtplib.SMTPDataError as error:
+        _expect((error.smtp_code, _bytes(error.smtp_error)))
+    except (OSError, smtplib.SMTPException) as error:
+        raise FateUnknown(f"the mail server went away during the mail: {error}") from None
+
+
+def _expect(answer: tuple[int, bytes]) -> None:
+    """2xx goes on, 4xx is for later, anything else is for ever."""
+    code, text = answer
+    if 200 <= code < 300:
+        return
+    said = f"the mail server answered {code} {text.decode(errors='replace')[:200]}"
+    raise TryLater(said) if 400 <= code < 500 else Refused(said)
+
+
+def _said(error: smtplib.SMTPResponseException) -> str:
+    return f"{error.smtp_code} {_bytes(error.smtp_error).decode(errors='replace')[:200]}"
+
+
+def _bytes(text: bytes | str) -> bytes:
+    return text.encode() if isinstance(text, str) else text
+
+
+def _is_address(text: str) -> bool:
+    try:
+        address = Address(addr_spec=text)
+    except (ValueError, HeaderParseError, IndexError):
+        return False
+    return bool(address.username and address.domain) and text.isascii() and text.isprintable()
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

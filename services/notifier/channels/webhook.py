@@ -1,0 +1,88 @@
+"""Any program's webhook: a JSON POST, signed, judged by the HTTP status."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+import orjson
+
+from services.common.clock import Now
+from services.notifier.channels.base import Accepted, FateUnknown, Message, Refused, TryLater
+
+TIMEOUT_S = 10.0
+LONGEST_RETRY_AFTER_S = 3600.0
+SIGNATURE = "X-Bellwether-Signature"
+
+
+class WebhookChannel:
+    """POSTs each message to `url`.
+
+    The header X-Bellwether-Signature is `t=<unix seconds>,v1=<hex>`, the HMAC-SHA256 of "<t>.<body>" under the shared
+    secret; refuse old timestamps against replays. Idempotency-Key is the same for every attempt at one message.
+    """
+
+    name = "webhook"
+    repeatable = False
+
+    def __init__(self, url: str, secret: str, now: Now) -> None:
+        self._url = url
+        self._secret = secret.encode()
+        self._now = now
+        self._client = httpx.Client(timeout=TIMEOUT_S, follow_redirects=False)
+
+    def send(self, message: Message) -> Accepted:
+        """2xx is accepted; 408, 429 and 5xx are tried later; everything else is refused."""
+        now = self._now()
+        body = orjson.dumps(_document(message))
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": hashlib.sha256(message.key.encode()).hexdigest(),
+            SIGNATURE: sign(self._secret, int(now.timestamp()), body),
+        }
+        try:
+            answer = self._client.post(self._url, content=body, headers=headers)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise TryLater(f"the webhook cannot be reached: {error}", everyone=True) from None
+        except httpx.TransportError as error:
+            raise FateUnknown(f"the webhook's answer was lost: {type(error).__name__} {error}") from None
+        return _judge(answer, message, now)
+
+
+def sign(secret: bytes, timestamp: int, body: bytes) -> str:
+    """The value of X-Bellwether-Signature; receivers compute it again and compare."""
+    digest = hmac.new(secret, b"%d." % timestamp + body, hashlib.sha256).hexdigest()
+    return f"t={timestamp},v1={digest}"
+
+
+def _document(message: Message) -> dict[str, object]:
+    to = {"id": message.to.id, "name": message.to.name}
+    text = {"subject": message.subject, "text": message.text}
+    return {"version": 1, "id": message.key, "to": to, "case_id": message.case_id, **text, **message.data}
+
+
+def _judge(answer: httpx.Response, message: Message, now: datetime) -> Accepted:
+    status = answer.status_code
+    if answer.is_success:
+        return Accepted(answer.headers.get("X-Request-Id") or message.key)
+    said = f"the webhook answered {status}: {answer.text[:200]}"
+    if status == 408 or status == 429 or status >= 500:
+        after_s = _retry_after_s(answer.headers.get("Retry-After"), now)
+        raise TryLater(said, after_s, everyone=status == 429 or status == 503)
+    raise Refused(said)
+
+
+def _retry_after_s(header: str | None, now: datetime) -> float:
+    """Seconds or an HTTP date; what cannot be read counts as 0, and the outbox's own backoff applies."""
+    if header is None:
+        return 0.0
+    if header.isascii() and header.isdigit():
+        return min(float(header), LONGEST_RETRY_AFTER_S)
+    try:
+        after = (parsedate_to_datetime(header) - now).total_seconds()
+    except (ValueError, TypeError):
+        return 0.0
+    return max(0.0, min(after, LONGEST_RETRY_AFTER_S))

@@ -1,0 +1,145 @@
+"""The outbox of pages: written down before they are sent, and what became of each. Inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from services.notifier.case import Page, PageKind, Role
+from services.notifier.people import Person
+from services.notifier.tables import pages
+from services.notifier.views import PageState
+
+MAX_ATTEMPTS = 6
+FIRST_BACKOFF_S = 15.0
+LONGEST_BACKOFF_S = 15 * 60.0
+INBOX = "inbox"
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A row of the outbox. `about` is the page that this one reports on, for kinds undelivered and uncertain."""
+
+    id: int
+    key: str
+    case_id: str | None
+    warning_id: str
+    revision: int
+    step: str
+    kind: PageKind
+    role: Role
+    person: str
+    channel: str
+    due_at: datetime | None
+    state: PageState
+    attempts: int
+    created_at: datetime
+    error: str | None
+    about: int | None
+
+
+_COLUMNS = [pages.c[name] for name in Queued.__dataclass_fields__]
+
+
+def channels_for(person: Person | None, configured: Sequence[str]) -> tuple[str, ...]:
+    """The inbox always; e-mail only for who has an address."""
+    reachable = [name for name in configured if name != "email" or (person is not None and person.email)]
+    return tuple(dict.fromkeys((INBOX, *reachable)))
+
+
+def backoff_s(attempts: int) -> float:
+    """Seconds until the next attempt after so many: doubling, bounded."""
+    return min(FIRST_BACKOFF_S * float(2 ** max(attempts - 1, 0)), LONGEST_BACKOFF_S)
+
+
+def enqueue(
+    tx: Connection, case_id: str | None, page: Page, channel: str, now: datetime, about: int | None = None
+) -> None:
+    """Write the page down, to be sent from now on. The same (case, step, person, channel) again changes nothing."""
+    key = f"{case_id or 'task'}/{page.step}/{page.person}/{channel}"
+    if tx.execute(select(pages.c.id).where(pages.c.key == key)).first() is not None:
+        return
+    tx.execute(
+        insert(pages).values(
+            key=key,
+            case_id=case_id,
+            warning_id=page.warning_id,
+            revision=page.revision,
+            step=page.step,
+            kind=page.kind,
+            role=page.role,
+            person=page.person,
+            channel=channel,
+            due_at=page.due,
+            state="pending",
+            attempts=0,
+            next_at=now,
+            created_at=now,
+            updated_at=now,
+            about=about,
+        )
+    )
+
+
+def pending(tx: Connection, channel: str, now: datetime, limit: int = 500) -> list[Queued]:
+    """What is to be sent through the channel now, oldest first."""
+    wanted = pages.c.channel == channel, pages.c.state == "pending", pages.c.next_at <= now
+    rows = tx.execute(select(*_COLUMNS).where(*wanted).order_by(pages.c.id).limit(limit))
+    return [Queued(*row) for row in rows]
+
+
+def in_flight(tx: Connection, channel: str) -> list[Queued]:
+    """Pages that were being sent when the last process ended."""
+    wanted = pages.c.channel == channel, pages.c.state == "sending"
+    return [Queued(*row) for row in tx.execute(select(*_COLUMNS).where(*wanted).order_by(pages.c.id))]
+
+
+def find(tx: Connection, page_id: int) -> Queued | None:
+    """One page."""
+    row = tx.execute(select(*_COLUMNS).where(pages.c.id == page_id)).first()
+    return None if row is None else Queued(*row)
+
+
+def of_case(tx: Connection, case_id: str) -> list[Queued]:
+    """Every page about a case, oldest first."""
+    return [
+        Queued(*row) for row in tx.execute(select(*_COLUMNS).where(pages.c.case_id == case_id).order_by(pages.c.id))
+    ]
+
+
+def mark_sending(tx: Connection, ids: Sequence[int], now: datetime) -> None:
+    """Write first: from here on a crash leaves them in `sending`, and nobody takes them for unsent."""
+    values = {"state": "sending", "attempts": pages.c.attempts + 1, "updated_at": now}
+    tx.execute(update(pages).where(pages.c.id.in_(ids)).values(values))
+
+
+def mark_accepted(tx: Connection, ids: Sequence[int], provider_id: str, now: datetime) -> None:
+    """The provider has taken them over."""
+    values = {"state": "accepted", "provider_id": provider_id[:500], "error": None, "updated_at": now}
+    tx.execute(update(pages).where(pages.c.id.in_(ids)).values(values))
+
+
+def mark_pending(tx: Connection, ids: Sequence[int], after_s: float, error: str | None, now: datetime) -> None:
+    """To be sent again, `after_s` seconds from now."""
+    values = {"state": "pending", "next_at": now + timedelta(seconds=after_s), "error": error, "updated_at": now}
+    tx.execute(update(pages).where(pages.c.id.in_(ids)).values(values))
+
+
+def mark_lost(tx: Connection, ids: Sequence[int], state: PageState, error: str, now: datetime) -> None:
+    """`failed` for good, or `uncertain`: it may have been sent and may not."""
+    tx.execute(update(pages).where(pages.c.id.in_(ids)).values(state=state, error=error, updated_at=now))
+
+
+def count_by_state(tx: Connection) -> dict[tuple[str, str], int]:
+    """How many pages there are, by channel and state."""
+    query = select(pages.c.channel, pages.c.state, func.count()).group_by(pages.c.channel, pages.c.state)
+    return {(channel, state): number for channel, state, number in tx.execute(query)}
+
+
+def oldest_pending(tx: Connection) -> datetime | None:
+    """When the page was written that has waited longest."""
+    query = select(func.min(pages.c.created_at)).where(pages.c.state.in_(("pending", "sending")))
+    return tx.execute(query).scalar()

@@ -1,0 +1,185 @@
+"""Cases, warnings, timelines, deadlines and tasks in SQL. Every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, get_args
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+
+from schemas import warnings as wire
+from schemas.cases import CaseEvent, CaseEventType, encode_case_event
+from services.notifier import tables
+from services.notifier.case import Case, Entry, TaskChange, Verdict
+from services.notifier.people import Directory
+
+_CASE: TypeAdapter[Case] = TypeAdapter(Case)
+_PUBLISHED = frozenset(get_args(CaseEventType))
+
+
+def find_case(tx: Connection, case_id: str) -> Case | None:
+    """The case, locked until the transaction ends where the database locks rows."""
+    query = select(tables.cases.c.state).where(tables.cases.c.id == case_id).with_for_update()
+    state = tx.execute(query).scalar()
+    return None if state is None else read_case(state)
+
+
+def read_case(state: str) -> Case:
+    """The case in a row's `state`."""
+    return _CASE.validate_json(state)
+
+
+def find_open_case(tx: Connection, customer_id: str) -> Case | None:
+    """The customer's open case."""
+    found = tables.cases.c.customer_id == customer_id, tables.cases.c.status == "open"
+    state = tx.execute(select(tables.cases.c.state).where(*found).with_for_update()).scalar()
+    return None if state is None else read_case(state)
+
+
+def find_holding_case(tx: Connection, warning_id: str) -> Case | None:
+    """The case in which the warning's newest revision was filed."""
+    query = select(tables.warnings.c.case_id).where(tables.warnings.c.id == warning_id, tables.warnings.c.current)
+    case_id = tx.execute(query).scalar()
+    return None if case_id is None else find_case(tx, case_id)
+
+
+def save_case(tx: Connection, case: Case, directory: Directory) -> None:
+    """Insert or update the case with its deadlines."""
+    row = {
+        "customer_id": case.customer_id,
+        "customer_name": directory.customer_name(case.customer_id),
+        "owner": directory.responsible(case.customer_id).owner,
+        "status": case.status,
+        "severity": case.severity,
+        "opened_at": case.opened_at,
+        "closed_at": case.closed_at,
+        "due_at": case.wake_at,
+        "state": _CASE.dump_json(case).decode(),
+    }
+    changed = tx.execute(update(tables.cases).where(tables.cases.c.id == case.id).values(**row))
+    if changed.rowcount == 0:
+        tx.execute(insert(tables.cases).values(id=case.id, sequence=0, **row))
+    _save_deadlines(tx, case)
+
+
+def _save_deadlines(tx: Connection, case: Case) -> None:
+    tx.execute(delete(tables.deadlines).where(tables.deadlines.c.case_id == case.id))
+    rows = [
+        {"case_id": case.id, "warning_id": held.id, "holder": held.clock.holder, "due_at": held.clock.due}
+        for held in case.warnings
+        if held.clock is not None and held.clock in case.running
+    ]
+    if rows:
+        tx.execute(insert(tables.deadlines), rows)
+
+
+def append(tx: Connection, case_id: str, customer_id: str, entries: Iterable[Entry]) -> None:
+    """Number the entries, add them to the timeline, and leave those the wire knows for the publisher."""
+    for entry in entries:
+        counted = update(tables.cases).where(tables.cases.c.id == case_id).values(sequence=tables.cases.c.sequence + 1)
+        sequence = tx.execute(counted.returning(tables.cases.c.sequence)).scalar_one()
+        fields = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
+        tx.execute(insert(tables.timeline).values(case_id=case_id, sequence=sequence, **fields))
+        if entry.type in _PUBLISHED:
+            event = CaseEvent.model_validate(
+                {**fields, "case_id": case_id, "sequence": sequence, "customer_id": customer_id}
+            )
+            body = encode_case_event(event)
+            tx.execute(insert(tables.case_events).values(customer_id=customer_id, body=body, created_at=entry.at))
+
+
+def known_revision(tx: Connection, warning_id: str) -> int:
+    """The highest revision received of the warning, 0 for none."""
+    query = select(func.max(tables.warnings.c.revision)).where(tables.warnings.c.id == warning_id)
+    return tx.execute(query).scalar() or 0
+
+
+def file_warning(tx: Connection, warning: wire.Warning, case_id: str | None, verdict: Verdict, now: datetime) -> None:
+    """Keep the revision as received. It is the current one: lower revisions are not filed."""
+    tx.execute(update(tables.warnings).where(tables.warnings.c.id == warning.id).values(current=False))
+    tx.execute(
+        insert(tables.warnings).values(
+            id=warning.id,
+            revision=warning.revision,
+            current=True,
+            customer_id=warning.customer_id,
+            case_id=case_id,
+            output=warning.output,
+            verdict=verdict,
+            received_at=now,
+            body=wire.encode_warning(warning).decode(),
+        )
+    )
+
+
+def find_warning(tx: Connection, warning_id: str, revision: int) -> wire.Warning | None:
+    """One revision as received."""
+    at = tables.warnings.c.id == warning_id, tables.warnings.c.revision == revision
+    body = tx.execute(select(tables.warnings.c.body).where(*at)).scalar()
+    return None if body is None else wire.decode_warning(body.encode())
+
+
+def current_warnings(tx: Connection, warning_ids: Iterable[str]) -> dict[str, wire.Warning]:
+    """The newest revision of each, by id."""
+    wanted = tables.warnings.c.id.in_(list(warning_ids)), tables.warnings.c.current
+    rows = tx.execute(select(tables.warnings.c.id, tables.warnings.c.body).where(*wanted))
+    return {warning_id: wire.decode_warning(body.encode()) for warning_id, body in rows}
+
+
+def due_cases(tx: Connection, now: datetime, limit: int = 200) -> list[str]:
+    """Cases in which a deadline has passed, the longest waiting first."""
+    due = tables.deadlines.c.due_at <= now
+    query = select(tables.deadlines.c.case_id).where(due).group_by(tables.deadlines.c.case_id)
+    return list(tx.execute(query.order_by(func.min(tables.deadlines.c.due_at)).limit(limit)).scalars())
+
+
+def set_task(tx: Connection, warning: wire.Warning, change: TaskChange, now: datetime) -> None:
+    """The entry in the person's list follows the warning; what was done stays done unless the warning is back."""
+    row: dict[str, Any] = {"revision": warning.revision, "person": change.person, "updated_at": now}
+    known = tx.execute(select(tables.tasks.c.status).where(tables.tasks.c.id == warning.id)).scalar()
+    if known is None and change.status != "open":
+        return
+    if known is None:
+        added = {"customer_id": warning.customer_id, "status": change.status, "created_at": now}
+        tx.execute(insert(tables.tasks).values(id=warning.id, **added, **row))
+        return
+    back = warning.change == "raised" or warning.pages_again
+    status = known if known == "done" and not back else change.status
+    tx.execute(update(tables.tasks).where(tables.tasks.c.id == warning.id).values(status=status, **row))
+
+
+def finish_task(tx: Connection, task_id: str, actor: str, now: datetime) -> bool:
+    """False when there is no such task, or it is not open."""
+    at = tables.tasks.c.id == task_id, tables.tasks.c.status == "open"
+    done = update(tables.tasks).where(*at).values(status="done", done_by=actor, updated_at=now)
+    return bool(tx.execute(done).rowcount)
+
+
+def timeline_of(tx: Connection, case_id: str) -> list[RowMapping]:
+    """The case's entries in order."""
+    query = select(tables.timeline).where(tables.timeline.c.case_id == case_id).order_by(tables.timeline.c.sequence)
+    return list(tx.execute(query).mappings())
+
+
+def keep_poison(
+    tx: Connection, at: tuple[str, int, int], record: tuple[bytes | None, bytes | None], error: str, now: datetime
+) -> None:
+    """Keep a record that is no warning: `at` is topic, partition, offset; `record` key and value. Again: no change."""
+    topic, partition, position = at
+    place = {"topic": topic, "partition": partition, "position": position}
+    same = [tables.poison.c[name] == value for name, value in place.items()]
+    if tx.execute(select(tables.poison.c.topic).where(*same)).first() is None:
+        key, value = record
+        tx.execute(insert(tables.poison).values(**place, key=key, value=value, error=error, received_at=now))
+
+
+def unsent_case_events(tx: Connection, limit: int = 500) -> list[RowMapping]:
+    """What the publisher has still to send, in the order it happened."""
+    return list(tx.execute(select(tables.case_events).order_by(tables.case_events.c.id).limit(limit)).mappings())
+
+
+def forget_case_events(tx: Connection, ids: list[int]) -> None:
+    """They are acknowledged by the broker; the timeline keeps them for ever."""
+    tx.execute(delete(tables.case_events).where(tables.case_events.c.id.in_(ids)))
