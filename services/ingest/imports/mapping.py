@@ -1,0 +1,209 @@
+"""PURE what a mapping file may say. A mapping tells how one row of an export becomes events; it holds no code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
+from typing_extensions import TypeAliasType
+
+from schemas.events import CUSTOMER_EVENTS, PREFIX, REFERENCE_EVENTS
+from schemas.fields import EventId, Slug
+from services.common.errors import UserError
+
+PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+SEPARATORS = {",": ",", ";": ";", "tab": "\t", "|": "|"}
+
+ValueKind = Literal["text", "decimal", "integer", "number", "boolean", "date", "start_of_day", "instant"]
+_WITH_FORMAT = ("date", "start_of_day", "instant")
+
+
+class BadMapping(UserError):
+    """A mapping file that cannot be used; the message names the file and every place in it that is wrong."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class FromColumn(_Strict):
+    """The cell of a column, read as `as`.
+
+    Attributes:
+        format: strptime format of a date or instant; without it ISO 8601 is read. An instant without an offset, and
+            the start of a day, are in the company's zone.
+        required: an empty cell refuses the row; otherwise the field is left out, or is `default`.
+        values: what a cell means, looked up before `as` reads it; a cell that is not listed stays as it is.
+        thousands: removed from a number; decimal_point: what stands for the point in it.
+    """
+
+    column: str
+    kind: Annotated[ValueKind, Field(alias="as")] = "text"
+    format: str | None = None
+    required: bool = True
+    default: Any = None
+    values: dict[str, Any] = {}
+    thousands: Annotated[str, Field(max_length=1)] = ""
+    decimal_point: Literal[".", ","] = "."
+
+    @model_validator(mode="after")
+    def _fits(self) -> FromColumn:
+        if self.format is not None and self.kind not in _WITH_FORMAT:
+            raise ValueError(f"format belongs to {', '.join(_WITH_FORMAT)}, not to {self.kind}")
+        if self.default is not None and self.required:
+            raise ValueError("a default needs required: false")
+        return self
+
+
+class FromConstant(_Strict):
+    """The same value in every row."""
+
+    constant: Any
+
+
+class FromTemplate(_Strict):
+    """Text with columns in braces: "inv-{invoiceNumber}"."""
+
+    template: str
+
+
+def _shape(raw: Any) -> str:
+    if isinstance(raw, FromColumn | FromConstant | FromTemplate):
+        return {FromColumn: "column", FromConstant: "constant", FromTemplate: "template"}[type(raw)]
+    if isinstance(raw, list):
+        return "list"
+    for name in ("column", "constant", "template"):
+        if isinstance(raw, dict) and name in raw:
+            return name
+    return "object"
+
+
+if TYPE_CHECKING:
+    # mypy does not resolve an alias that contains itself.
+    Value = Any
+else:
+    # A named alias, since it contains itself: pydantic would unfold a plain one for ever.
+    Value = TypeAliasType(
+        "Value",
+        Annotated[
+            Annotated[FromColumn, Tag("column")]
+            | Annotated[FromConstant, Tag("constant")]
+            | Annotated[FromTemplate, Tag("template")]
+            | Annotated[list["Value"], Tag("list")]
+            | Annotated[dict[str, "Value"], Tag("object")],
+            Discriminator(_shape),
+        ],
+    )
+
+
+class When(_Strict):
+    """A condition on one column: exactly one of the tests. Cells are compared without the space around them."""
+
+    column: str
+    equals: str | None = None
+    one_of: list[str] | None = None
+    empty: bool | None = None
+
+    @model_validator(mode="after")
+    def _one_test(self) -> When:
+        if sum(test is not None for test in (self.equals, self.one_of, self.empty)) != 1:
+            raise ValueError('give exactly one of equals, one_of and empty (quote YAML words: equals: "Yes")')
+        return self
+
+
+class EventMapping(_Strict):
+    """One event of a row, made when every condition of `when` holds.
+
+    `id` is a template whose columns name the event for ever: the same row gives the same id again, so that a second
+    import is recognised.
+    """
+
+    type: str
+    id: str
+    subject: Value | None = None
+    time: FromColumn
+    when: list[When] = []
+    data: dict[str, Value]
+
+    @field_validator("when", mode="before")
+    @classmethod
+    def _one_or_more(cls, raw: Any) -> Any:
+        return [raw] if isinstance(raw, dict) else raw
+
+    @model_validator(mode="after")
+    def _known(self) -> EventMapping:
+        kind = self.type.removeprefix(PREFIX)
+        if kind not in CUSTOMER_EVENTS and kind not in REFERENCE_EVENTS:
+            raise ValueError(f'type: "{self.type}" is no event type')
+        if (self.subject is None) == (kind in CUSTOMER_EVENTS):
+            raise ValueError("an event of a customer needs a subject, one of no customer has none")
+        if self.time.kind not in ("start_of_day", "instant"):
+            raise ValueError("time is read as start_of_day or instant")
+        if not PLACEHOLDER.search(self.id):
+            raise ValueError("id must contain a column in braces, or every row would give the same id")
+        return self
+
+
+class Mapping(_Strict):
+    """How the rows of one export become events."""
+
+    name: Slug
+    description: str = ""
+    source: EventId
+    encoding: Literal["utf-8", "gb18030"] = "utf-8"
+    separator: Literal[",", ";", "tab", "|"] = ","
+    events: Annotated[list[EventMapping], Field(min_length=1, max_length=50)]
+
+    def columns(self) -> list[str]:
+        """Every column that is read, in the order of first use."""
+        return list(dict.fromkeys(name for event in self.events for name in _event_columns(event)))
+
+
+def parse_mapping(document: Any, where: str) -> Mapping:
+    """Check a parsed YAML document. Raises BadMapping with every fault; `where` names the file."""
+    try:
+        return Mapping.model_validate(document)
+    except ValidationError as error:
+        faults = "\n".join(f"  {_place(item['loc'])}: {_sentence(item['msg'])}" for item in error.errors())
+        raise BadMapping(f"the mapping {where} cannot be used:\n{faults}") from None
+
+
+def placeholders(template: str) -> list[str]:
+    """The columns in a template."""
+    return PLACEHOLDER.findall(template)
+
+
+def _event_columns(event: EventMapping) -> Iterator[str]:
+    yield from placeholders(event.id)
+    yield from _value_columns([value for value in (event.subject, event.time) if value is not None])
+    yield from (condition.column for condition in event.when)
+    yield from _value_columns(event.data)
+
+
+def _value_columns(value: Any) -> Iterator[str]:
+    if isinstance(value, FromColumn):
+        yield value.column
+    elif isinstance(value, FromTemplate):
+        yield from placeholders(value.template)
+    elif isinstance(value, list | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _value_columns(inner)
+
+
+_TAGS = ("column", "constant", "template", "list", "object")
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """A path a reader finds in the file: the tags that pydantic adds for the union are left out."""
+    parts = [
+        str(part)
+        for index, part in enumerate(location)
+        if part not in _TAGS or (index == len(location) - 1 and part == "column")
+    ]
+    return ".".join(parts) or "the file"
+
+
+def _sentence(message: str) -> str:
+    return message.removeprefix("Value error, ")

@@ -1,0 +1,66 @@
+"""How far an import is, on stderr: a bar on a terminal, a line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from services.ingest.imports.importing import Summary
+
+LINE_EVERY_S = 5.0
+
+Report = Callable[[int, Summary], None]
+
+
+@contextmanager
+def reporting(total_bytes: int) -> Iterator[Report]:
+    """Yields what to call with the bytes read and the summary so far."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines(total_bytes)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("reading", total=max(total_bytes, 1))
+
+        def report(done_bytes: int, summary: Summary) -> None:
+            bar.update(task, completed=done_bytes, description=_counts(summary))
+
+        yield report
+
+
+def print_summary(summary: Summary, rejects: str, verb: str) -> None:
+    """The outcome in words, with the first refused rows."""
+    click.echo(
+        f"{summary.rows} rows read, {summary.events} events {verb}, {summary.rejected_rows} rows rejected", err=True
+    )
+    for row in summary.rejected:
+        column = f", column {row.column}" if row.column else ""
+        click.echo(f"  row {row.number}{column}: {row.reason}", err=True)
+    if summary.rejected_rows > len(summary.rejected):
+        click.echo(f"  ... and {summary.rejected_rows - len(summary.rejected)} more", err=True)
+    if summary.rejected_rows:
+        click.echo(f"the rejected rows are in {rejects}; mend them there and import that file", err=True)
+
+
+def _lines(total_bytes: int) -> Report:
+    started = last = time.monotonic()
+
+    def report(done_bytes: int, summary: Summary) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= LINE_EVERY_S:
+            last = now
+            share = 100 * done_bytes // max(total_bytes, 1)
+            click.echo(f"{_counts(summary)}, {share} % of the file in {now - started:.0f} s", err=True)
+
+    return report
+
+
+def _counts(summary: Summary) -> str:
+    return f"{summary.rows} rows, {summary.events} events, {summary.rejected_rows} rejected"
