@@ -6,10 +6,16 @@ The console is built by `services.notifier.console.app:build_console(desk: Desk)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Protocol
 
 from schemas.cases import Decision
+from schemas.warnings import Bilingual
+from services.notifier import accounts, store
+from services.notifier.actions import Acknowledge, Action, Close, Comment, DecideReview, Join, OpenReview
+from services.notifier.clerk import Clerk
+from services.notifier.lookup import Lookup
 from services.notifier.people import Person
 from services.notifier.views import (
     Account,
@@ -48,26 +54,146 @@ class AccountInvalid(DeskError):
     """The account cannot be made: its name is taken or malformed, its person unknown, its password too short."""
 
 
-class Desk(Protocol):
+class Desk:
     """Reads and actions; `actor` is a person's id. Actions raise NotFound or Refused."""
 
-    def now(self) -> datetime: ...
-    def summary(self) -> Summary: ...
-    def person(self, person_id: str) -> Person | None: ...
-    def list_cases(self, wanted: CaseFilter) -> list[CaseLine]: ...
-    def get_case(self, case_id: str) -> CaseView: ...
-    def acknowledge(self, case_id: str, actor: str) -> None: ...
-    def open_review(self, case_id: str, actor: str) -> None: ...
-    def decide_review(self, case_id: str, actor: str, decision: Decision, note: str) -> None: ...
-    def join(self, case_id: str, actor: str, department: str, note: str = "") -> None: ...
-    def comment(self, case_id: str, actor: str, text: str) -> None: ...
-    def close(self, case_id: str, actor: str, decision: Decision, reason: str) -> None: ...
-    def list_tasks(self, person: str | None = None) -> list[TaskView]: ...
-    def finish_task(self, task_id: str, actor: str) -> None: ...
-    def inbox(self, person: str, limit: int = 100) -> list[InboxView]: ...
-    def mark_read(self, message_id: int, person: str) -> None: ...
-    def create_user(self, name: str, person: str, password: str) -> Account: ...
-    def authenticate(self, name: str, password: str) -> Account: ...
-    def open_session(self, account: Account) -> Session: ...
-    def session(self, token: str) -> Session | None: ...
-    def close_session(self, token: str) -> None: ...
+    def __init__(self, clerk: Clerk) -> None:
+        self._clerk = clerk
+        self._database = clerk.database
+        self.directory = clerk.directory
+
+    def now(self) -> datetime:
+        """The notifier's clock."""
+        return self._clerk.now()
+
+    def summary(self) -> Summary:
+        """Counts for the start page and for who waits until the system has worked something off."""
+        with self._looking() as look:
+            return look.summary()
+
+    def person(self, person_id: str) -> Person | None:
+        """Somebody of the directory."""
+        return self.directory.people.get(person_id)
+
+    def list_cases(self, wanted: CaseFilter) -> list[CaseLine]:
+        """Cases that match, newest first."""
+        with self._looking() as look:
+            return look.cases(wanted)
+
+    def get_case(self, case_id: str) -> CaseView:
+        """Everything about one case."""
+        with self._looking() as look:
+            case = store.find_case(look.tx, case_id, lock=False)
+            if case is None:
+                raise _no_case(case_id)
+            return look.case(case)
+
+    def acknowledge(self, case_id: str, actor: str) -> None:
+        """The actor has seen the case. This does not stop the review's clock."""
+        self._act(case_id, Acknowledge(actor))
+
+    def open_review(self, case_id: str, actor: str) -> None:
+        """A superior takes the review up: the running clocks stop."""
+        self._act(case_id, OpenReview(actor))
+
+    def decide_review(self, case_id: str, actor: str, decision: Decision, note: str) -> None:
+        """A superior's verdict, with a note that says why."""
+        self._act(case_id, DecideReview(actor, decision, note))
+
+    def join(self, case_id: str, actor: str, department: str, note: str = "") -> None:
+        """A department takes part in the intervention."""
+        self._act(case_id, Join(actor, department, note))
+
+    def comment(self, case_id: str, actor: str, text: str) -> None:
+        """A note on the timeline."""
+        self._act(case_id, Comment(actor, text))
+
+    def close(self, case_id: str, actor: str, decision: Decision, reason: str) -> None:
+        """End the case; Refused lists everything that is missing."""
+        self._act(case_id, Close(actor, decision, reason))
+
+    def list_tasks(self, person: str | None = None) -> list[TaskView]:
+        """Open tasks of one person, or of everybody."""
+        with self._looking() as look:
+            return look.tasks(person)
+
+    def finish_task(self, task_id: str, actor: str) -> None:
+        """The task is done. NotFound when it is not open (any more)."""
+        with self._database.writing() as tx:
+            if not store.finish_task(tx, task_id, actor, self.now()):
+                raise NotFound(_reason("no_task", "没有这项待办", "there is no such open task"))
+
+    def inbox(self, person: str, limit: int = 100) -> list[InboxView]:
+        """The person's local inbox, newest first."""
+        with self._looking() as look:
+            return look.inbox(person, limit)
+
+    def mark_read(self, message_id: int, person: str) -> None:
+        """NotFound when the person has no such message."""
+        with self._database.writing() as tx:
+            if not Lookup(tx, self.directory, self.now()).mark_read(message_id, person):
+                raise NotFound(_reason("no_message", "没有这条消息", "there is no such message"))
+
+    def create_user(self, name: str, person: str, password: str) -> Account:
+        """A console account that acts as `person`; raises AccountInvalid with every reason."""
+        problems = list(self._account_problems(name, person, password))
+        if problems:
+            raise AccountInvalid(*problems)
+        account, password_hash = Account(name, person), accounts.hash_password(password)
+        with self._database.writing() as tx:
+            if not accounts.add(tx, account, password_hash, self.now()):
+                raise AccountInvalid(_reason("name_taken", "用户名已被占用", f'the name "{name}" is taken'))
+        return account
+
+    def authenticate(self, name: str, password: str) -> Account:
+        """The account; raises SignInFailed. Takes tens of milliseconds, for an unknown name as well."""
+        with self._database.reading() as tx:
+            account = accounts.verify(tx, name, password)
+        if account is None:
+            raise SignInFailed(_reason("sign_in", "用户名或密码不正确", "name and password do not go together"))
+        return account
+
+    def open_session(self, account: Account) -> Session:
+        """A new session of 12 hours."""
+        with self._database.writing() as tx:
+            return accounts.open_session(tx, account, self.now())
+
+    def session(self, token: str) -> Session | None:
+        """The session of a cookie's token; None when it is unknown or has expired."""
+        with self._database.reading() as tx:
+            return accounts.find_session(tx, token, self.now())
+
+    def close_session(self, token: str) -> None:
+        """Sign out."""
+        with self._database.writing() as tx:
+            accounts.close_session(tx, token)
+
+    @contextmanager
+    def _looking(self) -> Iterator[Lookup]:
+        with self._database.reading() as tx:
+            yield Lookup(tx, self.directory, self.now())
+
+    def _act(self, case_id: str, action: Action) -> None:
+        outcome = self._clerk.act(case_id, action)
+        if outcome is None:
+            raise _no_case(case_id)
+        if outcome.refusals:
+            raise Refused(*outcome.refusals)
+
+    def _account_problems(self, name: str, person: str, password: str) -> Iterator[Refusal]:
+        if not accounts.NAME.fullmatch(name):
+            wanted = "a-z 0-9 . _ -"
+            yield _reason("name", f"用户名只能含 {wanted},最多 50 个", f"a name has at most 50 of {wanted}")
+        if person not in self.directory.people:
+            yield _reason("person", f"通讯录中没有 {person}", f'"{person}" is not in the directory')
+        low, high = accounts.MIN_PASSWORD, accounts.MAX_PASSWORD
+        if not low <= len(password) <= high:
+            yield _reason("password", f"密码须有 {low} 到 {high} 个字符", f"a password has {low} to {high} characters")
+
+
+def _no_case(case_id: str) -> NotFound:
+    return NotFound(_reason("no_case", "没有这个案件", f"there is no case {case_id[:50]}"))
+
+
+def _reason(code: str, zh: str, en: str) -> Refusal:
+    return Refusal(code, Bilingual(zh=zh, en=en))

@@ -19,10 +19,10 @@ _CASE: TypeAdapter[Case] = TypeAdapter(Case)
 _PUBLISHED = frozenset(get_args(CaseEventType))
 
 
-def find_case(tx: Connection, case_id: str) -> Case | None:
-    """The case, locked until the transaction ends where the database locks rows."""
-    query = select(tables.cases.c.state).where(tables.cases.c.id == case_id).with_for_update()
-    state = tx.execute(query).scalar()
+def find_case(tx: Connection, case_id: str, *, lock: bool = True) -> Case | None:
+    """The case, locked until the transaction ends where the database locks rows; lock=False only to look at it."""
+    query = select(tables.cases.c.state).where(tables.cases.c.id == case_id)
+    state = tx.execute(query.with_for_update() if lock else query).scalar()
     return None if state is None else read_case(state)
 
 

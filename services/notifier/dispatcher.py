@@ -1,0 +1,145 @@
+"""Sends what the outbox holds for one channel, and writes down what became of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+from sqlalchemy import Connection
+
+from services.common.clock import Now
+from services.notifier import outbox, store
+from services.notifier.case import Entry, Page
+from services.notifier.channels.base import Accepted, Channel, FateUnknown, NotSent, Refused, TryLater
+from services.notifier.database import Database
+from services.notifier.messages import About, Letters, Notice
+from services.notifier.outbox import INBOX, MAX_ATTEMPTS, Queued
+
+log = logging.getLogger(__name__)
+
+DIGEST_FROM = 4
+"""So many pages or more that wait for one person become one message: a first import does not flood anybody."""
+
+_CRASHED = "the service ended while the page was being sent"
+
+
+class Dispatcher:
+    """One thread's work for one channel. `recover` once before the first `round`."""
+
+    def __init__(self, database: Database, channel: Channel, letters: Letters, now: Now) -> None:
+        self._database = database
+        self._channel = channel
+        self._letters = letters
+        self._now = now
+
+    def recover(self) -> int:
+        """Judge what a crash left in flight: what can be repeated without harm is, everything else is uncertain."""
+        with self._database.writing() as tx:
+            left = outbox.in_flight(tx, self._channel.name)
+            if not left:
+                return 0
+            if self._channel.repeatable:
+                outbox.mark_pending(tx, [page.id for page in left], 0.0, None, self._now())
+            else:
+                self._give_up(tx, left, FateUnknown(_CRASHED))
+        return len(left)
+
+    def round(self, stop: Callable[[], bool] = lambda: False) -> int:
+        """Send what is due now; the number of pages that were tried."""
+        with self._database.reading() as tx:
+            waiting = outbox.pending(tx, self._channel.name, self._now())
+        tried = 0
+        for bundle in bundles(waiting):
+            if stop():
+                break
+            tried += len(bundle)
+            if not self._deliver(bundle):
+                break
+        return tried
+
+    def _deliver(self, bundle: Sequence[Queued]) -> bool:
+        """False when the channel reaches nobody at present."""
+        ids = [page.id for page in bundle]
+        # Write first: a crash from here on leaves the pages visibly in doubt, never silently unsent or sent twice.
+        with self._database.writing() as tx:
+            outbox.mark_sending(tx, ids, self._now())
+        try:
+            accepted = self._send(bundle)
+        except NotSent as reason:
+            return self._not_sent(bundle, reason)
+        with self._database.writing() as tx:
+            outbox.mark_accepted(tx, ids, accepted.provider_id, self._now())
+            self._record_paged(tx, bundle)
+        return True
+
+    def _send(self, bundle: Sequence[Queued]) -> Accepted:
+        person = self._letters.directory.people.get(bundle[0].person)
+        if person is None:
+            raise Refused(f"{bundle[0].person} is not in the directory any more")
+        with self._database.reading() as tx:
+            notices = [self._notice(tx, page) for page in bundle]
+        letter = (
+            self._letters.single(notices[0], person) if len(notices) == 1 else self._letters.digest(notices, person)
+        )
+        return self._channel.send(letter)
+
+    def _notice(self, tx: Connection, page: Queued) -> Notice:
+        warning = store.find_warning(tx, page.warning_id, page.revision)
+        if warning is None:
+            raise LookupError(
+                f"page {page.id} is about revision {page.revision} of {page.warning_id}, which is not filed"
+            )
+        subject = outbox.find(tx, page.about) if page.about is not None else None
+        about = About(subject.person, subject.channel, subject.error or "") if subject else None
+        return Notice(page.key, page.kind, page.role, page.case_id, warning, page.due_at, about)
+
+    def _record_paged(self, tx: Connection, bundle: Sequence[Queued]) -> None:
+        for page in bundle:
+            if page.case_id is None:
+                continue
+            case = store.find_case(tx, page.case_id)
+            if case is not None:
+                at, about = self._now(), page.warning_id
+                paged = Entry("case.paged", at, warning_id=about, person=page.person, channel=page.channel)
+                store.append(tx, case.id, case.customer_id, [paged])
+
+    def _not_sent(self, bundle: Sequence[Queued], reason: NotSent) -> bool:
+        log.warning("%s: %d pages to %s: %s", self._channel.name, len(bundle), bundle[0].person, reason)
+        with self._database.writing() as tx:
+            if not isinstance(reason, TryLater):
+                self._give_up(tx, bundle, reason)
+                return True
+            for page in bundle:
+                # The attempt that just failed is not yet counted in the row as it was read.
+                attempts = page.attempts + 1
+                if attempts >= MAX_ATTEMPTS:
+                    self._give_up(tx, [page], Refused(f"{reason} (given up after {attempts} attempts)"))
+                else:
+                    after_s = max(reason.after_s, outbox.backoff_s(attempts))
+                    outbox.mark_pending(tx, [page.id], after_s, str(reason), self._now())
+        return not reason.everyone
+
+    def _give_up(self, tx: Connection, lost: Sequence[Queued], reason: NotSent) -> None:
+        """Failed or uncertain, in plain sight: the inbox tells the fallback, or repeats the page with its doubt."""
+        uncertain = isinstance(reason, FateUnknown)
+        now = self._now()
+        outbox.mark_lost(tx, [page.id for page in lost], "uncertain" if uncertain else "failed", str(reason), now)
+        for page in lost:
+            if page.about is None:
+                outbox.enqueue(tx, page.case_id, self._report(page, uncertain=uncertain), INBOX, now, about=page.id)
+
+    def _report(self, page: Queued, *, uncertain: bool) -> Page:
+        about = page.warning_id, page.revision, page.due_at
+        if uncertain:
+            return Page(f"uncertain:{page.id}", "uncertain", page.person, page.role, *about)
+        return Page(f"undelivered:{page.id}", "undelivered", self._letters.directory.fallback, "fallback", *about)
+
+
+def bundles(waiting: Sequence[Queued]) -> list[list[Queued]]:
+    """What goes into one message each: all of a person's pages when they are many, otherwise each alone."""
+    found: list[list[Queued]] = []
+    for _, group in groupby(sorted(waiting, key=lambda page: (page.person, page.id)), key=lambda page: page.person):
+        mine = list(group)
+        found += [mine] if len(mine) >= DIGEST_FROM else [[page] for page in mine]
+    return sorted(found, key=lambda bundle: bundle[0].id)

@@ -1,0 +1,164 @@
+"""Reads for the desk: rows of the database as the values of views.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, Select, func, or_, select, update
+
+from schemas import warnings as wire
+from services.notifier import outbox, store
+from services.notifier.actions import departments, missing_to_close, reviewers
+from services.notifier.case import Case, Held
+from services.notifier.people import Directory
+from services.notifier.tables import cases, inbox, pages, tasks, warnings
+from services.notifier.views import (
+    CaseFilter,
+    CaseLine,
+    CaseView,
+    InboxView,
+    PageView,
+    Summary,
+    TaskView,
+    TimelineEntry,
+    WarningView,
+)
+
+MAX_ROWS = 1000
+"""Of any list, whatever is asked for."""
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """One look at one instant, inside the caller's transaction."""
+
+    tx: Connection
+    directory: Directory
+    now: datetime
+
+    def summary(self) -> Summary:
+        """How much there is."""
+        return Summary(
+            cases_open=self._count(select(func.count()).where(cases.c.status == "open")),
+            pages=self._count(select(func.count()).select_from(pages)),
+            warnings=self._count(select(func.count()).where(warnings.c.current)),
+            pages_uncertain=self._count(select(func.count()).where(pages.c.state == "uncertain")),
+        )
+
+    def cases(self, wanted: CaseFilter) -> list[CaseLine]:
+        """Newest first."""
+        query = select(cases.c.state).order_by(cases.c.opened_at.desc(), cases.c.id)
+        if wanted.status is not None:
+            query = query.where(cases.c.status == wanted.status)
+        if wanted.severity is not None:
+            query = query.where(cases.c.severity == wanted.severity)
+        if wanted.person is not None:
+            paged = select(pages.c.case_id).where(pages.c.person == wanted.person, pages.c.case_id.is_not(None))
+            query = query.where(or_(cases.c.owner == wanted.person, cases.c.id.in_(paged)))
+        if wanted.text:
+            found = cases.c.customer_id, cases.c.customer_name
+            query = query.where(or_(*(column.icontains(wanted.text, autoescape=True) for column in found)))
+        states = self.tx.execute(query.limit(min(wanted.limit, MAX_ROWS))).scalars()
+        return [self._line(store.read_case(state)) for state in states]
+
+    def case(self, case: Case) -> CaseView:
+        """The whole page of a case."""
+        current = store.current_warnings(self.tx, [held.id for held in case.warnings])
+        return CaseView(
+            line=self._line(case),
+            warnings=tuple(self._warning(held, current) for held in case.warnings),
+            timeline=tuple(self._entry(row) for row in store.timeline_of(self.tx, case.id)),
+            pages=tuple(self._page(page) for page in outbox.of_case(self.tx, case.id)),
+            missing=missing_to_close(case),
+            may_review=reviewers(case, self.directory),
+            departments=departments(case, self.directory),
+            departments_joined=case.departments_joined,
+            acknowledged_by=case.acknowledged_by,
+        )
+
+    def tasks(self, person: str | None) -> list[TaskView]:
+        """Open tasks, newest first; of one person, or all."""
+        query = select(tasks, warnings.c.body).join(warnings, (warnings.c.id == tasks.c.id) & warnings.c.current)
+        query = query.where(tasks.c.status == "open").order_by(tasks.c.created_at.desc(), tasks.c.id)
+        if person is not None:
+            query = query.where(tasks.c.person == person)
+        return [self._task(row) for row in self.tx.execute(query.limit(MAX_ROWS)).mappings()]
+
+    def inbox(self, person: str, limit: int) -> list[InboxView]:
+        """What the inbox keeps for a person, newest first."""
+        query = select(inbox).where(inbox.c.person == person).order_by(inbox.c.id.desc()).limit(min(limit, MAX_ROWS))
+        return [
+            InboxView(row["id"], row["subject"], row["text"], row["at"], row["case_id"], row["read_at"] is not None)
+            for row in self.tx.execute(query).mappings()
+        ]
+
+    def mark_read(self, message_id: int, person: str) -> bool:
+        """False when the person has no such message."""
+        mine = inbox.c.id == message_id, inbox.c.person == person
+        read_at = func.coalesce(inbox.c.read_at, self.now)
+        return bool(self.tx.execute(update(inbox).where(*mine).values(read_at=read_at)).rowcount)
+
+    def _count(self, query: Select[int]) -> int:
+        return self.tx.execute(query).scalar_one()
+
+    def _line(self, case: Case) -> CaseLine:
+        owner = self.directory.responsible(case.customer_id).owner
+        return CaseLine(
+            id=case.id,
+            customer_id=case.customer_id,
+            customer_name=self.directory.customer_name(case.customer_id),
+            owner=owner,
+            owner_name=self._name(owner) or owner,
+            severity=case.severity,
+            status=case.status,
+            opened_at=case.opened_at,
+            closed_at=case.closed_at,
+            warnings=tuple(held.name for held in case.warnings if held.state != "withdrawn"),
+            review=case.review(self.now),
+            due=case.wake_at,
+        )
+
+    def _warning(self, held: Held, current: dict[str, wire.Warning]) -> WarningView:
+        clock = held.clock
+        return WarningView(
+            warning=current[held.id],
+            state=held.state,
+            review=clock.state(self.now) if clock else "none",
+            review_due=clock.due if clock else None,
+            reviewer=clock.decided_by or clock.opened_by if clock else None,
+        )
+
+    def _entry(self, row: RowMapping) -> TimelineEntry:
+        fields = {name: row[name] for name in row if name != "case_id"}
+        return TimelineEntry(**fields, actor_name=self._name(row["actor"]), person_name=self._name(row["person"]))
+
+    def _page(self, page: outbox.Queued) -> PageView:
+        return PageView(
+            person=page.person,
+            person_name=self._name(page.person) or page.person,
+            role=page.role,
+            kind=page.kind,
+            channel=page.channel,
+            state=page.state,
+            at=page.created_at,
+            attempts=page.attempts,
+            error=page.error,
+        )
+
+    def _task(self, row: RowMapping) -> TaskView:
+        warning = wire.decode_warning(row["body"].encode())
+        return TaskView(
+            id=row["id"],
+            customer_id=row["customer_id"],
+            customer_name=self.directory.customer_name(row["customer_id"]),
+            person=row["person"],
+            name=warning.name,
+            advice=warning.advice,
+            status=row["status"],
+            created_at=row["created_at"],
+        )
+
+    def _name(self, person: str | None) -> str | None:
+        found = self.directory.people.get(person) if person else None
+        return found.name if found else person
