@@ -14,6 +14,8 @@ from deploy.kafka import Broker, JarsUnavailable, new_place
 from schemas.topics import Topics, topic_specs
 from services.common.kafka_admin import admin_client, ensure_topics
 from tests.support.commands import ROOT, Commands
+from tests.support.postgres import PostgresServer
+from tests.support.programs import require_program
 
 TEST_PARTITIONS = 4
 REUSED_KAFKA = "BELLWETHER_TEST_KAFKA"
@@ -88,6 +90,25 @@ def commands(tmp_path: Path) -> Iterator[Commands]:
     started = Commands(tmp_path / "command-logs")
     yield started
     started.stop_all()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL shared by the session; skips where it is not installed."""
+    server = PostgresServer(require_program("postgresql"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database of this test's own."""
+    name = f"test_{uuid.uuid4().hex[:10]}"
+    yield postgres_server.new_database(name)
+    postgres_server.drop_database(name)
 
 
 @pytest.fixture(scope="session")

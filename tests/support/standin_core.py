@@ -1,0 +1,178 @@
+"""A small core with the real one's interface, so that the runtime can be tested for what it promises.
+
+It counts and adds up payments. Every tenth payment is a warning; so is every silence of 24 hours. Every event's name is
+kept in a month segment, so a doubled one is recognised. Payments named `poison` break it, those named `refused` it
+refuses, and a customer that holds a payment named `bomb` cannot be closed.
+
+Run as a module it is a whole worker: python -m tests.support.standin_core
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+import orjson
+
+from schemas.codec import InvalidEvent
+from schemas.events import Event, Retraction
+from schemas.finance import PaymentReceived
+from services.rules.port import Micros, micros
+
+SILENCE_US: Micros = 24 * 3600 * 1_000_000
+WARN_EVERY = 10
+
+
+class Version(NamedTuple):
+    offset: int
+    revision: int
+
+
+class Peek(NamedTuple):
+    version: Version
+    clock: Micros
+    wake_at: Micros | None
+    unsent: list[bytes]
+
+
+class Written(NamedTuple):
+    records: list[tuple[str, bytes | None]]
+    wake_at: Micros | None
+    warnings: list[bytes]
+
+
+@dataclass
+class State:
+    customer_id: str
+    version: Version = field(default_factory=lambda: Version(-1, 0))
+    clock: Micros = 0
+    count: int = 0
+    total: Decimal = Decimal(0)
+    last: Micros | None = None
+    wake_at: Micros | None = None
+    months: dict[str, list[str]] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
+    warnings: list[bytes] = field(default_factory=list)
+
+
+class StandInCore:
+    """See the module."""
+
+    def open(self, customer_id: str, records: Mapping[str, bytes]) -> State:
+        state = State(customer_id)
+        if "" in records:
+            head = orjson.loads(records[""])
+            state.version, state.clock = Version(*head["version"]), head["clock"]
+            state.count, state.total = head["count"], Decimal(head["total"])
+            state.last, state.wake_at = head["last"], head["wake_at"]
+        state.months = {name: orjson.loads(record)["ids"] for name, record in records.items() if name}
+        return state
+
+    def apply(self, state: State, event: Event, *, offset: int, now: Micros) -> None:
+        if offset <= state.version.offset:
+            return
+        if isinstance(event, Retraction) or not isinstance(event.data, PaymentReceived):
+            raise InvalidEvent(
+                "unknown_here", "the stand-in knows payments only", event_id=event.id, source=event.source
+            )
+        # In the middle of the work on purpose: a state that broke half-way must not be used again.
+        state.count += 1
+        if event.data.payment_id == "poison":
+            raise ArithmeticError("this payment breaks the stand-in")
+        state.version, state.clock = Version(offset, 0), now
+        month, name = event.time.astimezone(UTC).strftime("%Y-%m"), f"{event.source}/{event.id}"
+        refused = event.data.payment_id == "refused"
+        if refused or any(name in ids for ids in state.months.values()):
+            state.count -= 1
+            if refused:
+                raise InvalidEvent("id_reused", "refused by the stand-in", event_id=event.id, source=event.source)
+            return
+        state.months.setdefault(month, []).append(name)
+        state.touched.add(month)
+        state.total += event.data.amount
+        state.last = max(micros(event.time), state.last or 0)
+        state.wake_at = state.last + SILENCE_US
+        if state.count % WARN_EVERY == 0:
+            self._warn(state, f"{state.customer_id}:{state.count}", "tenth", now)
+
+    def wake(self, state: State, *, now: Micros) -> None:
+        if state.wake_at is None or state.wake_at > now:
+            return
+        state.version = Version(state.version.offset, state.version.revision + 1)
+        state.clock, state.wake_at = now, None
+        self._warn(state, f"{state.customer_id}:silent:{state.last}", "silence", now)
+
+    def wake_at(self, state: State) -> Micros | None:
+        return state.wake_at
+
+    def close(self, state: State) -> Written:
+        if any(name.endswith("/bomb") for ids in state.months.values() for name in ids):
+            raise ArithmeticError("this state cannot be written")
+        records: list[tuple[str, bytes | None]] = [
+            (month, orjson.dumps({"version": state.version, "ids": state.months[month]}))
+            for month in sorted(state.touched)
+        ]
+        head = {
+            "version": state.version,
+            "clock": state.clock,
+            "count": state.count,
+            "total": str(state.total),
+            "last": state.last,
+            "wake_at": state.wake_at,
+            "unsent": [warning.decode() for warning in state.warnings],
+        }
+        records.append(("", orjson.dumps(head)))
+        return Written(records, state.wake_at, state.warnings)
+
+    def peek(self, head: bytes) -> Peek:
+        found = orjson.loads(head)
+        unsent = [warning.encode() for warning in found["unsent"]]
+        return Peek(Version(*found["version"]), found["clock"], found["wake_at"], unsent)
+
+    def version(self, record: bytes) -> Version:
+        return Version(*orjson.loads(record)["version"])
+
+    def _warn(self, state: State, warning_id: str, rule: str, now: Micros) -> None:
+        total = str(state.total)
+        warning = {"id": warning_id, "revision": 1, "rule": rule, "count": state.count, "total": total, "at": now}
+        state.warnings.append(orjson.dumps(warning))
+
+
+def payment(
+    customer_id: str, event_id: str, time: datetime, amount: str = "1.00", payment_id: str | None = None
+) -> bytes:
+    """The bytes of one payment event."""
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": event_id,
+            "source": "test",
+            "type": "bellwether.payment.received",
+            "time": time.isoformat(),
+            "subject": customer_id,
+            "data": {
+                "payment_id": payment_id or event_id,
+                "amount": amount,
+                "currency": "CNY",
+                "value_date": time.date().isoformat(),
+            },
+        }
+    )
+
+
+def main() -> None:
+    """A worker that runs the stand-in."""
+    from services.common.settings import read_settings
+    from services.rules.cli import configure_logging
+    from services.rules.worker import run_worker
+
+    configure_logging()
+    run_worker(read_settings(os.environ), StandInCore())
+
+
+if __name__ == "__main__":
+    main()
