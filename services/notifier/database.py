@@ -58,15 +58,15 @@ class Database:
         with self._engine.connect() as connection, connection.begin():
             yield connection
 
-    def migrate(self, revision: str = "head") -> None:
-        """To that revision, up or down. Two processes that start at once do it one after the other."""
+    def migrate(self, revision: str = "head", *, down: bool = False) -> None:
+        """Up to that revision, or `down` to it. Two processes that start at once do it one after the other."""
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         with self.writing() as connection:
             if not self._sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             config.attributes["connection"] = connection
-            move = command.downgrade if revision == "base" else command.upgrade
+            move = command.downgrade if down else command.upgrade
             move(config, revision)
 
     def close(self) -> None:

@@ -67,9 +67,15 @@ def save_case(tx: Connection, case: Case, directory: Directory) -> None:
 def _save_deadlines(tx: Connection, case: Case) -> None:
     tx.execute(delete(tables.deadlines).where(tables.deadlines.c.case_id == case.id))
     rows = [
-        {"case_id": case.id, "warning_id": held.id, "holder": held.clock.holder, "due_at": held.clock.due}
+        {
+            "case_id": case.id,
+            "warning_id": held.id,
+            "holder": held.clock.holder,
+            "due_at": held.clock.due,
+            "breaches": held.clock.breaches,
+        }
         for held in case.warnings
-        if held.clock is not None and held.clock in case.running
+        if held.clock is not None and held.clock.running and case.status == "open"
     ]
     if rows:
         tx.execute(insert(tables.deadlines), rows)

@@ -113,6 +113,7 @@ deadlines = Table(
     Column("warning_id", _ID, primary_key=True),
     Column("holder", _ID, nullable=False),
     Column("due_at", UtcInstant, nullable=False, index=True),
+    Column("breaches", Integer, nullable=False),
 )
 
 pages = Table(

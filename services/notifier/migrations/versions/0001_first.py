@@ -127,6 +127,7 @@ def _deadlines() -> None:
         sa.Column("warning_id", sa.String(length=100), nullable=False),
         sa.Column("holder", sa.String(length=100), nullable=False),
         sa.Column("due_at", _INSTANT, nullable=False),
+        sa.Column("breaches", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["case_id"],
             ["cases.id"],

@@ -1,0 +1,48 @@
+"""What an operator sets of the notifier alone, beside services/common/settings.py. Read by the entry point only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from services.common.settings import BadSetting, Settings
+from services.notifier.channels.email import SmtpServer, parse_smtp_url
+
+CHANNELS = ("inbox", "email", "webhook")
+
+
+@dataclass(frozen=True)
+class NotifierSettings:
+    """`channels` are those beside the inbox, which always records. A channel that is listed has its settings."""
+
+    channels: tuple[str, ...]
+    console_url: str
+    smtp: SmtpServer | None
+    webhook_url: str | None
+    webhook_secret: str
+
+
+def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> NotifierSettings:
+    """BELLWETHER_CHANNELS (comma-separated: inbox, email, webhook), BELLWETHER_SMTP_URL, BELLWETHER_WEBHOOK_URL,
+    BELLWETHER_WEBHOOK_SECRET, BELLWETHER_CONSOLE_URL. Raises BadSetting or BadSmtpUrl, naming the variable."""
+    listed = [name.strip() for name in env.get("BELLWETHER_CHANNELS", "inbox").split(",") if name.strip()]
+    unknown = [name for name in listed if name not in CHANNELS]
+    if unknown:
+        raise BadSetting(f'BELLWETHER_CHANNELS has "{unknown[0]}": the channels are {", ".join(CHANNELS)}')
+    smtp = parse_smtp_url(_needed(env, "BELLWETHER_SMTP_URL", "email")) if "email" in listed else None
+    webhook = _needed(env, "BELLWETHER_WEBHOOK_URL", "webhook") if "webhook" in listed else None
+    secret = _needed(env, "BELLWETHER_WEBHOOK_SECRET", "webhook") if "webhook" in listed else ""
+    here = f"http://{settings.host}:{settings.notifier_port}"
+    console = env.get("BELLWETHER_CONSOLE_URL", here).rstrip("/")
+    for name, url in (("BELLWETHER_WEBHOOK_URL", webhook), ("BELLWETHER_CONSOLE_URL", console)):
+        if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
+            raise BadSetting(f"{name} must be an http or https URL")
+    channels = tuple(dict.fromkeys(name for name in listed if name != "inbox"))
+    return NotifierSettings(channels, console, smtp, webhook, secret)
+
+
+def _needed(env: Mapping[str, str], name: str, channel: str) -> str:
+    if not env.get(name):
+        raise BadSetting(f"BELLWETHER_CHANNELS has {channel}: set {name} too")
+    return env[name]

@@ -1,0 +1,136 @@
+"""Warnings from Kafka to the clerk: the offset is committed only after the database has what came of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka import KafkaConsumer
+from pydantic import ValidationError
+
+from schemas import warnings as wire
+from schemas.topics import Topics
+from services.notifier import store
+from services.notifier.clerk import Clerk
+from services.notifier.metrics import IntakeMetrics
+
+log = logging.getLogger(__name__)
+
+POLL_MS = 250
+BATCH = 200
+"""Warnings in one transaction: a storm goes quickly, and nobody else waits long for the database."""
+
+SESSION_TIMEOUT_MS = 10_000
+"""How long a killed notifier's partitions wait for the next one."""
+
+MAX_ID = 100
+"""Characters of a warning's id, as wide as its column."""
+
+
+class Poison(Exception):
+    """A record that is no warning, and never will be."""
+
+
+@dataclass
+class Batch:
+    """What one poll brought, in its order; poison with its record and what is wrong with it."""
+
+    warnings: list[wire.Warning] = field(default_factory=list)
+    poison: list[tuple[Any, str]] = field(default_factory=list)
+
+
+class Intake:
+    """`step` is one worker's; `settled` and `assigned` may be read from other threads."""
+
+    def __init__(self, bootstrap: str, topics: Topics, clerk: Clerk, metrics: IntakeMetrics) -> None:
+        self._bootstrap = bootstrap
+        self._topics = topics
+        self._clerk = clerk
+        self._metrics = metrics
+        self._consumer: KafkaConsumer | None = None
+        self.settled = False
+        self.assigned = False
+
+    def step(self) -> bool:
+        """Take what is there; True when something was. Raises KafkaError or the database's error, and the next step
+        starts again from the last committed offset."""
+        try:
+            taken = self._take(self._consumer or self._connect())
+        except BaseException:
+            self.close()
+            raise
+        self.settled = not taken
+        return taken
+
+    def close(self) -> None:
+        """Leave the group, so that the next notifier gets the partitions at once."""
+        consumer, self._consumer = self._consumer, None
+        self.assigned, self.settled = False, True
+        if consumer is not None:
+            consumer.close(autocommit=False, timeout_ms=5000)
+
+    def _connect(self) -> KafkaConsumer:
+        self._consumer = KafkaConsumer(
+            self._topics.warnings,
+            bootstrap_servers=self._bootstrap,
+            group_id=f"{self._topics.prefix}-notifier",
+            client_id="bellwether-notifier",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
+        )
+        return self._consumer
+
+    def _take(self, consumer: KafkaConsumer) -> bool:
+        records = consumer.poll(timeout_ms=POLL_MS, max_records=BATCH)
+        self.assigned = bool(consumer.assignment())
+        if not records:
+            return False
+        batch = read_batch(record for part in records.values() for record in part)
+        self._keep(batch)
+        # Only now: a crash before this line files the same revisions again, and they are known then.
+        consumer.commit()
+        for place in records:
+            self._metrics.at(place.partition, consumer.position(place), consumer.highwater(place))
+        return True
+
+    def _keep(self, batch: Batch) -> None:
+        if batch.poison:
+            self._keep_poison(batch.poison)
+        for verdict, number in self._clerk.file(batch.warnings).items():
+            self._metrics.filed(verdict, number)
+
+    def _keep_poison(self, poison: list[tuple[Any, str]]) -> None:
+        with self._clerk.database.writing() as tx:
+            for record, error in poison:
+                at = record.topic, record.partition, record.offset
+                log.error("%s[%d] at %d is no warning and is set aside: %s", *at, error)
+                store.keep_poison(tx, at, (record.key, record.value), error, self._clerk.now())
+        self._metrics.poisoned(len(poison))
+
+
+def read_batch(records: Iterable[Any]) -> Batch:
+    """Sort Kafka records into warnings, in their order, and what is none."""
+    batch = Batch()
+    for record in records:
+        try:
+            batch.warnings.append(_read(record.value))
+        except Poison as error:
+            batch.poison.append((record, str(error)))
+    return batch
+
+
+def _read(value: bytes | None) -> wire.Warning:
+    if value is None:
+        raise Poison("the record is empty")
+    try:
+        warning = wire.decode_warning(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise Poison(f"{'.'.join(map(str, first['loc'])) or 'the record'}: {first['msg']}") from None
+    if len(warning.id) > MAX_ID:
+        raise Poison(f"id: has {len(warning.id)} characters, at most {MAX_ID} are kept")
+    return warning

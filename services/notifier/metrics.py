@@ -1,0 +1,84 @@
+"""What Prometheus sees of the notifier. Counts of cases and pages are read from the database at each scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import func, or_, select
+
+from services.common.clock import Now
+from services.notifier import outbox
+from services.notifier.case import Verdict
+from services.notifier.database import Database
+from services.notifier.tables import cases, deadlines, poison, timeline
+
+_PREFIX = "bellwether_notifier"
+
+
+class IntakeMetrics:
+    """What the consumer has done and where it stands."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._warnings = Counter(
+            f"{_PREFIX}_warnings",
+            "Warnings taken from the topic, by what was made of them",
+            ["verdict"],
+            registry=registry,
+        )
+        self._poison = Counter(f"{_PREFIX}_poison", "Records that were no warning", registry=registry)
+        self._offset = Gauge(
+            f"{_PREFIX}_consumer_offset", "The next offset to be read", ["partition"], registry=registry
+        )
+        self._lag = Gauge(f"{_PREFIX}_consumer_lag", "Records not yet read", ["partition"], registry=registry)
+
+    def filed(self, verdict: Verdict, number: int) -> None:
+        """So many warnings met this verdict."""
+        self._warnings.labels(verdict).inc(number)
+
+    def poisoned(self, number: int) -> None:
+        """So many records were set aside."""
+        self._poison.inc(number)
+
+    def at(self, partition: int, position: int, highwater: int | None) -> None:
+        """Where the consumer stands in a partition."""
+        self._offset.labels(str(partition)).set(position)
+        if highwater is not None:
+            self._lag.labels(str(partition)).set(max(0, highwater - position))
+
+
+class DatabaseCollector(Collector):
+    """Registers itself nowhere: the entry point does."""
+
+    def __init__(self, database: Database, now: Now) -> None:
+        self._database = database
+        self._now = now
+
+    def describe(self) -> list[Metric]:
+        """Nothing in advance: registering must not read the database."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """One look at the database."""
+        now = self._now()
+        with self._database.reading() as tx:
+            pages = GaugeMetricFamily(f"{_PREFIX}_pages", "Pages by channel and state", labels=["channel", "state"])
+            for labels, number in outbox.count_by_state(tx).items():
+                pages.add_metric(list(labels), number)
+            oldest = outbox.oldest_pending(tx)
+            overdue = or_(deadlines.c.due_at <= now, deadlines.c.breaches > 0)
+            counts = {
+                "open": tx.execute(select(func.count()).where(cases.c.status == "open")).scalar_one(),
+                "overdue": tx.execute(select(func.count()).where(overdue)).scalar_one(),
+                "breaches": tx.execute(select(func.count()).where(timeline.c.type == "review.breached")).scalar_one(),
+                "poison": tx.execute(select(func.count()).select_from(poison)).scalar_one(),
+            }
+        yield pages
+        yield GaugeMetricFamily(f"{_PREFIX}_cases_open", "Open cases", counts["open"])
+        yield GaugeMetricFamily(f"{_PREFIX}_reviews_overdue", "Reviews nobody opened in time", counts["overdue"])
+        yield CounterMetricFamily(f"{_PREFIX}_review_breaches", "Review deadlines missed", counts["breaches"])
+        yield GaugeMetricFamily(f"{_PREFIX}_poison_kept", "Records set aside that were no warning", counts["poison"])
+        age_s = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+        yield GaugeMetricFamily(f"{_PREFIX}_outbox_age_seconds", "Age of the oldest page that is not sent", age_s)
