@@ -96,7 +96,7 @@ class Run:
         file = self.directory / "demo-password"
         if not file.exists():
             password = secrets.token_urlsafe(9)
-            self.command("notifier", "user", "add", DEMO_ACCOUNT, "--role", "ops", "--password-stdin", stdin=password)
+            self.command("notifier", "user", "add", DEMO_ACCOUNT, "--password-stdin", stdin=password)
             file.touch(mode=0o600)
             file.write_text(password)
         return file.read_text()
