@@ -16,6 +16,9 @@ SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 """In rising order."""
 
 
+ComparedOp = Literal["<", "<=", "==", "!=", ">=", ">", "in", "not in"]
+
+
 class Bilingual(Wire):
     """A text for people, in Chinese and English."""
 
@@ -36,7 +39,7 @@ class Compared(Wire):
     fact: str
     label: Bilingual
     value: str
-    op: Literal["<", "<=", "==", "!=", ">=", ">", "happened"]
+    op: ComparedOp
     threshold: str
     held: bool
 

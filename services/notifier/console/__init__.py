@@ -1,0 +1,1 @@
+"""The web console: pages for the people who answer for a customer. Rendered by the server, in Chinese and English."""

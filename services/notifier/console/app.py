@@ -1,0 +1,72 @@
+"""The console as one ASGI application. The only place where its parts are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from services.notifier.console.cases import ACTIONS, act, show_case, show_list
+from services.notifier.console.gate import Gate, Visit, not_found
+from services.notifier.console.inbox import finish_task, mark_read, show_inbox, show_tasks
+from services.notifier.console.look import STATIC, Look
+from services.notifier.console.signin import HOME, change_language, show_sign_in, sign_in, sign_out
+from services.notifier.console.texts import load_texts
+from services.notifier.console.web import Call, SafeHeaders, endpoint, see_other
+from services.notifier.desk import Desk
+
+Handler = Callable[[Visit], Response]
+DEFAULT_ZONE = ZoneInfo("Asia/Shanghai")
+
+
+def build_console(desk: Desk, zone: ZoneInfo = DEFAULT_ZONE) -> ASGIApp:
+    """The pages on `desk`, with times in the company's `zone`. Mount it at "/": its addresses are absolute paths."""
+    gate = Gate(desk, Look(zone), load_texts())
+    app = Starlette(routes=_public(gate) + _for_members(gate), middleware=[Middleware(SafeHeaders)])
+    app.router.redirect_slashes = False
+    return app
+
+
+def _public(gate: Gate) -> list[BaseRoute]:
+    """The only addresses that answer without a session."""
+
+    def form(call: Call) -> Response:
+        return see_other(HOME) if gate.visit(call) else show_sign_in(gate, call)
+
+    return [
+        Mount("/static", StaticFiles(directory=STATIC)),
+        Route("/sign-in", endpoint(form), methods=["GET"]),
+        Route("/sign-in", endpoint(lambda call: sign_in(gate, call)), methods=["POST"]),
+        Route("/language", endpoint(lambda call: change_language(gate, call)), methods=["POST"]),
+    ]
+
+
+def _for_members(gate: Gate) -> list[BaseRoute]:
+    def home(_visit: Visit) -> Response:
+        return see_other(HOME)
+
+    def get(path: str, handler: Handler) -> Route:
+        return Route(path, endpoint(gate.member(handler)), methods=["GET"])
+
+    def post(path: str, handler: Handler) -> Route:
+        return Route(path, endpoint(gate.member(handler)), methods=["POST"])
+
+    return [
+        get("/", home),
+        get("/cases", show_list),
+        get("/cases/{case_id}", show_case),
+        *(post(f"/cases/{{case_id}}/{name}", partial(act, action=name)) for name in ACTIONS),
+        get("/inbox", show_inbox),
+        post("/inbox/{message_id}/read", mark_read),
+        get("/tasks", show_tasks),
+        post("/tasks/{task_id}/done", finish_task),
+        post("/sign-out", sign_out),
+        get("/{unknown:path}", not_found),
+    ]

@@ -1,0 +1,43 @@
+"""The reader's own pages: messages that the local channel keeps, and the list of tasks."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from services.notifier.console.gate import Visit
+from services.notifier.desk import NotFound
+
+SHOWN_MESSAGES = 100
+
+
+def show_inbox(visit: Visit) -> Response:
+    """Messages to the reader, newest first. Showing them does not mark them as read: a GET changes nothing."""
+    return visit.page("inbox.html", "inbox", messages=visit.desk.inbox(visit.person.id, SHOWN_MESSAGES))
+
+
+def mark_read(visit: Visit) -> Response:
+    """Marks one message as read, or with the id `all` every one that is shown."""
+    wanted = visit.call.params["message_id"]
+    if wanted == "all":
+        messages = visit.desk.inbox(visit.person.id, SHOWN_MESSAGES)
+        ids = [message.id for message in messages if not message.read]
+    elif wanted.isascii() and wanted.isdigit() and len(wanted) < 19:
+        ids = [int(wanted)]
+    else:
+        raise NotFound
+    for message_id in ids:
+        visit.desk.mark_read(message_id, visit.person.id)
+    return visit.done("/inbox", "read")
+
+
+def show_tasks(visit: Visit) -> Response:
+    """The reader's tasks, the open ones first."""
+    tasks = visit.desk.list_tasks(visit.person.id)
+    tasks = sorted(tasks, key=lambda task: (task.status != "open", -task.created_at.timestamp()))
+    return visit.page("tasks.html", "tasks", tasks=tasks)
+
+
+def finish_task(visit: Visit) -> Response:
+    """Marks a task as done."""
+    visit.desk.finish_task(visit.call.params["task_id"], visit.person.id)
+    return visit.done("/tasks", "finished")

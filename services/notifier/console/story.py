@@ -1,0 +1,109 @@
+"""PURE: what a case's page says of its past in sentences, and what it offers this reader to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from services.notifier.console.texts import Texts
+from services.notifier.views import CaseView, Refusal, TimelineEntry
+
+Tone = Literal["", "strong", "alarm"]
+_STRONG = frozenset({"case.opened", "review.opened", "review.decided", "case.closed", "case.reopened"})
+
+
+@dataclass(frozen=True)
+class Happening:
+    """A line of the timeline. `note` is what a person wrote, or our explanation."""
+
+    at: datetime
+    text: str
+    note: str | None
+    tone: Tone
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What the reader may do now. `departments` are those that have not joined yet.
+
+    review: `none` is demanded; it is for `others`; the reader may `open` or `decide` it; it is `done`.
+    """
+
+    open: bool
+    acknowledge: bool
+    review: Literal["none", "others", "open", "decide", "done"]
+    departments: tuple[str, ...]
+    close: bool
+
+
+def offers(view: CaseView, person: str) -> Offers:
+    """What to show as possible. The desk decides again when it is done; this only spares people a refusal."""
+    is_open = view.line.status == "open"
+    return Offers(
+        open=is_open,
+        acknowledge=is_open and person not in view.acknowledged_by,
+        review=_review(view, person) if is_open else "none",
+        departments=tuple(name for name in view.departments if name not in view.departments_joined),
+        close=is_open and not view.missing,
+    )
+
+
+def _review(view: CaseView, person: str) -> Literal["none", "others", "open", "decide", "done"]:
+    state = view.line.review
+    if state == "none":
+        return "none"
+    if state == "decided":
+        return "done"
+    if person not in view.may_review:
+        return "others"
+    return "decide" if state == "opened" else "open"
+
+
+def missing(view: CaseView, texts: Texts) -> list[str]:
+    """What stands in the way of closing, in sentences."""
+    return [_reason(reason, view, texts) for reason in view.missing]
+
+
+def _reason(reason: Refusal, view: CaseView, texts: Texts) -> str:
+    text = texts.of(reason.text)
+    if reason.code == "quorum" and texts.language == "zh":
+        # Departments stand in the sentence by their ids, which are English words.
+        for name in view.departments:
+            text = text.replace(name, texts.known(f"department.{name}", name))
+    return text
+
+
+def timeline(view: CaseView, texts: Texts) -> list[Happening]:
+    """Everything that happened, newest first."""
+    names = {held.warning.id: texts.of(held.warning.name) for held in view.warnings}
+    return [_happening(entry, texts, names) for entry in sorted(view.timeline, key=lambda e: -e.sequence)]
+
+
+def _happening(entry: TimelineEntry, texts: Texts, names: Mapping[str, str]) -> Happening:
+    key = f"timeline.{entry.type}"
+    if entry.type == "case.closed" and entry.actor is None:
+        key = "timeline.by_itself"
+    # An entry of a kind that a later release adds is shown by its name rather than not at all.
+    text = texts.known(
+        key,
+        entry.type,
+        actor=entry.actor_name or entry.actor or texts("timeline.system"),
+        person=entry.person_name or entry.person or texts("timeline.nobody"),
+        warning=names.get(entry.warning_id or "", texts("timeline.a_warning")),
+        channel=texts.known(f"channel.{entry.channel}", entry.channel or ""),
+        department=texts.known(f"department.{entry.department}", entry.department or ""),
+        decision=texts.known(f"decision.{entry.decision}", entry.decision or ""),
+    )
+    tone: Tone = "alarm" if entry.type == "review.breached" else "strong" if entry.type in _STRONG else ""
+    return Happening(entry.at, text, entry.note if entry.actor else _own_note(entry, texts), tone)
+
+
+def _own_note(entry: TimelineEntry, texts: Texts) -> str | None:
+    """Notes of the service itself are in English for the record; readers get the catalogue's sentence."""
+    if not entry.note:
+        return None
+    if entry.type in ("case.opened", "case.warning_joined"):
+        return texts("timeline.unassigned")
+    return texts("timeline.merged") if entry.type == "case.warning_withdrawn" else None

@@ -1,0 +1,68 @@
+"""Reading the rulebook from its files, and putting the core together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from services.rules.calendar import Calendar
+from services.rules.compiling import Rule, Rulebook, compile_rule
+from services.rules.core import Core
+from services.rules.definition import BadRule, parse_definition
+from services.rules.engine import Engine, Settings, judges_for
+from services.rules.matcher import matcher_for, remembering_judge
+
+SHIPPED = Path(__file__).parent / "rulebook"
+
+Overrides = Mapping[str, Mapping[str, Any]]
+"""Parameter values by rule and name, as a person gave them."""
+
+
+def read_rules(folder: Path, overrides: Overrides | None = None) -> list[Rule]:
+    """Every rule of a folder; raises BadRule with all problems of all files, or when the folder holds none."""
+    overrides = overrides or {}
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise BadRule([f"{folder}: there is no rule file (*.yaml) here"])
+    rules, problems, seen = [], [], dict[str, str]()
+    for file in files:
+        try:
+            definition = parse_definition(file.read_text(encoding="utf-8"), file.name)
+            rule = compile_rule(definition, overrides.get(definition.id, {}), file.name)
+        except BadRule as error:
+            problems += error.problems
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"{file.name}: cannot be read: {error}")
+            continue
+        if rule.id in seen:
+            problems.append(f"{file.name}: {rule.id} is also in {seen[rule.id]}: give each rule its own id")
+        seen[rule.id] = file.name
+        rules.append(rule)
+    problems += [f"{name}: there is no rule {name} to set a parameter of" for name in overrides if name not in seen]
+    if problems:
+        raise BadRule(problems)
+    return rules
+
+
+def parse_overrides(settings: list[str]) -> dict[str, dict[str, str]]:
+    """`RULE.PARAM=VALUE` as given on a command line; raises ValueError."""
+    overrides: dict[str, dict[str, str]] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        rule, dot, parameter = name.partition(".")
+        if not (equals and dot and rule and parameter):
+            raise ValueError(f"{setting!r} is not RULE.PARAM=VALUE, as in R1.grace_days=5")
+        overrides.setdefault(rule, {})[parameter] = value
+    return overrides
+
+
+def assemble(rules: list[Rule], zone: ZoneInfo, horizon_months: int | None) -> Core:
+    """The core over these rules, with durable_rules deciding."""
+    rulebook = Rulebook(rules)
+    trees = {f"{rule.id}#{n}": tree for rule in rulebook.rules.values() for n, tree in enumerate(rule.trees())}
+    matcher = matcher_for(trees)
+    judges = judges_for(rulebook, lambda name, tree: remembering_judge(matcher, name, tree))
+    return Core(Engine(rulebook, judges, Calendar(zone), Settings(horizon_months)))

@@ -1,0 +1,247 @@
+"""Rule files: their form, their parameters, and what is wrong with a bad one. PURE: text in, a Definition out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from services.rules.calendar import DAY, HOUR, SECOND, Micros
+
+RuleId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,15}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+
+SUBJECTS = {"contract": "contract_id", "contact": "contact_id"}
+"""What `per:` may name, and the field of an event that holds it."""
+
+
+class BadRule(Exception):
+    """A rule file that cannot be used. `problems` are sentences, each with the file, the line and what to mend."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+class Words(_Part):
+    """A text in both languages of the people who read it."""
+
+    zh: Annotated[str, StringConstraints(min_length=1)]
+    en: Annotated[str, StringConstraints(min_length=1)]
+
+
+class Clause(Words):
+    """The sentence of the company's policy from which the rule comes, and where it stands."""
+
+    source: Annotated[str, StringConstraints(min_length=1)]
+
+
+class Parameter(_Part):
+    """A number or choice that sales operations may tune, within its bounds."""
+
+    type: Literal["int", "decimal", "bool", "duration", "list", "text"]
+    default: Any
+    min: Any = None
+    max: Any = None
+    label: Words | None = None
+
+
+class Demand(_Part):
+    """R4: the superior's review within so many hours, and a quorum of departments before the case may close."""
+
+    within_hours: Annotated[int, Field(ge=1, le=24 * 365)]
+    departments: list[str]
+    quorum: Annotated[int, Field(ge=0)]
+
+
+class Escalation(_Part):
+    """The severity that the warning takes while `when` holds as well."""
+
+    to: Literal["low", "medium", "high", "critical"]
+    when: dict[str, Any]
+
+
+class ExampleEvent(_Part):
+    """An event in short: its type without the prefix, its time, its data. Ids are made up, `id` gives one."""
+
+    type: str
+    time: str
+    data: dict[str, Any] = {}
+    id: str | None = None
+    supersedes: str | None = None
+    retracted: bool = False
+
+
+class Example(_Part):
+    """A history and the episodes that the rule must find in it, each [start, end] (end null while it holds)."""
+
+    name: Annotated[str, StringConstraints(min_length=1)]
+    events: list[ExampleEvent]
+    until: str
+    fires: list[list[str | None]]
+    params: dict[str, Any] = {}
+
+
+class Definition(_Part):
+    """One rule file, with its parameters not yet put in."""
+
+    id: RuleId
+    name: Words
+    kind: Literal["stretch", "streak", "point"]
+    output: Literal["warning", "task", "suggestion"]
+    severity: Literal["low", "medium", "high", "critical"]
+    clause: Clause
+    advice: Words
+    per: Literal["contract", "contact"] | None = None
+    params: dict[Name, Parameter] = {}
+    facts: dict[Name, dict[str, Any]] = {}
+    conditions: dict[Name, dict[str, Any]] = {}
+    of: str | None = None
+    fields: dict[str, Words] = {}
+    when: dict[str, Any]
+    run: Name | None = None
+    escalates: list[Escalation] = []
+    audience: list[Literal["owner", "superior"]]
+    review: Demand | None = None
+    summary: Words
+    examples: Annotated[list[Example], Field(min_length=2)]
+
+
+def parse_definition(text: str, file: str) -> Definition:
+    """The definition in a YAML text; raises BadRule with every problem that the form has. `file` is for messages."""
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{file}:{mark.line + 1}" if mark else file
+        raise BadRule([f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}"]) from None
+    except (ValueError, RecursionError) as error:
+        raise BadRule([f"{file}: not usable YAML: {error}"]) from None
+    if not isinstance(raw, dict):
+        raise BadRule([f"{file}:1: a rule file holds one mapping with id, name, when …"])
+    try:
+        definition = Definition.model_validate(raw)
+    except ValidationError as error:
+        raise BadRule([_problem(file, tree, item) for item in error.errors(include_url=False)]) from None
+    _check_examples(definition, file)
+    return definition
+
+
+def _check_examples(definition: Definition, file: str) -> None:
+    if not any(example.fires for example in definition.examples):
+        raise BadRule([f"{file}: no example fires: add one whose `fires` lists an episode"])
+    if all(example.fires for example in definition.examples):
+        raise BadRule([f"{file}: no example stays quiet: add one with `fires: []`"])
+
+
+def _problem(file: str, tree: yaml.Node | None, item: Any) -> str:
+    path = [str(part) for part in item["loc"]]
+    return f"{file}:{line_of(tree, path)}: {'.'.join(path) or 'rule'}: {item['msg']}"
+
+
+def line_of(node: yaml.Node | None, path: list[str]) -> int:
+    """The line, from 1, of the deepest node on the path that the file has."""
+    line = node.start_mark.line + 1 if node is not None else 1
+    for part in path:
+        found = _child(node, part)
+        if found is None:
+            break
+        node = found
+        line = node.start_mark.line + 1
+    return line
+
+
+def _child(node: yaml.Node | None, part: str) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if getattr(key, "value", None) == part), None)
+    if isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+        inner: yaml.Node = node.value[int(part)]
+        return inner
+    return None
+
+
+_DURATION = re.compile(r"([0-9]{1,6})(d|h|m|s)")
+_UNITS = {"d": DAY, "h": HOUR, "m": 60 * SECOND, "s": SECOND}
+
+
+def parse_duration(text: Any) -> Micros:
+    """30d, 72h, 90m or 20s in microseconds; a day has 24 hours. Raises ValueError."""
+    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"{text!r} is no duration such as 30d, 72h or 90m")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def parameter_value(parameter: Parameter, raw: Any) -> Any:
+    """The value in the parameter's type and bounds; texts (from a command line) are read as that type.
+
+    Raises ValueError with a sentence.
+    """
+    value = _typed(parameter.type, raw)
+    for bound, wrong in ((parameter.min, -1), (parameter.max, 1)):
+        if bound is None or parameter.type in ("bool", "list", "text"):
+            continue
+        limit = _typed(parameter.type, bound)
+        if (value < limit and wrong < 0) or (value > limit and wrong > 0):
+            raise ValueError(f"{raw} is {'below the least' if wrong < 0 else 'above the greatest'} allowed, {bound}")
+    return value
+
+
+def _typed(kind: str, raw: Any) -> Any:
+    if kind == "int":
+        if isinstance(raw, bool) or not re.fullmatch(r"-?[0-9]{1,12}", str(raw)):
+            raise ValueError(f"{raw!r} is no whole number")
+        return int(raw)
+    if kind == "decimal":
+        return _decimal(raw)
+    if kind == "bool":
+        if str(raw).lower() not in ("true", "false"):
+            raise ValueError(f"{raw!r} is neither true nor false")
+        return str(raw).lower() == "true"
+    if kind == "duration":
+        return parse_duration(raw)
+    if kind == "list":
+        items = raw.split(",") if isinstance(raw, str) else raw
+        if not isinstance(items, list) or not items or not all(isinstance(item, str) and item for item in items):
+            raise ValueError(f"{raw!r} is no list of words")
+        return [item.strip() for item in items]
+    if not isinstance(raw, str):
+        raise ValueError(f"{raw!r} is no text")
+    return raw
+
+
+def _decimal(raw: Any) -> Decimal:
+    # A YAML float has lost its decimals already: 0.1 is refused, "0.1" is not.
+    if isinstance(raw, (bool, float)):
+        raise ValueError(f"{raw!r} must be written as a text, such as '0.01'")
+    try:
+        value = Decimal(str(raw))
+    except InvalidOperation:
+        raise ValueError(f"{raw!r} is no decimal such as '0.01'") from None
+    if not value.is_finite():
+        raise ValueError(f"{raw!r} is no finite number")
+    return value
+
+
+def resolve_parameters(definition: Definition, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Every parameter's value; raises ValueError naming the parameter that is unknown or wrong."""
+    unknown = sorted(set(overrides) - set(definition.params))
+    if unknown:
+        known = ", ".join(sorted(definition.params)) or "none"
+        raise ValueError(f"{definition.id} has no parameter {unknown[0]} (it has: {known})")
+    values = {}
+    for name, parameter in definition.params.items():
+        try:
+            values[name] = parameter_value(parameter, overrides.get(name, parameter.default))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{definition.id}.{name}: {error}") from None
+    return values

@@ -1,0 +1,233 @@
+"""What a customer owes, and since when it was not paid: invoices, credit notes, disputes, payments. PURE.
+
+The reading (design.md, Late): allocations cover the invoice that they name; what is unallocated or left over covers
+undisputed invoices, oldest due first, as the money and the invoices came; a prepayment waits for the next invoice. All
+of it is computed anew from everything that is now known.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+from services.rules.calendar import Day, Month, month_of_day
+from services.rules.entries import Entry, Key
+from services.rules.state import CustomerState
+
+LEDGER_KINDS = frozenset(
+    {
+        "invoice.issued",
+        "invoice.credited",
+        "invoice.disputed",
+        "dispute.settled",
+        "payment.received",
+        "payment.reversed",
+    }
+)
+ZERO = Decimal(0)
+
+
+class Cover(NamedTuple):
+    """Money on an instalment: from which payment, of which value date."""
+
+    day: Day
+    amount: Decimal
+    payment: Key
+
+
+@dataclass
+class Instalment:
+    """One due part of an invoice, after credit notes. `certain` is false when other currencies were booked on it."""
+
+    invoice_id: str
+    number: int
+    currency: str
+    issued: Day
+    due: Day
+    amount: Decimal
+    disputed: bool
+    certain: bool
+    invoice: Key
+    covers: list[Cover] = field(default_factory=list)
+
+    @property
+    def month(self) -> Month:
+        return month_of_day(self.due)
+
+    def uncovered(self, day: Day | None = None) -> Decimal:
+        """What no payment with a value date up to the end of `day` covers (None: no payment at all)."""
+        return self.amount - sum((cover.amount for cover in self.covers if day is None or cover.day <= day), ZERO)
+
+
+class Money(NamedTuple):
+    """A payment's amount that no allocation holds."""
+
+    day: Day
+    payment: Key
+    currency: str
+    amount: Decimal
+
+
+@dataclass
+class Ledger:
+    """All instalments by due date, each with what covered it."""
+
+    instalments: list[Instalment]
+
+
+def ledger_of(state: CustomerState) -> Ledger:
+    """The customer's ledger, computed once for each change of the state."""
+    found = state.cached("ledger", state.changed)
+    if not isinstance(found, Ledger):
+        found = _settle(state)
+        state.remember("ledger", found)
+    return found
+
+
+def _settle(state: CustomerState) -> Ledger:
+    invoices = _invoices(state)
+    left_over = _allocate(state, invoices)
+    instalments = [part for parts in invoices.values() for part in parts]
+    instalments.sort(key=_oldest_due)
+    for currency in sorted({money.currency for money in left_over}):
+        _cover_oldest(
+            [part for part in instalments if part.currency == currency and not part.disputed],
+            [money for money in left_over if money.currency == currency],
+        )
+    return Ledger(instalments)
+
+
+def _oldest_due(part: Instalment) -> tuple[Day, Day, str, int]:
+    return (part.due, part.issued, part.invoice_id, part.number)
+
+
+def _newest(items: Iterable[Entry], field_name: str) -> dict[str, Entry]:
+    """The item that counts for each business id: systems may report the same invoice twice, and the last word wins."""
+    newest: dict[str, Entry] = {}
+    for item in items:
+        name = str((item.data or {})[field_name])
+        known = newest.get(name)
+        if known is None or (known.time, known.key) < (item.time, item.key):
+            newest[name] = item
+    return newest
+
+
+def _invoices(state: CustomerState) -> dict[str, list[Instalment]]:
+    disputed = _disputed(state)
+    credits: dict[str, list[Entry]] = defaultdict(list)
+    for credit in _newest(state.items("invoice.credited"), "credit_id").values():
+        credits[(credit.data or {})["invoice_id"]].append(credit)
+    invoices = {}
+    for invoice_id, issued in _newest(state.items("invoice.issued"), "invoice_id").items():
+        invoices[invoice_id] = list(_instalments(issued, credits.get(invoice_id, []), invoice_id in disputed))
+    return invoices
+
+
+def _disputed(state: CustomerState) -> set[str]:
+    """Invoices whose newest word is a dispute, open or upheld. A rejected one counts as if it had never been contested."""
+    words: dict[str, tuple[tuple[int, int, Key], bool]] = {}
+    for rank, kind in enumerate(("invoice.disputed", "dispute.settled")):
+        for item in state.items(kind):
+            data = item.data or {}
+            word = ((item.at, rank, item.key), data.get("outcome") != "rejected")
+            invoice_id = data["invoice_id"]
+            words[invoice_id] = max(words.get(invoice_id, word), word)
+    return {invoice_id for invoice_id, (_, contested) in words.items() if contested}
+
+
+def _instalments(issued: Entry, credits: list[Entry], disputed: bool) -> Iterator[Instalment]:
+    data = issued.data or {}
+    same = [credit.data or {} for credit in credits if (credit.data or {})["currency"] == data["currency"]]
+    credit = sum((Decimal(item["amount"]) for item in same), ZERO)
+    parts = data.get("instalments") or [{"due_date": data["due_date"], "amount": data["amount"]}]
+    ordered = sorted(enumerate(parts), key=lambda pair: (pair[1]["due_date"], pair[0]))
+    for number, part in ordered:
+        amount = Decimal(part["amount"])
+        off = min(credit, amount)
+        credit -= off
+        yield Instalment(
+            invoice_id=data["invoice_id"],
+            number=number,
+            currency=data["currency"],
+            issued=data["issue_date"],
+            due=part["due_date"],
+            amount=amount - off,
+            disputed=disputed,
+            certain=len(same) == len(credits),
+            invoice=issued.key,
+        )
+
+
+def _allocate(state: CustomerState, invoices: dict[str, list[Instalment]]) -> list[Money]:
+    """Books what payments say they pay; returns what is left of them, by value date."""
+    left = []
+    for payment in receipts(state):
+        data = payment.data or {}
+        free = Decimal(data["amount"])
+        for allocation in data.get("allocations", []):
+            amount = Decimal(allocation["amount"])
+            free -= amount
+            # An invoice that is not known yet keeps its allocation waiting: the money is spoken for.
+            parts = invoices.get(allocation["invoice_id"], [])
+            if any(part.currency != data["currency"] for part in parts):
+                for part in parts:
+                    part.certain = False
+            elif parts:
+                free += _book(parts, Cover(data["value_date"], amount, payment.key))
+        if free > 0:
+            left.append(Money(data["value_date"], payment.key, data["currency"], free))
+    return left
+
+
+def _book(parts: list[Instalment], cover: Cover) -> Decimal:
+    """Covers an invoice's parts in the order of their due dates; returns what is over."""
+    amount = cover.amount
+    for part in parts:
+        taken = min(amount, part.uncovered())
+        if taken > 0:
+            part.covers.append(cover._replace(amount=taken))
+            amount -= taken
+    return amount
+
+
+def _cover_oldest(parts: list[Instalment], money: list[Money]) -> None:
+    """Spends money of one currency on undisputed instalments, oldest due first.
+
+    Money covers what is issued by its value date; what is left of it waits for the next invoice, oldest money first.
+    """
+    waiting: list[Money] = []
+    arrivals: list[tuple[Day, int, Money | None]] = [(one.day, 1, one) for one in money]
+    arrivals += [(day, 0, None) for day in {part.issued for part in parts}]
+    issued: list[Instalment] = []
+    pending = sorted(parts, key=lambda part: (part.issued, _oldest_due(part)))
+    for day, _, one in sorted(arrivals, key=lambda arrival: arrival[:2] + ((arrival[2].payment,) if arrival[2] else ())):
+        while pending and pending[0].issued <= day:
+            issued.append(pending.pop(0))
+        if one is not None:
+            waiting.append(one)
+        waiting = _spend(sorted((part for part in issued if part.uncovered() > 0), key=_oldest_due), waiting)
+
+
+def _spend(parts: list[Instalment], waiting: list[Money]) -> list[Money]:
+    for part in parts:
+        while waiting and part.uncovered() > 0:
+            one = waiting.pop(0)
+            over = _book([part], Cover(one.day, one.amount, one.payment))
+            if over > 0:
+                waiting.insert(0, one._replace(amount=over))
+    return waiting
+
+
+def receipts(state: CustomerState) -> list[Entry]:
+    """The payments that were really received, by value date."""
+    reversed_ids = _reversed(state)
+    payments = _newest(state.items("payment.received"), "payment_id")
+    kept = [payment for payment_id, payment in payments.items() if payment_id not in reversed_ids]
+    return sorted(kept, key=lambda item: ((item.data or {})["value_date"], item.key))
+
+
+def _reversed(state: CustomerState) -> set[str]:
+    return {(item.data or {})["payment_id"] for item in state.items("payment.reversed")}

@@ -1,0 +1,199 @@
+"""Which rules hold: the only importer of durable_rules, with its limits met here and nowhere else.
+
+What is posted is, for each leaf of a condition tree, the side of its threshold on which the fact lies: -1, 0 or 1. So
+durable_rules sees typed whole numbers only (it takes text for greater than any number, and cannot compare decimals),
+and a verdict depends on nothing else, so each is asked once and kept.
+
+Its limits, as measured: rulesets are global and cannot be changed (each book registers its own, under a new name); a
+message that matches more than 64 rules fails (MAX_RULES in one ruleset); many properties slow it (only the leaves
+asked about are posted); a context is never freed (one for ever); a repeated message is refused as observed (each has
+an id); no match raises; a failing action is kept, not raised (the actions only note a name).
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Mapping
+
+from services.rules.conditions import Judge, Leaf, Node, Side, Tree, leaves_of, plain_judge, true_on
+
+try:
+    from durable import engine as durable_engine
+    from durable import lang
+except ImportError as error:  # a Python for which the C extension does not build
+    durable_engine = None
+    _missing: ImportError | None = error
+else:
+    _missing = None
+
+log = logging.getLogger(__name__)
+
+MAX_RULES = 40
+"""Rules in one ruleset; 64 firing at once is the engine's end."""
+
+MAX_PROPERTIES = 60
+"""Leaves in one ruleset; with 300 properties a message is refused."""
+
+MAX_VERDICTS = 100_000
+"""Signatures remembered for one tree. Beyond, they are asked again."""
+
+_serial = itertools.count(1)
+
+
+class MatcherFailed(Exception):
+    """durable_rules answered with an error; the message says for which trees."""
+
+
+class PlainMatcher:
+    """The same answers by the plain interpreter."""
+
+    def __init__(self, trees: Mapping[str, Node]) -> None:
+        self._judges = {name: plain_judge(tree) for name, tree in trees.items()}
+        self._leaves = {name: frozenset(leaf.name for leaf in leaves_of(tree)) for name, tree in trees.items()}
+
+    def fired(self, sides: Mapping[str, Side]) -> frozenset[str]:
+        """The names of the trees that hold, among those all of whose leaves are given."""
+        return frozenset(
+            name for name, judge in self._judges.items() if self._leaves[name] <= sides.keys() and judge(sides)
+        )
+
+
+class DurableMatcher:
+    """Condition trees compiled to durable_rules rulesets: facts in, names of the trees that hold out."""
+
+    def __init__(self, trees: Mapping[str, Node]) -> None:
+        if _missing is not None:
+            raise MatcherFailed(f"durable_rules cannot be imported: {_missing}")
+        self._host = _quiet_host()
+        self._fired: list[str] = []
+        self._leaves = {name: [leaf.name for leaf in leaves_of(tree)] for name, tree in trees.items()}
+        self._trees = dict(trees)
+        self._ruleset_of: dict[str, str] = {}
+        self._message = itertools.count(1)
+        for chunk in _chunks(self._leaves):
+            self._register(chunk)
+
+    def fired(self, sides: Mapping[str, Side]) -> frozenset[str]:
+        """The names of the trees that hold, among those all of whose leaves are given."""
+        asked: dict[str, list[str]] = {}
+        for name, leaves in self._leaves.items():
+            if all(leaf in sides for leaf in leaves):
+                asked.setdefault(self._ruleset_of[name], []).append(name)
+        holding: set[str] = set()
+        for ruleset, names in asked.items():
+            holding |= self._ask(ruleset, names, sides) & set(names)
+        return frozenset(holding)
+
+    def _ask(self, ruleset: str, names: list[str], sides: Mapping[str, Side]) -> set[str]:
+        # A fact, since an event is consumed by the first rule that it matches; taken back at once, since it would stay.
+        message: dict[str, object] = {"id": next(self._message)}
+        message.update({leaf: int(sides[leaf]) for name in names for leaf in self._leaves[name]})
+        self._fired.clear()
+        try:
+            try:
+                self._host.assert_fact(ruleset, message)
+            except durable_engine.MessageNotHandledException:
+                return set()
+            self._host.retract_fact(ruleset, message)
+        except Exception as error:
+            raise MatcherFailed(f"durable_rules failed on {', '.join(names)}: {error!r}") from error
+        return set(self._fired)
+
+    def _register(self, names: list[str]) -> None:
+        ruleset = lang.ruleset(f"bellwether{next(_serial)}")
+        with ruleset:
+            for name in names:
+                rule = lang.when_all(_expression(self._trees[name]))
+                rule(self._action(name))
+        full_name, definition = ruleset.define()
+        lang._rulesets.pop(full_name, None)  # lang's own global host would register it a second time
+        self._host.register_rulesets({full_name: definition})
+        self._ruleset_of.update(dict.fromkeys(names, full_name))
+
+    def _action(self, name: str) -> Callable[[object], None]:
+        fired = self._fired
+
+        def note(_closure: object) -> None:
+            fired.append(name)
+
+        return note
+
+
+def _chunks(leaves: Mapping[str, list[str]]) -> Iterable[list[str]]:
+    chunk: list[str] = []
+    properties = 0
+    for name, names in leaves.items():
+        if chunk and (len(chunk) == MAX_RULES or properties + len(names) > MAX_PROPERTIES):
+            yield chunk
+            chunk, properties = [], 0
+        chunk.append(name)
+        properties += len(names)
+    if chunk:
+        yield chunk
+
+
+def _expression(node: Node) -> object:
+    """The tree in durable_rules' own terms: an expression over the message's properties."""
+    if isinstance(node, Leaf):
+        return _comparison(node)
+    expression = _expression(node.branches[0])
+    for branch in node.branches[1:]:
+        other = _expression(branch)
+        expression = expression & other if _is_all(node) else expression | other  # type: ignore[operator]
+    return expression
+
+
+def _is_all(tree: Tree) -> bool:
+    return tree.mode == "all"
+
+
+def _comparison(leaf: Leaf) -> object:
+    side = getattr(lang.m, leaf.name)
+    comparisons: dict[str, Callable[[], object]] = {
+        "<": lambda: side < 0,
+        "<=": lambda: side <= 0,
+        "==": lambda: side == 0,
+        "!=": lambda: side != 0,
+        ">=": lambda: side >= 0,
+        ">": lambda: side > 0,
+    }
+    return comparisons[leaf.op]()
+
+
+def _quiet_host() -> "durable_engine.Host":  # noqa: UP037 (the name is None where the extension is missing)
+    class QuietHost(durable_engine.Host):  # type: ignore[misc, name-defined, unused-ignore]
+        """Without the two background threads: they would run actions behind our back, and we use no timers."""
+
+        def _run(self) -> None:
+            return
+
+    return QuietHost()
+
+
+def matcher_for(trees: Mapping[str, Node]) -> DurableMatcher | PlainMatcher:
+    """durable_rules where it can be imported; else the interpreter that the tests hold equal to it, with a log line."""
+    if _missing is not None:
+        log.warning("durable_rules cannot be imported (%s): the plain interpreter decides", _missing)
+        return PlainMatcher(trees)
+    return DurableMatcher(trees)
+
+
+def remembering_judge(matcher: DurableMatcher | PlainMatcher, name: str, tree: Node) -> Judge:
+    """The verdict on one tree by the signature of its leaves, asked once for each signature."""
+    leaves = [leaf.name for leaf in leaves_of(tree)]
+    verdicts: dict[tuple[int, ...], bool] = {}
+
+    def judge(sides: Mapping[str, Side]) -> bool:
+        signature = tuple(sides[leaf] for leaf in leaves)
+        verdict = verdicts.get(signature)
+        if verdict is None:
+            verdict = name in matcher.fired({leaf: sides[leaf] for leaf in leaves})
+            if len(verdicts) < MAX_VERDICTS:
+                verdicts[signature] = verdict
+        return verdict
+
+    return judge
+
+
+__all__ = ["DurableMatcher", "MatcherFailed", "PlainMatcher", "matcher_for", "remembering_judge", "true_on"]

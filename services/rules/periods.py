@@ -1,0 +1,104 @@
+"""Months that failed: the derived series behind period streaks. PURE."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+from services.rules.calendar import Calendar, Day, Micros, Month, first_day, last_day, month_of_day
+from services.rules.entries import Key
+from services.rules.ledger import Instalment, Ledger
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class LatePolicy:
+    """When an instalment counts as late: `grace_days` after its due date, with more than `tolerance` uncovered."""
+
+    grace_days: int
+    exclude_disputed: bool
+    tolerance: Decimal
+
+    def counts(self, part: Instalment) -> bool:
+        return not (self.exclude_disputed and part.disputed)
+
+    def deadline(self, part: Instalment) -> Day:
+        """The last day on which a payment is in time."""
+        return part.due + self.grace_days
+
+    def late(self, part: Instalment) -> bool:
+        return part.uncovered(self.deadline(part)) > self.tolerance
+
+
+class Period(NamedTuple):
+    """A month that is not simply fine: failed at an instant, or (failed_at None) inconclusive."""
+
+    failed_at: Micros | None
+    evidence: tuple[Key, ...]
+
+
+class Periods(NamedTuple):
+    """The months that failed or are inconclusive, and how many days after its last day a month closes."""
+
+    by_month: dict[Month, Period]
+    grace_days: int
+
+    def closed_at(self, month: Month, calendar: Calendar) -> Micros:
+        """From here on a month that has not failed is known to be fine."""
+        return calendar.start_of_day(last_day(month) + self.grace_days + 1)
+
+
+def late_months(ledger: Ledger, policy: LatePolicy, calendar: Calendar) -> Periods:
+    """late(c, m) of R1: an instalment due in month m was late. Known from the day after the deadline on."""
+    late: dict[Month, list[Instalment]] = defaultdict(list)
+    for part in ledger.instalments:
+        if policy.counts(part) and policy.late(part):
+            late[part.month].append(part)
+    by_month = {}
+    for month, parts in late.items():
+        certain = [part for part in parts if part.certain]
+        first = min((policy.deadline(part) for part in certain), default=None)
+        failed_at = None if first is None else calendar.start_of_day(first + 1)
+        by_month[month] = Period(failed_at, _keys(certain or parts))
+    return Periods(by_month, policy.grace_days)
+
+
+def overdue_month_ends(ledger: Ledger, policy: LatePolicy, calendar: Calendar, until: Micros) -> Periods:
+    """R1b's months: those at whose end more than the tolerance was overdue in some currency. Looks ahead to `until`."""
+    parts = [part for part in ledger.instalments if policy.counts(part) and policy.late(part)]
+    if not parts:
+        return Periods({}, 0)
+    by_month = {}
+    last = calendar.month_of(until)
+    for month in range(month_of_day(min(policy.deadline(part) for part in parts)), last + 1):
+        period = _month_end(parts, policy, month, calendar)
+        if period is not None:
+            by_month[month] = period
+    return Periods(by_month, 0)
+
+
+def _month_end(parts: list[Instalment], policy: LatePolicy, month: Month, calendar: Calendar) -> Period | None:
+    end = last_day(month)
+    overdue: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    open_parts = []
+    for part in parts:
+        uncovered = part.uncovered(end) if policy.deadline(part) <= end else ZERO
+        if uncovered > 0:
+            open_parts.append(part)
+            if part.certain:
+                overdue[part.currency] += uncovered
+    if any(balance > policy.tolerance for balance in overdue.values()):
+        certain = [part for part in open_parts if part.certain]
+        return Period(calendar.start_of_day(first_day(month + 1)), _keys(certain))
+    uncertain = [part for part in open_parts if not part.certain]
+    return Period(None, _keys(uncertain)) if uncertain else None
+
+
+def _keys(parts: list[Instalment]) -> tuple[Key, ...]:
+    keys = {part.invoice: None for part in parts}
+    for part in parts:
+        keys.update({cover.payment: None for cover in part.covers})
+    return tuple(keys)
