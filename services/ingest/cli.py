@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -99,3 +100,36 @@ def import_command(
         raise click.UsageError(str(error)) from error
     if summary.rejected_rows:
         raise SystemExit(1)
+
+
+@click.command("sample")
+@click.option("--seed", type=int, required=True, help="The same seed and day give the same sample.")
+@click.option(
+    "--today", type=click.DateTime(["%Y-%m-%d"]), help="The sample ends as this day begins.  [default: today]"
+)
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The events, a JSON a line.")
+@click.option(
+    "--directory",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The people and customers, for the notifier.",
+)
+@click.option("--customers", type=click.IntRange(16, 5000), default=40, show_default=True)
+def sample_command(seed: int, today: datetime | None, to: Path, directory: Path, customers: int) -> None:
+    """Make sample events and the people file that fits them.
+
+    Most customers are well; for each of R1, R1b, R2, R3, R5 and R7 there are some whose warning holds today.
+    """
+    import orjson
+    import yaml
+
+    from services.ingest.sample.world import make_sample
+
+    settings = read_settings(os.environ)
+    now = clock_from(settings.clock)().astimezone(settings.zone)
+    sample = make_sample(seed, (today or now).date(), settings.zone, customers)
+    to.write_bytes(b"".join(orjson.dumps(event) + b"\n" for event in sample.events))
+    directory.write_text(yaml.safe_dump(sample.directory, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    click.echo(f"{len(sample.events)} events of {customers} customers are in {to}, the people in {directory}")
+    for rule, ids in sample.expected.items():
+        click.echo(f"  {rule} holds for {', '.join(ids)}")
