@@ -137,7 +137,7 @@ class Batch:
         self._track(customer_id, opened)
 
     def close(self) -> Closed:
-        """Closes every customer once. What no step of this batch explains is raised: the customer's records are broken."""
+        """Closes every customer once. What no step of this batch explains is raised: the records are broken."""
         closed = Closed()
         for customer_id, opened in self._opened.items():
             written = self._close(customer_id, opened)

@@ -50,6 +50,10 @@ class Core:
         """Announces what has become true by itself."""
         self.engine.wake(state, now)
 
+    def wake_at(self, state: CustomerState) -> Micros | None:
+        """What `close` would give now: under the event clock the runtime asks after every step of a batch."""
+        return state.head.wake_at
+
     def close(self, state: CustomerState) -> Written:
         """The one encode for all changes since `open`."""
         return Written(state.encode(), state.head.wake_at, state.unsent)

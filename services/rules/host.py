@@ -15,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +32,9 @@ WAKE_LIMIT = 200
 
 HOLE_PATIENCE_S = 2.0
 """After asking for missing records again, how long batches beyond the hole are dropped before asking once more."""
+
+STILL_OBSERVATIONS = 3
+"""After so many observations without an advance, what is left of the log is taken for markers."""
 
 DEAD_LETTER_PARTITION = 0
 
@@ -63,8 +67,8 @@ class NotCopartitioned(Exception):
 class Place:
     """A partition on this worker. `next_offset`: everything below is applied and durable.
 
-    `dirty`: memory and changelog may differ, something is being written. `caught_up`: everything that had been published
-    when we took the partition over has been applied.
+    `dirty`: memory and changelog may differ, something is being written. `caught_up`: everything that had been
+    published when we took the partition over has been applied. `still`: observations in a row without an advance.
     """
 
     partition: Partition
@@ -77,6 +81,8 @@ class Place:
     hole: int | None = None
     asked_at_s: float = 0.0
     lag: int = 0
+    still: int = 0
+    observed_offset: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,7 @@ class Host:
         self.cursor: Cursor | None = None
         self.opening = False
         self.failed = False
+        self.taken_over = False
         self.restored = 0
         self._config = config
         self._core = core
@@ -137,6 +144,7 @@ class Host:
                 await self._announce_unsent(number)
             await self._find_positions(active)
             self.opening = bool(active)
+            self.taken_over = True
             log.info("recovered partitions %s, %d changelog records read", sorted(active), self.restored)
             self.restored = 0
 
@@ -155,7 +163,7 @@ class Host:
         return number in self.places and self.places[number].ready
 
     async def on_revoked(self) -> None:
-        """Finish the batch in hand, commit, and forget every partition whose memory may not be what the changelog has."""
+        """Finish the batch in hand, commit, forget every partition whose memory may not be what the changelog has."""
         self.opening = False
         for place in self.places.values():
             place.ready = place.caught_up = False
@@ -172,7 +180,7 @@ class Host:
 
     async def process(self, number: int, records: Sequence[Record]) -> None:
         """Fetched records of one partition, consecutive but for genuine holes. Any exception must end the process."""
-        async with self._lock:
+        async with self._in_hand():
             place = self.places.get(number)
             if self.failed or place is None or not place.ready or not await self._continues(place, records):
                 return
@@ -193,9 +201,7 @@ class Host:
         now = self._config.now()
         for place in list(self.places.values()):
             while self._may_wake(place) and place.partition.has_due(now):
-                async with self._lock:
-                    if self._may_wake(place):
-                        await self._write(place, lambda place=place: place.partition.fire_due(now, WAKE_LIMIT))  # type: ignore[misc]
+                await self._wake(place, now)
 
     async def commit(self) -> None:
         """Exactly our cursor, for every partition where it has moved."""
@@ -209,14 +215,21 @@ class Host:
                 if number in self.places:
                     self.places[number].committed = offset
 
-    def observe(self, number: int, lag: int) -> None:
-        """How many records of the partition are yet to be applied, as the consumer sees it."""
+    def observe(self, number: int, position: int, highwater: int, *, idle: bool) -> None:
+        """What the consumer sees of a partition: where it reads next, and the end of the log.
+
+        The log may end with transaction markers that no record ever shows us. So a consumer that stands at the end,
+        with nothing queued (`idle`) and no advance for a while, has nothing left to give.
+        """
         place = self.places.get(number)
-        if place is None or not place.ready:
+        if place is None or not place.ready or place.next_offset is None:
             return
-        place.lag = lag
-        place.caught_up = place.caught_up or lag == 0
-        self._metrics.lag.labels(str(number)).set(lag)
+        place.still = place.still + 1 if idle and place.observed_offset == place.next_offset else 0
+        place.observed_offset = place.next_offset
+        at_end = position >= highwater and place.still >= STILL_OBSERVATIONS
+        place.lag = 0 if at_end else max(0, highwater - place.next_offset)
+        place.caught_up = place.caught_up or place.lag == 0
+        self._metrics.lag.labels(str(number)).set(place.lag)
 
     def refresh_gauges(self) -> None:
         """Sizes, for the next scrape."""
@@ -298,6 +311,22 @@ class Host:
         place.dirty = False
         self._metrics.count(result)
         return result
+
+    async def _wake(self, place: Place, now: Micros) -> None:
+        async with self._in_hand():
+            # Asked again: the partition may have been taken away while we waited.
+            if self._may_wake(place):
+                await self._write(place, lambda: place.partition.fire_due(now, WAKE_LIMIT))
+
+    @asynccontextmanager
+    async def _in_hand(self) -> AsyncIterator[None]:
+        """One batch at a time; and none after one that failed, whatever Faust still delivers."""
+        async with self._lock:
+            try:
+                yield
+            except BaseException:
+                self.failed = True
+                raise
 
     def _may_wake(self, place: Place) -> bool:
         return place.ready and place.caught_up and not self.failed

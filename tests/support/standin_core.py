@@ -113,11 +113,11 @@ class StandInCore:
         if any(name.endswith("/bomb") for ids in state.months.values() for name in ids):
             raise ArithmeticError("this state cannot be written")
         records: list[tuple[str, bytes | None]] = [
-            (month, orjson.dumps({"version": state.version, "ids": state.months[month]}))
+            (month, orjson.dumps({"version": list(state.version), "ids": state.months[month]}))
             for month in sorted(state.touched)
         ]
         head = {
-            "version": state.version,
+            "version": list(state.version),
             "clock": state.clock,
             "count": state.count,
             "total": str(state.total),

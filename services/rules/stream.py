@@ -1,0 +1,243 @@
+"""The rules worker on Faust, which keeps group membership, assignment, the reading of changelogs and the life cycle.
+
+What a message is, the state, the writes and the cursor are ours (stream_parts.py, host.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import uvloop
+from aiokafka.errors import KafkaError
+
+from schemas.topics import Topics
+from services.rules.health import Health, Mark
+from services.rules.host import Host, HostConfig
+from services.rules.port import Core
+from services.rules.producer import RecordProducer
+from services.rules.runtime_metrics import RuntimeMetrics
+from services.rules.stream_parts import (
+    EXIT_REPLACE,
+    BatchTransport,
+    FaustCursor,
+    RawSchema,
+    RulesApp,
+    StateTable,
+    batch_scheduler,
+)
+
+log = logging.getLogger(__name__)
+
+SESSION_TIMEOUT_S = 10.0
+HEARTBEAT_S = 3.0
+COMMIT_INTERVAL_S = 1.0
+WAKE_POLL_S = 0.1
+LOOP_PATIENCE_S = 60.0
+"""An event loop that stands still for so long will not come back."""
+
+CRASH_GRACE_S = 10.0
+"""After a crash of a Faust service, how long its own way out may take."""
+
+_FETCH_BYTES = 4 << 20
+_POLL_RECORDS = 2000
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """`host` as for the Host; `bootstrap` is host:port of Kafka; Faust keeps its files in `data_dir`."""
+
+    bootstrap: str
+    host: HostConfig
+    data_dir: Path
+    compression: str | None = "lz4"
+
+    @property
+    def topics(self) -> Topics:
+        """All names of this installation."""
+        return self.host.topics
+
+
+def run_stream(config: StreamConfig, core: Core, metrics: RuntimeMetrics, health: Health) -> NoReturn:
+    """Work until SIGTERM or SIGINT; leaves by SystemExit, with 0 after an orderly stop.
+
+    Kafka must be there and have the topics. Raises aiokafka's KafkaError when it has gone meanwhile.
+    """
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    sink = loop.run_until_complete(_connect(config))
+    host = Host(config.host, core, sink, metrics)
+    app = build_app(config, host)
+    runtime = Runtime(app, host, sink, health)
+    runtime.attach()
+    loop.create_task(runtime.pulse())
+    threading.Thread(target=runtime.watch, name="watchdog", daemon=True).start()
+    worker = app.Worker(loop=loop, override_logging=False, redirect_stdouts=False, quiet=True)
+    worker.execute_from_commandline()
+    raise SystemExit(0)
+
+
+async def _connect(config: StreamConfig) -> RecordProducer:
+    sink = RecordProducer(config.bootstrap, config.compression)
+    await sink.start()
+    return sink
+
+
+def build_app(config: StreamConfig, host: Host) -> RulesApp:
+    """The Faust application; built in a function because it binds itself to the present event loop."""
+    topics = config.topics
+    app = RulesApp(
+        f"{topics.prefix}-rules",
+        broker=f"kafka://{config.bootstrap}",
+        store="memory://",
+        datadir=str(config.data_dir),
+        autodiscover=False,
+        web_enabled=False,
+        topic_partitions=config.host.partitions,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        ConsumerScheduler=batch_scheduler(frozenset({topics.events, topics.changelog})),
+        Table=StateTable,
+        consumer_auto_offset_reset="earliest",
+        broker_max_poll_records=_POLL_RECORDS,
+        consumer_max_fetch_size=_FETCH_BYTES,
+        broker_session_timeout=SESSION_TIMEOUT_S,
+        broker_heartbeat_interval=HEARTBEAT_S,
+        stream_wait_empty=False,
+        worker_redirect_stdouts=False,
+        value_serializer="raw",
+        key_serializer="raw",
+    )
+    app.transport = BatchTransport(app.conf.broker_consumer, app)
+    app.host, app.events_topic = host, topics.events
+    host.cursor = FaustCursor(app, topics.events)
+    # A buffer size of 1 has a special meaning in Faust's recovery.
+    table = app.Table("state", partitions=config.host.partitions, schema=RawSchema(), recovery_buffer_size=2)
+    changelog = table.changelog_topic.get_topic_name()
+    if changelog != topics.changelog:
+        raise RuntimeError(f"Faust calls the changelog {changelog}, not {topics.changelog}")
+    app.agent(app.topic(topics.events, schema=RawSchema(), acks=False), name="rules")(_process(app))
+    return app
+
+
+def _process(app: RulesApp) -> Any:
+    async def process(stream: Any) -> None:
+        app.queue = stream.channel.queue
+        batches: AsyncIterable[Any] = stream
+        async for records in batches:
+            try:
+                await app.host.process(records[0].partition, records)
+            except Exception as error:
+                log.critical("a batch failed; this process ends", exc_info=True)
+                await app.crash(error)
+                raise
+
+    return process
+
+
+class Runtime:
+    """What runs beside the stream: commits, wake-ups, observation, and a watchdog in a thread of its own."""
+
+    def __init__(self, app: RulesApp, host: Host, sink: RecordProducer, health: Health) -> None:
+        self._app = app
+        self._host = host
+        self._sink = sink
+        self._health = health
+        self._beat_s = time.monotonic()
+
+    def attach(self) -> None:
+        """Connect to Faust's tasks and signals."""
+        self._app.task(self._commit_and_observe)
+        self._app.task(self._wake)
+        self._app.on_partitions_revoked.connect(self._revoked)
+        self._app.on_before_shutdown.connect(self._shutdown)
+
+    async def pulse(self) -> None:
+        """Shows the watchdog that the loop turns, and what gets done. Not a Faust task: those start late."""
+        while True:
+            self._beat_s = time.monotonic()
+            self._health.phase = self._phase()
+            self._health.stalls.update(self._marks(), self._beat_s)
+            self._host.refresh_gauges()
+            await asyncio.sleep(0.25)
+
+    def watch(self) -> None:
+        """In a thread: ends the process when it will not get any further by itself."""
+        while True:
+            time.sleep(1)
+            if self._crashed():
+                time.sleep(CRASH_GRACE_S)
+                _leave("a part of Faust has crashed and the process did not end by itself")
+            if time.monotonic() - self._beat_s > LOOP_PATIENCE_S:
+                _leave("the event loop stands still")
+            stalled = self._health.stalls.stalled(time.monotonic())
+            if stalled:
+                _leave(f"no progress: {stalled}")
+
+    def _phase(self) -> str | None:
+        if self._host.failed or self._crashed():
+            return "failed, about to end"
+        if self._app.rebalancing or self._host.opening or not self._host.taken_over:
+            return "recovering states"
+        return None
+
+    def _marks(self) -> dict[str, Mark]:
+        marks = {
+            f"partition {number}": Mark(place.next_offset or 0, place.lag > 0)
+            for number, place in self._host.places.items()
+            if place.ready
+        }
+        marks["recovery"] = Mark(self._host.restored, bool(self._app.rebalancing))
+        return marks
+
+    def _crashed(self) -> bool:
+        consumer = self._app.batch_consumer
+        return bool(self._app.crashed or (consumer is not None and consumer.broken()))
+
+    async def _commit_and_observe(self) -> None:
+        while not self._app.should_stop:
+            await asyncio.sleep(COMMIT_INTERVAL_S)
+            await self._host.commit()
+            await self._observe()
+
+    async def _observe(self) -> None:
+        consumer = self._app.batch_consumer
+        if consumer is None:
+            return
+        idle = self._app.backlog() == 0
+        for number, (position, highwater) in (await consumer.look(self._app.events_topic)).items():
+            self._host.observe(number, position, highwater, idle=idle)
+
+    async def _wake(self) -> None:
+        while not self._app.should_stop:
+            await asyncio.sleep(WAKE_POLL_S)
+            try:
+                await self._host.wake_due()
+            except Exception as error:
+                log.critical("a wake-up failed; this process ends", exc_info=True)
+                await self._app.crash(error)
+                raise
+
+    async def _revoked(self, *_: object, **__: object) -> None:
+        await self._host.on_revoked()
+
+    async def _shutdown(self, *_: object, **__: object) -> None:
+        await self._host.on_revoked()
+        try:
+            await self._sink.stop()
+        except KafkaError as error:
+            log.warning("the producer did not close cleanly: %s", type(error).__name__)
+
+
+def _leave(why: str) -> NoReturn:
+    log.critical("%s: exit %d, to be started anew", why, EXIT_REPLACE)
+    logging.shutdown()
+    os._exit(EXIT_REPLACE)

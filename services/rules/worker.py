@@ -1,0 +1,98 @@
+"""Wires one rules worker: ops pages first, then the wait for Kafka, then the stream."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import NoReturn
+
+from aiokafka.errors import KafkaError as StreamKafkaError
+from kafka.errors import KafkaError
+
+from schemas.topics import topic_specs
+from services.common.clock import clock_from
+from services.common.errors import UserError
+from services.common.kafka_admin import BrokerUnreachable, TopicMismatch, admin_client
+from services.common.ops import start_ops_server
+from services.common.settings import Settings
+from services.rules.health import Health
+from services.rules.host import HostConfig
+from services.rules.port import Core, Micros, micros
+from services.rules.runtime_metrics import RuntimeMetrics
+
+log = logging.getLogger(__name__)
+
+_FIRST_DELAY_S = 0.5
+_LONGEST_DELAY_S = 15.0
+_LOOK_TIMEOUT_S = 5.0
+
+
+class TopicsMissing(UserError):
+    """Faust would say that it is ready and do nothing."""
+
+
+def run_worker(settings: Settings, core: Core) -> NoReturn:
+    """Work until SIGTERM; wait for a Kafka not there yet. Raises TopicsMissing, TopicMismatch, OSError (port)."""
+    from services.rules.stream import StreamConfig, run_stream
+
+    now = _micros_clock(settings.clock)
+    health = Health("starting")
+    server = start_ops_server(
+        settings.host, settings.rules_port, lambda: health.stalls.stalled(time.monotonic()), health.ready
+    )
+    config = StreamConfig(
+        bootstrap=settings.kafka,
+        host=HostConfig(settings.topics, settings.partitions, event_clock=settings.clock == "event", now=now),
+        data_dir=settings.data_dir / "faust",
+    )
+    metrics = RuntimeMetrics()
+    try:
+        for delay_s in backoff_s():
+            health.phase = f"waiting for Kafka at {settings.kafka}"
+            try:
+                check_topics(settings)
+                health.phase = "joining the consumer group"
+                run_stream(config, core, metrics, health)
+            except (BrokerUnreachable, KafkaError, StreamKafkaError) as error:
+                log.warning("%s; trying again in %.1f s", error, delay_s)
+            time.sleep(delay_s)
+    finally:
+        server.shutdown()
+    raise AssertionError("the delays have no end")
+
+
+def check_topics(settings: Settings) -> None:
+    """Events, warnings and changelog exist with the partitions that the settings name.
+
+    Raises BrokerUnreachable, TopicsMissing, TopicMismatch.
+    """
+    topics = settings.topics
+    with admin_client(settings.kafka, _LOOK_TIMEOUT_S) as admin:
+        found = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
+    used = {topics.events, topics.dead_letters, topics.warnings, topics.changelog}
+    for spec in topic_specs(topics.prefix, settings.partitions):
+        if spec.name not in used:
+            continue
+        if spec.name not in found:
+            raise TopicsMissing(f"topic {spec.name} does not exist: run `bellwether topics create` first")
+        if found[spec.name] != spec.partitions:
+            # Faust would assign events and states apart, and customers would meet empty states.
+            raise TopicMismatch(
+                f"topic {spec.name} has {found[spec.name]} partitions where {spec.partitions} are wanted: "
+                "set BELLWETHER_PARTITIONS to what exists, or use another BELLWETHER_TOPIC_PREFIX"
+            )
+
+
+def backoff_s() -> Iterator[float]:
+    """0.5, 1, 2 … 15, 15 … seconds."""
+    delay_s = _FIRST_DELAY_S
+    while True:
+        yield delay_s
+        delay_s = min(delay_s * 2, _LONGEST_DELAY_S)
+
+
+def _micros_clock(setting: str) -> Callable[[], Micros]:
+    now: Callable[[], datetime] = clock_from(setting)
+    return lambda: micros(now())
