@@ -117,8 +117,14 @@ def is_binary(headers: Mapping[str, str]) -> bool:
 
 
 def encode(event: Event) -> bytes:
-    """The structured-mode JSON that goes on the topic; decode(encode(event)) == event."""
-    return orjson.dumps(event.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=False))
+    """The structured-mode JSON that goes on the topic; decode(encode(event)) == event.
+
+    It says what the sender said and no more. A null is kept: in a profile it clears the field.
+    """
+    wire = event.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    if isinstance(event, Retraction):
+        del wire["data"]
+    return orjson.dumps({"specversion": event.specversion, **wire})
 
 
 def unknown_fields(document: Mapping[str, Any], event: Event) -> list[str]:
