@@ -158,12 +158,14 @@ def _unknown_inside(value: Any, parsed: Any, path: str) -> Iterator[str]:
             yield from _unknown_inside(raw, item, f"{path}{index}.")
 
 
-def _check_depth(document: Any) -> None:
-    level, depth = [document], 0
+def _check_depth(document: dict[str, Any]) -> None:
+    level: list[Any] = [document]
+    depth = 0
     while level:
         depth += 1
         if depth > MAX_DEPTH:
-            raise InvalidEvent("too_deep", f"the event is nested more than {MAX_DEPTH} levels deep")
+            sentence = f"the event is nested more than {MAX_DEPTH} levels deep"
+            raise InvalidEvent("too_deep", sentence, (), _readable(document, "id"), _readable(document, "source"))
         level = [child for node in level for child in _children(node)]
 
 

@@ -138,9 +138,7 @@ def _is_past(episode: Episode, now: Micros) -> bool:
     return episode.end is not None and episode.end < now - PAST_AFTER
 
 
-def _free_id(
-    rule: str, episode: Episode, known: list[Announced], customer_id: str
-) -> tuple[str, Announced | None]:
+def _free_id(rule: str, episode: Episode, known: list[Announced], customer_id: str) -> tuple[str, Announced | None]:
     """The id of an episode first announced with this start; another one when a living episode bears it already."""
     by_id = {one.id: one for one in known}
     name = "\x1f".join((rule, customer_id, episode.subject, instant(episode.start).isoformat()))

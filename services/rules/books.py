@@ -26,10 +26,11 @@ def read_rules(folder: Path, overrides: Overrides | None = None) -> list[Rule]:
     files = sorted(folder.glob("*.yaml"))
     if not files:
         raise BadRule([f"{folder}: there is no rule file (*.yaml) here"])
-    rules, problems, seen = [], [], dict[str, str]()
+    rules, problems, seen, known = [], [], dict[str, str](), set[str]()
     for file in files:
         try:
             definition = parse_definition(file.read_text(encoding="utf-8"), file.name)
+            known.add(definition.id)
             rule = compile_rule(definition, overrides.get(definition.id, {}), file.name)
         except BadRule as error:
             problems += error.problems
@@ -41,7 +42,7 @@ def read_rules(folder: Path, overrides: Overrides | None = None) -> list[Rule]:
             problems.append(f"{file.name}: {rule.id} is also in {seen[rule.id]}: give each rule its own id")
         seen[rule.id] = file.name
         rules.append(rule)
-    problems += [f"{name}: there is no rule {name} to set a parameter of" for name in overrides if name not in seen]
+    problems += [f"{name}: there is no rule {name} to set a parameter of" for name in overrides if name not in known]
     if problems:
         raise BadRule(problems)
     return rules

@@ -264,15 +264,15 @@ class _Compiler:
         if fact_name not in self.facts:
             raise ValueError(f"{path}: unknown fact {fact_name!r} (facts: {_listed(self.facts)})")
         elapsed = self.facts[fact_name].elapsed
-        return Leaf(name, fact_name, compared, self._threshold(path, threshold, elapsed), elapsed)
+        return Leaf(name, fact_name, compared, self._threshold(path, threshold, elapsed=elapsed), elapsed)
 
     def _field_leaf(self, raw: dict[str, Any], path: str, name: str, op: Op, threshold: Threshold) -> Leaf:
         if raw.get("field") is None or self.definition.of is None:
             raise ValueError(f"{path}: a point rule compares a `field` of its event")
         _check_field(self.definition.of, raw["field"])
-        return Leaf(name, raw["field"], op, self._threshold(path, threshold, False))
+        return Leaf(name, raw["field"], op, self._threshold(path, threshold, elapsed=False))
 
-    def _threshold(self, path: str, value: Threshold, elapsed: bool) -> Threshold:
+    def _threshold(self, path: str, value: Threshold, *, elapsed: bool) -> Threshold:
         if elapsed:
             return self._duration(value)
         if isinstance(value, float):

@@ -90,14 +90,15 @@ def _same_verdict(op: Op, low: Side, high: Side) -> bool:
 
 
 def side_course(leaf: Leaf, points: Sequence[Point]) -> list[tuple[Micros, Side | None]]:
-    """The leaf's side over time. Time passed reaches a limit at one instant; from that instant on it counts as above."""
+    """The leaf's side over time. Time passed counts as above its limit from the instant that reaches it."""
     course: list[tuple[Micros, Side | None]] = []
     for index, point in enumerate(points):
         until = points[index + 1].at if index + 1 < len(points) else None
         if not leaf.elapsed or point.value is None:
             course.append((point.at, side(leaf, point.value)))
             continue
-        assert isinstance(point.value, int) and isinstance(leaf.threshold, int), "elapsed facts are instants"
+        assert isinstance(point.value, int), "an elapsed fact's values are instants"
+        assert isinstance(leaf.threshold, int), "an elapsed fact's threshold is a duration"
         limit = point.value + leaf.threshold
         if limit > point.at:
             course.append((point.at, -1))

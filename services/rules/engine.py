@@ -85,7 +85,7 @@ class Engine:
         head = state.head
         head.revision += 1
         now = head.clock = max(head.clock, now)
-        self._announce(state, set(), Moment(head.customer_id, now, self._horizon(now), False))
+        self._announce(state, set(), Moment(head.customer_id, now, self._horizon(now), history=False))
 
     def _horizon(self, now: Micros) -> Micros:
         if self.settings.horizon_months is None or now == BEGINNING:
@@ -153,7 +153,7 @@ class Engine:
             elif episode.end is not None and episode.end <= moment.now:
                 at = episode.end - 1  # the last instant at which it held
             values = leaf_values(judged, state, episode, at, moment.now + LOOK_AHEAD)
-        return warning_of(judged.rule, say, moment.customer_id, keys, values, at, moment.now, self.calendar)
+        return warning_of(judged.rule, say, moment.customer_id, keys, values, at, moment.now)
 
 
 def judges_for(rulebook: Rulebook, make: MakeJudge) -> dict[str, dict[int, Judge]]:

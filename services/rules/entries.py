@@ -111,7 +111,7 @@ def entry_of(event: Event, calendar: Calendar) -> Entry:
 
 def _true_at(kind: str, data: dict[str, Any], time: Micros, calendar: Calendar) -> Micros:
     if kind == "contact.changed":
-        return min(time, data.get("effective_at", time))
+        return min(time, int(data.get("effective_at", time)))
     if kind == "invoice.issued" and "due_date" not in data:
         return calendar.start_of_day(min(part["due_date"] for part in data["instalments"]))
     field = TRUE_AT.get(kind)

@@ -1,4 +1,4 @@
-"""A rule's episodes in a customer's history, as everything known tells them: before, now, and by themselves later. PURE."""
+"""A rule's episodes in a customer's history, as everything known tells them: past, present and to come. PURE."""
 
 from __future__ import annotations
 
@@ -9,8 +9,18 @@ from typing import NamedTuple
 
 from services.rules.calendar import BEGINNING, NEVER, Micros
 from services.rules.compiling import Rule
-from services.rules.conditions import FALSE_SIDE, Judge, Leaf, Node, Side, leaves_of, side, side_course
-from services.rules.conditions import stretches, truth_course
+from services.rules.conditions import (
+    FALSE_SIDE,
+    Judge,
+    Leaf,
+    Node,
+    Side,
+    leaves_of,
+    side,
+    side_course,
+    stretches,
+    truth_course,
+)
 from services.rules.definition import SUBJECTS
 from services.rules.entries import Entry, Key
 from services.rules.shapes import Point, Question, Span, Value, Waiting, read, value_at
@@ -103,8 +113,9 @@ def _stretches(inquiry: Inquiry, now: Micros) -> Finding:
             continue  # held before anything was known: no event of this customer made it so
         stop = NEVER if end is None else end
         if start <= now:
-            severity = max([rule.severity] + [level for level, spans in raised if _meets(spans, start, min(stop, now + 1))])
-            episodes.append(Episode(inquiry.subject, start, end, severity, _longest(run, start, min(stop, now + 1))))
+            seen = min(stop, now + 1)
+            severity = max([rule.severity] + [level for level, spans in raised if _meets(spans, start, seen)])
+            episodes.append(Episode(inquiry.subject, start, end, severity, _longest(run, start, seen)))
         changes += [at for at in (start, stop) if at > now]
         changes += [at for _, spans in raised for at, _ in spans if max(now, start) < at < stop]
         changes += [point.at for point in run if max(now, start) < point.at < stop]
@@ -177,7 +188,9 @@ def point_items(judged: Judged, state: CustomerState, episode: Episode) -> list[
     ]
 
 
-def leaf_values(judged: Judged, state: CustomerState, episode: Episode, at: Micros, until: Micros) -> list[tuple[Leaf, Value]]:
+def leaf_values(
+    judged: Judged, state: CustomerState, episode: Episode, at: Micros, until: Micros
+) -> list[tuple[Leaf, Value]]:
     """What each leaf of the rule's condition compared at an instant of the episode."""
     rule = judged.rule
     if rule.definition.kind == "point":

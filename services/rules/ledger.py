@@ -127,7 +127,7 @@ def _invoices(state: CustomerState) -> dict[str, list[Instalment]]:
 
 
 def _disputed(state: CustomerState) -> set[str]:
-    """Invoices whose newest word is a dispute, open or upheld. A rejected one counts as if it had never been contested."""
+    """Invoices whose newest word is a dispute, open or upheld; a rejected one counts as if never contested."""
     words: dict[str, tuple[tuple[int, int, Key], bool]] = {}
     for rank, kind in enumerate(("invoice.disputed", "dispute.settled")):
         for item in state.items(kind):
@@ -199,15 +199,14 @@ def _cover_oldest(parts: list[Instalment], money: list[Money]) -> None:
     Money covers what is issued by its value date; what is left of it waits for the next invoice, oldest money first.
     """
     waiting: list[Money] = []
-    arrivals: list[tuple[Day, int, Money | None]] = [(one.day, 1, one) for one in money]
-    arrivals += [(day, 0, None) for day in {part.issued for part in parts}]
     issued: list[Instalment] = []
     pending = sorted(parts, key=lambda part: (part.issued, _oldest_due(part)))
-    for day, _, one in sorted(arrivals, key=lambda arrival: arrival[:2] + ((arrival[2].payment,) if arrival[2] else ())):
+    coming = sorted(money, key=lambda one: (one.day, one.payment))
+    for day in sorted({one.day for one in money} | {part.issued for part in parts}):
         while pending and pending[0].issued <= day:
             issued.append(pending.pop(0))
-        if one is not None:
-            waiting.append(one)
+        while coming and coming[0].day <= day:
+            waiting.append(coming.pop(0))
         waiting = _spend(sorted((part for part in issued if part.uncovered() > 0), key=_oldest_due), waiting)
 
 

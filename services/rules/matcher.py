@@ -107,7 +107,7 @@ class DurableMatcher:
                 rule = lang.when_all(_expression(self._trees[name]))
                 rule(self._action(name))
         full_name, definition = ruleset.define()
-        lang._rulesets.pop(full_name, None)  # lang's own global host would register it a second time
+        lang._rulesets.pop(full_name, None)  # noqa: SLF001 - lang's own global host would register it a second time
         self._host.register_rulesets({full_name: definition})
         self._ruleset_of.update(dict.fromkeys(names, full_name))
 

@@ -160,7 +160,7 @@ class CustomerState:
         return self.head.customer_id
 
     def items(self, kind: str) -> list[Entry]:
-        """The events of a kind that stand, given all corrections known, by the time they are true. Not to be changed."""
+        """The events of a kind that stand, given all corrections known, by when they are true. Not to be changed."""
         return self._items.get(kind, [])
 
     def find(self, key: Key) -> Entry | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.warnings import SEVERITIES, Bilingual, Compared, ComparedOp, EventRef, Evidence, Review, Warning
 from services.rules.announcing import Say
-from services.rules.calendar import DAY, HOUR, SECOND, Calendar, Micros, instant
+from services.rules.calendar import DAY, HOUR, SECOND, Micros, instant
 from services.rules.compiling import Rule
 from services.rules.conditions import Leaf, Side, side, true_on
 from services.rules.definition import Words
@@ -27,7 +27,6 @@ def warning_of(
     values: list[tuple[Leaf, Value]],
     at: Micros,
     now: Micros,
-    calendar: Calendar,
 ) -> Warning:
     """The warning of one revision; `values` are those compared at `at`."""
     definition, announced = rule.definition, say.announced
@@ -52,7 +51,7 @@ def warning_of(
         historical=announced.historical,
         pages_again=say.pages_again and not announced.historical,
         merged_into=say.merged_into,
-        evidence=_evidence(rule, announced.run, keys, values, at, calendar),
+        evidence=_evidence(rule, announced.run, keys, values, at),
         advice=_bilingual(definition.advice),
         clause=Bilingual(zh=definition.clause.zh, en=definition.clause.en),
         clause_source=definition.clause.source,
@@ -72,9 +71,7 @@ def _bilingual(words: Words) -> Bilingual:
     return Bilingual(zh=words.zh, en=words.en)
 
 
-def _evidence(
-    rule: Rule, run: int, keys: list[Key], values: list[tuple[Leaf, Value]], at: Micros, calendar: Calendar
-) -> Evidence:
+def _evidence(rule: Rule, run: int, keys: list[Key], values: list[tuple[Leaf, Value]], at: Micros) -> Evidence:
     texts = {leaf.fact: value_text(value, leaf.elapsed, at) for leaf, value in values}
     for name, value in rule.params.items():
         is_duration = rule.definition.params[name].type == "duration"

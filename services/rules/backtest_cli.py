@@ -1,0 +1,170 @@
+"""`bellwether backtest` and `bellwether rules check`: the rules over files, without Kafka."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from schemas.codec import InvalidEvent, decode
+from schemas.events import Event
+from schemas.fields import parse_instant
+from services.common.errors import UserError
+from services.common.settings import read_settings
+from services.rules.backtest import Backtest, Found, summary
+from services.rules.books import SHIPPED, assemble, parse_overrides, read_rules
+from services.rules.calendar import Calendar, Micros, micros
+from services.rules.compiling import Rule
+from services.rules.definition import BadRule, parse_definition
+from services.rules.examples import run_examples
+
+MAX_COMPLAINTS = 10
+"""Refused events told one by one; the rest are counted."""
+
+
+@click.command()
+@click.option("--events", "file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--until", help="The day (its end) or instant to look at. Default: the end of the last event's day.")
+@click.option("--rules", "folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Rule files.")
+@click.option("--set", "settings", multiple=True, metavar="RULE.PARAM=VALUE", help="Another value for a parameter.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def backtest(file: Path, until: str | None, folder: Path | None, settings: tuple[str, ...], as_json: bool) -> None:
+    """Replay past events (JSON lines) through the rules and report the episodes that they find.
+
+    The order of the lines and repeated lines make no difference. Events later than --until are left out.
+    """
+    zone = read_settings(os.environ).zone
+    calendar = Calendar(zone)
+    rules = _rules(folder or SHIPPED, settings)
+    stop = None if until is None else _until(until, calendar)
+    run = Backtest(assemble(rules, zone, None))
+    bad_lines = _feed(run, file, stop)
+    run.advance(_end_of_day(run.clock, calendar) if stop is None else stop)
+    episodes = run.episodes()
+    if as_json:
+        click.echo(_document(rules, run, episodes, bad_lines))
+    else:
+        _print_table(rules, episodes)
+    _complain(run, bad_lines)
+
+
+def _rules(folder: Path, settings: tuple[str, ...]) -> list[Rule]:
+    try:
+        return read_rules(folder, parse_overrides(list(settings)))
+    except BadRule as error:
+        raise UserError("\n".join(error.problems)) from error
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def _until(text: str, calendar: Calendar) -> Micros:
+    try:
+        if len(text) == 10:
+            return calendar.start_of_day(date.fromisoformat(text).toordinal() + 1) - 1
+        return micros(parse_instant(text))
+    except ValueError as error:
+        raise UserError(f"--until: {error}") from error
+
+
+def _end_of_day(at: Micros, calendar: Calendar) -> Micros:
+    return calendar.start_of_day(calendar.day_of(at) + 1) - 1 if at > 0 else at
+
+
+def _feed(run: Backtest, file: Path, stop: Micros | None) -> list[str]:
+    bad = []
+    for number, event in _read(file):
+        if isinstance(event, InvalidEvent):
+            bad.append(f"{file.name}:{number}: {event.message}")
+        elif stop is None or micros(event.time) <= stop:
+            run.feed(event)
+    return bad
+
+
+def _read(file: Path) -> Iterator[tuple[int, Event | InvalidEvent]]:
+    """Each line's event, or what is wrong with it, with a progress bar by bytes when somebody watches."""
+    console = Console(stderr=True)
+    with file.open("rb") as lines, Progress(console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("replaying", total=file.stat().st_size)
+        for number, line in enumerate(lines, start=1):
+            progress.advance(task, len(line))
+            if not line.strip():
+                continue
+            try:
+                yield number, decode(line)
+            except InvalidEvent as error:
+                yield number, error
+
+
+def _document(rules: list[Rule], run: Backtest, episodes: list[Found], bad_lines: list[str]) -> str:
+    found = [
+        {
+            "rule": one.rule,
+            "customer_id": one.customer_id,
+            "subject": one.subject,
+            "start": one.start,
+            "end": one.end,
+            "severity": one.severity,
+            "run": one.run,
+            "evidence": list(one.evidence),
+        }
+        for one in episodes
+    ]
+    document = {
+        "rules": summary(((rule.id, rule.definition.name.en) for rule in rules), episodes),
+        "episodes": found,
+        "until": datetime.fromtimestamp(run.clock / 1_000_000, UTC).isoformat() if run.offset else None,
+        "events": run.offset,
+        "refused": len(run.refused) + len(bad_lines),
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+
+
+def _print_table(rules: list[Rule], episodes: list[Found]) -> None:
+    table = Table("rule", "name", "customers", "episodes")
+    counts = summary(((rule.id, rule.definition.name.en) for rule in rules), episodes)
+    for rule, found in counts.items():
+        table.add_row(rule, str(found["name"]), str(found["customers"]), str(found["episodes"]))
+    Console().print(table)
+
+
+def _complain(run: Backtest, bad_lines: list[str]) -> None:
+    complaints = bad_lines + [f"{error.source} {error.event_id}: {error.message}" for error in run.refused]
+    for complaint in complaints[:MAX_COMPLAINTS]:
+        click.echo(f"refused: {complaint}", err=True)
+    if len(complaints) > MAX_COMPLAINTS:
+        click.echo(f"refused: {len(complaints) - MAX_COMPLAINTS} more", err=True)
+
+
+@click.command()
+@click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+def check(folder: Path | None) -> None:
+    """Check the rule files of FOLDER (default: the shipped rulebook) and run their examples."""
+    place = folder or SHIPPED
+    problems = []
+    try:
+        read_rules(place)
+    except BadRule as error:
+        problems += error.problems
+    checked = 0
+    for file in sorted(place.glob("*.yaml")):
+        try:
+            definition = parse_definition(file.read_text(encoding="utf-8"), file.name)
+        except (BadRule, OSError, UnicodeDecodeError):
+            continue  # said above, by read_rules
+        for verdict in run_examples(definition, file.name):
+            checked += 1
+            if verdict.problem and verdict.problem not in problems:
+                problems.append(f"{file.name}: {verdict.rule}: example “{verdict.example}”: {verdict.problem}")
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems:
+        sys.exit(1)
+    click.echo(f"{len(list(place.glob('*.yaml')))} rules and {checked} examples are right")
