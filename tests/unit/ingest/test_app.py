@@ -1,0 +1,193 @@
+"""The HTTP answers, with a publisher that says what a test wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import httpx
+import orjson
+import pytest
+from prometheus_client import CollectorRegistry
+from starlette.testclient import TestClient
+
+from schemas.topics import Topics
+from services.ingest.app import MAX_HELD_BYTES, Intake, build_app
+from services.ingest.judge import MAX_BODY_BYTES
+from services.ingest.metrics import IngestMetrics
+from services.ingest.publisher import TryLater, broker_away
+from services.ingest.records import Record
+from tests.unit.schemas.examples import example
+
+GOOD = orjson.dumps(example("promise.met"))
+BAD = orjson.dumps(example("promise.met", data={}))
+JSON = {"Content-Type": "application/json"}
+
+
+class ScriptedPublisher:
+    """Takes everything, until a problem is set."""
+
+    def __init__(self) -> None:
+        self.problem: str | None = None
+        self.alive = True
+        self.outstanding = 0
+        self.failure: Exception | None = None
+        self.published: list[Record] = []
+        self.closed = False
+
+    def start(self) -> None:
+        self.closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.published += records
+
+
+@pytest.fixture
+def publisher() -> ScriptedPublisher:
+    return ScriptedPublisher()
+
+
+@pytest.fixture
+def client(publisher: ScriptedPublisher) -> Iterator[TestClient]:
+    metrics = IngestMetrics(CollectorRegistry())
+    app = build_app(Intake(publisher, Topics("t"), lambda: datetime(2026, 3, 2, tzinfo=UTC), metrics))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+def post(client: TestClient, body: bytes) -> httpx.Response:
+    answer: httpx.Response = client.post("/v1/events", content=body, headers=JSON)
+    return answer
+
+
+def test_a_good_event_is_accepted(client: TestClient, publisher: ScriptedPublisher) -> None:
+    answer = post(client, GOOD)
+    assert answer.status_code == 202
+    assert answer.json() == {
+        "results": [
+            {
+                "index": 0,
+                "id": "example-promise.met",
+                "source": "tests",
+                "status": "accepted",
+                "code": "ok",
+                "errors": [],
+                "ignored_fields": [],
+            }
+        ],
+        "accepted": 1,
+        "rejected": 0,
+    }
+    assert len(publisher.published) == 1
+
+
+def test_a_batch_with_a_bad_event_says_which(client: TestClient, publisher: ScriptedPublisher) -> None:
+    answer = post(client, b"[" + GOOD + b"," + BAD + b"]")
+    assert answer.status_code == 422
+    assert [result["status"] for result in answer.json()["results"]] == ["accepted", "rejected"]
+    assert answer.json()["results"][1]["errors"] == [{"field": "data.promise_id", "reason": "Field required"}]
+    assert (answer.json()["accepted"], answer.json()["rejected"]) == (1, 1)
+    assert [record.topic for record in publisher.published] == ["t.events", "t.events.dlq"]
+
+
+@pytest.mark.parametrize("body", [GOOD, BAD, b"{broken"])
+def test_without_a_broker_nothing_is_claimed(client: TestClient, publisher: ScriptedPublisher, body: bytes) -> None:
+    publisher.failure = broker_away("it is away")
+    answer = post(client, body)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "broker_unavailable"
+    assert "results" not in answer.json()
+
+
+def test_an_overload_is_told_with_a_shorter_wait(client: TestClient, publisher: ScriptedPublisher) -> None:
+    publisher.failure = TryLater("overloaded", "too much", 1)
+    answer = post(client, GOOD)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+
+
+def test_a_body_that_is_too_large_is_refused_with_a_clear_sentence(
+    client: TestClient, publisher: ScriptedPublisher
+) -> None:
+    answer = post(client, b"x" * (5 * 1024 * 1024))
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    assert answer.json()["detail"] == "the body is larger than 4 MiB: send smaller batches"
+    assert publisher.published == []
+
+
+def test_a_body_at_the_limit_is_read(client: TestClient) -> None:
+    body = GOOD + b" " * (MAX_BODY_BYTES - len(GOOD))
+    assert post(client, body).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [("GET", "/v1/events", 405, "method_not_allowed"), ("POST", "/v2/events", 404, "not_found")],
+)
+def test_other_errors_have_the_same_shape(client: TestClient, method: str, path: str, status: int, code: str) -> None:
+    answer = client.request(method, path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_an_error_of_ours_shows_nothing_of_the_event(
+    client: TestClient, publisher: ScriptedPublisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher.failure = RuntimeError("secret of customer C001")
+    answer = post(client, GOOD)
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert "secret" not in answer.text
+    assert "secret" not in "".join(record.getMessage() for record in caplog.records)
+
+
+def test_ready_and_healthy_say_why_not(client: TestClient, publisher: ScriptedPublisher) -> None:
+    assert (client.get("/readyz").status_code, client.get("/healthz").status_code) == (200, 200)
+    publisher.problem = "no Kafka answers"
+    assert client.get("/readyz").json() == {"status": "failing", "problems": {"kafka": "no Kafka answers"}}
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+    publisher.alive = False
+    assert client.get("/healthz").status_code == 503
+
+
+def test_metrics_count_what_was_answered(client: TestClient, publisher: ScriptedPublisher) -> None:
+    post(client, b"[" + GOOD + b"," + BAD + b"," + GOOD + b"]")
+    post(client, b"{broken")
+    publisher.outstanding = 7
+    page = client.get("/metrics").text
+    assert "bellwether_ingest_accepted_events_total 2.0" in page
+    assert 'bellwether_ingest_rejected_events_total{code="invalid"} 1.0' in page
+    assert 'bellwether_ingest_failed_requests_total{code="not_json"} 1.0' in page
+    assert "bellwether_ingest_queue_records 7.0" in page
+    assert "bellwether_ingest_ready 1.0" in page
+    assert "C001" not in page
+
+
+def test_the_life_cycle_closes_the_publisher(publisher: ScriptedPublisher, client: TestClient) -> None:
+    client.__exit__()
+    assert publisher.closed
+
+
+def test_the_description_tells_what_422_means(client: TestClient) -> None:
+    operation = client.get("/openapi.json").json()["paths"]["/v1/events"]["post"]
+    assert "must not be\n  sent again" in operation["description"]
+    assert set(operation["responses"]) == {"202", "400", "413", "415", "422", "503"}
+    assert client.get("/docs").status_code == 404
+
+
+def test_memory_is_bounded_over_all_requests(publisher: ScriptedPublisher) -> None:
+    metrics = IngestMetrics(CollectorRegistry())
+    intake = Intake(publisher, Topics("t"), lambda: datetime(2026, 3, 2, tzinfo=UTC), metrics)
+    with TestClient(build_app(intake)) as client:
+        intake._held_bytes = MAX_HELD_BYTES
+        answer = post(client, GOOD)
+        assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+        intake._held_bytes = 0
+        assert post(client, GOOD).status_code == 202
+    assert intake._held_bytes == 0
