@@ -17,7 +17,7 @@ from schemas.warnings import SEVERITIES, Bilingual
 from services.notifier.case import PageKind, Role
 from services.notifier.channels.base import Message
 from services.notifier.people import Directory, Language, Person
-from services.notifier.wording import DIGEST, LABEL, OPENING, ROLE, SEVERITY, SUBJECT, Words
+from services.notifier.wording import DIGEST, LABEL, OPENING, ROLE, SEVERITY, SUBJECT
 
 MAX_DIGEST_LINES = 200
 """A digest with more pages than that lists the gravest and says how many more there are."""
@@ -147,7 +147,7 @@ def _why(evidence: wire.Evidence, language: Language) -> list[str]:
     for leaf in evidence.compared:
         if not leaf.held:
             continue
-        words: Words = LABEL["happened" if leaf.op == "happened" else "threshold"]
+        words = LABEL["threshold"]
         label = _in(leaf.label, language)
         lines.append(words[language].format(label=label, value=leaf.value, op=leaf.op, threshold=leaf.threshold))
     return [*lines, LABEL["events"][language].format(n=evidence.events_total)]

@@ -82,7 +82,8 @@ def _escalate(clock: ReviewClock, ladder: tuple[str, ...], now: datetime) -> Rev
 
 
 def _take_in(case: Case | None, warning: wire.Warning, now: datetime, directory: Directory) -> Outcome:
-    pages = _pages(warning, "raised", directory)
+    clock = _start_clock(warning, directory)
+    pages = _pages(warning, "raised", directory, _open_deadline(clock))
     held = Held(
         id=warning.id,
         revision=warning.revision,
@@ -91,7 +92,7 @@ def _take_in(case: Case | None, warning: wire.Warning, now: datetime, directory:
         severity=warning.severity,
         state="ended" if warning.change == "ended" else "standing",
         paged=tuple(page.person for page in pages),
-        review=_start_clock(warning, directory),
+        review=clock,
     )
     note = None if directory.responsible(warning.customer_id).assigned else _UNASSIGNED
     joined = Entry("case.warning_joined", now, warning_id=warning.id, note=note)
@@ -110,14 +111,15 @@ _UNASSIGNED = "the directory names no owner for this customer: the fallback is p
 def _on_held(case: Case, held: Held, warning: wire.Warning, now: datetime, directory: Directory) -> Outcome:
     if warning.change == "withdrawn":
         return _withdraw(case, held, warning, now, directory)
-    pages = _pages(warning, "amended", directory) if _calls(held, warning) else ()
+    clock = held.clock or _start_clock(warning, directory)
+    pages = _pages(warning, "amended", directory, _open_deadline(clock)) if _calls(held, warning) else ()
     after = replace(
         held,
         revision=warning.revision,
         severity=warning.severity,
         state=_state(held, warning),
         paged=_merge(held.paged, *(page.person for page in pages)),
-        review=held.review or _start_clock(warning, directory),
+        review=clock,
     )
     kind = "case.warning_ended" if warning.change == "ended" else "case.warning_amended"
     verdict = Verdict.PAGED_AGAIN if pages else Verdict.ENDED if warning.change == "ended" else Verdict.UPDATED
@@ -159,21 +161,27 @@ def _on_task(warning: wire.Warning, directory: Directory, known_revision: int) -
     if warning.historical:
         return Outcome(Verdict.FILED_HISTORICAL)
     calls = known_revision == 0 or warning.change == "raised" or warning.pages_again
-    pages = _pages(warning, "nudge", directory, superior=False) if calls else ()
+    pages = _pages(warning, "nudge", directory) if calls else ()
     return Outcome(Verdict.TASK_SET, pages=pages, task=TaskChange(owner, "open"))
 
 
-def _pages(warning: wire.Warning, kind: PageKind, directory: Directory, *, superior: bool = True) -> tuple[Page, ...]:
-    """The owner and the one above, as the warning's audience says; one page each, whoever they are."""
+def _pages(
+    warning: wire.Warning, kind: PageKind, directory: Directory, due: datetime | None = None
+) -> tuple[Page, ...]:
+    """The owner and the one above, as the warning's audience says; one page each, whoever they are. A nudge is the
+    owner's alone."""
     line = directory.responsible(warning.customer_id)
     told: dict[str, Role] = {}
-    if "owner" in warning.audience or not superior:
+    if "owner" in warning.audience or kind == "nudge":
         told[line.owner] = "owner" if line.assigned else "fallback"
-    if "superior" in warning.audience and superior:
+    if "superior" in warning.audience and kind != "nudge":
         told.setdefault(directory.ladder(warning.customer_id)[0], "superior")
     step = f"{kind}:{warning.id}:{warning.revision}"
-    due = warning.review.due if warning.review else None
     return tuple(Page(step, kind, person, role, warning.id, warning.revision, due) for person, role in told.items())
+
+
+def _open_deadline(clock: ReviewClock | None) -> datetime | None:
+    return clock.due if clock is not None and clock.running else None
 
 
 def _start_clock(warning: wire.Warning, directory: Directory) -> ReviewClock | None:

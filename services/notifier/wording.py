@@ -76,7 +76,6 @@ LABEL: dict[str, Words] = {
     "events": {"zh": "共 {n} 条事件", "en": "{n} events in all"},
     "merged": {"zh": "已并入另一条预警。", "en": "It was merged into another warning."},
     "threshold": {"zh": "{label}:{value}(界限 {op} {threshold})", "en": "{label}: {value} (limit {op} {threshold})"},
-    "happened": {"zh": "{label}:{value}", "en": "{label}: {value}"},
 }
 
 DIGEST: dict[str, Words] = {

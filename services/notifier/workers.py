@@ -1,4 +1,4 @@
-"""Threads that repeat one step until stopped. What may pass by itself is tried again; anything else ends the process."""
+"""Threads that repeat one step until stopped. What may pass by itself is tried again; all else ends the process."""
 
 from __future__ import annotations
 

@@ -1,0 +1,245 @@
+"""The notifier as a process, on a real Kafka: a warning on the topic becomes a case, pages, and case events."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+import httpx
+import pytest
+from kafka import KafkaConsumer, KafkaProducer
+
+from deploy.kafka import Broker
+from deploy.ports import free_port
+from deploy.process import Child
+from schemas import warnings as wire
+from schemas.cases import CaseEvent, decode_case_event
+from schemas.topics import Topics, topic_specs
+from services.common.clock import manual_clock, set_manual_clock
+from services.common.kafka_admin import ensure_topics
+from services.notifier.clerk import Clerk
+from services.notifier.database import Database
+from services.notifier.desk import Desk
+from services.notifier.directory import load_directory
+from services.notifier.views import CaseFilter
+from tests.support.commands import Commands
+from tests.support.fixtures import Kafka
+from tests.support.waiting import wait_until
+from tests.unit.notifier.making import DAY, DIRECTORY_YAML, NOON, make_warning, r1
+
+
+class House:
+    """One installation: a folder with a clock, a directory and a database, and a notifier that comes and goes."""
+
+    def __init__(self, folder: Path, kafka: Kafka, topics: Topics, commands: Commands) -> None:
+        self.kafka, self.topics, self.commands = kafka, topics, commands
+        self.clock = folder / "clock"
+        self.inbox_log = folder / "data" / "inbox.jsonl"
+        self.port = free_port()
+        self.set_clock(NOON)
+        (folder / "people.yaml").write_text(DIRECTORY_YAML, encoding="utf-8")
+        self.env = {
+            "BELLWETHER_KAFKA": kafka.bootstrap,
+            "BELLWETHER_TOPIC_PREFIX": topics.prefix,
+            "BELLWETHER_CLOCK": f"manual:{self.clock}",
+            "BELLWETHER_DATA_DIR": str(folder / "data"),
+            "BELLWETHER_DIRECTORY": str(folder / "people.yaml"),
+            "BELLWETHER_NOTIFIER_PORT": str(self.port),
+        }
+        self.database = Database(f"sqlite:///{folder / 'data' / 'notifier.db'}")
+        self.desk = Desk(Clerk(self.database, load_directory(folder / "people.yaml"), manual_clock(self.clock)))
+
+    def set_clock(self, at: datetime) -> None:
+        set_manual_clock(self.clock, at)
+
+    def start(self, **env: str) -> Child:
+        child = self.commands.start("notifier", "serve", env={**self.env, **env})
+        wait_until(lambda: self.status("/readyz") == 200, "the notifier to be ready", 60)
+        return child
+
+    def status(self, path: str) -> int | None:
+        try:
+            return self.get(path).status_code
+        except httpx.TransportError:
+            return None
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=5)
+
+    def summary(self) -> dict[str, int]:
+        counts: dict[str, int] = self.get("/api/summary").json()
+        return counts
+
+    def send(self, *warnings: wire.Warning) -> None:
+        self.send_raw(*((warning.customer_id.encode(), wire.encode_warning(warning)) for warning in warnings))
+
+    def send_raw(self, *records: tuple[bytes, bytes]) -> None:
+        producer = KafkaProducer(bootstrap_servers=self.kafka.bootstrap, acks="all")
+        try:
+            for key, value in records:
+                producer.send(self.topics.warnings, key=key, value=value).get(timeout=30)
+        finally:
+            producer.close()
+
+    def delivered(self) -> list[tuple[str, str]]:
+        """Person and subject of every line in the inbox's log."""
+        if not self.inbox_log.exists():
+            return []
+        lines = [json.loads(line) for line in self.inbox_log.read_text(encoding="utf-8").splitlines()]
+        return [(line["person"], line["subject"]) for line in lines]
+
+    def case_events(self, wanted: int) -> list[CaseEvent]:
+        """The first `wanted` events on the cases topic."""
+        consumer = KafkaConsumer(
+            self.topics.cases, bootstrap_servers=self.kafka.bootstrap, auto_offset_reset="earliest", group_id=None
+        )
+        found: list[CaseEvent] = []
+
+        def enough() -> bool:
+            for records in consumer.poll(timeout_ms=200).values():
+                found.extend(decode_case_event(record.value) for record in records)
+            return len(found) >= wanted
+
+        try:
+            wait_until(enough, f"{wanted} case events")
+        finally:
+            consumer.close()
+        return found
+
+
+@pytest.fixture
+def house(tmp_path: Path, kafka: Kafka, topics: Topics, commands: Commands) -> Iterator[House]:
+    made = House(tmp_path, kafka, topics, commands)
+    yield made
+    made.database.close()
+
+
+def test_a_warning_on_the_topic_pages_the_owner_and_the_superior_once_and_opens_a_case(house: House) -> None:
+    house.start()
+    house.send(r1(), r1(), make_warning("old", customer_id="C2", historical=True))
+    wait_until(lambda: len(house.delivered()) == 2, "two pages")
+    wait_until(lambda: house.summary()["warnings"] == 2, "both warnings")
+    assert [person for person, _ in house.delivered()] == ["wang", "li"]
+    assert house.summary() == {"cases_open": 1, "pages": 2, "warnings": 2, "pages_uncertain": 0}
+    events = house.case_events(4)
+    assert [event.type for event in events] == ["case.opened", "case.warning_joined", "case.paged", "case.paged"]
+    assert [event.sequence for event in events] == [1, 2, 3, 4]
+
+
+def test_the_review_breach_comes_with_the_clock_and_pages_the_next_manager(house: House) -> None:
+    house.start()
+    house.send(r1())
+    wait_until(lambda: len(house.delivered()) == 2, "the first pages")
+    house.set_clock(NOON + DAY)
+    wait_until(lambda: len(house.delivered()) == 3, "the page to the next manager")
+    assert house.delivered()[2][0] == "chen"
+    metrics = house.get("/metrics").text
+    assert "bellwether_notifier_review_breaches_total 1.0" in metrics
+    assert "bellwether_notifier_reviews_overdue 1.0" in metrics
+    assert 'bellwether_notifier_pages{channel="inbox",state="accepted"} 3.0' in metrics
+
+
+def test_a_record_that_is_no_warning_is_set_aside_and_the_next_one_is_paged(house: House) -> None:
+    house.start()
+    house.send_raw((b"C1", b"{not json"), (b"C1", b'{"id": "x"}'))
+    house.send(make_warning())
+    wait_until(lambda: len(house.delivered()) == 2, "the pages of the good one")
+    assert "bellwether_notifier_poison_kept 2.0" in house.get("/metrics").text
+    assert house.status("/readyz") == 200
+
+
+def test_warnings_sent_while_the_notifier_was_killed_are_paged_after_it_is_back_and_none_twice(house: House) -> None:
+    first = house.start()
+    house.send(r1())
+    wait_until(lambda: len(house.delivered()) == 2, "the first pages")
+    first.kill()
+    house.send(r1(), make_warning("w2", customer_id="C2"))
+    house.start()
+    wait_until(lambda: len(house.delivered()) == 4, "the pages of what came meanwhile", 60)
+    assert house.summary()["warnings"] == 2
+    assert len(house.delivered()) == 4
+
+
+def test_what_people_do_is_published_as_case_events_and_a_closed_case_is_open_no_more(house: House) -> None:
+    house.start()
+    house.send(make_warning())
+    wait_until(lambda: len(house.delivered()) == 2, "the pages")
+    (case,) = house.desk.list_cases(CaseFilter())
+    house.desk.close(case.id, "li", "act", "visited")
+    assert house.summary()["cases_open"] == 0
+    assert [(event.type, event.actor, event.note) for event in house.case_events(5)][-1] == (
+        "case.closed",
+        "li",
+        "visited",
+    )
+
+
+def test_a_page_in_flight_when_the_process_is_killed_is_shown_as_uncertain_and_not_sent_again(house: House) -> None:
+    with SilentServer() as server:
+        webhook = {
+            "BELLWETHER_CHANNELS": "webhook",
+            "BELLWETHER_WEBHOOK_URL": server.url,
+            "BELLWETHER_WEBHOOK_SECRET": "a secret",
+        }
+        first = house.start(**webhook)
+        house.send(make_warning(audience=["owner"]))
+        wait_until(lambda: server.asked == 1, "the webhook to be asked")
+        wait_until(lambda: len(house.delivered()) == 1, "the page in the inbox")
+        first.kill()
+        house.start(**webhook)
+        wait_until(lambda: len(house.delivered()) == 2, "the inbox to tell of the doubt")
+        assert house.delivered()[1][1].startswith("【通知可能未送达】")
+        assert house.summary()["pages_uncertain"] == 1
+        assert server.asked == 1
+
+
+class SilentServer:
+    """Takes HTTP requests and never answers them."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._taken: list[socket.socket] = []
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
+
+    @property
+    def asked(self) -> int:
+        return len(self._taken)
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+        for taken in self._taken:
+            taken.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                taken, _ = self._socket.accept()
+                taken.recv(65536)
+                self._taken.append(taken)
+
+
+def test_the_notifier_outlives_a_broker_that_is_killed_and_pages_what_comes_after(
+    tmp_path: Path, own_broker: Broker, commands: Commands
+) -> None:
+    topics = Topics("outlive")
+    ensure_topics(own_broker.bootstrap, topic_specs("outlive", 2))
+    house = House(tmp_path, Kafka(own_broker.bootstrap), topics, commands)
+    child = house.start()
+    house.send(make_warning())
+    wait_until(lambda: len(house.delivered()) == 2, "the first pages")
+    own_broker.kill()
+    own_broker.start()
+    house.send(make_warning("w2", customer_id="C2"))
+    wait_until(lambda: len(house.delivered()) == 4, "the pages after the broker is back", 90)
+    assert child.exit_code() is None
+    house.database.close()
