@@ -32,12 +32,12 @@ def run() -> None:
 
     /metrics, /healthz and /readyz are served at BELLWETHER_RULES_PORT.
     """
-    from services.rules.build import core_from
+    from services.rules.build import build_core
     from services.rules.worker import run_worker
 
     configure_logging()
     settings = read_settings(os.environ)
-    run_worker(settings, core_from(settings))
+    run_worker(settings, build_core(settings))
 
 
 class _Instant(click.ParamType):

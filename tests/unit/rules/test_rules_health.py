@@ -1,0 +1,42 @@
+"""When a worker is to be replaced, and what it says until it works."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from services.rules.health import STALL_PATIENCE_S, Health, Mark, Stalls
+from services.rules.worker import backoff_s
+
+
+def test_work_that_waits_and_does_not_move_is_a_stall_once_patience_is_over() -> None:
+    stalls = Stalls()
+    for now_s in (0.0, 30.0, STALL_PATIENCE_S + 1):
+        assert stalls.stalled(now_s) == {}
+        stalls.update({"partition 3": Mark(17, waiting=True)}, now_s)
+    assert stalls.stalled(STALL_PATIENCE_S + 1) == {"partition 3": "no progress for 61 s at 17"}
+
+
+def test_whoever_moves_or_has_nothing_to_do_does_not_stall() -> None:
+    stalls = Stalls()
+    for now in range(0, 1000, 10):
+        marks = {"moving": Mark(now, waiting=True), "idle": Mark(5, waiting=False)}
+        stalls.update(marks, float(now))
+        assert stalls.stalled(float(now)) == {}
+
+
+def test_a_partition_that_went_away_does_not_stall() -> None:
+    stalls = Stalls()
+    stalls.update({"partition 3": Mark(17, waiting=True)}, 0)
+    stalls.update({}, 1)
+    assert stalls.stalled(1000) == {}
+
+
+def test_not_ready_says_why() -> None:
+    health = Health("waiting for Kafka at 127.0.0.1:9092")
+    assert health.ready() == {"rules": "waiting for Kafka at 127.0.0.1:9092"}
+    health.phase = None
+    assert health.ready() == {}
+
+
+def test_the_waits_for_kafka_grow_and_stay_bounded() -> None:
+    assert list(islice(backoff_s(), 8)) == [0.5, 1, 2, 4, 8, 15, 15, 15]
