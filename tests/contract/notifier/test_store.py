@@ -1,0 +1,237 @@
+"""Filing warnings: everything one causes is there, or nothing of it; repeated it changes nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import func, insert, inspect, select, update
+from sqlalchemy.exc import IntegrityError
+
+from schemas.cases import decode_case_event
+from services.notifier import store
+from services.notifier.case import Verdict
+from services.notifier.clerk import Clerk
+from services.notifier.database import Database
+from services.notifier.desk import Desk, NotFound, Refused
+from services.notifier.tables import cases, deadlines, metadata, pages, timeline, warnings
+from services.notifier.views import CaseFilter
+from tests.unit.notifier.making import DAY, DIRECTORY, NOON, make_warning, r1
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def clerk(database: Database, clock: Clock) -> Clerk:
+    return Clerk(database, DIRECTORY, clock, channels=("email", "webhook"))
+
+
+@pytest.fixture
+def desk(clerk: Clerk) -> Desk:
+    return Desk(clerk)
+
+
+def only_case(desk: Desk) -> str:
+    (line,) = desk.list_cases(CaseFilter(status=None))
+    return line.id
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(database: Database) -> None:
+    with database.reading() as tx:
+        assert compare_metadata(MigrationContext.configure(tx), metadata) == []
+
+
+def test_migrating_twice_and_down_and_up_again_ends_in_the_same_schema(database: Database) -> None:
+    database.migrate()
+    database.migrate("base", down=True)
+    with database.reading() as tx:
+        assert inspect(tx).get_table_names() == ["alembic_version"]
+    database.migrate()
+    with database.reading() as tx:
+        assert set(inspect(tx).get_table_names()) == {*metadata.tables, "alembic_version"}
+
+
+def test_a_warning_brings_its_case_pages_timeline_deadline_and_events_together(
+    database: Database, clerk: Clerk, desk: Desk
+) -> None:
+    assert clerk.file([r1()]) == {Verdict.OPENED: 1}
+    view = desk.get_case(only_case(desk))
+    assert [(page.person, page.channel) for page in view.pages] == [
+        ("wang", "inbox"),
+        ("wang", "email"),
+        ("wang", "webhook"),
+        ("li", "inbox"),
+        ("li", "email"),
+        ("li", "webhook"),
+    ]
+    assert [entry.sequence for entry in view.timeline] == [1, 2]
+    assert view.line.due == NOON + DAY
+    assert view.warnings[0].warning == r1()
+    with database.reading() as tx:
+        events = [decode_case_event(row["body"]).type for row in store.unsent_case_events(tx)]
+        assert events == ["case.opened", "case.warning_joined"]
+        assert tx.execute(select(deadlines.c.holder, deadlines.c.due_at)).one() == ("li", NOON + DAY)
+
+
+def test_a_repeated_or_older_revision_changes_nothing(database: Database, clerk: Clerk) -> None:
+    clerk.file([r1(revision=2)])
+    with database.reading() as tx:
+        before = [tx.execute(select(table)).all() for table in (cases, warnings, timeline, pages)]
+    assert clerk.file([r1(revision=2), r1(revision=1)]) == {Verdict.REPEATED: 1, Verdict.OUT_OF_ORDER: 1}
+    with database.reading() as tx:
+        assert [tx.execute(select(table)).all() for table in (cases, warnings, timeline, pages)] == before
+
+
+def test_a_crash_before_the_end_of_a_batch_leaves_nothing_of_it(
+    database: Database, clerk: Clerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, calls = store.file_warning, [0]
+
+    def crash_at_the_second(*arguments: object) -> None:
+        calls[0] += 1
+        if calls[0] == 2:
+            raise KeyboardInterrupt
+        original(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "file_warning", crash_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        clerk.file([r1(), make_warning("w2", customer_id="C2")])
+    with database.reading() as tx:
+        counts = [tx.execute(select(func.count()).select_from(table)).scalar() for table in metadata.tables.values()]
+    assert sum(count or 0 for count in counts) == 0
+
+
+def test_every_revision_is_kept_and_the_newest_is_current(database: Database, clerk: Clerk) -> None:
+    clerk.file([make_warning(), make_warning(revision=2, change="amended", severity="high")])
+    with database.reading() as tx:
+        assert tx.execute(select(warnings.c.revision, warnings.c.current).order_by("revision")).all() == [
+            (1, False),
+            (2, True),
+        ]
+        assert store.find_warning(tx, "w1", 1) == make_warning()
+
+
+def test_a_customer_has_at_most_one_open_case_whoever_writes(database: Database, clerk: Clerk) -> None:
+    clerk.file([make_warning()])
+    with database.reading() as tx:
+        row = dict(tx.execute(select(cases)).mappings().one())
+    with pytest.raises(IntegrityError), database.writing() as tx:
+        tx.execute(insert(cases).values({**row, "id": "another"}))
+
+
+def test_a_new_warning_after_closing_opens_a_second_case(clerk: Clerk, desk: Desk) -> None:
+    clerk.file([make_warning()])
+    desk.close(only_case(desk), "wang", "act", "called")
+    assert clerk.file([make_warning("w2")]) == {Verdict.OPENED: 1}
+    assert len(desk.list_cases(CaseFilter(status=None))) == 2
+
+
+def test_a_deadline_missed_while_the_service_was_away_is_breached_when_it_is_back(
+    database: Database, clock: Clock, clerk: Clerk, desk: Desk
+) -> None:
+    clerk.file([r1()])
+    clock.at = NOON + DAY
+    returned = Clerk(database, DIRECTORY, clock)
+    assert (returned.tick(), returned.tick()) == (1, 0)
+    view = desk.get_case(only_case(desk))
+    assert [entry.type for entry in view.timeline][-1] == "review.breached"
+    assert (view.line.review, view.pages[-1].person) == ("overdue", "chen")
+
+
+def test_the_timeline_counts_up_without_a_gap_when_many_write_at_once(clerk: Clerk, desk: Desk) -> None:
+    clerk.file([make_warning()])
+    case_id = only_case(desk)
+    work: list[Callable[[], None]] = [
+        lambda number=number: desk.comment(case_id, "wang", f"note {number}")  # type: ignore[misc]
+        for number in range(12)
+    ]
+    threads = [threading.Thread(target=one) for one in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [entry.sequence for entry in desk.get_case(case_id).timeline] == list(range(1, 15))
+
+
+def test_a_task_is_listed_until_it_is_done_and_listed_again_when_it_is_back(clerk: Clerk, desk: Desk) -> None:
+    clerk.file([make_warning(output="task")])
+    (task,) = desk.list_tasks("wang")
+    desk.finish_task(task.id, "wang")
+    assert desk.list_tasks() == []
+    with pytest.raises(NotFound):
+        desk.finish_task(task.id, "wang")
+    clerk.file([make_warning(revision=2, change="amended", output="task")])
+    assert desk.list_tasks() == []
+    clerk.file([make_warning(revision=3, output="task")])
+    assert len(desk.list_tasks()) == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "customers"),
+    [
+        (CaseFilter(), ["C2", "C1"]),
+        (CaseFilter(severity="high"), ["C2"]),
+        (CaseFilter(text="江南"), ["C1"]),
+        (CaseFilter(text="c2"), ["C2"]),
+        (CaseFilter(text="%"), []),
+        (CaseFilter(person="li"), ["C2", "C1"]),
+        (CaseFilter(person="zhao"), []),
+        (CaseFilter(status="closed"), []),
+        (CaseFilter(limit=1), ["C2"]),
+    ],
+)
+def test_the_list_is_filtered_newest_first(
+    clock: Clock, clerk: Clerk, desk: Desk, wanted: CaseFilter, customers: list[str]
+) -> None:
+    clerk.file([make_warning()])
+    clock.at = NOON + DAY
+    clerk.file([make_warning("w2", customer_id="C2", severity="high")])
+    assert [line.customer_id for line in desk.list_cases(wanted)] == customers
+
+
+def test_a_refused_action_lists_its_reasons_and_changes_nothing(clerk: Clerk, desk: Desk) -> None:
+    clerk.file([r1()])
+    case_id = only_case(desk)
+    before = desk.get_case(case_id)
+    with pytest.raises(Refused, match="review") as caught:
+        desk.close(case_id, "wang", "act", "")
+    assert [reason.code for reason in caught.value.reasons] == ["review_not_opened", "quorum", "reason"]
+    assert desk.get_case(case_id) == before
+
+
+def test_a_case_that_does_not_exist_is_not_found(desk: Desk) -> None:
+    with pytest.raises(NotFound):
+        desk.get_case("nowhere")
+    with pytest.raises(NotFound):
+        desk.acknowledge("nowhere", "wang")
+
+
+def test_instants_come_back_with_their_zone(database: Database, clerk: Clerk) -> None:
+    clerk.file([make_warning()])
+    with database.reading() as tx:
+        opened_at = tx.execute(select(cases.c.opened_at)).scalar_one()
+    assert opened_at == NOON
+    assert opened_at.utcoffset() is not None
+    with pytest.raises(Exception, match="without a zone"), database.writing() as tx:
+        tx.execute(update(cases).values(opened_at=NOON.replace(tzinfo=None)))
+
+
+def test_a_poison_record_is_kept_once(database: Database) -> None:
+    for _ in range(2):
+        with database.writing() as tx:
+            store.keep_poison(tx, ("t", 0, 2**40), (b"C1", None), "empty", NOON)
