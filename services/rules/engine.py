@@ -28,6 +28,7 @@ from services.rules.compiling import Rulebook
 from services.rules.conditions import Judge, Node
 from services.rules.entries import Key, entry_of
 from services.rules.episodes import Episode, Judged, evidence, find, leaf_values
+from services.rules.forgetting import forget
 from services.rules.state import Announced, CustomerState, wake_at
 from services.rules.wording import warning_of
 
@@ -54,6 +55,8 @@ class Engine:
         self.rulebook = rulebook
         self.calendar = calendar
         self.settings = settings
+        self._facts = [fact for rule in rulebook.rules.values() for fact in rule.facts.values()]
+        self._reach = max((fact.reach for fact in self._facts), default=0)
         self._judged = {rule.id: Judged(rule, judges[rule.id]) for rule in rulebook.rules.values()}
 
     def apply(self, state: CustomerState, event: Event, offset: int, now: Micros) -> None:
@@ -76,6 +79,7 @@ class Engine:
                 entry.id,
                 entry.source,
             )
+        self._forget(state, horizon)
         kinds = state.add(entry)
         moved = {rule.id for kind in kinds for rule in self.rulebook.reading(kind)}
         self._announce(state, moved, Moment(head.customer_id, now, horizon, entry.history))
@@ -91,6 +95,14 @@ class Engine:
         if self.settings.horizon_months is None or now == BEGINNING:
             return BEGINNING
         return self.calendar.start_of_month(self.calendar.month_of(now) - self.settings.horizon_months)
+
+    def _forget(self, state: CustomerState, horizon: Micros) -> None:
+        """Once a month: what lies further back than the horizon and the longest look of any fact."""
+        line = horizon - self._reach
+        if horizon == BEGINNING or state.head.kept_from >= line:
+            return
+        forget(state, line, self._facts)
+        state.head.kept_from = line
 
     def _announce(self, state: CustomerState, moved: set[str], moment: Moment) -> None:
         head = state.head

@@ -73,9 +73,10 @@ class Money(NamedTuple):
 
 @dataclass
 class Ledger:
-    """All instalments by due date, each with what covered it."""
+    """All instalments by due date, each with what covered it, and the payments of which money still waits."""
 
     instalments: list[Instalment]
+    unspent: frozenset[Key]
 
 
 def ledger_of(state: CustomerState) -> Ledger:
@@ -92,12 +93,13 @@ def _settle(state: CustomerState) -> Ledger:
     left_over = _allocate(state, invoices)
     instalments = [part for parts in invoices.values() for part in parts]
     instalments.sort(key=_oldest_due)
+    waiting: list[Money] = []
     for currency in sorted({money.currency for money in left_over}):
-        _cover_oldest(
+        waiting += _cover_oldest(
             [part for part in instalments if part.currency == currency and not part.disputed],
             [money for money in left_over if money.currency == currency],
         )
-    return Ledger(instalments)
+    return Ledger(instalments, frozenset(money.payment for money in waiting))
 
 
 def _oldest_due(part: Instalment) -> tuple[Day, Day, str, int]:
@@ -193,8 +195,8 @@ def _book(parts: list[Instalment], cover: Cover) -> Decimal:
     return amount
 
 
-def _cover_oldest(parts: list[Instalment], money: list[Money]) -> None:
-    """Spends money of one currency on undisputed instalments, oldest due first.
+def _cover_oldest(parts: list[Instalment], money: list[Money]) -> list[Money]:
+    """Spends money of one currency on undisputed instalments, oldest due first; returns what still waits.
 
     Money covers what is issued by its value date; what is left of it waits for the next invoice, oldest money first.
     """
@@ -208,6 +210,7 @@ def _cover_oldest(parts: list[Instalment], money: list[Money]) -> None:
         while coming and coming[0].day <= day:
             waiting.append(coming.pop(0))
         waiting = _spend(sorted((part for part in issued if part.uncovered() > 0), key=_oldest_due), waiting)
+    return waiting
 
 
 def _spend(parts: list[Instalment], waiting: list[Money]) -> list[Money]:

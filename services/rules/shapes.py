@@ -14,7 +14,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
-from services.rules.calendar import BEGINNING, Calendar, Micros, month_of_day
+from services.rules.calendar import BEGINNING, DAY, Calendar, Micros, month_of_day
 from services.rules.entries import Entry, Key
 from services.rules.ledger import LEDGER_KINDS, ledger_of, receipts
 from services.rules.periods import LatePolicy, Periods, late_months, overdue_month_ends
@@ -71,6 +71,15 @@ class Fact(Protocol):
     def course(self, question: Question) -> list[Point]: ...
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Iterable[Key]: ...
 
+    @property
+    def reach(self) -> Micros:
+        """How far back the fact looks, besides what it `keeps`."""
+        ...
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        """Events from before `line` that the fact needs for ever: its firsts and lasts."""
+        ...
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -100,6 +109,10 @@ class Pick:
     def items(self, state: CustomerState) -> list[Entry]:
         return [entry for entry in state.items(self.kind) if self.where(entry)]
 
+    def last_before(self, state: CustomerState, line: Micros) -> list[Key]:
+        """The newest of them before `line`."""
+        return [entry.key for entry in self.items(state) if entry.at < line][-1:]
+
 
 @dataclass(frozen=True)
 class Streak:
@@ -108,6 +121,7 @@ class Streak:
     series: str
     policy: LatePolicy
     elapsed: bool = False
+    reach: Micros = 0
     kinds: frozenset[str] = LEDGER_KINDS
 
     def course(self, question: Question) -> list[Point]:
@@ -156,6 +170,9 @@ class Streak:
         months = periods.by_month
         return range(min(months), max(months) + 2) if months else range(0)
 
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        return ()  # open money keeps itself
+
 
 @dataclass(frozen=True)
 class DistinctDays:
@@ -164,6 +181,10 @@ class DistinctDays:
     pick: Pick
     window: Micros
     elapsed: bool = False
+
+    @property
+    def reach(self) -> Micros:
+        return self.window
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -186,6 +207,9 @@ class DistinctDays:
         items = self.pick.items(question.state)
         return [entry.key for entry in items if start - self.window < entry.at <= stop]
 
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        return ()
+
 
 @dataclass(frozen=True)
 class BestMonth:
@@ -198,6 +222,10 @@ class BestMonth:
     months: int
     elapsed: bool = False
     kinds: frozenset[str] = frozenset({"payment.received", "payment.reversed"})
+
+    @property
+    def reach(self) -> Micros:
+        return (self.months + 1) * 31 * DAY
 
     def course(self, question: Question) -> list[Point]:
         low: dict[int, Decimal] = defaultdict(Decimal)
@@ -221,6 +249,9 @@ class BestMonth:
         past = range(month - self.months, month)
         return [item.key for item in receipts(question.state) if month_of_day((item.data or {})["value_date"]) in past]
 
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        return ()
+
 
 @dataclass(frozen=True)
 class Latest:
@@ -230,6 +261,7 @@ class Latest:
     path: str
     default: Value
     elapsed: bool = False
+    reach: Micros = 0
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -247,6 +279,10 @@ class Latest:
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Iterable[Key]:
         return [entry.key for entry in self._items(question) if entry.at <= start][-1:]
 
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        entries = [entry for entry in self.pick.items(state) if read(entry, self.path) is not None]
+        return [entry.key for entry in entries if entry.at < line][-1:]
+
 
 @dataclass(frozen=True)
 class SinceLast:
@@ -257,6 +293,7 @@ class SinceLast:
     since_condition: str | None
     since_events: Pick | None
     elapsed: bool = True
+    reach: Micros = 0
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -295,6 +332,10 @@ class SinceLast:
                 return before[-1:]
         return []
 
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        picks = [self.pick] + ([self.since_events] if self.since_events else [])
+        return [key for pick in picks for key in pick.last_before(state, line)]
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -305,6 +346,7 @@ class Waiting:
     first_only: bool
     answer: Pick
     elapsed: bool = True
+    reach: Micros = 0
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -338,6 +380,12 @@ class Waiting:
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Iterable[Key]:
         begun = self._begun(question)
         return [begun.key] if begun else []
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        begun = {}
+        for entry in reversed(self.after.items(state)):
+            begun[str(read(entry, self.subject_path))] = entry.key
+        return [*begun.values(), *(entry.key for entry in self.answer.items(state)[:1])]
 
 
 def _put(points: list[Point], at: Micros, value: Value) -> None:

@@ -64,6 +64,7 @@ class Head(msgspec.Struct, array_like=True):
     due: dict[str, Micros]
     announced: list[Announced]
     count: int
+    kept_from: Micros
 
 
 class Segment(msgspec.Struct, array_like=True):
@@ -130,14 +131,13 @@ class CustomerState:
         self._items: dict[str, list[Entry]] = {}
         self._months: dict[Month, dict[Key, Entry]] = {}
         self._dirty: set[Month] = set()
-        self._gone: set[Month] = set()
         self._changed = 0
         self._cache: dict[object, tuple[int, object]] = {}
 
     @classmethod
     def new(cls, customer_id: str, calendar: Calendar) -> CustomerState:
         """A customer of whom nothing is known."""
-        return cls(Head(SCHEMA, -1, 0, BEGINNING, None, [], customer_id, "", {}, [], 0), calendar)
+        return cls(Head(SCHEMA, -1, 0, BEGINNING, None, [], customer_id, "", {}, [], 0, BEGINNING), calendar)
 
     @classmethod
     def decode(cls, records: Mapping[str, bytes], calendar: Calendar) -> CustomerState:
@@ -195,12 +195,23 @@ class CustomerState:
             return frozenset()
         return self._learn(entry)
 
+    def chains(self) -> list[set[Key]]:
+        """The events that corrections bind to each other, each chain whole."""
+        chains: dict[Key, set[Key]] = {}
+        for corrections in self._corrections.values():
+            for entry in corrections:
+                chain = chains.setdefault(self._root(entry), set())
+                chain.update({entry.key, Key(entry.source, str(entry.supersedes))} & self._entries.keys())
+        return list(chains.values())
+
     def drop(self, entries: Iterable[Entry]) -> None:
         """Forgets events for good; they lie before the horizon and no rule can tell."""
         for entry in list(entries):
-            if entry in self._items.get(entry.kind, ()):
+            if self._is_listed(entry):
                 self._unlist(entry)
             del self._entries[entry.key]
+            if entry.supersedes is not None:
+                self._corrections.pop(Key(entry.source, entry.supersedes), None)
             month = self._month(entry)
             del self._months[month][entry.key]
             self._dirty.add(month)
@@ -266,6 +277,11 @@ class CustomerState:
         index = bisect_left(items, entry.order, key=lambda item: item.order)
         assert items[index] is entry, "an item is listed under its own order"
         del items[index]
+
+    def _is_listed(self, entry: Entry) -> bool:
+        items = self._items.get(entry.kind, [])
+        index = bisect_left(items, entry.order, key=lambda item: item.order)
+        return index < len(items) and items[index] is entry
 
     def _root(self, entry: Entry) -> Key:
         """The first event of the chain of corrections to which this one belongs; it may not be known yet."""

@@ -1,0 +1,86 @@
+"""What lies before the horizon and no rule can tell any more is forgotten. PURE.
+
+Kept for ever: what some fact needs as its first or last (`Fact.keeps`), money that is still owed or not yet spent with
+all that it touches, and chains of corrections that reach into the horizon.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from services.rules.calendar import Micros
+from services.rules.entries import Entry, Key
+from services.rules.ledger import LEDGER_KINDS, ledger_of, receipts
+from services.rules.shapes import Fact
+from services.rules.state import CustomerState
+
+
+def forget(state: CustomerState, line: Micros, facts: Iterable[Fact]) -> None:
+    """Drops what is true before `line` and is needed by nothing."""
+    old = {entry.key: entry for entry in state.entries_before(line)}
+    needed = {key for fact in facts for key in fact.keeps(state, line)} | _owed(state, old)
+    chains = state.chains()
+    for chain in chains:
+        if any(key not in old or key in needed for key in chain):
+            needed.update(chain)
+    state.drop(entry for key, entry in old.items() if key not in needed)
+
+
+def _owed(state: CustomerState, old: dict[Key, Entry]) -> set[Key]:
+    """Finance events that are bound to something open or recent: dropping one would change how money is spread."""
+    groups = _Groups()
+    names: dict[Key, str] = {}
+    for kind in LEDGER_KINDS:
+        for item in state.items(kind):
+            data = item.data or {}
+            names[item.key] = (
+                f"invoice {data['invoice_id']}" if "invoice_id" in data else f"payment {data['payment_id']}"
+            )
+            if item.key not in old:
+                groups.mark_open(names[item.key])
+    for part in ledger_of(state).instalments:
+        invoice = f"invoice {part.invoice_id}"
+        if part.uncovered() > 0 or not part.certain:
+            groups.mark_open(invoice)
+        for cover in part.covers:
+            groups.join(invoice, names[cover.payment])
+    _join_payments(state, groups, names)
+    return {key for key, name in names.items() if groups.is_open(name)}
+
+
+def _join_payments(state: CustomerState, groups: _Groups, names: dict[Key, str]) -> None:
+    unspent = ledger_of(state).unspent
+    for payment in receipts(state):
+        name = names[payment.key]
+        if payment.key in unspent:
+            groups.mark_open(name)
+        for allocation in (payment.data or {}).get("allocations", []):
+            groups.join(name, f"invoice {allocation['invoice_id']}")
+
+
+class _Groups:
+    """Union-find over names; a group is open when any of its members is."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+        self._open: defaultdict[str, bool] = defaultdict(bool)
+
+    def find(self, name: str) -> str:
+        root = name
+        while self._parent.get(root, root) != root:
+            root = self._parent[root]
+        self._parent[name] = root
+        return root
+
+    def join(self, one: str, other: str) -> None:
+        first, second = self.find(one), self.find(other)
+        if first != second:
+            self._parent[first] = second
+            self._open[second] = self._open[second] or self._open[first]
+
+    def mark_open(self, name: str) -> None:
+        self._open[self.find(name)] = True
+
+    def is_open(self, name: str) -> bool:
+        return self._open[self.find(name)]
