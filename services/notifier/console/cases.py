@@ -11,7 +11,7 @@ from starlette.responses import Response
 from schemas.cases import Decision
 from services.notifier.console.gate import Visit
 from services.notifier.console.listing import LISTED_CASES, desk_filter, in_order, is_overdue, page_of, read_wanted
-from services.notifier.console.story import missing, offers, timeline
+from services.notifier.console.story import enumeration, missing, offers, timeline
 from services.notifier.desk import Refused
 
 OFFERED: tuple[Decision, ...] = ("act", "watch", "accept", "false_alarm")
@@ -56,7 +56,9 @@ def _case_page(visit: Visit, problems: tuple[str, ...] = (), action: str = "") -
         timeline=timeline(view, visit.texts),
         reviewers=_names(visit, view.may_review),
         acknowledged=_names(visit, view.acknowledged_by),
-        joined=[visit.texts.known(f"department.{name}", name) for name in view.departments_joined],
+        joined=enumeration(
+            [visit.texts.known(f"department.{name}", name) for name in view.departments_joined], visit.texts
+        ),
         decisions=OFFERED,
         note_chars=NOTE_CHARS,
         action=action,
@@ -64,9 +66,9 @@ def _case_page(visit: Visit, problems: tuple[str, ...] = (), action: str = "") -
     )
 
 
-def _names(visit: Visit, people: Sequence[str]) -> list[str]:
+def _names(visit: Visit, people: Sequence[str]) -> str:
     found = [(person_id, visit.desk.person(person_id)) for person_id in people]
-    return [person.name if person else person_id for person_id, person in found]
+    return enumeration([person.name if person else person_id for person_id, person in found], visit.texts)
 
 
 def _decision(visit: Visit) -> Decision:

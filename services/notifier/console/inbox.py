@@ -38,6 +38,9 @@ def show_tasks(visit: Visit) -> Response:
 
 
 def finish_task(visit: Visit) -> Response:
-    """Marks a task as done."""
-    visit.desk.finish_task(visit.call.params["task_id"], visit.person.id)
+    """Marks a task of the reader's own as done."""
+    task_id = visit.call.params["task_id"]
+    if all(task.id != task_id for task in visit.desk.list_tasks(visit.person.id)):
+        raise NotFound
+    visit.desk.finish_task(task_id, visit.person.id)
     return visit.done("/tasks", "finished")

@@ -72,12 +72,13 @@ def is_overdue(line: CaseLine) -> bool:
 
 
 def in_order(lines: Sequence[CaseLine]) -> list[CaseLine]:
-    """Open before closed; then what is due first, the more severe first, the newest first."""
+    """Open before closed; then the overdue, what is due first, the more severe first, the newest first."""
     newest_first = sorted(lines, key=lambda line: line.opened_at, reverse=True)
     return sorted(
         newest_first,
         key=lambda line: (
             line.status == "closed",
+            not is_overdue(line),
             line.due or _NEVER,
             -SEVERITIES.index(line.severity) if line.status == "open" else 0,
         ),

@@ -72,10 +72,6 @@ class Words:
         """The company's zone now."""
         return offset_text(self.now, self.zone)
 
-    def joined(self, names: list[str] | tuple[str, ...]) -> str:
-        """An enumeration: 甲、乙 or A, B."""
-        return ("、" if self._texts.language == "zh" else ", ").join(names)
-
 
 class Look:
     """Renders pages in the company's zone."""

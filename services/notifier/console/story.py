@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from schemas.warnings import Review
 from services.notifier.console.texts import Texts
 from services.notifier.views import CaseView, Refusal, TimelineEntry
 
 Tone = Literal["", "strong", "alarm"]
+_AWAITED = {"review_not_opened": ("waiting", "overdue"), "review_not_decided": ("opened",)}
+"""Codes of the desk, and the states of the reviews that they speak of."""
 _STRONG = frozenset({"case.opened", "review.opened", "review.decided", "case.closed", "case.reopened"})
 
 
@@ -62,17 +65,36 @@ def _review(view: CaseView, person: str) -> Literal["none", "others", "open", "d
 
 
 def missing(view: CaseView, texts: Texts) -> list[str]:
-    """What stands in the way of closing, in sentences."""
-    return [_reason(reason, view, texts) for reason in view.missing]
+    """What stands in the way of closing: a sentence for each demand, not for each warning that makes it."""
+    sentences: list[str] = []
+    for reason in view.missing:
+        sentences += _demands(reason, view, texts)
+    return list(dict.fromkeys(sentences))
 
 
-def _reason(reason: Refusal, view: CaseView, texts: Texts) -> str:
-    text = texts.of(reason.text)
-    if reason.code == "quorum" and texts.language == "zh":
-        # Departments stand in the sentence by their ids, which are English words.
-        for name in view.departments:
-            text = text.replace(name, texts.known(f"department.{name}", name))
-    return text
+def _demands(reason: Refusal, view: CaseView, texts: Texts) -> list[str]:
+    if reason.code in _AWAITED:
+        held = [held for held in view.warnings if held.review in _AWAITED[reason.code]]
+        names = enumeration([texts.of(one.warning.name) for one in held], texts)
+        return [texts(f"missing.{reason.code}", warnings=names)]
+    if reason.code == "quorum":
+        reviews = [held.warning.review for held in view.warnings if held.review != "none"]
+        return [_quorum(review, view, texts) for review in reviews if review and _joined(review, view) < review.quorum]
+    return [texts.of(reason.text)]
+
+
+def _joined(review: Review, view: CaseView) -> int:
+    return sum(name in review.departments for name in view.departments_joined)
+
+
+def _quorum(review: Review, view: CaseView, texts: Texts) -> str:
+    names = enumeration([texts.known(f"department.{name}", name) for name in review.departments], texts)
+    return texts("missing.quorum", n=review.quorum, departments=names, there=_joined(review, view))
+
+
+def enumeration(names: Sequence[str], texts: Texts) -> str:
+    """甲、乙 or A, B."""
+    return texts("case.enumeration").join(names)
 
 
 def timeline(view: CaseView, texts: Texts) -> list[Happening]:
