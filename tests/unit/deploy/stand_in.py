@@ -54,6 +54,8 @@ def main(arguments: list[str]) -> None:
         Path(options["--directory"]).write_text("people: []\n")
     elif arguments[:3] == ["notifier", "user", "add"]:
         Path(os.environ["BELLWETHER_DATA_DIR"], "account").write_text(sys.stdin.read())
+    elif arguments[0] == "advance":
+        Path(os.environ["BELLWETHER_DATA_DIR"], "advanced").write_text(os.environ["BELLWETHER_CLOCK"])
     else:
         serve(arguments[0])
 

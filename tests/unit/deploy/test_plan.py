@@ -43,6 +43,14 @@ def test_services_are_told_the_runs_own_places_whatever_was_set_before() -> None
     assert env["PATH"] == "/bin"
 
 
+def test_time_is_the_events_own_unless_another_clock_is_chosen() -> None:
+    cases: list[tuple[dict[str, str], str]] = [({}, "event"), ({"BELLWETHER_CLOCK": "wall"}, "wall")]
+    for environ, clock in cases:
+        plan = read_plan(environ)
+        assert plan.settings.clock == clock
+        assert plan.child_env(environ, Path("/data/run"), "127.0.0.1:9999")["BELLWETHER_CLOCK"] == clock
+
+
 def test_a_database_that_was_chosen_stays_chosen() -> None:
     environ = {"BELLWETHER_DATABASE_URL": "postgresql://db/bellwether"}
     env = read_plan(environ).child_env(environ, Path("/data/run"), "127.0.0.1:9999")

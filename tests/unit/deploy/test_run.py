@@ -83,6 +83,7 @@ def test_it_says_what_happened_and_where_the_console_is_and_stops_on_sigterm(run
     assert "3 warnings, 2 open cases, 5 pages in the inbox." in runner.output
     assert f"http://127.0.0.1:{port}/   account: demo   password: {password}" in runner.output
     assert (directory / "account").read_text() == password
+    assert (directory / "advanced").read_text() == "event"
     assert not runner.all_free()
 
     process.terminate()
@@ -90,6 +91,12 @@ def test_it_says_what_happened_and_where_the_console_is_and_stops_on_sigterm(run
     assert process.wait(20) == 0
     assert runner.output.endswith("Stopped; no process is left.\n")
     assert runner.all_free()
+
+
+def test_a_clock_that_was_chosen_is_not_moved(runner: Runner) -> None:
+    runner.wait_until_up(runner.start(BELLWETHER_CLOCK="wall"))
+    assert not (runner.directory / "data dir" / "run-external" / "advanced").exists()
+    assert "bellwether advance" not in runner.output
 
 
 def test_a_service_that_ignores_sigterm_is_stopped_too(runner: Runner) -> None:
