@@ -1,0 +1,146 @@
+"""The webhook against a real HTTP server."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from deploy.ports import free_port
+from services.notifier.channels.base import FateUnknown, Message, Refused, TryLater
+from services.notifier.channels.webhook import SIGNATURE, WebhookChannel
+from services.notifier.people import Person
+from tests.unit.notifier.making import NOON
+
+SECRET = "a shared secret"
+WANG = Person("wang", "王强", "sales", "zh", None, "wang@example.com")
+MESSAGE = Message("key-1", WANG, "主题", "正文", "<p>正文</p>", "case-1", {"kind": "raised", "severity": "high"})
+
+
+class Receiver:
+    """A webhook that answers as told and remembers what came."""
+
+    def __init__(self) -> None:
+        self.status: int | None = 200
+        self.answer_headers: dict[str, str] = {}
+        self.requests: list[tuple[dict[str, str], bytes]] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.requests.append((dict(self.headers), body))
+                if receiver.status is None:
+                    self.connection.close()
+                    return
+                self.send_response(receiver.status)
+                for name, value in receiver.answer_headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.channel = WebhookChannel(f"http://127.0.0.1:{self._server.server_port}/hook", SECRET, lambda: NOON)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
+
+
+def test_a_page_is_posted_as_json_without_contact_details(receiver: Receiver) -> None:
+    receiver.channel.send(MESSAGE)
+    ((headers, body),) = receiver.requests
+    assert headers["Content-Type"] == "application/json"
+    assert json.loads(body) == {
+        "version": 1,
+        "id": "key-1",
+        "to": {"id": "wang", "name": "王强"},
+        "case_id": "case-1",
+        "subject": "主题",
+        "text": "正文",
+        "kind": "raised",
+        "severity": "high",
+    }
+
+
+def test_the_receiver_can_check_the_signature_with_the_shared_secret(receiver: Receiver) -> None:
+    receiver.channel.send(MESSAGE)
+    ((headers, body),) = receiver.requests
+    timestamp, signature = (part.partition("=")[2] for part in headers[SIGNATURE].split(","))
+    wanted = hmac.new(SECRET.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    assert (signature, int(timestamp)) == (wanted, int(NOON.timestamp()))
+
+
+def test_every_attempt_at_one_message_has_the_same_idempotency_key(receiver: Receiver) -> None:
+    receiver.channel.send(MESSAGE)
+    receiver.channel.send(MESSAGE)
+    first, second = (headers["Idempotency-Key"] for headers, _ in receiver.requests)
+    assert first == second
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_any_2xx_is_accepted(receiver: Receiver, status: int) -> None:
+    receiver.status = status
+    receiver.answer_headers = {"X-Request-Id": "r-7"}
+    assert receiver.channel.send(MESSAGE).provider_id == "r-7"
+
+
+@pytest.mark.parametrize(("status", "everyone"), [(408, False), (429, True), (500, False), (502, False), (503, True)])
+def test_what_may_pass_is_tried_later(receiver: Receiver, status: int, everyone: bool) -> None:
+    receiver.status = status
+    with pytest.raises(TryLater, match=str(status)) as caught:
+        receiver.channel.send(MESSAGE)
+    assert caught.value.everyone is everyone
+
+
+@pytest.mark.parametrize(
+    ("header", "after_s"),
+    [
+        ("120", 120),
+        (format_datetime(NOON + timedelta(seconds=90)), 90),
+        (format_datetime(NOON - timedelta(days=1)), 0),
+        ("999999", 3600),
+        ("soon", 0),
+    ],
+)
+def test_retry_after_is_heeded_within_bounds(receiver: Receiver, header: str, after_s: float) -> None:
+    receiver.status, receiver.answer_headers = 429, {"Retry-After": header}
+    with pytest.raises(TryLater) as caught:
+        receiver.channel.send(MESSAGE)
+    assert caught.value.after_s == after_s
+
+
+@pytest.mark.parametrize("status", [301, 302, 400, 401, 404, 410])
+def test_everything_else_is_refused_and_no_redirect_is_followed(receiver: Receiver, status: int) -> None:
+    receiver.status, receiver.answer_headers = status, {"Location": "/elsewhere"}
+    with pytest.raises(Refused, match=str(status)):
+        receiver.channel.send(MESSAGE)
+    assert len(receiver.requests) == 1
+
+
+def test_an_answer_that_is_lost_leaves_the_fate_unknown(receiver: Receiver) -> None:
+    receiver.status = None
+    with pytest.raises(FateUnknown):
+        receiver.channel.send(MESSAGE)
+
+
+def test_a_receiver_that_is_away_is_for_later() -> None:
+    with pytest.raises(TryLater, match="cannot be reached"):
+        WebhookChannel(f"http://127.0.0.1:{free_port()}/", SECRET, lambda: NOON).send(MESSAGE)

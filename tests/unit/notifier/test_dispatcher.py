@@ -1,0 +1,252 @@
+"""What becomes of pages: sent, tried again, given up in plain sight, or in doubt after a crash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import select
+
+from services.notifier import outbox
+from services.notifier.channels.base import Accepted, Channel, FateUnknown, Message, Refused, TryLater
+from services.notifier.channels.inbox import InboxChannel
+from services.notifier.clerk import Clerk
+from services.notifier.database import Database
+from services.notifier.desk import Desk, NotFound
+from services.notifier.dispatcher import Dispatcher
+from services.notifier.messages import Letters
+from services.notifier.tables import pages
+from services.notifier.views import CaseFilter
+from tests.unit.notifier.making import DIRECTORY, NOON, make_warning
+
+
+class Scripted:
+    """A channel that does what the script says, in turn, and then accepts."""
+
+    name = "webhook"
+    repeatable = False
+
+    def __init__(self) -> None:
+        self.script: list[BaseException] = []
+        self.sent: list[Message] = []
+        self.during: Callable[[], None] = lambda: None
+
+    def send(self, message: Message) -> Accepted:
+        self.sent.append(message)
+        self.during()
+        if self.script:
+            raise self.script.pop(0)
+        return Accepted(f"id-{len(self.sent)}")
+
+
+class Office:
+    """A notifier without Kafka or web: file warnings, let time pass, dispatch."""
+
+    def __init__(self, folder: Path) -> None:
+        self.at = NOON
+        self.log = folder / "inbox.jsonl"
+        self.database = Database(f"sqlite:///{folder / 'office.db'}")
+        self.database.migrate()
+        self.clerk = Clerk(self.database, DIRECTORY, self.now, channels=("webhook",))
+        self.desk = Desk(self.clerk)
+        self.channel = Scripted()
+        self.dispatcher = self.through(self.channel)
+        self.inbox = self.through(InboxChannel(self.database, self.log, self.now))
+
+    def now(self) -> datetime:
+        return self.at
+
+    def through(self, channel: Channel) -> Dispatcher:
+        letters = Letters(DIRECTORY, "http://console", ZoneInfo("Asia/Shanghai"))
+        return Dispatcher(self.database, channel, letters, self.now)
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+    def states(self, channel: str = "webhook") -> list[str]:
+        with self.database.reading() as tx:
+            query = select(pages.c.state).where(pages.c.channel == channel).order_by(pages.c.id)
+            return list(tx.execute(query).scalars())
+
+    def subjects(self, person: str) -> list[str]:
+        return [message.subject for message in reversed(self.desk.inbox(person))]
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office(tmp_path)
+
+
+def page_wang(office: Office) -> None:
+    office.clerk.file([make_warning(audience=["owner"])])
+
+
+def test_a_page_is_sent_once_and_its_acceptance_is_on_the_timeline(office: Office) -> None:
+    page_wang(office)
+    assert (office.dispatcher.round(), office.dispatcher.round()) == (1, 0)
+    assert office.states() == ["accepted"]
+    (case,) = office.desk.list_cases(CaseFilter())
+    last = office.desk.get_case(case.id).timeline[-1]
+    assert (last.type, last.person, last.channel) == ("case.paged", "wang", "webhook")
+
+
+def test_a_page_is_marked_before_it_is_sent(office: Office) -> None:
+    """A crash at this point must not leave it looking unsent."""
+    seen: list[str] = []
+    office.channel.during = lambda: seen.extend(office.states())
+    page_wang(office)
+    office.dispatcher.round()
+    assert seen == ["sending"]
+
+
+def test_a_page_that_may_be_tried_later_is_with_growing_pauses(office: Office) -> None:
+    page_wang(office)
+    office.channel.script = [TryLater("busy"), TryLater("busy")]
+    office.dispatcher.round()
+    office.pass_seconds(outbox.FIRST_BACKOFF_S - 1)
+    assert office.dispatcher.round() == 0
+    office.pass_seconds(1)
+    assert office.dispatcher.round() == 1
+    office.pass_seconds(outbox.FIRST_BACKOFF_S)
+    assert office.dispatcher.round() == 0
+    office.pass_seconds(outbox.FIRST_BACKOFF_S)
+    office.dispatcher.round()
+    assert office.states() == ["accepted"]
+
+
+def test_what_the_provider_says_about_when_is_heeded(office: Office) -> None:
+    page_wang(office)
+    office.channel.script = [TryLater("blocked", after_s=600)]
+    office.dispatcher.round()
+    office.pass_seconds(599)
+    assert office.dispatcher.round() == 0
+    office.pass_seconds(1)
+    assert office.dispatcher.round() == 1
+
+
+def test_after_the_last_attempt_it_has_failed_and_the_fallback_is_told(office: Office) -> None:
+    page_wang(office)
+    office.channel.script = [TryLater("busy")] * outbox.MAX_ATTEMPTS
+    for _ in range(outbox.MAX_ATTEMPTS + 2):
+        office.dispatcher.round()
+        office.pass_seconds(outbox.LONGEST_BACKOFF_S)
+    assert office.states() == ["failed"]
+    assert len(office.channel.sent) == outbox.MAX_ATTEMPTS
+    office.inbox.round()
+    (message,) = office.desk.inbox("sun")
+    assert message.subject.startswith("[Page not delivered]")
+    assert "王强" in message.text
+    assert "busy" in message.text
+
+
+def test_a_refused_page_has_failed_at_once(office: Office) -> None:
+    page_wang(office)
+    office.channel.script = [Refused("gone")]
+    office.dispatcher.round()
+    office.pass_seconds(10_000)
+    assert office.dispatcher.round() == 0
+    assert office.states() == ["failed"]
+
+
+def test_a_page_whose_answer_was_lost_is_uncertain_and_repeated_by_inbox_with_its_doubt(office: Office) -> None:
+    page_wang(office)
+    office.channel.script = [FateUnknown("connection lost")]
+    office.dispatcher.round()
+    office.inbox.round()
+    assert office.states() == ["uncertain"]
+    assert len(office.channel.sent) == 1
+    assert [subject[:8] for subject in office.subjects("wang")] == ["【预警·中】江南", "【通知可能未送达"]
+    assert office.desk.summary().pages_uncertain == 1
+
+
+def test_what_a_crash_left_in_flight_is_uncertain_and_never_sent_again_by_itself(office: Office) -> None:
+    page_wang(office)
+    office.channel.script = [KeyboardInterrupt()]
+    with pytest.raises(KeyboardInterrupt):
+        office.dispatcher.round()
+    assert office.states() == ["sending"]
+    after = office.through(office.channel)
+    assert (after.recover(), after.recover(), after.round()) == (1, 0, 0)
+    assert office.states() == ["uncertain"]
+
+
+def test_what_a_crash_left_in_flight_to_the_inbox_is_simply_done_again_and_there_once(office: Office) -> None:
+    page_wang(office)
+    with office.database.writing() as tx:
+        ids = [page.id for page in outbox.pending(tx, "inbox", NOON)]
+    office.inbox.round()
+    # The crash came after the inbox had it and before the outbox knew.
+    with office.database.writing() as tx:
+        outbox.mark_sending(tx, ids, NOON)
+    assert office.inbox.recover() == 1
+    office.inbox.round()
+    assert office.states("inbox") == ["accepted"]
+    assert len(office.desk.inbox("wang")) == 1
+
+
+@pytest.mark.parametrize(("warnings", "messages"), [(3, 3), (4, 1), (40, 1)])
+def test_more_than_three_pages_for_one_person_are_one_digest(office: Office, warnings: int, messages: int) -> None:
+    office.clerk.file([make_warning(f"w{number}", audience=["owner"]) for number in range(warnings)])
+    assert office.dispatcher.round() == warnings
+    assert len(office.channel.sent) == messages
+    assert set(office.states()) == {"accepted"}
+
+
+def test_a_first_import_sends_each_person_one_digest(office: Office) -> None:
+    office.clerk.file([make_warning(f"w{number}", customer_id=f"N{number}") for number in range(30)])
+    office.inbox.round()
+    assert [len(office.desk.inbox(person)) for person in ("sun", "zhao", "wang")] == [1, 1, 0]
+    assert office.subjects("sun") == ["[Digest] 30 pages about 30 customers"]
+
+
+def test_a_channel_that_reaches_nobody_is_left_alone_for_the_round(office: Office) -> None:
+    office.clerk.file([make_warning()])
+    office.channel.script = [TryLater("down", everyone=True)]
+    office.dispatcher.round()
+    assert len(office.channel.sent) == 1
+
+
+def test_one_person_who_cannot_be_reached_does_not_hold_up_the_others(office: Office) -> None:
+    office.clerk.file([make_warning()])
+    office.channel.script = [TryLater("mailbox full")]
+    office.dispatcher.round()
+    assert office.states() == ["pending", "accepted"]
+
+
+def test_a_person_who_has_left_the_directory_cannot_be_paged_and_the_fallback_learns_it(office: Office) -> None:
+    page_wang(office)
+    with office.database.writing() as tx:
+        tx.execute(pages.update().values(person="gone"))
+    office.dispatcher.round()
+    office.inbox.round()
+    assert office.states() == ["failed"]
+    assert "gone" in office.desk.inbox("sun")[0].text
+
+
+def test_a_round_ends_early_when_the_service_stops(office: Office) -> None:
+    office.clerk.file([make_warning()])
+    assert office.dispatcher.round(stop=lambda: True) == 0
+    assert office.states() == ["pending", "pending"]
+
+
+def test_the_inbox_keeps_a_line_of_json_for_every_message(office: Office) -> None:
+    page_wang(office)
+    office.inbox.round()
+    (line,) = [json.loads(text) for text in office.log.read_text(encoding="utf-8").splitlines()]
+    assert (line["person"], line["at"]) == ("wang", NOON.isoformat())
+    message = office.desk.inbox("wang")[0]
+    assert (line["subject"], line["text"], line["case_id"]) == (message.subject, message.text, message.case_id)
+
+
+def test_a_message_is_read_by_its_own_reader_only(office: Office) -> None:
+    page_wang(office)
+    office.inbox.round()
+    (message,) = office.desk.inbox("wang")
+    with pytest.raises(NotFound, match="no such message"):
+        office.desk.mark_read(message.id, "li")
+    office.desk.mark_read(message.id, "wang")
+    assert office.desk.inbox("wang")[0].read
