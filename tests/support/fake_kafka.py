@@ -53,14 +53,15 @@ class FakeCursor:
     def __init__(self) -> None:
         self.offsets: dict[int, int | None] = {0: None}
         self.first: dict[int, int] = {0: 0}
+        self.end = 1_000_000
         self.seeks: list[dict[int, int]] = []
         self.accepting = True
 
     async def committed(self) -> Mapping[int, int | None]:
         return dict(self.offsets)
 
-    async def earliest(self, partitions: Sequence[int]) -> Mapping[int, int]:
-        return {number: self.first[number] for number in partitions}
+    async def bounds(self, partitions: Sequence[int]) -> Mapping[int, tuple[int, int]]:
+        return {number: (self.first[number], self.end) for number in partitions}
 
     async def seek(self, positions: Mapping[int, int]) -> None:
         self.seeks.append(dict(positions))

@@ -42,6 +42,11 @@ def impure_calls(source: str) -> list[str]:
         match node:
             case ast.Call(func=ast.Attribute(attr=name)) if name in METHODS:
                 found.append(f"line {node.lineno}: {name}()")
+            # A generator with a seed is a value like others; the module's own one is the machine's.
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="random"), attr=name), args=seed) if not (
+                name == "Random" and seed
+            ):
+                found.append(f"line {node.lineno}: random.{name}()")
             case ast.Call(func=ast.Name(id=name)) if name in FUNCTIONS:
                 found.append(f"line {node.lineno}: {name}()")
     return found

@@ -171,7 +171,8 @@ def main() -> None:
     from services.rules.worker import run_worker
 
     configure_logging()
-    run_worker(read_settings(os.environ), StandInCore())
+    # The least that Kafka allows: a killed worker's successor waits for it.
+    run_worker(read_settings(os.environ), StandInCore(), session_timeout_s=6)
 
 
 if __name__ == "__main__":

@@ -46,3 +46,8 @@ def test_the_mark_is_the_word_in_the_first_paragraph(docstring: str, pure: bool)
 def test_calls_that_ask_the_machine_are_found() -> None:
     source = "from datetime import datetime\nx = datetime.now()\ny = open('f')\nz = x.date()\n"
     assert impure_calls(source) == ["line 2: now()", "line 3: open()"]
+
+
+def test_chance_needs_a_seed() -> None:
+    source = "import random\na = random.Random(7)\nb = random.Random()\nc = random.choice([1])\n"
+    assert impure_calls(source) == ["line 3: random.Random()", "line 4: random.choice()"]
