@@ -15,7 +15,7 @@ from typing import NamedTuple
 from schemas.codec import InvalidEvent
 from schemas.events import Event
 from services.rules.due import DueQueue
-from services.rules.intake import Apply, dead_letter, dead_wake
+from services.rules.intake import Apply, dead_letters, dead_wake
 from services.rules.port import SEGMENT_MARK, Core, CustomerState, Micros, Outgoing, Record, Written
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Batch:
     def refuse(self, record: Record, error: BaseException) -> None:
         """The record goes to the dead letters."""
         self._steps += 1
-        self.dead_letters.append(dead_letter(record, self._partition, error))
+        self.dead_letters += dead_letters(record, self._partition, error)
 
     def apply(self, record: Record, wanted: Apply, now: Micros) -> None:
         """One event; whatever the core says of it, the batch goes on."""
@@ -108,7 +108,7 @@ class Batch:
         try:
             self._core.apply(opened.state, wanted.event, offset=record.offset, now=now)
         except InvalidEvent as error:
-            self.dead_letters.append(dead_letter(record, self._partition, error))
+            self.dead_letters += dead_letters(record, self._partition, error)
             opened.steps.append(step)
         except MemoryError:
             raise
@@ -175,7 +175,7 @@ class Batch:
             record.offset,
             self._partition,
         )
-        self.dead_letters.append(dead_letter(record, self._partition, error))
+        self.dead_letters += dead_letters(record, self._partition, error)
 
     def _wake_failed(self, customer_id: str, opened: Opened, now: Micros, error: Exception) -> None:
         log.error(

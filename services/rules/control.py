@@ -13,6 +13,7 @@ from services.common.kafka_admin import BrokerUnreachable
 from services.rules.intake import advance_record
 
 _TIMEOUT_S = 30.0
+_CONNECT_TIMEOUT_MS = 5_000
 
 
 class AdvanceFailed(UserError):
@@ -27,7 +28,10 @@ def advance(bootstrap: str, topics: Topics, partitions: int, to: datetime) -> No
     record = advance_record(to)
     try:
         producer = KafkaProducer(
-            bootstrap_servers=bootstrap, acks="all", bootstrap_timeout_ms=10_000, client_id="bellwether-advance"
+            bootstrap_servers=bootstrap,
+            acks="all",
+            bootstrap_timeout_ms=_CONNECT_TIMEOUT_MS,
+            client_id="bellwether-advance",
         )
     except (KafkaError, ValueError) as error:
         raise BrokerUnreachable(f"no Kafka answers at {bootstrap}; start one, or set BELLWETHER_KAFKA") from error

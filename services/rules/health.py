@@ -8,35 +8,39 @@ from typing import NamedTuple
 STALL_PATIENCE_S = 60.0
 """With work to do and none done for so long, the process is to be replaced."""
 
+REBALANCE_PATIENCE_S = 240.0
+"""For the group to settle: it may wait for another member as long as Faust's rebalance timeout, more than once."""
+
 
 class Mark(NamedTuple):
-    """How far something has come, and whether there is more to do."""
+    """How far something has come, whether there is more to do, and how long it may stand still with that."""
 
     reached: int
     waiting: bool
+    patience_s: float = STALL_PATIENCE_S
 
 
 class Stalls:
     """Notices what has work to do and does not get on. Time is an argument, in seconds of any steady clock."""
 
     def __init__(self) -> None:
-        self._since: dict[str, tuple[int, float]] = {}
+        self._since: dict[str, tuple[Mark, float]] = {}
 
     def update(self, marks: Mapping[str, Mark], now_s: float) -> None:
         """The present marks by name; names that are gone are forgotten."""
-        since: dict[str, tuple[int, float]] = {}
+        since: dict[str, tuple[Mark, float]] = {}
         for name, mark in marks.items():
             before = self._since.get(name)
-            moved = before is None or before[0] != mark.reached or not mark.waiting
-            since[name] = (mark.reached, now_s) if moved or before is None else before
+            stands = before is not None and mark.waiting and before[0].reached == mark.reached
+            since[name] = (mark, before[1] if before is not None and stands else now_s)
         self._since = since
 
     def stalled(self, now_s: float) -> dict[str, str]:
         """Problems by name, in words."""
         return {
-            name: f"no progress for {now_s - since_s:.0f} s at {reached}"
-            for name, (reached, since_s) in self._since.items()
-            if now_s - since_s > STALL_PATIENCE_S
+            name: f"no progress for {now_s - since_s:.0f} s at {mark.reached}"
+            for name, (mark, since_s) in self._since.items()
+            if mark.waiting and now_s - since_s > mark.patience_s
         }
 
 

@@ -45,7 +45,8 @@ class Cursor(Protocol):
     async def committed(self) -> Mapping[int, int | None]:
         """For every assigned partition; None where nothing was ever committed."""
 
-    async def earliest(self, partitions: Sequence[int]) -> Mapping[int, int]: ...
+    async def bounds(self, partitions: Sequence[int]) -> Mapping[int, tuple[int, int]]:
+        """The first offset that there is, and the one that the next record will get."""
 
     async def seek(self, positions: Mapping[int, int]) -> None: ...
 
@@ -61,6 +62,10 @@ class Sink(Protocol):
 
 class NotCopartitioned(Exception):
     """The group assigned events and states apart; going on would apply events to empty states."""
+
+
+class LogReplaced(Exception):
+    """The events topic is shorter than what was applied of it; new events would be taken for redelivered old ones."""
 
 
 @dataclass(slots=True)
@@ -261,11 +266,18 @@ class Host:
         committed = await self._cursor().committed() if active else {}
         if set(committed) != active:
             raise NotCopartitioned(f"events of {sorted(committed)} but states of {sorted(active)} were assigned")
-        # Also for partitions with a commit: retention may have deleted what comes next.
-        earliest = await self._cursor().earliest(sorted(active)) if active else {}
+        bounds = await self._cursor().bounds(sorted(active)) if active else {}
         for number, offset in committed.items():
+            earliest, end = bounds[number]
+            if offset is not None and offset > end:
+                raise LogReplaced(
+                    f"partition {number} of {self._config.topics.events} ends at {end} and was applied up to {offset}: "
+                    "the topic was made anew, and its states do not fit it"
+                )
+            if offset is not None and offset < earliest:
+                log.error("retention has deleted %d unapplied records of partition %d", earliest - offset, number)
             place = self._place(number)
-            place.next_offset = max(offset or 0, earliest[number])
+            place.next_offset = max(offset or 0, earliest)
             place.committed, place.hole, place.ready, place.caught_up = offset, None, False, False
 
     async def _continues(self, place: Place, records: Sequence[Record]) -> bool:

@@ -22,9 +22,10 @@ CONTROL_KEY = b"\x00control"
 ADVANCE_TYPE = "bellwether.clock.advance"
 WAKE_TYPE = "bellwether.wake"
 
-MAX_VALUE_BYTES = 900_000
-"""What a dead letter keeps of a value: with its headers it must still fit Kafka's 1 MiB."""
+PART_BYTES = 900_000
+"""Of the value in one dead letter: with its headers it must still fit Kafka's 1 MiB."""
 
+MAX_REASON_BYTES = 2_000
 MAX_TRACEBACK_BYTES = 8_000
 MAX_KEPT_HEADER_BYTES = 32_000
 
@@ -79,29 +80,42 @@ def advance_record(to: datetime) -> Outgoing:
     return Outgoing(CONTROL_KEY, orjson.dumps({"type": ADVANCE_TYPE, "to": to.isoformat()}))
 
 
-def dead_letter(record: Record, partition: int, error: BaseException) -> Outgoing:
-    """The original bytes with the reason in the headers; anything but InvalidEvent is `poison`, with its traceback."""
+def dead_letters(record: Record, partition: int, error: BaseException) -> list[Outgoing]:
+    """The original bytes under the original key, in parts when they and the headers would not fit one record.
+
+    Headers as ingest writes them: code, reason, source, event_id, part (from 1), parts; and partition, offset. Anything
+    but InvalidEvent has the code `poison` and its traceback.
+    """
     value = record.value or b""
-    headers = [
-        *_about(error),
+    chunks = [value[start : start + PART_BYTES] for start in range(0, len(value), PART_BYTES)] or [b""]
+    headers = (
+        *_kept_headers(record),
+        *_about(error, "poison"),
         ("partition", str(partition).encode()),
         ("offset", str(record.offset).encode()),
+        ("parts", str(len(chunks)).encode()),
+    )
+    return [
+        Outgoing(record.key, chunk, (*headers, ("part", str(number).encode())))
+        for number, chunk in enumerate(chunks, start=1)
     ]
-    if len(value) > MAX_VALUE_BYTES:
-        headers.append(("truncated_from_bytes", str(len(value)).encode()))
-    return Outgoing(record.key, value[:MAX_VALUE_BYTES], (*_kept_headers(record), *headers))
 
 
 def dead_wake(customer_id: str, now: Micros, partition: int, error: BaseException) -> Outgoing:
     """The trace of a wake-up that the core could not take; there is no event to keep."""
     value = orjson.dumps({"type": WAKE_TYPE, "customer_id": customer_id, "now": now})
-    headers = (*_about(error, poison="poison_wake"), ("partition", str(partition).encode()))
+    headers = (*_about(error, "poison_wake"), ("partition", str(partition).encode()), ("parts", b"1"), ("part", b"1"))
     return Outgoing(customer_id.encode(), value, headers)
 
 
-def reason_of(letter: Outgoing) -> str:
-    """The reason in a dead letter's headers."""
-    return next(value.decode() for name, value in reversed(letter.headers) if name == "reason")
+def code_of(letter: Outgoing) -> str:
+    """The code in a dead letter's headers."""
+    return next(value.decode() for name, value in reversed(letter.headers) if name == "code")
+
+
+def is_first_part(letter: Outgoing) -> bool:
+    """Of a dead letter in parts, one counts."""
+    return letter.headers[-1] == ("part", b"1")
 
 
 def _decode(record: Record) -> Event:
@@ -132,20 +146,20 @@ def _read_control(value: bytes) -> Advance:
         raise InvalidEvent("invalid", f"to: {error}") from None
 
 
-def _about(error: BaseException, poison: str = "poison") -> list[tuple[str, bytes]]:
+def _about(error: BaseException, poison: str) -> list[tuple[str, bytes]]:
     if not isinstance(error, InvalidEvent):
         trace = _bytes("".join(traceback.format_exception(error)))
         return [
-            ("reason", poison.encode()),
-            ("message", _bytes(f"{type(error).__name__}: {error}")[:MAX_TRACEBACK_BYTES]),
+            ("code", poison.encode()),
+            ("reason", _bytes(f"{type(error).__name__}: {error}")[:MAX_REASON_BYTES]),
             ("traceback", trace[-MAX_TRACEBACK_BYTES:]),
         ]
-    headers = [("reason", _bytes(error.code)), ("message", _bytes(error.message)[:MAX_TRACEBACK_BYTES])]
-    if error.event_id is not None:
-        headers.append(("event_id", _bytes(error.event_id)))
-    if error.source is not None:
-        headers.append(("event_source", _bytes(error.source)))
-    return headers
+    return [
+        ("code", _bytes(error.code)),
+        ("reason", _bytes(error.message)[:MAX_REASON_BYTES]),
+        ("source", _bytes(error.source or "")),
+        ("event_id", _bytes(error.event_id or "")),
+    ]
 
 
 def _bytes(text: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
-from services.rules.intake import reason_of
+from services.rules.intake import code_of, is_first_part
 from services.rules.partition import BatchResult
 
 _BATCH_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -53,7 +53,8 @@ class RuntimeMetrics:
         self.wakes.inc(result.woken)
         self.forwards.inc(len(result.forwards))
         for letter in result.dead_letters:
-            self.dead_letters.labels(reason_of(letter)).inc()
+            if is_first_part(letter):
+                self.dead_letters.labels(code_of(letter)).inc()
         for warning in result.warnings:
             self.warnings.labels(_rule_of(warning.value)).inc()
 

@@ -19,7 +19,7 @@ import uvloop
 from aiokafka.errors import KafkaError
 
 from schemas.topics import Topics
-from services.rules.health import Health, Mark
+from services.rules.health import REBALANCE_PATIENCE_S, Health, Mark
 from services.rules.host import Host, HostConfig
 from services.rules.port import Core
 from services.rules.producer import RecordProducer
@@ -36,8 +36,6 @@ from services.rules.stream_parts import (
 
 log = logging.getLogger(__name__)
 
-SESSION_TIMEOUT_S = 10.0
-HEARTBEAT_S = 3.0
 COMMIT_INTERVAL_S = 1.0
 WAKE_POLL_S = 0.1
 LOOP_PATIENCE_S = 60.0
@@ -57,6 +55,7 @@ class StreamConfig:
     bootstrap: str
     host: HostConfig
     data_dir: Path
+    session_timeout_s: float
     compression: str | None = "lz4"
 
     @property
@@ -109,8 +108,8 @@ def build_app(config: StreamConfig, host: Host) -> RulesApp:
         consumer_auto_offset_reset="earliest",
         broker_max_poll_records=_POLL_RECORDS,
         consumer_max_fetch_size=_FETCH_BYTES,
-        broker_session_timeout=SESSION_TIMEOUT_S,
-        broker_heartbeat_interval=HEARTBEAT_S,
+        broker_session_timeout=config.session_timeout_s,
+        broker_heartbeat_interval=config.session_timeout_s / 3,
         stream_wait_empty=False,
         worker_redirect_stdouts=False,
         value_serializer="raw",
@@ -195,7 +194,7 @@ class Runtime:
             for number, place in self._host.places.items()
             if place.ready
         }
-        marks["recovery"] = Mark(self._host.restored, bool(self._app.rebalancing))
+        marks["recovery"] = Mark(self._host.restored, bool(self._app.rebalancing), REBALANCE_PATIENCE_S)
         return marks
 
     def _crashed(self) -> bool:

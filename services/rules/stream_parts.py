@@ -210,10 +210,12 @@ class FaustCursor:
         found = await self._consumer().seek_to_committed()
         return {tp.partition: offset for tp, offset in found.items() if tp.topic == self._topic}
 
-    async def earliest(self, partitions: Sequence[int]) -> dict[int, int]:
-        """The first offsets that retention has left."""
-        found = await self._consumer().earliest_offsets(*(TP(self._topic, number) for number in partitions))
-        return {tp.partition: offset for tp, offset in found.items()}
+    async def bounds(self, partitions: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """What retention has left, and the end."""
+        wanted = [TP(self._topic, number) for number in partitions]
+        first = await self._consumer().earliest_offsets(*wanted)
+        end = await self._consumer().highwaters(*wanted)
+        return {tp.partition: (first[tp], end[tp]) for tp in wanted}
 
     async def seek(self, positions: Mapping[int, int]) -> None:
         """Where the next fetch reads."""

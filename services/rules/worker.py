@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError as StreamKafkaError
 from kafka.errors import KafkaError
 
 from schemas.topics import topic_specs
-from services.common.clock import clock_from
+from services.common.clock import ClockUnreadable, clock_from
 from services.common.errors import UserError
 from services.common.kafka_admin import BrokerUnreachable, TopicMismatch, admin_client
 from services.common.ops import start_ops_server
@@ -24,6 +24,9 @@ from services.rules.runtime_metrics import RuntimeMetrics
 
 log = logging.getLogger(__name__)
 
+SESSION_TIMEOUT_S = 10.0
+"""After a worker has died without a word, how long until its partitions go to others."""
+
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 15.0
 _LOOK_TIMEOUT_S = 5.0
@@ -33,7 +36,7 @@ class TopicsMissing(UserError):
     """Faust would say that it is ready and do nothing."""
 
 
-def run_worker(settings: Settings, core: Core) -> NoReturn:
+def run_worker(settings: Settings, core: Core, session_timeout_s: float = SESSION_TIMEOUT_S) -> NoReturn:
     """Work until SIGTERM; wait for a Kafka not there yet. Raises TopicsMissing, TopicMismatch, OSError (port)."""
     from services.rules.stream import StreamConfig, run_stream
 
@@ -44,8 +47,15 @@ def run_worker(settings: Settings, core: Core) -> NoReturn:
     )
     config = StreamConfig(
         bootstrap=settings.kafka,
-        host=HostConfig(settings.topics, settings.partitions, event_clock=settings.clock == "event", now=now),
+        host=HostConfig(
+            settings.topics,
+            settings.partitions,
+            event_clock=settings.clock == "event",
+            now=now,
+            revoke_patience_s=session_timeout_s / 2,
+        ),
         data_dir=settings.data_dir / "faust",
+        session_timeout_s=session_timeout_s,
     )
     metrics = RuntimeMetrics()
     try:
@@ -95,4 +105,8 @@ def backoff_s() -> Iterator[float]:
 
 def _micros_clock(setting: str) -> Callable[[], Micros]:
     now: Callable[[], datetime] = clock_from(setting)
+    try:
+        now()
+    except ClockUnreadable as error:
+        raise UserError(str(error)) from error
     return lambda: micros(now())

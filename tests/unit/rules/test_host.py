@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from services.rules.batch import MAX_STEPS
-from services.rules.host import HOLE_PATIENCE_S, STILL_OBSERVATIONS, NotCopartitioned
+from services.rules.host import HOLE_PATIENCE_S, STILL_OBSERVATIONS, LogReplaced, NotCopartitioned
 from services.rules.port import micros
 from tests.support.fake_kafka import FakeSink, HostBench
 from tests.support.records import TOPICS, Rec, at, customer_on, paid
@@ -101,6 +101,13 @@ async def test_a_new_owner_goes_on_at_the_commit_and_a_fresh_group_at_the_first_
     bench.cursor.first = {0: 20}
     await bench.take_over()
     assert bench.cursor.seeks[-1] == {0: 20}
+
+
+async def test_a_log_shorter_than_what_was_applied_of_it_is_refused() -> None:
+    bench = HostBench()
+    bench.cursor.offsets, bench.cursor.end = {0: 7}, 6
+    with pytest.raises(LogReplaced, match="partition 0 of t.events ends at 6 and was applied up to 7"):
+        await bench.take_over()
 
 
 async def test_no_record_is_accepted_before_the_cursor_has_been_put_in_its_place() -> None:

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from services.rules.batch import MAX_STEPS
-from services.rules.intake import CONTROL_KEY, MAX_VALUE_BYTES, reason_of
+from services.rules.intake import CONTROL_KEY, PART_BYTES, code_of
 from services.rules.partition import Partition
 from services.rules.port import Outgoing, micros
 from tests.support.records import Rec, apply_all, at, customer_on, paid, partition
@@ -100,7 +100,7 @@ def test_redelivered_events_change_nothing() -> None:
 def test_what_cannot_be_read_goes_to_the_dead_letters_as_it_came(record: Rec, reason: str) -> None:
     result = partition().apply_batch([record], 0)
     (letter,) = result.dead_letters
-    assert reason_of(letter) == reason
+    assert code_of(letter) == reason
     assert (letter.key, letter.value) == (record.key, record.value or b"")
     assert headers_of(letter)["offset"] == b"0"
     assert (result.next_offset, result.writes) == (1, [])
@@ -117,23 +117,27 @@ def test_an_event_of_no_customer_is_on_the_wrong_topic() -> None:
     }
     result = partition().apply_batch([Rec(0, b"erp", orjson.dumps(beat))], 0)
     (letter,) = result.dead_letters
-    assert reason_of(letter) == "wrong_topic"
+    assert code_of(letter) == "wrong_topic"
     assert headers_of(letter)["event_id"] == b"H-1"
 
 
 def test_what_the_core_refuses_is_a_dead_letter_and_remembered_as_seen() -> None:
     part = partition()
     result = part.apply_batch([paid(0, A), paid(1, A, payment_id="refused"), paid(2, A)], 0)
-    assert [reason_of(letter) for letter in result.dead_letters] == ["id_reused"]
+    assert [code_of(letter) for letter in result.dead_letters] == ["id_reused"]
     assert head(part, A)["count"] == 2
     assert result.applied == 2
 
 
 def test_a_dead_letter_fits_even_where_the_record_was_as_large_as_kafka_allows() -> None:
-    result = partition().apply_batch([Rec(0, A.encode(), b"x" * 1_040_000)], 0)
-    (letter,) = result.dead_letters
-    assert len(letter.value or b"") == MAX_VALUE_BYTES
-    assert headers_of(letter)["truncated_from_bytes"] == b"1040000"
+    value = bytes(range(256)) * 4_000
+    result = partition().apply_batch([Rec(0, A.encode(), value)], 0)
+    assert b"".join(letter.value or b"" for letter in result.dead_letters) == value
+    assert [(headers_of(letter)["part"], headers_of(letter)["parts"]) for letter in result.dead_letters] == [
+        (b"1", b"2"),
+        (b"2", b"2"),
+    ]
+    assert max(len(letter.value or b"") for letter in result.dead_letters) == PART_BYTES
 
 
 def test_a_binary_mode_event_is_applied() -> None:
@@ -166,7 +170,7 @@ def test_a_poisonous_event_costs_itself_and_nothing_else() -> None:
     result = part.apply_batch(records, 0)
     clean.apply_batch([record for record in records if record.offset != 2], 0)
     (letter,) = result.dead_letters
-    assert reason_of(letter) == "poison"
+    assert code_of(letter) == "poison"
     assert b"ArithmeticError" in headers_of(letter)["traceback"]
     assert letter.value == records[2].value
     assert [part.records_of(A), part.records_of(B)] == [clean.records_of(A), clean.records_of(B)]

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.events import Event
 from services.rules.batch import MAX_STEPS
-from services.rules.intake import advance_record, reason_of
+from services.rules.intake import advance_record, code_of
 from services.rules.partition import Partition
 from services.rules.port import CLOCK_KEY, Outgoing, micros
 from tests.support.records import PARTITIONS, Rec, apply_all, at, customer_on, paid, partition
@@ -162,7 +162,7 @@ def test_a_wake_up_that_fails_is_told_once_and_its_customer_sleeps_until_its_nex
     letters = part.apply_batch([paid(0, A, 0), paid(1, B, 30)], 0).dead_letters
     for _ in range(2):
         letters += part.fire_due(micros(at(29)), 10).dead_letters
-    assert [reason_of(letter) for letter in letters] == ["poison_wake"]
+    assert [code_of(letter) for letter in letters] == ["poison_wake"]
     assert orjson.loads(letters[0].value or b"")["customer_id"] == A
     assert orjson.loads(part.records_of(A)[""])["count"] == 1
 

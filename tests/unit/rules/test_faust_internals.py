@@ -1,0 +1,74 @@
+"""What stream_parts.py takes for granted of Faust. A new version must be read again before this test is changed."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import faust
+from faust.tables.base import Collection
+from faust.tables.recovery import Recovery
+from faust.transport.consumer import Consumer, ConsumerThread, ThreadDelegateConsumer
+from faust.transport.drivers import aiokafka as driver
+from faust.transport.utils import DefaultSchedulingStrategy
+
+from schemas.topics import Topics
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def parameters(function: object) -> list[str]:
+    assert callable(function)
+    return [name for name in inspect.signature(function).parameters if name != "self"]
+
+
+def test_the_version_is_the_one_whose_inner_workings_were_read() -> None:
+    assert faust.__version__ == "0.15.3"
+
+
+def test_what_we_override_is_called_as_we_expect() -> None:
+    assert parameters(driver.Consumer._to_message) == ["tp", "record"]
+    assert parameters(Consumer.getmany) == ["timeout"]
+    assert inspect.isasyncgenfunction(Consumer.getmany)
+    assert parameters(DefaultSchedulingStrategy.iterate) == ["records"]
+    assert parameters(Collection.persisted_offset) == ["tp"]
+    assert parameters(Collection.apply_changelog_batch)[:1] == ["batch"]
+    assert parameters(Collection.on_recovery_completed)[:2] == ["active_tps", "standby_tps"]
+    assert parameters(faust.Schema.compile)[0] == "app"
+
+
+def test_what_we_call_is_there() -> None:
+    assert parameters(ConsumerThread.call_thread)[0] == "fun"
+    assert inspect.iscoroutinefunction(ThreadDelegateConsumer.seek_wait)
+    assert inspect.iscoroutinefunction(ThreadDelegateConsumer.seek_to_committed)
+    assert inspect.iscoroutinefunction(ThreadDelegateConsumer.earliest_offsets)
+    assert inspect.iscoroutinefunction(ThreadDelegateConsumer.highwaters)
+    assert parameters(driver.AIOKafkaConsumerThread._ensure_consumer) == []
+
+
+def test_fetching_goes_through_what_we_override() -> None:
+    source = inspect.getsource(Consumer.getmany)
+    assert "self._to_message" in source
+    assert "self.scheduler.iterate(records)" in source
+
+
+def test_recovery_counts_by_a_messages_offset_and_swallows_errors_as_we_fear() -> None:
+    source = inspect.getsource(Recovery)
+    assert "offset = message.offset" in source
+    assert "apply_changelog_batch" in source
+
+
+def test_only_the_stream_imports_faust() -> None:
+    importers = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("schemas", "services", "deploy")
+        for path in (ROOT / folder).rglob("*.py")
+        if any(line.lstrip().startswith(("import faust", "from faust")) for line in path.read_text().splitlines())
+    }
+    assert importers == {"services/rules/stream_parts.py"}
+
+
+def test_the_changelog_has_the_name_that_faust_derives() -> None:
+    table = inspect.getsource(Collection._changelog_topic_name)
+    assert 'f"{self.app.conf.id}-{self.name}-changelog"' in table
+    assert Topics("x").changelog == "x-rules-state-changelog"
