@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import click
 import httpx
 
 from services.ingest.imports.importing import (
@@ -67,7 +68,7 @@ def _opened(job: Job, stack: ExitStack) -> tuple[RowSource, Maker, list[str]]:
 def _sink(job: Job) -> Iterator[Sink]:
     if job.to is None:
         with httpx.Client() as client:
-            yield Sender(client, job.url)
+            yield Sender(client, job.url, tell=lambda sentence: click.echo(sentence, err=True))
         return
     # Renamed when it is whole: a file of that name is never half an import.
     draft = job.to.with_name(job.to.name + ".part")

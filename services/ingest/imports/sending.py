@@ -60,12 +60,14 @@ class Sender:
         sleep: Sleep = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
         give_up_after_s: float = GIVE_UP_AFTER_S,
+        tell: Callable[[str], object] = lambda _sentence: None,
     ) -> None:
         self._client = client
         self._url = url.rstrip("/") + "/v1/events"
         self._sleep = sleep
         self._monotonic = monotonic
         self._give_up_after_s = give_up_after_s
+        self._tell = tell
 
     def send(self, batch: Sequence[Outgoing]) -> Sent:
         """Post until ingest has taken the batch in. Raises NotSent."""
@@ -82,6 +84,8 @@ class Sender:
             wait_s = _wait_s(answer, attempt)
             if self._monotonic() + wait_s > give_up_at:
                 raise NotSent(f"ingest at {self._url} takes no events: {trouble}; run the same import again later")
+            if attempt == 1:
+                self._tell(f"ingest at {self._url} takes no events now ({trouble}); trying again for some minutes")
             self._sleep(wait_s)
 
     def _post(self, body: bytes) -> tuple[httpx.Response | None, str]:

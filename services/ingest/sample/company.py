@@ -1,4 +1,4 @@
-"""PURE who works here, and who the customers are: what the notifier's directory file says."""
+"""Who works here, and who the customers are: what the notifier's directory file says."""
 
 from __future__ import annotations
 

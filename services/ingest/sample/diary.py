@@ -1,4 +1,4 @@
-"""PURE a customer's diary: what stories write into, in days before the sample's end."""
+"""A customer's diary: what stories write into, in days before the sample's end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PURE invented names. Companies are put together from parts; none is meant to be a real one."""
+"""Invented names. Companies are put together from parts; none is meant to be a real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PURE what happens now and then, and is handled well: every kind of event, and no cause for a warning."""
+"""What happens now and then, and is handled well: every kind of event, and no cause for a warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PURE the ordinary life of a customer with whom all is well: every service standard is kept."""
+"""The ordinary life of a customer with whom all is well: every service standard is kept."""
 
 from __future__ import annotations
 

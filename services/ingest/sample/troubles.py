@@ -1,4 +1,4 @@
-"""PURE customers whose relationship is going wrong today: one story for each rule that the sample shows."""
+"""Customers whose relationship is going wrong today: one story for each rule that the sample shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PURE a whole sample: who has which story, and all events in the order of their times."""
+"""A whole sample: who has which story, and all events in the order of their times."""
 
 from __future__ import annotations
 
