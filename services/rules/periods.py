@@ -67,8 +67,11 @@ def late_months(ledger: Ledger, policy: LatePolicy, calendar: Calendar) -> Perio
 
 
 def overdue_month_ends(ledger: Ledger, policy: LatePolicy, calendar: Calendar, until: Micros) -> Periods:
-    """R1b's months: those at whose end more than the tolerance was overdue in some currency. Looks ahead to `until`."""
-    parts = [part for part in ledger.instalments if policy.counts(part) and policy.late(part)]
+    """R1b's months: those at whose end more than the tolerance was overdue in some currency. Looks ahead to `until`.
+
+    The tolerance is for the balance: small rests of many instalments add up.
+    """
+    parts = [part for part in ledger.instalments if policy.counts(part) and part.uncovered(policy.deadline(part)) > 0]
     if not parts:
         return Periods({}, 0)
     by_month = {}
@@ -82,19 +85,21 @@ def overdue_month_ends(ledger: Ledger, policy: LatePolicy, calendar: Calendar, u
 
 def _month_end(parts: list[Instalment], policy: LatePolicy, month: Month, calendar: Calendar) -> Period | None:
     end = last_day(month)
-    overdue: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    open_parts = []
-    for part in parts:
-        uncovered = part.uncovered(end) if policy.deadline(part) <= end else ZERO
-        if uncovered > 0:
-            open_parts.append(part)
-            if part.certain:
-                overdue[part.currency] += uncovered
-    if any(balance > policy.tolerance for balance in overdue.values()):
-        certain = [part for part in open_parts if part.certain]
+    overdue = [part for part in parts if policy.deadline(part) <= end and part.uncovered(end) > 0]
+    certain = [part for part in overdue if part.certain]
+    if _exceeds(certain, end, policy.tolerance):
         return Period(calendar.start_of_day(first_day(month + 1)), _keys(certain))
-    uncertain = [part for part in open_parts if not part.certain]
-    return Period(None, _keys(uncertain)) if uncertain else None
+    if _exceeds(overdue, end, policy.tolerance):
+        return Period(None, _keys(overdue))
+    return None
+
+
+def _exceeds(parts: list[Instalment], day: Day, tolerance: Decimal) -> bool:
+    """Whether more than the tolerance is uncovered in some currency."""
+    balances: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for part in parts:
+        balances[part.currency] += part.uncovered(day)
+    return any(balance > tolerance for balance in balances.values())
 
 
 def _keys(parts: list[Instalment]) -> tuple[Key, ...]:
