@@ -54,6 +54,7 @@ TITLES = {
     400: "The body cannot be read",
     404: "There is nothing here",
     405: "Wrong method",
+    408: "Too slow",
     413: "Too large",
     415: "Unsupported content type",
     500: "An error of ours",

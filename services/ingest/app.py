@@ -30,6 +30,9 @@ MAX_HELD_BYTES = 64 * 1024 * 1024
 DRAIN_BYTES = 4 * MAX_BODY_BYTES
 """What is read and thrown away of a body that is too large, so that its sender gets to see the answer."""
 
+READ_TIMEOUT_S = 60.0
+"""For a whole body: one that never ends must not hold its share of MAX_HELD_BYTES for ever."""
+
 THREAD_FROM_BYTES = 64 * 1024
 """Larger bodies are judged off the event loop, so that small requests do not wait behind them."""
 
@@ -74,7 +77,7 @@ class Intake:
         body = bytearray()
         try:
             with self.metrics.seconds.time():
-                await self._read(request, body)
+                await self._read_in_time(request, body)
                 judgement = await self._judge(request, bytes(body))
                 await self.publisher.publish(judgement.records)
         except BadBody as bad:
@@ -85,6 +88,13 @@ class Intake:
             self._held_bytes -= len(body)
         self.metrics.count(judgement)
         return results_answer(judgement)
+
+    async def _read_in_time(self, request: Request, body: bytearray) -> None:
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                await self._read(request, body)
+        except TimeoutError:
+            raise BadBody(408, "body_too_slow", f"the body was not complete after {READ_TIMEOUT_S:g} s") from None
 
     async def _read(self, request: Request, body: bytearray) -> None:
         chunks = request.stream()
@@ -133,7 +143,7 @@ Takes one event, an array of up to {MAX_BATCH_EVENTS} events, or one event in Cl
 * **422**: at least one event was refused. Each has a result: those with status `accepted` *are* durable and must not be
   sent again; those with status `rejected` name the field and the reason, and their bytes are in the dead letters.
 * **400**: the body is no JSON (truncated, NaN, …). Nothing is accepted; the bytes are in the dead letters.
-* **413**, **415**: too large, or no JSON type. Nothing is accepted or kept.
+* **408**, **413**, **415**: too slow, too large, or no JSON type. Nothing is accepted or kept.
 * **503**: nothing is claimed to be durable. Send the whole request again after `Retry-After` seconds: an event is
   recognised by (source, id), so one that got through already does no harm.
 
@@ -186,6 +196,7 @@ def _add_events(app: FastAPI, intake: Intake) -> None:
             202: {"model": Results},
             422: {"model": Results},
             400: problem,
+            408: problem,
             413: problem,
             415: problem,
             503: problem,

@@ -58,7 +58,7 @@ class BadBody(Exception):
     """A body that holds no events at all: nothing of it is accepted.
 
     `records` are its dead letters. They are empty where the sender plainly still has the bytes and we never read them
-    all (too large, wrong content type).
+    all (too large, too slow, wrong content type).
     """
 
     def __init__(self, status: int, code: str, message: str, records: list[Record] | None = None) -> None:

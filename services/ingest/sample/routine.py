@@ -16,7 +16,7 @@ ORDINARY_MONTHLY = (20_000, 180_000)
 
 def routine(diary: Diary) -> None:
     """Signing, monthly business, weekly contact, and the archive kept up to date."""
-    signing(diary, diary.signed_days_ago, confirmed_after_h=diary.random.randint(8, 60))
+    signing(diary, diary.signed_days_ago, confirmed_after_h=diary.random.randint(8, 44))
     contacts(diary)
     for back in range(MONTHS, -1, -1):
         business_month(diary, back)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -36,6 +37,11 @@ async def running(bootstrap: str, topics: Topics) -> AsyncIterator[KafkaPublishe
 
 async def until(condition: Callable[[], object], what: str) -> None:
     await asyncio.to_thread(wait_until, condition, what)
+
+
+def network_threads() -> list[str]:
+    """The producers that live in this process."""
+    return [thread.name for thread in threading.enumerate() if thread.name == "bellwether-ingest-network-thread"]
 
 
 def events(topics: Topics, number: int, prefix: str = "e") -> list[Record]:
@@ -138,12 +144,15 @@ def test_after_a_kill_of_the_broker_nothing_acknowledged_is_lost(own_broker: Bro
                     await publisher.publish(batch)
                 except TryLater:
                     turned_away += 1
+                    assert publisher.outstanding == 0
                     if not own_broker.running and turned_away == 3:
                         assert publisher.problem is not None
                         await asyncio.to_thread(own_broker.start)
                         await until(lambda: publisher.problem is None, "ready again")
                 else:
                     acknowledged.extend(record.value for record in batch)
+            # The producer that met the kill is not left behind with its threads.
+            await until(lambda: len(network_threads()) == 1, "the old producer to end")
 
     asyncio.run(scenario())
     assert turned_away >= 3

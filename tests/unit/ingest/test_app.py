@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 
 import httpx
@@ -12,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
 from schemas.topics import Topics
+from services.ingest import app as app_module
 from services.ingest.app import MAX_HELD_BYTES, Intake, build_app
 from services.ingest.judge import MAX_BODY_BYTES
 from services.ingest.metrics import IngestMetrics
@@ -21,6 +23,7 @@ from tests.unit.schemas.examples import example
 
 GOOD = orjson.dumps(example("promise.met"))
 BAD = orjson.dumps(example("promise.met", data={}))
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
 JSON = {"Content-Type": "application/json"}
 
 
@@ -55,7 +58,7 @@ def publisher() -> ScriptedPublisher:
 @pytest.fixture
 def client(publisher: ScriptedPublisher) -> Iterator[TestClient]:
     metrics = IngestMetrics(CollectorRegistry())
-    app = build_app(Intake(publisher, Topics("t"), lambda: datetime(2026, 3, 2, tzinfo=UTC), metrics))
+    app = build_app(Intake(publisher, Topics("t"), lambda: NOW, metrics))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
@@ -121,6 +124,24 @@ def test_a_body_that_is_too_large_is_refused_with_a_clear_sentence(
     assert publisher.published == []
 
 
+def test_a_body_that_never_ends_is_given_up(publisher: ScriptedPublisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_module, "READ_TIMEOUT_S", 0.01)
+    intake = Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry()))
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield GOOD
+        await asyncio.Event().wait()
+
+    async def scenario() -> httpx.Response:
+        transport = httpx.ASGITransport(build_app(intake))
+        async with httpx.AsyncClient(transport=transport, base_url="http://ingest") as client:
+            return await client.post("/v1/events", content=endless(), headers=JSON)
+
+    answer = asyncio.run(scenario())
+    assert (answer.status_code, answer.json()["code"]) == (408, "body_too_slow")
+    assert (publisher.published, intake._held_bytes) == ([], 0)
+
+
 def test_a_body_at_the_limit_is_read(client: TestClient) -> None:
     body = GOOD + b" " * (MAX_BODY_BYTES - len(GOOD))
     assert post(client, body).status_code == 202
@@ -177,13 +198,13 @@ def test_the_life_cycle_closes_the_publisher(publisher: ScriptedPublisher, clien
 def test_the_description_tells_what_422_means(client: TestClient) -> None:
     operation = client.get("/openapi.json").json()["paths"]["/v1/events"]["post"]
     assert "must not be\n  sent again" in operation["description"]
-    assert set(operation["responses"]) == {"202", "400", "413", "415", "422", "503"}
+    assert set(operation["responses"]) == {"202", "400", "408", "413", "415", "422", "503"}
     assert client.get("/docs").status_code == 404
 
 
 def test_memory_is_bounded_over_all_requests(publisher: ScriptedPublisher) -> None:
     metrics = IngestMetrics(CollectorRegistry())
-    intake = Intake(publisher, Topics("t"), lambda: datetime(2026, 3, 2, tzinfo=UTC), metrics)
+    intake = Intake(publisher, Topics("t"), lambda: NOW, metrics)
     with TestClient(build_app(intake)) as client:
         intake._held_bytes = MAX_HELD_BYTES
         answer = post(client, GOOD)
