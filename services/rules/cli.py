@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 from datetime import datetime
 from typing import Any
@@ -18,7 +17,6 @@ _GROUP = {
     "check": Entry("services.rules.backtest_cli:check", "Check rule files and run their examples."),
     "run": Entry("services.rules.cli:run", "Watch customers: the worker. Start as many as there are cores to use."),
 }
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 @click.command(cls=LazyGroup, entries=_GROUP)
@@ -33,6 +31,7 @@ def run() -> None:
     /metrics, /healthz and /readyz are served at BELLWETHER_RULES_PORT.
     """
     from services.rules.build import build_core
+    from services.rules.logs import configure_logging
     from services.rules.worker import run_worker
 
     configure_logging()
@@ -62,12 +61,6 @@ def advance(instant: datetime) -> None:
     settings = read_settings(os.environ)
     control.advance(settings.kafka, settings.topics, settings.partitions, instant)
     click.echo(f"told {settings.partitions} partitions of {settings.topics.events} to go on to {instant.isoformat()}")
-
-
-def configure_logging() -> None:
-    """Plain lines on stderr. Libraries are held to warnings: their chatter repeats keys, which name customers."""
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
-    logging.getLogger("services").setLevel(logging.INFO)
 
 
 def __getattr__(name: str) -> Any:

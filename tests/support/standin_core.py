@@ -167,7 +167,7 @@ def payment(
 def main() -> None:
     """A worker that runs the stand-in."""
     from services.common.settings import read_settings
-    from services.rules.cli import configure_logging
+    from services.rules.logs import configure_logging
     from services.rules.worker import run_worker
 
     configure_logging()
