@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -86,10 +86,11 @@ class Clerk:
         if case is not None:
             store.save_case(tx, case, self.directory)
             store.append(tx, case.id, case.customer_id, outcome.events)
-        for page in outcome.pages:
-            self._page(tx, case, page, now)
+        if outcome.pages:
+            outbox.enqueue(tx, case.id if case else None, self._through_channels(outcome.pages), now)
 
-    def _page(self, tx: Connection, case: Case | None, page: Page, now: datetime) -> None:
-        person = self.directory.people.get(page.person)
-        for channel in outbox.channels_for(person, self._channels):
-            outbox.enqueue(tx, case.id if case else None, page, channel, now)
+    def _through_channels(self, pages: Sequence[Page]) -> Iterator[tuple[Page, str]]:
+        for page in pages:
+            person = self.directory.people.get(page.person)
+            for channel in outbox.channels_for(person, self._channels):
+                yield page, channel

@@ -127,7 +127,8 @@ class Dispatcher:
         outbox.mark_lost(tx, [page.id for page in lost], "uncertain" if uncertain else "failed", str(reason), now)
         for page in lost:
             if page.about is None:
-                outbox.enqueue(tx, page.case_id, self._report(page, uncertain=uncertain), INBOX, now, about=page.id)
+                report = self._report(page, uncertain=uncertain)
+                outbox.enqueue(tx, page.case_id, [(report, INBOX)], now, about=page.id)
 
     def _report(self, page: Queued, *, uncertain: bool) -> Page:
         about = page.warning_id, page.revision, page.due_at

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
@@ -56,36 +57,40 @@ def backoff_s(attempts: int) -> float:
 
 
 def enqueue(
-    tx: Connection, case_id: str | None, page: Page, channel: str, now: datetime, about: int | None = None
+    tx: Connection, case_id: str | None, wanted: Iterable[tuple[Page, str]], now: datetime, about: int | None = None
 ) -> None:
-    """Write the page down, to be sent from now on. The same (case, step, person, channel) again changes nothing."""
-    key = f"{case_id or 'task'}/{page.step}/{page.person}/{channel}"
-    if tx.execute(select(pages.c.id).where(pages.c.key == key)).first() is not None:
-        return
-    tx.execute(
-        insert(pages).values(
-            key=key,
-            case_id=case_id,
-            warning_id=page.warning_id,
-            revision=page.revision,
-            step=page.step,
-            kind=page.kind,
-            role=page.role,
-            person=page.person,
-            channel=channel,
-            due_at=page.due,
-            state="pending",
-            attempts=0,
-            next_at=now,
-            created_at=now,
-            updated_at=now,
-            about=about,
-        )
-    )
+    """Write (page, channel) pairs down, to be sent from now on. The same (case, step, person, channel) again changes
+    nothing."""
+    rows = [_row(case_id, page, channel, now, about) for page, channel in wanted]
+    known = set(tx.execute(select(pages.c.key).where(pages.c.key.in_([row["key"] for row in rows]))).scalars())
+    new = [row for row in rows if row["key"] not in known]
+    if new:
+        tx.execute(insert(pages), new)
 
 
-def pending(tx: Connection, channel: str, now: datetime, limit: int = 500) -> list[Queued]:
-    """What is to be sent through the channel now, oldest first."""
+def _row(case_id: str | None, page: Page, channel: str, now: datetime, about: int | None) -> dict[str, Any]:
+    return {
+        "key": f"{case_id or 'task'}/{page.step}/{page.person}/{channel}",
+        "case_id": case_id,
+        "warning_id": page.warning_id,
+        "revision": page.revision,
+        "step": page.step,
+        "kind": page.kind,
+        "role": page.role,
+        "person": page.person,
+        "channel": channel,
+        "due_at": page.due,
+        "state": "pending",
+        "attempts": 0,
+        "next_at": now,
+        "created_at": now,
+        "updated_at": now,
+        "about": about,
+    }
+
+
+def pending(tx: Connection, channel: str, now: datetime, limit: int = 5000) -> list[Queued]:
+    """What is to be sent through the channel now, oldest first: enough for a first import to make one digest each."""
     wanted = pages.c.channel == channel, pages.c.state == "pending", pages.c.next_at <= now
     rows = tx.execute(select(*_COLUMNS).where(*wanted).order_by(pages.c.id).limit(limit))
     return [Queued(*row) for row in rows]

@@ -40,7 +40,7 @@ TICK_S = 0.1
 
 DISPATCH_S = 0.1
 PUBLISH_S = 0.2
-LONGEST_GATHERING_S = 20.0
+LONGEST_GATHERING_S = 60.0
 """Pages wait while warnings are still pouring in, so that a first import makes one digest; no longer than this."""
 
 

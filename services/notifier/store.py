@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, get_args
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from schemas import warnings as wire
 from schemas.cases import CaseEvent, CaseEventType, encode_case_event
@@ -58,9 +58,9 @@ def save_case(tx: Connection, case: Case, directory: Directory) -> None:
         "due_at": case.wake_at,
         "state": _CASE.dump_json(case).decode(),
     }
-    changed = tx.execute(update(tables.cases).where(tables.cases.c.id == case.id).values(**row))
+    changed = tx.execute(update(tables.cases).where(tables.cases.c.id == bindparam("case")), {"case": case.id, **row})
     if changed.rowcount == 0:
-        tx.execute(insert(tables.cases).values(id=case.id, sequence=0, **row))
+        tx.execute(insert(tables.cases), {"id": case.id, "sequence": 0, **row})
     _save_deadlines(tx, case)
 
 
@@ -81,19 +81,29 @@ def _save_deadlines(tx: Connection, case: Case) -> None:
         tx.execute(insert(tables.deadlines), rows)
 
 
-def append(tx: Connection, case_id: str, customer_id: str, entries: Iterable[Entry]) -> None:
+def append(tx: Connection, case_id: str, customer_id: str, entries: Sequence[Entry]) -> None:
     """Number the entries, add them to the timeline, and leave those the wire knows for the publisher."""
-    for entry in entries:
-        counted = update(tables.cases).where(tables.cases.c.id == case_id).values(sequence=tables.cases.c.sequence + 1)
-        sequence = tx.execute(counted.returning(tables.cases.c.sequence)).scalar_one()
-        fields = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
-        tx.execute(insert(tables.timeline).values(case_id=case_id, sequence=sequence, **fields))
-        if entry.type in _PUBLISHED:
-            event = CaseEvent.model_validate(
-                {**fields, "case_id": case_id, "sequence": sequence, "customer_id": customer_id}
-            )
-            body = encode_case_event(event)
-            tx.execute(insert(tables.case_events).values(customer_id=customer_id, body=body, created_at=entry.at))
+    if not entries:
+        return
+    counted = tables.cases.c.sequence + len(entries)
+    moved = update(tables.cases).where(tables.cases.c.id == case_id).values(sequence=counted)
+    last = tx.execute(moved.returning(tables.cases.c.sequence)).scalar_one()
+    rows = [
+        {"case_id": case_id, "sequence": sequence, **{name: getattr(entry, name) for name in _ENTRY}}
+        for sequence, entry in enumerate(entries, last - len(entries) + 1)
+    ]
+    tx.execute(insert(tables.timeline), rows)
+    events = [_event(row, customer_id) for row in rows if row["type"] in _PUBLISHED]
+    if events:
+        tx.execute(insert(tables.case_events), events)
+
+
+_ENTRY = tuple(Entry.__dataclass_fields__)
+
+
+def _event(row: Mapping[str, Any], customer_id: str) -> dict[str, Any]:
+    event = CaseEvent.model_validate({**row, "customer_id": customer_id})
+    return {"customer_id": customer_id, "body": encode_case_event(event), "created_at": row["at"]}
 
 
 def known_revision(tx: Connection, warning_id: str) -> int:
@@ -104,20 +114,20 @@ def known_revision(tx: Connection, warning_id: str) -> int:
 
 def file_warning(tx: Connection, warning: wire.Warning, case_id: str | None, verdict: Verdict, now: datetime) -> None:
     """Keep the revision as received. It is the current one: lower revisions are not filed."""
-    tx.execute(update(tables.warnings).where(tables.warnings.c.id == warning.id).values(current=False))
-    tx.execute(
-        insert(tables.warnings).values(
-            id=warning.id,
-            revision=warning.revision,
-            current=True,
-            customer_id=warning.customer_id,
-            case_id=case_id,
-            output=warning.output,
-            verdict=verdict,
-            received_at=now,
-            body=wire.encode_warning(warning).decode(),
-        )
-    )
+    if warning.revision > 1:
+        tx.execute(update(tables.warnings).where(tables.warnings.c.id == warning.id).values(current=False))
+    row = {
+        "id": warning.id,
+        "revision": warning.revision,
+        "current": True,
+        "customer_id": warning.customer_id,
+        "case_id": case_id,
+        "output": warning.output,
+        "verdict": verdict,
+        "received_at": now,
+        "body": wire.encode_warning(warning).decode(),
+    }
+    tx.execute(insert(tables.warnings), row)
 
 
 def find_warning(tx: Connection, warning_id: str, revision: int) -> wire.Warning | None:
