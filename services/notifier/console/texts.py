@@ -19,7 +19,7 @@ Entry = Mapping[str, str | Mapping[str, str]]
 
 
 class Texts:
-    """The catalogue in one language. `texts("case.title", name=...)` fills the placeholders in; they are plain text.
+    """The catalogue in one language. `texts("list.lede", n=2)` fills the placeholders in; they are plain text.
 
     Raises KeyError for a key that is not in the catalogue: a page with a hole in it is a bug, not a fallback.
     """

@@ -64,9 +64,9 @@ class Office:
         self.clerk.tick()
         self.deliver()
 
-    def hire_everybody(self) -> None:
-        """An account for each person, called as the person."""
-        for name in DIRECTORY.people:
+    def hire(self, *people: str) -> None:
+        """An account for each of these people, or for all, called as the person."""
+        for name in people or DIRECTORY.people:
             self.desk.create_user(name, name, PASSWORD)
 
 

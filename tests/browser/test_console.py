@@ -1,0 +1,177 @@
+"""A case from its page to its close, as people do it: in a real browser, in both languages, on a desk and a phone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.browser.conftest import PAGE_LOAD_S, Site
+from tests.unit.notifier_console.scene import HOSTILE, PASSWORD
+
+PHONE, DESK = 360, 1280
+
+
+@dataclass
+class Reader:
+    """Somebody at the browser."""
+
+    browser: Chrome
+    site: Site
+
+    def look(self, width: int) -> None:
+        """A phone is narrower than the narrowest window, so the screen is emulated."""
+        screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width == PHONE}
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+
+    def go(self, path: str) -> None:
+        self.browser.get(self.site.address + path)
+
+    def sign_in(self, name: str) -> None:
+        self.go("/cases")
+        self.find("#name").send_keys(name)
+        self.find("#password").send_keys(PASSWORD)
+        self.follow(self.find("main form .button.main"))
+
+    def find(self, selector: str) -> WebElement:
+        return self.browser.find_element(By.CSS_SELECTOR, selector)
+
+    def width(self) -> int:
+        """How wide the page is, in CSS pixels: more than the screen means scrolling sideways."""
+        return int(self.browser.execute_script("return document.documentElement.scrollWidth"))
+
+    def follow(self, control: WebElement) -> None:
+        """Clicks what leads to another page, and waits for it: a click returns while the old page still shows."""
+        old = self.find("html")
+        control.click()
+        WebDriverWait(self.browser, PAGE_LOAD_S).until(staleness_of(old))
+
+    def read_in(self, language: str) -> None:
+        """Switches the language, where it is another one."""
+        for button in self.browser.find_elements(By.CSS_SELECTOR, f"button[name=language][value={language}]"):
+            self.follow(button)
+
+    def open_case(self, customer: str) -> None:
+        self.follow(self.browser.find_element(By.LINK_TEXT, customer))
+
+    def send(self, action: str) -> None:
+        """Sends the form of that action."""
+        self.follow(self.find(f"form[action$='/{action}'] .button"))
+
+    def unfold(self, action: str) -> WebElement:
+        """The form of that action, unfolded."""
+        form = self.find(f"form[action$='/{action}']")
+        if not form.is_displayed():
+            form.find_element(By.XPATH, "preceding-sibling::summary").click()
+        return form
+
+    def said(self) -> str:
+        """The confirmation of the last action."""
+        return self.find("[role=status]").text
+
+
+@pytest.fixture
+def reader(browser: Chrome, site: Site) -> Reader:
+    return Reader(browser, site)
+
+
+@pytest.mark.parametrize("width", [DESK, PHONE])
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("zh", ["已记录您的确认", "审核已开始", "审核决定已保存", "已记录部门加入", "已记录部门加入", "案件已关闭"]),
+        (
+            "en",
+            [
+                "acknowledgement is recorded",
+                "review is open",
+                "decision is saved",
+                "joined",
+                "joined",
+                "case is closed",
+            ],
+        ),
+    ],
+)
+def test_a_superior_takes_a_case_from_its_page_to_its_close(
+    reader: Reader, language: str, said: list[str], width: int
+) -> None:
+    reader.look(width)
+    reader.sign_in("li.na")
+    reader.read_in(language)
+    assert reader.find("html").get_attribute("lang") == {"zh": "zh-CN", "en": "en"}[language]
+    reader.open_case("华东精密机械有限公司")
+
+    heard = []
+    for action in ("acknowledge", "open-review"):
+        reader.send(action)
+        heard.append(reader.said())
+    form = reader.unfold("decide")
+    form.find_element(By.CSS_SELECTOR, "input[value=act]").click()
+    form.find_element(By.NAME, "note").send_keys("Visit them before Friday")
+    reader.send("decide")
+    heard.append(reader.said())
+    for department in ("finance", "service"):
+        form = reader.unfold("join")
+        Select(form.find_element(By.NAME, "department")).select_by_value(department)
+        reader.send("join")
+        heard.append(reader.said())
+    form = reader.unfold("close")
+    form.find_element(By.CSS_SELECTOR, "input[value=watch]").click()
+    form.find_element(By.NAME, "reason").send_keys("They have paid")
+    reader.send("close")
+    heard.append(reader.said())
+
+    assert [words in sentence for words, sentence in zip(said, heard, strict=True)] == [True] * 6
+    assert reader.site.office.desk.get_case(reader.site.office.case_of("C-1001")).line.status == "closed"
+    assert_a_quiet_browser(reader)
+
+
+def test_no_page_is_wider_than_a_phone_in_either_language(reader: Reader) -> None:
+    reader.look(PHONE)
+    reader.go("/sign-in")
+    pages = ["/cases", "/cases?state=overdue", "/inbox", "/tasks", "/no/such/page"]
+    widths = {"/sign-in": reader.width()}
+    reader.sign_in("zhang.wei")
+    for language in ("en", "zh"):
+        reader.read_in(language)
+        for page in (*pages, f"/cases/{reader.site.office.case_of('C-1001')}"):
+            reader.go(page)
+            widths[f"{page} {language}"] = reader.width()
+    assert {page: width for page, width in widths.items() if width > PHONE} == {}
+
+
+def test_a_hostile_customer_name_is_only_read(reader: Reader) -> None:
+    reader.sign_in("zhang.wei")
+    reader.open_case(HOSTILE)
+    assert HOSTILE in reader.find("h1").text
+    assert reader.browser.find_elements(By.CSS_SELECTOR, "script") == []
+    assert_a_quiet_browser(reader)
+
+
+def test_every_field_has_a_label_and_every_page_one_heading(reader: Reader) -> None:
+    reader.sign_in("li.na")
+    for path in ("/cases", f"/cases/{reader.site.office.case_of('C-1001')}", "/inbox", "/tasks"):
+        reader.go(path)
+        fields = "input:not([type=hidden]), select, textarea"
+        unlabelled = f"return [...document.querySelectorAll('{fields}')].filter(f => !f.labels.length).length"
+        assert reader.browser.execute_script(unlabelled) == 0
+        assert len(reader.browser.find_elements(By.CSS_SELECTOR, "h1")) == 1
+
+
+def assert_a_quiet_browser(reader: Reader) -> None:
+    """Nothing in the browser's console, and no request to anywhere but the console's own address."""
+    assert reader.browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+    sent = [json.loads(line["message"])["message"] for line in reader.browser.get_log("performance")]  # type: ignore[no-untyped-call]
+    asked = [one["params"]["request"]["url"] for one in sent if one["method"] == "Network.requestWillBeSent"]
+    here = urlsplit(reader.site.address).netloc
+    # The browser's own first page asks for chrome:// addresses, which leave nothing.
+    assert {urlsplit(url).netloc for url in asked if urlsplit(url).scheme in ("http", "https", "ws", "wss")} == {here}
