@@ -57,6 +57,10 @@ class Instalment:
     def month(self) -> Month:
         return month_of_day(self.due)
 
+    def settled_on(self) -> Day | None:
+        """The value date of the money that covered the last of it; None while something is open."""
+        return max((cover.day for cover in self.covers), default=self.issued) if self.uncovered() <= 0 else None
+
     def uncovered(self, day: Day | None = None) -> Decimal:
         """What no payment with a value date up to the end of `day` covers (None: no payment at all)."""
         return self.amount - sum((cover.amount for cover in self.covers if day is None or cover.day <= day), ZERO)

@@ -71,21 +71,20 @@ def overdue_month_ends(ledger: Ledger, policy: LatePolicy, calendar: Calendar, u
 
     The tolerance is for the balance: small rests of many instalments add up.
     """
-    parts = [part for part in ledger.instalments if policy.counts(part) and part.uncovered(policy.deadline(part)) > 0]
-    if not parts:
-        return Periods({}, 0)
-    by_month = {}
     last = calendar.month_of(until)
-    for month in range(month_of_day(min(policy.deadline(part) for part in parts)), last + 1):
-        period = _month_end(parts, policy, month, calendar)
-        if period is not None:
-            by_month[month] = period
-    return Periods(by_month, 0)
+    overdue: dict[Month, list[Instalment]] = defaultdict(list)
+    for part in ledger.instalments:
+        deadline = policy.deadline(part)
+        if policy.counts(part) and part.uncovered(deadline) > 0:
+            settled = part.settled_on()
+            for month in range(month_of_day(deadline), last + 1 if settled is None else month_of_day(settled)):
+                overdue[month].append(part)
+    periods = {month: _month_end(parts, policy, month, calendar) for month, parts in overdue.items()}
+    return Periods({month: period for month, period in periods.items() if period is not None}, 0)
 
 
-def _month_end(parts: list[Instalment], policy: LatePolicy, month: Month, calendar: Calendar) -> Period | None:
+def _month_end(overdue: list[Instalment], policy: LatePolicy, month: Month, calendar: Calendar) -> Period | None:
     end = last_day(month)
-    overdue = [part for part in parts if policy.deadline(part) <= end and part.uncovered(end) > 0]
     certain = [part for part in overdue if part.certain]
     if _exceeds(certain, end, policy.tolerance):
         return Period(calendar.start_of_day(first_day(month + 1)), _keys(certain))
