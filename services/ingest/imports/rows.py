@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Cells
 from dataclasses import dataclass
 from datetime import datetime, time
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -149,7 +150,7 @@ def _cell(wanted: FromColumn, text: str, zone: ZoneInfo) -> Any:
 def _read(wanted: FromColumn, text: str, zone: ZoneInfo) -> Any:
     """The cell's text as the wanted kind; ValueError says what is wrong with it."""
     if wanted.kind in ("date", "start_of_day", "instant"):
-        return _read_moment(wanted, _moment(wanted, text), zone)
+        return _read_moment(wanted, _moment(text, wanted.format), zone)
     if wanted.kind in ("decimal", "integer", "number"):
         return _read_number(wanted, text)
     return _boolean(text) if wanted.kind == "boolean" else text
@@ -187,16 +188,18 @@ def _boolean(text: str) -> bool:
     return folded in TRUE
 
 
-def _moment(wanted: FromColumn, text: str) -> datetime:
-    if wanted.format is None:
+@lru_cache(maxsize=8192)
+def _moment(text: str, format_: str | None) -> datetime:
+    """Cached: strptime is slow, and the rows of an export share their dates."""
+    if format_ is None:
         try:
             return datetime.fromisoformat(text)
         except ValueError:
             raise ValueError(f'"{text[:40]}" is no ISO 8601 date or time') from None
     try:
-        moment = datetime.strptime(text, wanted.format)  # noqa: DTZ007  # the zone is the company's, given by the caller
+        moment = datetime.strptime(text, format_)  # noqa: DTZ007  # the zone is the company's, given by the caller
     except ValueError:
-        raise ValueError(f'"{text[:40]}" does not fit the format {wanted.format}') from None
+        raise ValueError(f'"{text[:40]}" does not fit the format {format_}') from None
     parse_date(moment.date())
     return moment
 
