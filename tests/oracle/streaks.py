@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from tests.oracle.knobs import Lateness
-from tests.oracle.money import Part
+from tests.oracle.money import ZERO, Part
 from tests.oracle.standing import last_of_month, midnight, months_between, next_month, previous_month
 from tests.oracle.worlds import OPTIMIST, PESSIMIST, Span, spans
 
@@ -52,12 +53,11 @@ def overdue_months_running(parts: list[Part], knobs: Lateness, zone: ZoneInfo, c
 
     def overdue_at(month: Month, unknowns: bool) -> datetime | None:
         end = last_of_month(month)
-        overdue = [
-            part.uncovered_at_end_of(end)
-            for part in counted
-            if part.due + grace <= end and (unknowns or not part.uncertain)
-        ]
-        return closed_at(month) if any(open_ > knobs.tolerance for open_ in overdue) else None
+        balance: dict[str, Decimal] = {}
+        for part in counted:
+            if part.due + grace <= end and (unknowns or not part.uncertain):
+                balance[part.currency] = balance.get(part.currency, ZERO) + part.uncovered_at_end_of(end)
+        return closed_at(month) if any(owed > knobs.tolerance for owed in balance.values()) else None
 
     return _streaks(overdue_at, closed_at, _months(counted, zone, clock), knobs.months, clock)
 
