@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from services.common.clock import Now
 from services.notifier import outbox, store
 from services.notifier.case import Entry, Page
-from services.notifier.channels.base import Accepted, Channel, FateUnknown, NotSent, Refused, TryLater
+from services.notifier.channels.base import Accepted, Channel, FateUnknown, Message, NotSent, Refused, TryLater
 from services.notifier.database import Database
 from services.notifier.messages import About, Letters, Notice
 from services.notifier.outbox import INBOX, MAX_ATTEMPTS, Queued
@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 DIGEST_FROM = 4
 """So many pages or more that wait for one person become one message: a first import does not flood anybody."""
+
+CHUNK = 200
+"""Pages of a digest that are written off in one transaction: nobody else waits long for the database."""
 
 _CRASHED = "the service ended while the page was being sent"
 
@@ -34,16 +37,22 @@ class Dispatcher:
         self._now = now
 
     def recover(self) -> int:
-        """Judge what a crash left in flight: what can be repeated without harm is, everything else is uncertain."""
-        with self._database.writing() as tx:
+        """Judge what a crash left in flight: by what the channel knows of it, and where it cannot tell, uncertain."""
+        with self._database.reading() as tx:
             left = outbox.in_flight(tx, self._channel.name)
-            if not left:
-                return 0
-            if self._channel.repeatable:
-                outbox.mark_pending(tx, [page.id for page in left], 0.0, None, self._now())
-            else:
-                self._give_up(tx, left, FateUnknown(_CRASHED))
+        for key, group in groupby(left, key=lambda page: page.message_key or page.key):
+            self._judge(list(group), self._channel.has_sent(key))
         return len(left)
+
+    def _judge(self, left: Sequence[Queued], sent: bool | None) -> None:
+        if sent:
+            self._accepted(left, Accepted(f"{self._channel.name} had it before the crash"))
+            return
+        with self._database.writing() as tx:
+            if sent is None:
+                self._give_up(tx, left, FateUnknown(_CRASHED))
+            else:
+                outbox.mark_pending(tx, [page.id for page in left], 0.0, None, self._now())
 
     def round(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Send what is due now; the number of pages that were tried."""
@@ -60,29 +69,29 @@ class Dispatcher:
 
     def _deliver(self, bundle: Sequence[Queued]) -> bool:
         """False when the channel reaches nobody at present."""
-        ids = [page.id for page in bundle]
+        letter = self._letter(bundle)
         # Write first: a crash from here on leaves the pages visibly in doubt, never silently unsent or sent twice.
         with self._database.writing() as tx:
-            outbox.mark_sending(tx, ids, self._now())
+            key = letter.key if letter else bundle[0].key
+            outbox.mark_sending(tx, [page.id for page in bundle], key, self._now())
         try:
-            accepted = self._send(bundle)
+            if letter is None:
+                raise Refused(f"{bundle[0].person} is not in the directory any more")
+            accepted = self._channel.send(letter)
         except NotSent as reason:
             return self._not_sent(bundle, reason)
-        with self._database.writing() as tx:
-            outbox.mark_accepted(tx, ids, accepted.provider_id, self._now())
-            self._record_paged(tx, bundle)
+        for start in range(0, len(bundle), CHUNK):
+            self._accepted(bundle[start : start + CHUNK], accepted)
         return True
 
-    def _send(self, bundle: Sequence[Queued]) -> Accepted:
+    def _letter(self, bundle: Sequence[Queued]) -> Message | None:
+        """None when the person has left the directory."""
         person = self._letters.directory.people.get(bundle[0].person)
         if person is None:
-            raise Refused(f"{bundle[0].person} is not in the directory any more")
+            return None
         with self._database.reading() as tx:
             notices = [self._notice(tx, page) for page in bundle]
-        letter = (
-            self._letters.single(notices[0], person) if len(notices) == 1 else self._letters.digest(notices, person)
-        )
-        return self._channel.send(letter)
+        return self._letters.single(notices[0], person) if len(notices) == 1 else self._letters.digest(notices, person)
 
     def _notice(self, tx: Connection, page: Queued) -> Notice:
         warning = store.find_warning(tx, page.warning_id, page.revision)
@@ -94,15 +103,15 @@ class Dispatcher:
         about = About(subject.person, subject.channel, subject.error or "") if subject else None
         return Notice(page.key, page.kind, page.role, page.case_id, warning, page.due_at, about)
 
-    def _record_paged(self, tx: Connection, bundle: Sequence[Queued]) -> None:
-        for page in bundle:
-            if page.case_id is None:
-                continue
-            case = store.find_case(tx, page.case_id)
-            if case is not None:
-                at, about = self._now(), page.warning_id
-                paged = Entry("case.paged", at, warning_id=about, person=page.person, channel=page.channel)
-                store.append(tx, case.id, case.customer_id, [paged])
+    def _accepted(self, sent: Sequence[Queued], accepted: Accepted) -> None:
+        now = self._now()
+        with self._database.writing() as tx:
+            outbox.mark_accepted(tx, [page.id for page in sent], accepted.provider_id, now)
+            customers = store.customers_of(tx, {page.case_id for page in sent if page.case_id})
+            for page in sent:
+                if page.case_id is not None:
+                    paged = Entry("case.paged", now, None, page.warning_id, page.person, channel=page.channel)
+                    store.append(tx, page.case_id, customers[page.case_id], [paged])
 
     def _not_sent(self, bundle: Sequence[Queued], reason: NotSent) -> bool:
         log.warning("%s: %d pages to %s: %s", self._channel.name, len(bundle), bundle[0].person, reason)

@@ -40,6 +40,7 @@ class Queued:
     created_at: datetime
     error: str | None
     about: int | None
+    message_key: str | None
 
 
 _COLUMNS = [pages.c[name] for name in Queued.__dataclass_fields__]
@@ -115,9 +116,9 @@ def of_case(tx: Connection, case_id: str) -> list[Queued]:
     ]
 
 
-def mark_sending(tx: Connection, ids: Sequence[int], now: datetime) -> None:
+def mark_sending(tx: Connection, ids: Sequence[int], message_key: str, now: datetime) -> None:
     """Write first: from here on a crash leaves them in `sending`, and nobody takes them for unsent."""
-    values = {"state": "sending", "attempts": pages.c.attempts + 1, "updated_at": now}
+    values = {"state": "sending", "message_key": message_key, "attempts": pages.c.attempts + 1, "updated_at": now}
     tx.execute(update(pages).where(pages.c.id.in_(ids)).values(values))
 
 

@@ -31,6 +31,12 @@ def read_case(state: str) -> Case:
     return _CASE.validate_json(state)
 
 
+def customers_of(tx: Connection, case_ids: Iterable[str]) -> dict[str, str]:
+    """The customer of each case."""
+    query = select(tables.cases.c.id, tables.cases.c.customer_id).where(tables.cases.c.id.in_(list(case_ids)))
+    return {row.id: row.customer_id for row in tx.execute(query)}
+
+
 def find_open_case(tx: Connection, customer_id: str) -> Case | None:
     """The customer's open case."""
     found = tables.cases.c.customer_id == customer_id, tables.cases.c.status == "open"

@@ -135,6 +135,8 @@ pages = Table(
     Column("next_at", UtcInstant, nullable=False),
     Column("created_at", UtcInstant, nullable=False),
     Column("updated_at", UtcInstant, nullable=False),
+    # The message that carries the page, itself or a digest: by it a channel can tell after a crash what it has sent.
+    Column("message_key", String(500)),
     Column("provider_id", String(500)),
     Column("error", Text),
     Column("about", Integer, ForeignKey("pages.id")),

@@ -53,13 +53,14 @@ class FateUnknown(NotSent):
 
 
 class Channel(Protocol):
-    """`repeatable`: sending a message twice under one key delivers it once, so a crash leaves no doubt."""
+    """A way to reach people; `name` is what settings, pages and metrics call it."""
 
     @property
     def name(self) -> str: ...
 
-    @property
-    def repeatable(self) -> bool: ...
+    def has_sent(self, key: str) -> bool | None:
+        """Whether the message of that key has gone out; None when the channel cannot tell, as most cannot."""
+        ...
 
     def send(self, message: Message) -> Accepted:
         """Blocks for a bounded time. Raises TryLater, Refused or FateUnknown."""

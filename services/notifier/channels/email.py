@@ -63,12 +63,15 @@ class EmailChannel:
     """Hands each message over on a connection of its own; a page is rare enough for that."""
 
     name = "email"
-    repeatable = False
 
     def __init__(self, server: SmtpServer, now: Now, tls_context: ssl.SSLContext | None = None) -> None:
         self._server = server
         self._now = now
         self._tls = tls_context or ssl.create_default_context()
+
+    def has_sent(self, key: str) -> bool | None:
+        """Nobody can be asked."""
+        return None
 
     def send(self, message: Message) -> Accepted:
         """Accepted with the Message-ID once the server has answered 250 to the whole mail."""

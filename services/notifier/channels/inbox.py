@@ -17,12 +17,16 @@ class InboxChannel:
     """Always there, whatever else is configured."""
 
     name = "inbox"
-    repeatable = True
 
     def __init__(self, database: Database, log_file: Path, now: Now) -> None:
         self._database = database
         self._log_file = log_file
         self._now = now
+
+    def has_sent(self, key: str) -> bool:
+        """The inbox knows what it has."""
+        with self._database.reading() as tx:
+            return tx.execute(select(tables.inbox.c.id).where(tables.inbox.c.key == key)).first() is not None
 
     def send(self, message: Message) -> Accepted:
         """Keeps the message once, however often it is sent. OSError when the log cannot be written."""

@@ -26,13 +26,16 @@ class WebhookChannel:
     """
 
     name = "webhook"
-    repeatable = False
 
     def __init__(self, url: str, secret: str, now: Now) -> None:
         self._url = url
         self._secret = secret.encode()
         self._now = now
         self._client = httpx.Client(timeout=TIMEOUT_S, follow_redirects=False)
+
+    def has_sent(self, key: str) -> bool | None:
+        """Nobody can be asked."""
+        return None
 
     def send(self, message: Message) -> Accepted:
         """2xx is accepted; 408, 429 and 5xx are tried later; everything else is refused."""

@@ -28,12 +28,14 @@ class Scripted:
     """A channel that does what the script says, in turn, and then accepts."""
 
     name = "webhook"
-    repeatable = False
 
     def __init__(self) -> None:
         self.script: list[BaseException] = []
         self.sent: list[Message] = []
         self.during: Callable[[], None] = lambda: None
+
+    def has_sent(self, key: str) -> bool | None:
+        return None
 
     def send(self, message: Message) -> Accepted:
         self.sent.append(message)
@@ -174,17 +176,25 @@ def test_what_a_crash_left_in_flight_is_uncertain_and_never_sent_again_by_itself
     assert office.states() == ["uncertain"]
 
 
-def test_what_a_crash_left_in_flight_to_the_inbox_is_simply_done_again_and_there_once(office: Office) -> None:
-    page_wang(office)
-    with office.database.writing() as tx:
-        ids = [page.id for page in outbox.pending(tx, "inbox", NOON)]
+@pytest.mark.parametrize("warnings", [1, 5])
+def test_what_the_inbox_had_before_a_crash_is_there_once_alone_or_in_a_digest(office: Office, warnings: int) -> None:
+    office.clerk.file([make_warning(f"w{number}", audience=["owner"]) for number in range(warnings)])
     office.inbox.round()
     # The crash came after the inbox had it and before the outbox knew.
     with office.database.writing() as tx:
-        outbox.mark_sending(tx, ids, NOON)
-    assert office.inbox.recover() == 1
+        tx.execute(pages.update().where(pages.c.channel == "inbox").values(state="sending"))
+    office.clerk.file([make_warning("later", customer_id="C2", audience=["owner"])])
+    assert office.inbox.recover() == warnings
     office.inbox.round()
-    assert office.states("inbox") == ["accepted"]
+    assert set(office.states("inbox")) == {"accepted"}
+    assert len(office.desk.inbox("wang")) == 2
+
+
+def test_what_the_inbox_never_got_before_a_crash_is_sent_again(office: Office) -> None:
+    page_wang(office)
+    with office.database.writing() as tx:
+        tx.execute(pages.update().where(pages.c.channel == "inbox").values(state="sending", message_key="k"))
+    assert (office.inbox.recover(), office.inbox.round()) == (1, 1)
     assert len(office.desk.inbox("wang")) == 1
 
 

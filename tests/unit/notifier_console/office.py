@@ -26,7 +26,9 @@ class LostAnswer:
     """A channel whose provider never tells whether it has taken a message over."""
 
     name = "email"
-    repeatable = False
+
+    def has_sent(self, key: str) -> bool | None:
+        return None
 
     def send(self, message: Message) -> Accepted:
         raise FateUnknown(f"the connection broke after the message to {message.to.name} was handed over")

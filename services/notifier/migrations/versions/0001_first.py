@@ -156,6 +156,7 @@ def _pages() -> None:
         sa.Column("next_at", _INSTANT, nullable=False),
         sa.Column("created_at", _INSTANT, nullable=False),
         sa.Column("updated_at", _INSTANT, nullable=False),
+        sa.Column("message_key", sa.String(length=500)),
         sa.Column("provider_id", sa.String(length=500)),
         sa.Column("error", sa.Text()),
         sa.Column("about", sa.Integer()),
