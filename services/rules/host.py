@@ -117,6 +117,7 @@ class Host:
         self._sink = sink
         self._metrics = metrics
         self._lock = asyncio.Lock()
+        self._epoch = 0
 
     # ---- recovery
 
@@ -132,23 +133,30 @@ class Host:
         self._metrics.restored.inc(len(records))
         self._metrics.stale.inc(place.partition.stale - stale)
 
-    def changelog_offset(self, number: int) -> int | None:
-        """The last changelog record known to be in memory."""
+    def changelog_offset(self, number: int) -> int:
+        """The last changelog record known to be in memory; -1 when there is none, also after a partition was forgotten.
+
+        Never None: Faust would then go on where its own last recovery of the partition ended, and restore half a state.
+        """
         place = self.places.get(number)
-        return place.changelog_offset if place is not None and place.changelog_offset >= 0 else None
+        return place.changelog_offset if place is not None else -1
 
     async def on_recovered(self, active: set[int], standby: set[int]) -> None:
         """The changelogs of `active` have been read: send what is unsent, find where to go on, wait for `open`.
 
         Raises NotCopartitioned; whatever the sink or the cursor raise.
         """
+        epoch = self._epoch
         async with self._lock:
+            if epoch != self._epoch:
+                # Taken away again while we waited. Forgetting anything now would pull it from under the next recovery.
+                return
             for number in [number for number in self.places if number not in active | standby]:
                 del self.places[number]
             for number in sorted(active):
                 await self._announce_unsent(number)
             await self._find_positions(active)
-            self.opening = bool(active)
+            self.opening = bool(active) and epoch == self._epoch
             self.taken_over = True
             log.info("recovered partitions %s, %d changelog records read", sorted(active), self.restored)
             self.restored = 0
@@ -170,6 +178,7 @@ class Host:
     async def on_revoked(self) -> None:
         """Finish the batch in hand, commit, forget every partition whose memory may not be what the changelog has."""
         self.opening = False
+        self._epoch += 1
         for place in self.places.values():
             place.ready = place.caught_up = False
         try:

@@ -168,10 +168,9 @@ class RawSchema(faust.Schema[Any, Any]):
 class StateTable(faust.Table[Any, Any]):
     """Hands the changelog to the host and tells Faust how far we know it. Nothing is ever written through it."""
 
-    def persisted_offset(self, tp: Any) -> int | None:
-        """The last record of the changelog that is in memory."""
-        found: int | None = _ours(self.app).host.changelog_offset(tp.partition)
-        return found
+    def persisted_offset(self, tp: Any) -> int:
+        """The last record of the changelog that is in memory, or -1; see Host.changelog_offset."""
+        return _ours(self.app).host.changelog_offset(tp.partition)
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Recovery would log an error as a warning and go on with half a state: so the process ends here."""

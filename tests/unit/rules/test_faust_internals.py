@@ -58,6 +58,12 @@ def test_recovery_counts_by_a_messages_offset_and_swallows_errors_as_we_fear() -
     assert "apply_changelog_batch" in source
 
 
+def test_recovery_would_go_on_from_its_own_old_offset_if_a_table_gave_none() -> None:
+    source = inspect.getsource(Recovery._add)
+    assert "if persisted_offset is not None:" in source
+    assert "offsets.setdefault(tp, None)" in source
+
+
 def test_only_the_stream_imports_faust() -> None:
     importers = {
         path.relative_to(ROOT).as_posix()
