@@ -1,0 +1,175 @@
+"""A state is a set of events: what stands does not depend on the order in which they came."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from schemas.codec import InvalidEvent
+from schemas.events import Event
+from services.rules.entries import Key
+from services.rules.state import HEAD, CustomerState, read_head_prefix, read_prefix
+from tests.unit.rules.making import CALENDAR, at, entry, event, invoice, payment, state_of
+
+
+def standing(state: CustomerState) -> list[str]:
+    return [item.id for item in state.items("activity.logged")]
+
+
+def call(name: str, time: str, **fields: object) -> Event:
+    return event("activity.logged", time, id=name, kind="call", **fields)
+
+
+def test_a_repeated_event_changes_nothing() -> None:
+    state = state_of(call("a", "2026-01-01"))
+    assert state.add(entry(call("a", "2026-01-01"))) == frozenset()
+    assert standing(state) == ["a"]
+
+
+def test_the_same_id_with_another_body_is_refused() -> None:
+    state = state_of(call("a", "2026-01-01"))
+    with pytest.raises(InvalidEvent) as refused:
+        state.add(entry(call("a", "2026-01-02")))
+    assert refused.value.code == "id_reused"
+    assert standing(state) == ["a"]
+
+
+def test_a_note_that_is_not_kept_still_makes_another_body() -> None:
+    state = state_of(call("a", "2026-01-01", note="one"))
+    assert "note" not in (state.items("activity.logged")[0].data or {})
+    with pytest.raises(InvalidEvent):
+        state.add(entry(call("a", "2026-01-01", note="another")))
+
+
+def test_the_same_past_imported_once_as_history_is_the_same_event() -> None:
+    state = state_of(call("a", "2026-01-01", history=True))
+    assert state.add(entry(call("a", "2026-01-01"))) == frozenset()
+
+
+CHAINS = {
+    "a correction takes the place of what it corrects": (
+        [call("a", "2026-01-01"), call("b", "2026-01-02", supersedes="a")],
+        ["b"],
+    ),
+    "the newest of competing corrections wins": (
+        [
+            call("a", "2026-01-01"),
+            call("b", "2026-01-03", supersedes="a"),
+            call("c", "2026-01-02", supersedes="a"),
+        ],
+        ["b"],
+    ),
+    "of corrections of one instant the greater id wins": (
+        [
+            call("a", "2026-01-01"),
+            call("b", "2026-01-02", supersedes="a"),
+            call("c", "2026-01-02", supersedes="a"),
+        ],
+        ["c"],
+    ),
+    "a correction of a correction": (
+        [
+            call("a", "2026-01-01"),
+            call("b", "2026-01-02", supersedes="a"),
+            call("c", "2026-01-03", supersedes="b"),
+        ],
+        ["c"],
+    ),
+    "what corrects a loser falls with it": (
+        [
+            call("a", "2026-01-01"),
+            call("b", "2026-01-05", supersedes="a"),
+            call("c", "2026-01-02", supersedes="a"),
+            call("d", "2026-01-09", supersedes="c"),
+        ],
+        ["b"],
+    ),
+    "a retraction takes it back": (
+        [call("a", "2026-01-01"), call("b", "2026-01-02", supersedes="a", retracted=True)],
+        [],
+    ),
+    "a retracted correction leaves nothing": (
+        [
+            call("a", "2026-01-01"),
+            call("b", "2026-01-02", supersedes="a"),
+            call("c", "2026-01-03", supersedes="b", retracted=True),
+        ],
+        [],
+    ),
+    "a correction of something never seen stands for itself": ([call("b", "2026-01-02", supersedes="a")], ["b"]),
+    "others stay as they are": (
+        [call("a", "2026-01-01"), call("x", "2026-01-04"), call("b", "2026-01-02", supersedes="a")],
+        ["b", "x"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_corrections_end_the_same_in_every_order(name: str) -> None:
+    events, expected = CHAINS[name]
+    for order in itertools.permutations(events):
+        assert standing(state_of(*order)) == expected, [one.id for one in order]
+
+
+def test_corrections_of_each_other_stand_for_nothing_and_end() -> None:
+    events = [call("a", "2026-01-01", supersedes="b"), call("b", "2026-01-02", supersedes="a")]
+    for order in itertools.permutations(events):
+        assert standing(state_of(*order)) == []
+
+
+def test_another_source_cannot_correct() -> None:
+    state = state_of(call("a", "2026-01-01"), event("activity.logged", "2026-01-02", id="b", source="crm", kind="call"))
+    state.add(entry(event("activity.logged", "2026-01-03", id="c", source="crm", kind="call", supersedes="a")))
+    assert standing(state) == ["a", "b", "c"]
+
+
+def records_of(state: CustomerState) -> dict[str, bytes]:
+    return {name: record for name, record in state.encode() if record is not None}
+
+
+def test_what_is_written_and_read_again_is_the_same() -> None:
+    state = state_of(
+        call("a", "2026-01-31"),
+        call("b", "2026-02-01"),
+        call("c", "2026-02-02", supersedes="b"),
+        invoice("I", "2026-01-10", "2026-03-10"),
+        payment("P", "2026-03-01", "100.00", ("I", "40.00")),
+    )
+    records = records_of(state)
+    again = CustomerState.decode(records, CALENDAR)
+    assert list(records) == ["2026-01", "2026-02", "2026-03", HEAD]
+    for kind in ("activity.logged", "invoice.issued", "payment.received"):
+        assert again.items(kind) == state.items(kind)
+    assert not again.reconcile
+
+
+def test_only_the_months_that_changed_are_written_again() -> None:
+    state = CustomerState.decode(records_of(state_of(call("a", "2026-01-31"), call("b", "2026-02-01"))), CALENDAR)
+    state.add(entry(call("c", "2026-02-03")))
+    assert [name for name, _ in state.encode()] == ["2026-02", HEAD]
+
+
+def test_a_head_behind_its_segments_calls_for_all_rules_again() -> None:
+    state = state_of(call("a", "2026-01-31"))
+    old_head = records_of(state)[HEAD]
+    state.head.offset = 7
+    state.add(entry(call("b", "2026-01-30")))
+    torn = {**records_of(state), HEAD: old_head}
+    assert CustomerState.decode(torn, CALENDAR).reconcile
+
+
+def test_versions_are_read_without_the_rest() -> None:
+    state = state_of(call("a", "2026-01-31"))
+    state.head.offset, state.head.revision, state.head.wake_at = 5, 2, 99
+    records = records_of(state)
+    assert (read_prefix(records["2026-01"]).offset, read_prefix(records["2026-01"]).revision) == (5, 2)
+    assert read_head_prefix(records[HEAD]).wake_at == 99
+
+
+def test_a_dropped_month_is_a_tombstone() -> None:
+    state = CustomerState.decode(records_of(state_of(call("a", "2026-01-31"), call("b", "2026-02-01"))), CALENDAR)
+    state.drop(state.entries_before(at("2026-02-01")))
+    assert dict(state.encode())["2026-01"] is None
+    assert state.find(Key("erp", "a")) is None
+    assert standing(state) == ["b"]
