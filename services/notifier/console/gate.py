@@ -124,10 +124,9 @@ class Gate:
 
     def form_is_ours(self, call: Call) -> bool:
         """Whether a POST carries the CSRF token of the session, or of the visitor's cookie before signing in."""
-        token = call.cookies.get(SESSION_COOKIE, "")
-        session = self.desk.session(token) if token else None
-        if session is not None:
-            return same(session.csrf, call.text("csrf"))
+        visit = self.visit(call)
+        if visit is not None:
+            return same(visit.session.csrf, call.text("csrf"))
         return csrf_holds(call.cookies.get(VISITOR_COOKIE, ""), call.text("csrf"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import get_args
 
@@ -12,7 +13,7 @@ from schemas.cases import Decision
 from services.notifier.console.cases import ACTIONS, OFFERED
 from services.notifier.console.safety import FAILURE_WINDOW, FAILURES_ALLOWED, local_path
 from tests.unit.notifier_console.office import Office
-from tests.unit.notifier_console.scene import HOSTILE, PASSWORD
+from tests.unit.notifier_console.scene import DIRECTORY, HOSTILE, PASSWORD
 from tests.unit.notifier_console.visitor import Visitor, words
 
 MEMBERS_ONLY = ["/", "/cases", "/cases?state=all", "/cases/any", "/inbox", "/tasks", "/no/such/page"]
@@ -73,6 +74,15 @@ def test_signing_out_needs_the_token_and_ends_the_session_on_the_server(superior
 def test_a_session_expires(superior: Visitor, office: Office) -> None:
     office.now += timedelta(days=2)
     assert superior.get("/cases").status_code == 303
+
+
+def test_who_has_left_the_directory_is_out_at_once_and_told_why(superior: Visitor, office: Office) -> None:
+    staying = {name: person for name, person in DIRECTORY.people.items() if name != "li.na"}
+    office.desk.directory = replace(DIRECTORY, people=staying)
+    assert superior.get("/cases").status_code == 303
+    answer = superior.sign_in("li.na")
+    assert answer.status_code == 403
+    assert "已不在通讯录中" in words(answer)
 
 
 def test_the_session_cookie_is_kept_from_scripts_and_other_sites(visitor: Visitor) -> None:
