@@ -20,6 +20,9 @@ MAX_LINE_CHARS = 1024 * 1024
 MAX_CELL_CHARS = 128 * 1024
 MAX_COLUMNS = 1000
 
+ROW_IN_CELL_COLUMNS = 5
+"""From so many columns on, a line inside a cell that has as many is taken for a swallowed row, not for prose."""
+
 
 class BadFile(UserError):
     """A file that cannot be imported at all: the message says why, and what to do."""
@@ -69,7 +72,8 @@ class CsvFile:
         self._binary = binary
         self._encoding = encoding
         self._lines = _Lines(text)
-        self._reader = csv.reader(self._lines, delimiter=SEPARATORS[mapping.separator], strict=True)
+        self._separator = SEPARATORS[mapping.separator]
+        self._reader = csv.reader(self._lines, delimiter=self._separator, strict=True)
         self.header = self._read_header(mapping, where)
 
     @property
@@ -101,7 +105,12 @@ class CsvFile:
             return f"has {len(cells)} columns where the header has {len(self.header)}"
         if any(_undecodable(cell) for cell in cells):
             return f"is not valid {self._encoding}"
+        if len(self.header) >= ROW_IN_CELL_COLUMNS and any(map(self._looks_like_a_row, self._lines.taken[1:])):
+            return "has a quote that is closed only some rows later"
         return None
+
+    def _looks_like_a_row(self, line: str) -> bool:
+        return line.count(self._separator) == len(self.header) - 1
 
     def _read_header(self, mapping: Mapping, where: str) -> list[str]:
         try:

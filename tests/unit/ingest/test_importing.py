@@ -15,7 +15,7 @@ from services.ingest.imports.finding import find_mapping
 from services.ingest.imports.importing import Import, RejectFile, Summary, by_mapping, from_json_line
 from services.ingest.imports.reading import open_csv, open_lines
 from services.ingest.imports.rows import Target
-from services.ingest.imports.sending import NotSent, Outgoing, Rejected, Sender, Sent, batches
+from services.ingest.imports.sending import BATCH_EVENTS, NotSent, Outgoing, Rejected, Sender, Sent, batches
 from tests.unit.ingest.exports import DISPUTED, OPEN, PAID, export
 from tests.unit.schemas.examples import example
 
@@ -97,6 +97,16 @@ def test_what_ingest_refuses_is_kept_too(tmp_path: Path) -> None:
     assert summary.rejected_rows == 1
     assert kept[1][:3] == ["3", "", "id_reused: another; late"]
     assert "9000000002" in kept[1]
+
+
+def test_the_first_row_of_a_later_batch_is_kept_too(tmp_path: Path) -> None:
+    rows = [OPEN.replace("9000000003", f"{number:010d}") for number in range(2, BATCH_EVENTS + 20)]
+    refused_row = BATCH_EVENTS + 2
+    refuses = {f"invoice-{refused_row:010d}": "id_reused: another"}
+    summary, kept = run(tmp_path, export(*rows), Collecting(refuses))
+    assert (summary.rows, summary.rejected_rows) == (len(rows), 1)
+    assert kept[1][0] == str(refused_row)
+    assert f"{refused_row:010d}" in kept[1]
 
 
 def test_the_rejects_of_an_earlier_run_do_not_stay(tmp_path: Path) -> None:

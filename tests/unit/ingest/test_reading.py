@@ -54,7 +54,15 @@ def test_a_row_with_another_number_of_columns_is_told_apart(tmp_path: Path, brok
     assert rows[1].cells == broken.split(",")
 
 
-@pytest.mark.parametrize("after", [[OPEN] * 3, [OPEN, PAID.replace("Paper", '"Paper"'), OPEN]])
+@pytest.mark.parametrize(
+    "after",
+    [
+        [OPEN] * 3,
+        [OPEN, PAID.replace("Paper", '"Paper"'), OPEN],
+        # Here the stray quote finds an end, some rows later.
+        [OPEN, PAID.replace("Paper", 'Paper"'), OPEN],
+    ],
+)
 def test_a_quote_that_is_never_closed_spoils_only_its_own_line(tmp_path: Path, after: list[str]) -> None:
     broken = PAID.replace("Paper", '"Paper')
     rows = rows_of(tmp_path, export(PAID, broken, *after))
