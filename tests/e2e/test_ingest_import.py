@@ -87,6 +87,17 @@ def test_the_sample_is_taken_in_whole(service: IngestService, kafka: Kafka, topi
     assert sorted((decode(record.value) for record in found), key=by_name) == sorted(wanted, key=by_name)
 
 
+@pytest.mark.parametrize(("terminal", "drawn"), [(True, True), (False, False)])
+def test_a_bar_is_drawn_on_a_terminal_only(tmp_path: Path, terminal: bool, drawn: bool) -> None:
+    file = tmp_path / "export.csv"
+    file.write_bytes(export(PAID, DISPUTED, OPEN))
+    arguments = ("import", str(file), "--mapping", "accounts_receivable", "--to", str(tmp_path / "events.jsonl"))
+    done = run_bellwether(*arguments, env={"TTY_COMPATIBLE": "1" if terminal else "0", "COLUMNS": "100"})
+    assert done.returncode == 0, done.stderr
+    assert ("100%" in done.stderr) == drawn
+    assert "3 rows read, 6 events written, 0 rows rejected" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -18,11 +18,11 @@ Report = Callable[[int, Summary], None]
 
 
 @contextmanager
-def reporting(total_bytes: int) -> Iterator[Report]:
+def reporting(total_bytes: int, monotonic: Callable[[], float] = time.monotonic) -> Iterator[Report]:
     """Yields what to call with the bytes read and the summary so far."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _lines(total_bytes)
+        yield _lines(total_bytes, monotonic)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
@@ -48,12 +48,12 @@ def print_summary(summary: Summary, rejects: str, verb: str) -> None:
         click.echo(f"the rejected rows are in {rejects}; mend them there and import that file", err=True)
 
 
-def _lines(total_bytes: int) -> Report:
-    started = last = time.monotonic()
+def _lines(total_bytes: int, monotonic: Callable[[], float]) -> Report:
+    started = last = monotonic()
 
     def report(done_bytes: int, summary: Summary) -> None:
         nonlocal last
-        now = time.monotonic()
+        now = monotonic()
         if now - last >= LINE_EVERY_S:
             last = now
             share = 100 * done_bytes // max(total_bytes, 1)
