@@ -326,8 +326,8 @@ class Host:
             await self._sink.send(topics.dead_letters, DEAD_LETTER_PARTITION, result.dead_letters)
             for home, records in _by_partition(result.forwards).items():
                 await self._sink.send(topics.events, home, records)
-            written = await self._sink.send(topics.changelog, number, result.writes)
-            place.changelog_offset = max(place.changelog_offset, written)
+            last = await self._sink.send(topics.changelog, number, result.writes)
+            _note_written(place, last, len(result.writes))
             await self._sink.send(topics.warnings, number, result.warnings)
         place.dirty = False
         self._metrics.count(result)
@@ -351,6 +351,18 @@ class Host:
 
     def _may_wake(self, place: Place) -> bool:
         return place.ready and place.caught_up and not self.failed
+
+
+def _note_written(place: Place, last: int, count: int) -> None:
+    """Of the changelog we know what we have read and what we wrote right behind it.
+
+    If records of another worker lie in between, because we or they have slept through a rebalance, the next recovery
+    must read them: it goes on behind the last offset that we claim to know.
+    """
+    if last == place.changelog_offset + count:
+        place.changelog_offset = last
+    elif count:
+        log.warning("another worker has written states of partition %d", place.partition.number)
 
 
 def _by_partition(forwards: Sequence[tuple[int, Outgoing]]) -> dict[int, list[Outgoing]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -117,6 +119,27 @@ def test_workers_that_join_and_leave_share_the_work_without_loss(install: Instal
     )
     assert first.process().stop() == 0
     publisher.join(60)
+    place.wait_until_done()
+
+    assert place.counts() == history.counts()
+    assert set(place.warnings()) == history.warnings()
+
+
+def test_a_worker_that_sleeps_past_its_session_and_wakes_up_does_no_harm(install: Install) -> None:
+    place = install("event")
+    history = History(12_000, 400, seed=5)
+    records = history.records()
+    place.publish(records[:8_000])
+    first = place.worker()
+    wait_for_events(first, 1)
+    os.kill(first.process().pid, signal.SIGSTOP)
+    try:
+        # Takes over once the session of the first has run out.
+        second = place.worker()
+        wait_for_events(second, 1_000)
+    finally:
+        os.kill(first.process().pid, signal.SIGCONT)
+    place.publish(records[8_000:])
     place.wait_until_done()
 
     assert place.counts() == history.counts()

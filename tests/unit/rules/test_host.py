@@ -218,6 +218,22 @@ async def test_memory_that_agrees_with_the_changelog_is_kept_for_the_next_assign
     assert len(ids(bench.sink)) == sent
 
 
+async def test_a_worker_that_slept_learns_what_was_written_before_its_own_late_writes() -> None:
+    sleeper = HostBench()
+    await sleeper.take_over()
+    await sleeper.host.process(0, TEN[:3])
+    other = HostBench(sink=sleeper.sink)
+    other.cursor.offsets = {0: 3}
+    await other.take_over()
+    await other.host.process(0, TEN[3:])
+    # It wakes up and does not yet know: its states are old, and lie behind those of the other.
+    await sleeper.host.process(0, TEN[3:5])
+    await sleeper.host.on_revoked()
+    sleeper.cursor.offsets = {0: 10}
+    await sleeper.take_over()
+    assert count_of(sleeper) == 10
+
+
 async def test_a_recovery_that_was_overtaken_by_the_next_assignment_touches_nothing() -> None:
     bench = HostBench()
     await bench.take_over()
