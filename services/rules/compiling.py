@@ -19,9 +19,10 @@ from services.rules.definition import (
     parse_duration,
     resolve_parameters,
 )
+from services.rules.facts import Fact, Filter, Pick
 from services.rules.ledger import LEDGER_KINDS
 from services.rules.periods import LatePolicy
-from services.rules.shapes import BestMonth, DistinctDays, Fact, Filter, Latest, Pick, SinceLast, Streak, Waiting
+from services.rules.shapes import BestMonth, DistinctDays, Latest, SinceLast, Streak, Waiting
 
 OPS: tuple[Op, ...] = get_args(Op)
 

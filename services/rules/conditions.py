@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Literal
 
 from services.rules.calendar import BEGINNING, Micros
-from services.rules.shapes import Point, Span, Unknown, Value
+from services.rules.facts import Point, Span, Unknown, Value
 
 Op = Literal["<", "<=", "==", "!=", ">=", ">"]
 Side = Literal[-1, 0, 1]

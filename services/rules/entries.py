@@ -100,7 +100,7 @@ def entry_of(event: Event, calendar: Calendar) -> Entry:
         raise InvalidEvent(
             "wrong_topic", f"{event.type} belongs to no customer: send it to the reference topic", (), event.id
         )
-    data = _plain(event.data.model_dump(by_alias=True, exclude_none=True))
+    data = _plain(event.data.model_dump(by_alias=True))
     time = micros(event.time)
     # The digest is of all that was said, also of what is not kept: another note is another body.
     digest = _digest(event.kind, time, data, event.supersedes)
@@ -124,9 +124,14 @@ def _true_at(kind: str, data: dict[str, Any], time: Micros, calendar: Calendar) 
 _DAYS = frozenset({"due_date", "credit_date", "value_date", "occurs_on"})
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, *, keeps_none: bool = False) -> Any:
     if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
+        # In a profile's `fields` null says that the value was cleared; elsewhere that nothing was said.
+        return {
+            name: _plain(inner, keeps_none=name == "fields")
+            for name, inner in value.items()
+            if inner is not None or keeps_none
+        }
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
     if isinstance(value, datetime):

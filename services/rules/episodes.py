@@ -23,7 +23,8 @@ from services.rules.conditions import (
 )
 from services.rules.definition import SUBJECTS
 from services.rules.entries import Entry, Key
-from services.rules.shapes import Point, Question, Span, Value, Waiting, read, value_at
+from services.rules.facts import Point, Question, Span, Value, read, value_at
+from services.rules.shapes import Waiting
 from services.rules.state import CustomerState
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from services.rules.calendar import Micros
 from services.rules.entries import Entry, Key
+from services.rules.facts import Fact
 from services.rules.ledger import LEDGER_KINDS, ledger_of, receipts
-from services.rules.shapes import Fact
 from services.rules.state import CustomerState
 
 

@@ -1,117 +1,18 @@
-"""The shapes of facts: named measures of a customer as functions of time. PURE.
-
-A fact gives its whole course at once: the points at which its value changes, from the beginning to `until`, on the
-supposition that nothing more happens. So the same function tells what was, what is, and when it will change by itself.
-"""
+"""The shapes of facts that a rule file may declare. PURE."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple, Protocol
 
-from services.rules.calendar import BEGINNING, DAY, Calendar, Micros, month_of_day
+from services.rules.calendar import BEGINNING, DAY, Micros, month_of_day
 from services.rules.entries import Entry, Key
+from services.rules.facts import INFINITY, Pick, Point, Question, Span, Value, put, read, says
 from services.rules.ledger import LEDGER_KINDS, ledger_of, receipts
 from services.rules.periods import LatePolicy, Periods, late_months, overdue_month_ends
 from services.rules.state import CustomerState
-
-INFINITY = Decimal("Infinity")
-
-
-class Span(NamedTuple):
-    """A number that is only known to lie between two bounds, both included."""
-
-    low: Decimal | int
-    high: Decimal | int
-
-
-class Unknown:
-    """Not known at all, and not zero."""
-
-
-UNKNOWN = Unknown()
-
-Value = int | Decimal | str | bool | Span | Unknown | None
-"""None: there is nothing to measure (nobody is waiting), so no comparison with it holds."""
-
-
-class Point(NamedTuple):
-    """From `at` until the next point the fact has this value."""
-
-    at: Micros
-    value: Value
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a fact is asked about. `holds` gives the course of a named condition of the same rule."""
-
-    state: CustomerState
-    subject: str
-    until: Micros
-    holds: Callable[[str], Sequence[Point]]
-
-    @property
-    def calendar(self) -> Calendar:
-        return self.state.calendar
-
-
-class Fact(Protocol):
-    """`elapsed` facts have instants as values (since when), and are compared as the time that has passed since."""
-
-    @property
-    def kinds(self) -> frozenset[str]: ...
-    @property
-    def elapsed(self) -> bool: ...
-    def course(self, question: Question) -> list[Point]: ...
-    def evidence(self, question: Question, start: Micros, stop: Micros) -> Iterable[Key]: ...
-
-    @property
-    def reach(self) -> Micros:
-        """How far back the fact looks, besides what it `keeps`."""
-        ...
-
-    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
-        """Events from before `line` that the fact needs for ever: its firsts and lasts."""
-        ...
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Conditions on an event's data, by dotted path: a value in, or not in, a set; all must hold."""
-
-    wanted: tuple[tuple[str, frozenset[Any], bool], ...] = ()
-
-    def __call__(self, entry: Entry) -> bool:
-        return all((read(entry, path) in values) == inside for path, values, inside in self.wanted)
-
-
-def read(entry: Entry, path: str) -> Any:
-    """The value at a dotted path of an event's data; None when it is absent."""
-    value: Any = entry.data
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
-
-
-@dataclass(frozen=True)
-class Pick:
-    """The events of a kind that pass a filter."""
-
-    kind: str
-    where: Filter = Filter()
-
-    def items(self, state: CustomerState) -> list[Entry]:
-        return [entry for entry in state.items(self.kind) if self.where(entry)]
-
-    def last_before(self, state: CustomerState, line: Micros) -> list[Key]:
-        """The newest of them before `line`."""
-        return [entry.key for entry in self.items(state) if entry.at < line][-1:]
 
 
 @dataclass(frozen=True)
@@ -200,7 +101,7 @@ class DistinctDays:
             count[day] += step
             if not count[day]:
                 del count[day]
-            _put(points, at, len(count))
+            put(points, at, len(count))
         return points
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Iterable[Key]:
@@ -241,7 +142,7 @@ class BestMonth:
             past = range(month - self.months, month)
             best = max(low.get(one, Decimal(0)) for one in past)
             value = Span(best, INFINITY) if unclear.intersection(past) else best
-            _put(points, question.calendar.start_of_month(month), value)
+            put(points, question.calendar.start_of_month(month), value)
         return points
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Iterable[Key]:
@@ -255,7 +156,7 @@ class BestMonth:
 
 @dataclass(frozen=True)
 class Latest:
-    """The newest value that some event gave a field; `default` before there was one."""
+    """The newest value that some event gave a field; `default` before there was one, and after it was cleared."""
 
     pick: Pick
     path: str
@@ -268,19 +169,20 @@ class Latest:
         return frozenset({self.pick.kind})
 
     def _items(self, question: Question) -> list[Entry]:
-        return [entry for entry in self.pick.items(question.state) if read(entry, self.path) is not None]
+        return [entry for entry in self.pick.items(question.state) if says(entry, self.path)]
 
     def course(self, question: Question) -> list[Point]:
         points = [Point(BEGINNING, self.default)]
         for entry in self._items(question):
-            _put(points, entry.at, read(entry, self.path))
+            value = read(entry, self.path)
+            put(points, entry.at, self.default if value is None else value)
         return points
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Iterable[Key]:
         return [entry.key for entry in self._items(question) if entry.at <= start][-1:]
 
     def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
-        entries = [entry for entry in self.pick.items(state) if read(entry, self.path) is not None]
+        entries = [entry for entry in self.pick.items(state) if says(entry, self.path)]
         return [entry.key for entry in entries if entry.at < line][-1:]
 
 
@@ -304,7 +206,7 @@ class SinceLast:
         first = items[0].at if items else None
         points = [point for point in self._otherwise(question) if first is None or point.at < first]
         for entry in items:
-            _put(points, entry.at, entry.at)
+            put(points, entry.at, entry.at)
         return points
 
     def _otherwise(self, question: Question) -> list[Point]:
@@ -321,7 +223,7 @@ class SinceLast:
         for at, is_event, value in sorted(changes, key=lambda change: (change[0], change[1])):
             since[is_event] = value
             known = [anchor for anchor in since.values() if anchor is not None]
-            _put(points, at, max(known, default=None))
+            put(points, at, max(known, default=None))
         return points
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Iterable[Key]:
@@ -386,22 +288,3 @@ class Waiting:
         for entry in reversed(self.after.items(state)):
             begun[str(read(entry, self.subject_path))] = entry.key
         return [*begun.values(), *(entry.key for entry in self.answer.items(state)[:1])]
-
-
-def _put(points: list[Point], at: Micros, value: Value) -> None:
-    """Adds a point; of several at one instant the last counts, and a value that stays the same is no change."""
-    if points and points[-1].at == at:
-        points.pop()
-    if not points or points[-1].value != value or type(points[-1].value) is not type(value):
-        points.append(Point(at, value))
-
-
-def value_at(points: Sequence[Point], at: Micros) -> Value:
-    """The value that holds at an instant."""
-    index = bisect_left(points, at + 1, key=lambda point: point.at)
-    return points[index - 1].value if index else None
-
-
-def day_text(day: int) -> str:
-    """An ordinal as people write the day."""
-    return date.fromordinal(day).isoformat()

@@ -13,7 +13,7 @@ from services.rules.compiling import Rule
 from services.rules.conditions import Leaf, Side, side, true_on
 from services.rules.definition import Words
 from services.rules.entries import Key
-from services.rules.shapes import Span, Unknown, Value
+from services.rules.facts import Span, Unknown, Value
 
 MAX_EVENTS = 50
 """Events named in one warning; all of them are counted."""

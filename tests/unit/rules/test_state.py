@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ def standing(state: CustomerState) -> list[str]:
     return [item.id for item in state.items("activity.logged")]
 
 
-def call(name: str, time: str, **fields: object) -> Event:
+def call(name: str, time: str, **fields: Any) -> Event:
     return event("activity.logged", time, id=name, kind="call", **fields)
 
 
