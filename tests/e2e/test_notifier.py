@@ -13,6 +13,8 @@ from typing import Self
 
 import httpx
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
 from kafka import KafkaConsumer, KafkaProducer
 
 from deploy.kafka import Broker
@@ -197,6 +199,31 @@ def test_a_page_in_flight_when_the_process_is_killed_is_shown_as_uncertain_and_n
         assert house.delivered()[1][1].startswith("【通知可能未送达】")
         assert house.summary()["pages_uncertain"] == 1
         assert server.asked == 1
+
+
+def test_with_e_mail_configured_a_page_goes_through_a_real_mail_server_and_to_the_inbox(house: House) -> None:
+    mails: list[bytes] = []
+
+    class Keep:
+        async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+            assert isinstance(envelope.content, bytes)
+            mails.append(envelope.content)
+            return "250 taken"
+
+    mail_server = Controller(Keep(), hostname="127.0.0.1", port=free_port())
+    mail_server.start()
+    try:
+        smtp = f"smtp://127.0.0.1:{mail_server.port}?from=bellwether@example.com&tls=none"
+        house.start(BELLWETHER_CHANNELS="email", BELLWETHER_SMTP_URL=smtp)
+        house.send(r1(audience=["owner"]))
+        wait_until(lambda: len(mails) == 1, "the mail")
+        wait_until(
+            lambda: 'pages{channel="email",state="accepted"} 1.0' in house.get("/metrics").text, "its acceptance"
+        )
+    finally:
+        mail_server.stop()
+    assert b"wang@example.com" in mails[0]
+    assert [person for person, _ in house.delivered()] == ["wang"]
 
 
 class SilentServer:

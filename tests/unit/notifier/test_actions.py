@@ -142,6 +142,13 @@ def test_a_withdrawn_warning_demands_nothing() -> None:
     assert missing_to_close(case) == ()
 
 
+def test_the_state_of_the_review_follows_what_superiors_do() -> None:
+    case = opened(r1())
+    opened_only, decided = after(case, REVIEWED[0]), after(case, *REVIEWED)
+    assert [one.review(NOON) for one in (case, opened_only, decided)] == ["waiting", "opened", "decided"]
+    assert (case.review(NOON + DAY), opened(make_warning()).review(NOON)) == ("overdue", "none")
+
+
 def test_a_department_joins_once_and_must_be_known() -> None:
     case = after(opened(r1()), JOINED[0])
     assert do(case, Join("li", "sales")) == Outcome(Verdict.ALREADY_DONE)

@@ -205,6 +205,10 @@ def test_a_task_that_is_amended_nudges_no_second_time_and_ends_without_a_word() 
     assert (ended.verdict, ended.pages) == (Verdict.TASK_ENDED, ())
 
 
+def test_a_task_of_the_past_is_filed_and_nudges_nobody() -> None:
+    assert take(make_warning(output="task", historical=True)) == Outcome(Verdict.FILED_HISTORICAL)
+
+
 def test_a_suggestion_is_only_filed() -> None:
     assert take(make_warning(output="suggestion")) == Outcome(Verdict.FILED_SUGGESTION)
 
