@@ -86,7 +86,11 @@ def run_stream(config: StreamConfig, core: Core, metrics: RuntimeMetrics, health
 
 async def _connect(config: StreamConfig) -> RecordProducer:
     sink = RecordProducer(config.bootstrap, config.compression)
-    await sink.start()
+    try:
+        await sink.start()
+    except KafkaError:
+        await sink.stop()
+        raise
     return sink
 
 
