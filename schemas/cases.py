@@ -12,8 +12,11 @@ from schemas.fields import Identifier, Instant, Label, Text, Wire
 CaseEventType = Literal[
     "case.opened",
     "case.warning_joined",
+    "case.warning_amended",
+    "case.warning_ended",
     "case.warning_withdrawn",
     "case.paged",
+    "case.page_uncertain",
     "case.acknowledged",
     "review.opened",
     "review.breached",

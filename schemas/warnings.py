@@ -76,7 +76,7 @@ class Warning(Wire):
     all before: higher severity or longer run. A `historical` warning is filed and pages nobody.
     """
 
-    id: str
+    id: Identifier
     revision: Annotated[int, Field(ge=1)]
     change: Change
     output: Output

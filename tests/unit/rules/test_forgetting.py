@@ -1,0 +1,120 @@
+"""Behind the horizon: what binds nothing is forgotten, what something still needs stays, what was announced freezes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.events import Event
+from services.rules.calendar import instant
+from services.rules.entries import Key
+from tests.unit.rules.making import Customer, at, core, event, invoice, payment
+
+
+def customer(*rules: str) -> Customer:
+    return Customer(core(None, 36, *rules))
+
+
+def known(one: Customer, *events: Event) -> list[bool]:
+    return [one.state.find(Key(made.source, made.id)) is not None for made in events]
+
+
+def nothing(day: str) -> Event:
+    """An event that moves no rule, so that time is all that passes."""
+    return event("lead.created", day, lead_id=f"L{day}")
+
+
+def test_a_settled_invoice_is_forgotten_with_its_payment() -> None:
+    one = customer()
+    bill, money = invoice("A", "2026-01-05", "2026-01-15"), payment("P", "2026-01-14", "100.00", ("A", "100.00"))
+    one.learns(bill, "2026-01-05")
+    one.learns(money, "2026-01-14")
+    one.learns(nothing("2029-02-01"), "2029-02-01")
+    assert known(one, bill, money) == [True, True], "the facts' longest look reaches beyond the horizon"
+    one.learns(nothing("2029-08-01"), "2029-08-01")
+    assert known(one, bill, money) == [False, False]
+
+
+def test_money_that_is_owed_or_not_spent_stays_with_all_that_it_touches() -> None:
+    one = customer()
+    owed = invoice("A", "2026-01-05", "2026-01-15")
+    part = payment("P", "2026-01-14", "60.00", ("A", "60.00"))
+    prepaid = payment("Q", "2026-01-20", "50.00", ("B", "50.00"))
+    settled = invoice("C", "2026-01-06", "2026-01-16"), payment("R", "2026-01-16", "100.00", ("C", "100.00"))
+    for made in (owed, part, prepaid, *settled):
+        one.learns(made, "2026-01-20")
+    one.learns(nothing("2029-08-01"), "2029-08-01")
+    assert known(one, owed, part) == [True, True]
+    assert known(one, *settled) == [False, False]
+    one.learns(invoice("B", "2029-08-02", "2029-08-20", "50.00"), "2029-08-02")
+    assert one.wakes("2029-08-21") == [], "the prepayment of long ago still covers its invoice"
+
+
+def test_an_episode_that_passed_the_horizon_is_frozen_and_its_end_stays() -> None:
+    one = customer("R1")
+    bills = [invoice("A", "2026-01-05", "2026-01-15"), invoice("B", "2026-02-05", "2026-02-15")]
+    for made in bills:
+        one.learns(made, "2026-02-05")
+    one.wakes("2026-02-16")
+    one.learns(payment("P", "2026-02-20", "200.00"), "2026-02-20")
+    one.wakes("2026-04-01")
+    later = one.learns(nothing("2029-09-01"), "2029-09-01")
+    later += one.learns(invoice("Z", "2029-09-02", "2029-09-20"), "2029-09-02")
+    assert known(one, *bills) == [False, False]
+    assert later == []
+    [announced] = one.state.head.announced
+    assert (announced.change, announced.end) == ("ended", at("2026-04-01"))
+
+
+def test_a_stretch_that_still_holds_keeps_its_start() -> None:
+    one = customer("R1b")
+    one.learns(invoice("A", "2026-01-05", "2026-01-15"), "2026-01-05")
+    [raised] = one.wakes("2026-03-01")
+    while (due := one.state.head.wake_at) is not None and due < at("2029-12-01"):
+        one.wakes(instant(due).astimezone(one.core.engine.calendar.zone).strftime("%Y-%m-%d %H:%M"))
+    one.learns(payment("P", "2029-12-05", "100.00", ("A", "100.00")), "2029-12-05")
+    [ended] = one.wakes("2030-01-01")
+    assert (ended.id, ended.change, ended.start, ended.end) == (
+        raised.id,
+        "ended",
+        instant(at("2026-03-01")),
+        instant(at("2030-01-01")),
+    )
+    assert ended.run == 47
+
+
+def test_the_last_contact_and_the_flag_are_kept_for_ever() -> None:
+    one = customer("R7")
+    flag = event("profile.updated", "2026-01-01", section="basic", fields={"important": True})
+    calls = [event("activity.logged", f"2026-01-{day:02d}", kind="call") for day in (3, 10)]
+    for made in (flag, *calls):
+        one.learns(made, "2026-01-10")
+    [raised] = one.wakes("2026-02-09")
+    assert one.learns(nothing("2029-09-01"), "2029-09-01") == []
+    assert known(one, flag, *calls) == [True, False, True]
+    [ended] = one.learns(event("activity.logged", "2029-09-02", kind="call"), "2029-09-02")
+    assert (ended.id, ended.change, ended.start) == (raised.id, "ended", instant(at("2026-02-09")))
+
+
+def test_the_first_contract_is_kept_so_a_later_one_is_no_new_customer() -> None:
+    one = customer("R5")
+    first = event("contract.signed", "2026-01-01", contract_id="K1", signed_at="2026-01-01T00:00:00+08:00")
+    one.learns(first, "2026-01-01")
+    one.learns(event("activity.logged", "2026-01-02", kind="needs_confirmation"), "2026-01-02")
+    one.learns(nothing("2029-09-01"), "2029-09-01")
+    assert known(one, first) == [True]
+    one.learns(
+        event("contract.signed", "2029-09-02", contract_id="K2", signed_at="2029-09-02T00:00:00+08:00"), "2029-09-02"
+    )
+    assert one.wakes("2029-09-20") == []
+
+
+def test_a_correction_keeps_what_it_corrects_from_coming_back() -> None:
+    one = customer("R3")
+    old = event("competitor.activity", "2026-01-01", id="old", competitor_id="X", kind="trade_show")
+    one.learns(old, "2026-01-01")
+    back: dict[str, Any] = {"competitor_id": "X", "kind": "trade_show", "supersedes": "old", "retracted": True}
+    taken = event("competitor.activity", "2029-01-01", id="back", **back)
+    one.learns(taken, "2029-01-01")
+    one.learns(nothing("2029-09-01"), "2029-09-01")
+    assert known(one, old, taken) == [True, True]
+    assert one.state.items("competitor.activity") == []
