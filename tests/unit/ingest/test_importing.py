@@ -60,11 +60,11 @@ def test_every_row_becomes_its_events(tmp_path: Path) -> None:
     sink = Collecting()
     summary, kept = run(tmp_path, export(PAID, DISPUTED, OPEN), sink)
     assert sink.ids == [
-        "invoice-9000000001",
         "payment-9000000001",
-        "invoice-9000000002",
+        "invoice-9000000001",
         "dispute-9000000002",
         "payment-9000000002",
+        "invoice-9000000002",
         "invoice-9000000003",
     ]
     assert (summary.rows, summary.events, summary.rejected_rows, kept) == (3, 6, 0, [])
@@ -95,7 +95,7 @@ def test_what_ingest_refuses_is_kept_too(tmp_path: Path) -> None:
     refuses = {"invoice-9000000002": "id_reused: another", "payment-9000000002": "late"}
     summary, kept = run(tmp_path, export(PAID, DISPUTED, OPEN), Collecting(refuses))
     assert summary.rejected_rows == 1
-    assert kept[1][:3] == ["3", "", "id_reused: another; late"]
+    assert kept[1][:3] == ["3", "", "late; id_reused: another"]
     assert "9000000002" in kept[1]
 
 
