@@ -23,9 +23,9 @@ Document = dict[str, Any]
 
 SOURCES = ("erp", "crm")
 CUSTOMERS = ("c1", "c2")
-CURRENCIES = ("CNY", "CNY", "CNY", "EUR")
+ROUND_AMOUNTS = ("10.00", "20.00")
 AMOUNTS = ("10.00", "20.00", "30.00", "50.00", "0.01", "10.01", "0.005")
-IMPORTANT_WORDS = (True, True, False, "true")
+IMPORTANT_WORDS = (True, True, False, "true", None)
 PAID_AMOUNTS = (*AMOUNTS, "100.00", "100.00")
 LARGE_AMOUNTS = ("250000.00", "499999.99", "500000.00", "0.01")
 FIRST_DAYS = (date(2023, 11, 1), date(2024, 1, 1), date(2024, 10, 1), date(2025, 2, 1))
@@ -65,6 +65,9 @@ class Scene:
     draw: st.DrawFn
     zone: ZoneInfo
     first_day: date
+    favourites: tuple[date, ...]
+    narrow: bool
+    """Two invoices, one currency and round amounts only: every event touches what the others touch."""
 
     def pick(self, *choices: Any) -> Any:
         return self.draw(st.sampled_from(choices))
@@ -73,8 +76,19 @@ class Scene:
         """True in all but one of `out_of` cases; shrinks to True."""
         return self.draw(st.integers(0, out_of - 1)) < out_of - 1
 
+    def invoice_id(self) -> str:
+        return str(self.pick(*("AB" if self.narrow else "ABCDE")))
+
+    def currency(self) -> str:
+        return "CNY" if self.narrow or self.often(4) else "EUR"
+
+    def amount(self) -> str:
+        return str(self.pick(*(ROUND_AMOUNTS if self.narrow else AMOUNTS)))
+
     def day(self) -> date:
-        """Any day of the span; every other one is the first, middle or last of a month."""
+        """Any day of the span; most are one of the scene's favourites, or the first, middle or last of a month."""
+        if self.draw(st.integers(0, 9)) < 6:
+            return self.draw(st.sampled_from(self.favourites))
         day = self.first_day + timedelta(days=self.draw(st.integers(0, SPAN_DAYS)))
         turn = self.draw(st.integers(0, 5))
         if turn == 0:
@@ -89,24 +103,25 @@ class Scene:
 
     def instant(self, day: date | None = None) -> str:
         """An instant on the day, by the company's clock; some are written with another offset."""
-        local = datetime.combine(day or self.day(), self.pick(*CLOCK_TIMES), tzinfo=self.zone)
+        at = time(9) if self.often(2) else self.pick(*CLOCK_TIMES)
+        local = datetime.combine(day or self.day(), at, tzinfo=self.zone)
         return (local if self.often(3) else local.astimezone(UTC)).isoformat()
 
     def maybe_instant(self, day: date) -> str | None:
-        return None if self.often(3) else self.instant(self.near(day))
+        return None if self.often(3) else self.instant(self.near(day) if self.often(2) else self.day())
 
 
 def invoice_issued(scene: Scene) -> Document:
     issued = scene.day()
     due = scene.near(issued)
     data: Document = {
-        "invoice_id": scene.pick("A", "B", "C", "D"),
-        "currency": scene.pick(*CURRENCIES),
+        "invoice_id": scene.invoice_id(),
+        "currency": scene.currency(),
         "issue_date": issued.isoformat(),
     }
-    if scene.often(4):
-        return _event(scene, issued, "invoice.issued", data | {"amount": _small(scene), "due_date": due.isoformat()})
-    dues = [due, scene.near(due), due + timedelta(days=31)][: scene.pick(1, 2, 3)]
+    if scene.often(3 if scene.narrow else 4):
+        return _event(scene, issued, "invoice.issued", data | {"amount": scene.amount(), "due_date": due.isoformat()})
+    dues = [due, scene.day(), due + timedelta(days=31)][: scene.pick(1, 2, 3)]
     parts = [{"due_date": day.isoformat(), "amount": scene.pick("10.00", "20.00")} for day in dues]
     total = sum(int(part["amount"][:2]) for part in parts)
     return _event(scene, issued, "invoice.issued", data | {"amount": f"{total}.00", "instalments": parts})
@@ -114,12 +129,12 @@ def invoice_issued(scene: Scene) -> Document:
 
 def invoices_monthly(scene: Scene) -> list[Document]:
     """Invoices of several months running, some paid around the day they were due: what R1 is about."""
-    first, currency = scene.day(), scene.pick(*CURRENCIES)
+    first, currency = scene.day(), scene.currency()
     documents = []
     for number in range(scene.pick(2, 3, 4)):
         due = first + timedelta(days=30 * number)
         issued = due - timedelta(days=20)
-        data: Document = {"invoice_id": "ABCD"[number], "amount": _small(scene), "currency": currency}
+        data: Document = {"invoice_id": "ABCD"[number], "amount": scene.amount(), "currency": currency}
         data |= {"issue_date": issued.isoformat(), "due_date": due.isoformat()}
         documents.append(_event(scene, issued, "invoice.issued", data))
         if not scene.often(2):
@@ -132,6 +147,8 @@ def _settlement(scene: Scene, payment_id: str, invoice: Document) -> Document:
     value_date = scene.near(date.fromisoformat(invoice["due_date"]))
     data = {"payment_id": payment_id, "amount": invoice["amount"], "currency": invoice["currency"]}
     data["value_date"] = value_date.isoformat()
+    if not scene.often(4):
+        data["currency"] = "EUR" if data["currency"] == "CNY" else "CNY"
     if scene.often(3):
         data["allocations"] = [{"invoice_id": invoice["invoice_id"], "amount": invoice["amount"]}]
     return _event(scene, value_date, "payment.received", data)
@@ -143,15 +160,27 @@ def payment_received(scene: Scene, amounts: tuple[str, ...] = PAID_AMOUNTS) -> D
     data: Document = {
         "payment_id": scene.pick("P", "Q", "R", "S"),
         "amount": amount,
-        "currency": scene.pick(*CURRENCIES),
+        "currency": scene.currency(),
         "value_date": value_date.isoformat(),
     }
     booked = scene.pick(0, 1, 2)
     if booked == 1:
-        data["allocations"] = [{"invoice_id": scene.pick(*"ABCDE"), "amount": amount}]
+        data["allocations"] = [{"invoice_id": scene.invoice_id(), "amount": amount}]
     elif booked == 2 and amount in ("20.00", "30.00", "50.00", "100.00"):
-        data["allocations"] = [{"invoice_id": scene.pick(*"ABCDE"), "amount": "10.00"} for _ in range(scene.pick(1, 2))]
+        data["allocations"] = [{"invoice_id": scene.invoice_id(), "amount": "10.00"} for _ in range(scene.pick(1, 2))]
     return _event(scene, value_date, "payment.received", data)
+
+
+def receipts_monthly(scene: Scene) -> list[Document]:
+    """Large money in several months running, some of it foreign: what makes a customer important, or perhaps."""
+    first = scene.day()
+    documents = []
+    for number in range(scene.pick(2, 3, 4)):
+        day = first + timedelta(days=30 * number)
+        data: Document = {"payment_id": "PQRS"[number], "value_date": day.isoformat()}
+        data |= {"amount": scene.pick(*LARGE_AMOUNTS), "currency": scene.pick("CNY", "CNY", "EUR")}
+        documents.append(_event(scene, day, "payment.received", data))
+    return documents
 
 
 def payment_reversed(scene: Scene) -> Document:
@@ -160,20 +189,20 @@ def payment_reversed(scene: Scene) -> Document:
 
 def invoice_credited(scene: Scene) -> Document:
     day = scene.day()
-    data = {"invoice_id": scene.pick(*"ABCD"), "credit_id": scene.pick("K", "L"), "amount": _small(scene)}
-    data |= {"currency": scene.pick(*CURRENCIES), "credit_date": day.isoformat()}
+    data = {"invoice_id": scene.invoice_id(), "credit_id": scene.pick("K", "L"), "amount": scene.amount()}
+    data |= {"currency": scene.currency(), "credit_date": day.isoformat()}
     return _event(scene, day, "invoice.credited", data)
 
 
 def invoice_disputed(scene: Scene) -> Document:
     day = scene.day()
-    data = {"invoice_id": scene.pick(*"ABCD"), "disputed_at": scene.maybe_instant(day)}
+    data = {"invoice_id": scene.invoice_id(), "disputed_at": scene.maybe_instant(day)}
     return _event(scene, day, "invoice.disputed", data)
 
 
 def dispute_settled(scene: Scene) -> Document:
     day = scene.day()
-    data = {"invoice_id": scene.pick(*"ABCD"), "outcome": scene.pick("rejected", "upheld")}
+    data = {"invoice_id": scene.invoice_id(), "outcome": scene.pick("rejected", "upheld")}
     return _event(scene, day, "dispute.settled", data | {"settled_at": scene.maybe_instant(day)})
 
 
@@ -231,11 +260,6 @@ def large_payment(scene: Scene) -> Document:
     return payment_received(scene, LARGE_AMOUNTS)
 
 
-def _small(scene: Scene) -> str:
-    amount: str = scene.pick(*AMOUNTS)
-    return amount
-
-
 def _event(scene: Scene, day: date, kind: str, data: Document) -> Document:
     """The document without its name; mostly sent on the day itself, sometimes before or long after."""
     return {
@@ -250,7 +274,12 @@ DISPUTES = (invoice_issued, invoice_credited, invoice_disputed, dispute_settled,
 PEOPLE = (contact_changed, competitor_activity, competitor_activity, contract_signed, activity_logged)
 CARE = (activity_logged, profile_updated, profile_updated, owner_changed, large_payment, large_payment)
 Theme = tuple[Callable[[Scene], Document], ...]
-THEMES: tuple[Theme, ...] = (MONEY, MONEY + DISPUTES, DISPUTES, PEOPLE, CARE, MONEY + PEOPLE + CARE)
+QUARRELS = (invoice_disputed, dispute_settled)
+PAYING = (payment_received, invoice_issued)
+THEMES: tuple[Theme, ...] = (MONEY, MONEY + DISPUTES, QUARRELS, PAYING, PEOPLE, CARE, MONEY + PEOPLE + CARE)
+BEGINNINGS = {MONEY: invoices_monthly, MONEY + DISPUTES: invoices_monthly, QUARRELS: invoices_monthly}
+BEGINNINGS |= {PAYING: invoices_monthly, CARE: receipts_monthly}
+"""What a theme's histories mostly begin with, so that something is going on."""
 NAMES = ("m", "a", "z", "e9", "e10", "b", "y", "k", "c", "x", "d", "w", "o", "f", "v", "g", "u", "h", "t", "i")
 CORRECTIONS = ("n", "zz", "b2", "aa")
 
@@ -259,9 +288,12 @@ CORRECTIONS = ("n", "zz", "b2", "aa")
 def histories(draw: st.DrawFn) -> History:
     """A whole history, in an order that is that of time or any other, some events more than once."""
     world = draw(st.sampled_from(WORLDS))
-    scene = Scene(draw, world.zone, draw(st.sampled_from(FIRST_DAYS)))
+    first_day = draw(st.sampled_from(FIRST_DAYS))
+    offsets = draw(st.lists(st.integers(0, SPAN_DAYS // 2), min_size=3, max_size=5))
+    favourites = tuple(first_day + timedelta(days=offset) for offset in offsets)
+    scene = Scene(draw, world.zone, first_day, favourites, narrow=draw(st.booleans()))
     theme = scene.pick(*THEMES)
-    documents = invoices_monthly(scene) if invoice_issued in theme and scene.often(4) else []
+    documents = BEGINNINGS[theme](scene) if theme in BEGINNINGS and scene.often(4) else []
     documents += [scene.pick(*theme)(scene) for _ in range(draw(st.integers(1, 10)))]
     named = [_named(scene, document, name) for document, name in zip(documents, NAMES, strict=False)]
     for number in range(scene.pick(0, 0, 1, 2, 4)):
@@ -283,7 +315,7 @@ def _named(scene: Scene, document: Document, name: str) -> Document:
 
 def _correction(scene: Scene, named: list[Document], name: str, theme: Theme) -> Document:
     """Corrects one of them (perhaps a correction itself), takes it back, or corrects one that is never seen."""
-    corrected = scene.pick(*named)
+    corrected = scene.pick(*named) if scene.often(2) else scene.pick(*named[-3:])
     how = scene.pick("changed", "changed", "replaced", "taken back")
     if how == "changed" and "data" in corrected:
         words = {"type": corrected["type"], "time": scene.instant(), "data": _changed(scene, corrected["data"])}
@@ -291,7 +323,7 @@ def _correction(scene: Scene, named: list[Document], name: str, theme: Theme) ->
         words = {"type": corrected["type"], "time": scene.instant(), "retracted": True}
     else:
         words = scene.pick(*theme)(scene)
-    if not scene.often(4):
+    if not scene.often(3):
         words["time"] = corrected["time"]  # so that corrections compete at one instant
     envelope = {attribute: corrected[attribute] for attribute in ("specversion", "source", "subject")}
     supersedes = corrected["id"] if scene.often(8) else "never-seen"

@@ -42,8 +42,8 @@ WORLDS = (
     World(
         "Berlin with five days of grace",
         ZoneInfo("Europe/Berlin"),
-        {"R1": {"grace_days": "5"}, "R1b": {"grace_days": "5"}},
-        Knobs(r1=Lateness(grace_days=5), r1b=Lateness(grace_days=5)),
+        {"R1": {"grace_days": "5", "months": "1"}, "R1b": {"grace_days": "5", "months": "1"}},
+        Knobs(r1=Lateness(months=1, grace_days=5), r1b=Lateness(months=1, grace_days=5)),
     ),
     World(
         "New York with disputed invoices counted",
