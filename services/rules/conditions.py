@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Literal
 
 from services.rules.calendar import BEGINNING, Micros
-from services.rules.facts import Point, Span, Unknown, Value
+from services.rules.facts import Point, Span, Unknown, Value, value_at
 
 Op = Literal["<", "<=", "==", "!=", ">=", ">"]
 Side = Literal[-1, 0, 1]
@@ -107,8 +107,14 @@ def side_course(leaf: Leaf, points: Sequence[Point]) -> list[tuple[Micros, Side 
     return course
 
 
-def truth_course(node: Node, courses: Mapping[str, Sequence[tuple[Micros, Side | None]]], judge: Judge) -> list[Point]:
-    """When the tree holds: points of True, False, or None where what is unknown would decide."""
+def assumed(leaf: Leaf, course: Sequence[tuple[Micros, Side | None]], holds: bool) -> list[tuple[Micros, Side]]:
+    """The course as it would be if what is not known held, or did not."""
+    side_if = TRUE_SIDE[leaf.op] if holds else FALSE_SIDE[leaf.op]
+    return [(at, side_if if known is None else known) for at, known in course]
+
+
+def truth_course(node: Node, courses: Mapping[str, Sequence[tuple[Micros, Side]]], judge: Judge) -> list[Point]:
+    """When the tree holds, given the courses of its leaves: points of True and False."""
     leaves = list(leaves_of(node))
     changes = sorted({at for leaf in leaves for at, _ in courses[leaf.name]} | {BEGINNING})
     cursors = {leaf.name: -1 for leaf in leaves}
@@ -119,22 +125,21 @@ def truth_course(node: Node, courses: Mapping[str, Sequence[tuple[Micros, Side |
             while cursor + 1 < len(course) and course[cursor + 1][0] <= at:
                 cursor += 1
             cursors[leaf.name] = cursor
-        sides = {name: courses[name][cursor][1] for name, cursor in cursors.items()}
-        verdict = _verdict(leaves, sides, judge)
+        verdict = judge({name: courses[name][cursor][1] for name, cursor in cursors.items()})
         if not points or points[-1].value is not verdict:
             points.append(Point(at, verdict))
     return points
 
 
-def _verdict(leaves: list[Leaf], sides: Mapping[str, Side | None], judge: Judge) -> bool | None:
-    known = {name: at for name, at in sides.items() if at is not None}
-    if len(known) == len(sides):
-        return judge(known)
-    ops = {leaf.name: leaf.op for leaf in leaves}
-    unknown = [name for name in sides if name not in known]
-    if_false = judge({**known, **{name: FALSE_SIDE[ops[name]] for name in unknown}})
-    if_true = judge({**known, **{name: TRUE_SIDE[ops[name]] for name in unknown}})
-    return if_false if if_false == if_true else None
+def agreed(one: Sequence[Point], other: Sequence[Point]) -> list[Point]:
+    """What two suppositions agree on: points of True, False, or None where they differ."""
+    points: list[Point] = []
+    for at in sorted({point.at for point in (*one, *other)}):
+        first, second = value_at(one, at), value_at(other, at)
+        verdict = first if first is second else None
+        if not points or points[-1].value is not verdict:
+            points.append(Point(at, verdict))
+    return points
 
 
 def stretches(points: Sequence[Point]) -> list[tuple[Micros, Micros | None]]:

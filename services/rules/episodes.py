@@ -15,6 +15,8 @@ from services.rules.conditions import (
     Leaf,
     Node,
     Side,
+    agreed,
+    assumed,
     leaves_of,
     side,
     side_course,
@@ -57,15 +59,20 @@ class Finding(NamedTuple):
 
 
 @dataclass
-class Inquiry:
-    """One rule asked about one subject of a customer; each fact's course is computed once."""
+class World:
+    """One rule asked about one subject, on the supposition that what is not known holds, or does not.
+
+    Each fact's course is computed once. `supposed` tells whether the supposition was ever needed.
+    """
 
     judged: Judged
     state: CustomerState
     subject: str
     until: Micros
+    unknown_holds: bool
 
     def __post_init__(self) -> None:
+        self.supposed = False
         self._courses: dict[str, list[Point]] = {}
 
     @cached_property
@@ -79,12 +86,32 @@ class Inquiry:
         return self._courses[fact]
 
     def truth(self, tree: Node) -> list[Point]:
-        """When the tree holds."""
-        courses = {leaf.name: side_course(leaf, self.course(leaf.fact)) for leaf in leaves_of(tree)}
+        """When the tree holds in this world: points of True and False."""
+        courses = {}
+        for leaf in leaves_of(tree):
+            course = side_course(leaf, self.course(leaf.fact))
+            self.supposed = self.supposed or any(known is None for _, known in course)
+            courses[leaf.name] = assumed(leaf, course, self.unknown_holds)
         return truth_course(tree, courses, self.judged.judge(tree))
 
     def _holds(self, condition: str) -> Sequence[Point]:
         return self.truth(self.judged.rule.conditions[condition])
+
+
+class Inquiry:
+    """One rule asked about one subject: in the world where what is unknown does not hold, and where that matters also
+    in the one where it does."""
+
+    def __init__(self, judged: Judged, state: CustomerState, subject: str, until: Micros) -> None:
+        self.judged = judged
+        self.subject = subject
+        self.plain = World(judged, state, subject, until, unknown_holds=False)
+        self._hopeful = World(judged, state, subject, until, unknown_holds=True)
+
+    def truth(self, tree: Node) -> list[Point]:
+        """When the tree holds: True, False, or None where what is unknown would decide."""
+        plain = self.plain.truth(tree)
+        return agreed(plain, self._hopeful.truth(tree)) if self.plain.supposed else plain
 
 
 def find(judged: Judged, state: CustomerState, now: Micros, until: Micros) -> Finding:
@@ -107,7 +134,7 @@ def subjects(rule: Rule, state: CustomerState) -> list[str]:
 def _stretches(inquiry: Inquiry, now: Micros) -> Finding:
     rule = inquiry.judged.rule
     raised = [(level, stretches(inquiry.truth(tree))) for level, tree in rule.escalations]
-    run = inquiry.course(rule.definition.run) if rule.definition.run else []
+    run = inquiry.plain.course(rule.definition.run) if rule.definition.run else []
     episodes, changes = [], [NEVER]
     for start, end in stretches(inquiry.truth(rule.when)):
         if start == BEGINNING:
@@ -172,7 +199,7 @@ def evidence(judged: Judged, state: CustomerState, episode: Episode, now: Micros
     stop = now if episode.end is None else min(now, episode.end - 1)
     keys: dict[Key, None] = {}
     for fact in dict.fromkeys(leaf.fact for leaf in leaves_of(rule.when)):
-        keys.update(dict.fromkeys(rule.facts[fact].evidence(inquiry.question, episode.start, stop)))
+        keys.update(dict.fromkeys(rule.facts[fact].evidence(inquiry.plain.question, episode.start, stop)))
     return list(keys)
 
 
@@ -198,4 +225,4 @@ def leaf_values(
         item = point_items(judged, state, episode)[-1]
         return [(leaf, read(item, leaf.fact)) for leaf in leaves_of(rule.when)]
     inquiry = Inquiry(judged, state, episode.subject, until)
-    return [(leaf, value_at(inquiry.course(leaf.fact), at)) for leaf in leaves_of(rule.when)]
+    return [(leaf, value_at(inquiry.plain.course(leaf.fact), at)) for leaf in leaves_of(rule.when)]

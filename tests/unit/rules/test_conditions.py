@@ -13,6 +13,9 @@ from services.rules.conditions import (
     Side,
     Threshold,
     Tree,
+    agreed,
+    assumed,
+    leaves_of,
     plain_judge,
     side,
     side_course,
@@ -65,25 +68,29 @@ def test_an_anchor_that_lies_far_back_is_past_its_limit_at_once() -> None:
     assert side_course(leaf, [Point(BEGINNING, None), Point(100, 20)]) == [(BEGINNING, -1), (100, 1)]
 
 
-def truth(points: list[Point], leaf: Leaf) -> list[Point]:
-    return truth_course(leaf, {leaf.name: side_course(leaf, points)}, plain_judge(leaf))
+def truth(tree: Tree | Leaf, facts: dict[str, list[Point]]) -> list[Point]:
+    """The tree's course where what is unknown is supposed to hold and not to hold."""
+    courses = {leaf.name: (leaf, side_course(leaf, facts[leaf.fact])) for leaf in leaves_of(tree)}
+    worlds = [
+        truth_course(tree, {name: assumed(*pair, holds) for name, pair in courses.items()}, plain_judge(tree))
+        for holds in (False, True)
+    ]
+    return agreed(*worlds)
 
 
 def test_where_it_is_not_known_nothing_starts_or_ends() -> None:
     leaf = Leaf("L", "count", ">=", 2)
     rising = [Point(BEGINNING, 0), Point(10, UNKNOWN), Point(20, 3), Point(30, UNKNOWN), Point(40, 0)]
-    assert stretches(truth(rising, leaf)) == [(20, 40)]
+    assert stretches(truth(leaf, {"count": rising})) == [(20, 40)]
     undecided = [Point(BEGINNING, 0), Point(10, UNKNOWN), Point(20, 1)]
-    assert stretches(truth(undecided, leaf)) == []
+    assert stretches(truth(leaf, {"count": undecided})) == []
 
 
 def test_what_is_unknown_but_cannot_decide_does_no_harm() -> None:
     sure, unsure = Leaf("A", "a", ">=", 1), Leaf("B", "b", ">=", 1)
-    courses = {
-        "A": side_course(sure, [Point(BEGINNING, 0), Point(10, 1), Point(20, 0)]),
-        "B": side_course(unsure, [Point(BEGINNING, UNKNOWN)]),
+    facts: dict[str, list[Point]] = {
+        "a": [Point(BEGINNING, 0), Point(10, 1), Point(20, 0)],
+        "b": [Point(BEGINNING, UNKNOWN)],
     }
-    either = Tree("any", (sure, unsure))
-    both = Tree("all", (sure, unsure))
-    assert [point.value for point in truth_course(either, courses, plain_judge(either))] == [None, True, None]
-    assert [point.value for point in truth_course(both, courses, plain_judge(both))] == [False, None, False]
+    assert [point.value for point in truth(Tree("any", (sure, unsure)), facts)] == [None, True, None]
+    assert [point.value for point in truth(Tree("all", (sure, unsure)), facts)] == [False, None, False]
