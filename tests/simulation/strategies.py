@@ -187,6 +187,44 @@ def payment_reversed(scene: Scene) -> Document:
     return _event(scene, scene.day(), "payment.reversed", {"payment_id": scene.pick("P", "Q", "R", "S")})
 
 
+def accounts(scene: Scene) -> list[Document]:
+    """Two invoices of even parts and a little money, booked or not: which part does it cover?"""
+    documents = []
+    for invoice_id in "AB":
+        issued = scene.day()
+        dues = [issued + timedelta(days=scene.pick(5, 20, 45, 70)) for _ in range(scene.pick(1, 2))]
+        parts = [{"due_date": due.isoformat(), "amount": "10.00"} for due in dues]
+        data: Document = {"invoice_id": invoice_id, "amount": f"{10 * len(dues)}.00", "currency": "CNY"}
+        data |= {"issue_date": issued.isoformat(), "instalments": parts}
+        documents.append(_event(scene, issued, "invoice.issued", data))
+    for payment_id in "PQ":
+        value_date = scene.near(scene.day())
+        data = {"payment_id": payment_id, "amount": "10.00", "currency": "CNY", "value_date": value_date.isoformat()}
+        if not scene.often(2):
+            data["allocations"] = [{"invoice_id": scene.pick("A", "B"), "amount": "10.00"}]
+        documents.append(_event(scene, value_date, "payment.received", data))
+    return documents
+
+
+def quarrel(scene: Scene) -> list[Document]:
+    """An invoice that is contested and settled more than once, much of it at one instant."""
+    documents = invoices_monthly(scene)
+    when = [scene.instant(day) for day in scene.favourites[:2]]
+    for _ in range(scene.pick(2, 3, 4)):
+        word = scene.pick(*QUARRELS)(scene)
+        word["data"].update({"invoice_id": "A", scene.pick("disputed_at", "settled_at"): scene.pick(*when)})
+        documents.append({**word, "time": scene.pick(*when)})
+    return documents
+
+
+def fairs(scene: Scene) -> list[Document]:
+    """Days at trade fairs that are about as far apart as the rule's window, or hours."""
+    first = scene.day()
+    days = [first, *(first + timedelta(days=scene.pick(0, 0, 1, 29, 30, 89, 90)) for _ in range(scene.pick(1, 2)))]
+    data = {"competitor_id": "x", "kind": "trade_show"}
+    return [_event(scene, day, "competitor.activity", {**data, "occurred_at": scene.instant(day)}) for day in days]
+
+
 def invoice_credited(scene: Scene) -> Document:
     day = scene.day()
     data = {"invoice_id": scene.invoice_id(), "credit_id": scene.pick("K", "L"), "amount": scene.amount()}
@@ -277,8 +315,8 @@ Theme = tuple[Callable[[Scene], Document], ...]
 QUARRELS = (invoice_disputed, dispute_settled)
 PAYING = (payment_received, invoice_issued)
 THEMES: tuple[Theme, ...] = (MONEY, MONEY + DISPUTES, QUARRELS, PAYING, PEOPLE, CARE, MONEY + PEOPLE + CARE)
-BEGINNINGS = {MONEY: invoices_monthly, MONEY + DISPUTES: invoices_monthly, QUARRELS: invoices_monthly}
-BEGINNINGS |= {PAYING: invoices_monthly, CARE: receipts_monthly}
+BEGINNINGS = {MONEY: invoices_monthly, MONEY + DISPUTES: invoices_monthly, QUARRELS: quarrel}
+BEGINNINGS |= {PAYING: accounts, CARE: receipts_monthly, PEOPLE: fairs}
 """What a theme's histories mostly begin with, so that something is going on."""
 NAMES = ("m", "a", "z", "e9", "e10", "b", "y", "k", "c", "x", "d", "w", "o", "f", "v", "g", "u", "h", "t", "i")
 CORRECTIONS = ("n", "zz", "b2", "aa")
@@ -294,7 +332,7 @@ def histories(draw: st.DrawFn) -> History:
     scene = Scene(draw, world.zone, first_day, favourites, narrow=draw(st.booleans()))
     theme = scene.pick(*THEMES)
     documents = BEGINNINGS[theme](scene) if theme in BEGINNINGS and scene.often(4) else []
-    documents += [scene.pick(*theme)(scene) for _ in range(draw(st.integers(1, 10)))]
+    documents += [scene.pick(*theme)(scene) for _ in range(draw(st.integers(0 if documents else 1, 10)))]
     named = [_named(scene, document, name) for document, name in zip(documents, NAMES, strict=False)]
     for number in range(scene.pick(0, 0, 1, 2, 4)):
         named.append(_correction(scene, named, CORRECTIONS[number], theme))
