@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from services.rules.calendar import Day, Month, month_of_day
+from services.rules.calendar import Day, Micros, Month, month_of_day
 from services.rules.entries import Entry, Key
 from services.rules.state import CustomerState
 
@@ -134,11 +134,11 @@ def _invoices(state: CustomerState) -> dict[str, list[Instalment]]:
 
 def _disputed(state: CustomerState) -> set[str]:
     """Invoices whose newest word is a dispute, open or upheld; a rejected one counts as if never contested."""
-    words: dict[str, tuple[tuple[int, int, Key], bool]] = {}
+    words: dict[str, tuple[tuple[Micros, int, Micros, Key], bool]] = {}
     for rank, kind in enumerate(("invoice.disputed", "dispute.settled")):
         for item in state.items(kind):
             data = item.data or {}
-            word = ((item.at, rank, item.key), data.get("outcome") != "rejected")
+            word = ((item.at, rank, item.time, item.key), data.get("outcome") != "rejected")
             invoice_id = data["invoice_id"]
             words[invoice_id] = max(words.get(invoice_id, word), word)
     return {invoice_id for invoice_id, (_, contested) in words.items() if contested}
