@@ -102,16 +102,16 @@ def _demands(held: Held, joined: tuple[str, ...]) -> list[Refusal]:
         found.append(
             _refusal(
                 "review_not_opened",
-                f"“{held.name.zh}”尚无上级打开评审",
-                f'no superior has opened the review of "{held.name.en}"',
+                f"“{held.name.zh}”尚无上级开始审核。",
+                f"No superior has opened the review of “{held.name.en}” yet.",
             )
         )
     elif clock.decided_by is None:
         found.append(
             _refusal(
                 "review_not_decided",
-                f"“{held.name.zh}”的评审尚无结论",
-                f'the review of "{held.name.en}" is not decided',
+                f"“{held.name.zh}”的审核尚无结论。",
+                f"The review of “{held.name.en}” is not decided yet.",
             )
         )
     there = sum(department in clock.departments for department in joined)
@@ -124,8 +124,8 @@ def _no_quorum(held: Held, clock: ReviewClock, there: int) -> Refusal:
     names = ", ".join(clock.departments)
     return _refusal(
         "quorum",
-        f"“{held.name.zh}”要求 {names} 中至少 {clock.quorum} 个部门介入,目前 {there} 个",
-        f'"{held.name.en}" demands at least {clock.quorum} of the departments {names}; {there} joined so far',
+        f"“{held.name.zh}”要求 {names} 中至少 {clock.quorum} 个部门介入，目前 {there} 个。",
+        f"“{held.name.en}” demands at least {clock.quorum} of the departments {names}; {there} joined so far.",
     )
 
 
@@ -177,8 +177,8 @@ def _join(case: Case, action: Join, now: datetime, directory: Directory) -> Outc
     if action.department not in known:
         listed = ", ".join(known)
         zh, en = (
-            f"没有“{action.department}”部门;可选:{listed}",
-            f'there is no department "{action.department}": {listed}',
+            f"没有“{action.department}”部门，可选：{listed}。",
+            f"There is no department “{action.department}”; there are {listed}.",
         )
         return _refused(_refusal("unknown_department", zh, en))
     if action.department in case.departments_joined:
@@ -196,7 +196,7 @@ def departments(case: Case, directory: Directory) -> tuple[str, ...]:
 
 def _comment(case: Case, action: Comment, now: datetime) -> Outcome:
     if not action.text.strip():
-        return _refused(_refusal("empty_comment", "评论不能为空", "a comment needs a text"))
+        return _refused(_refusal("empty_comment", "留言不能为空。", "A comment needs a text."))
     return _done(case, Entry("case.commented", now, actor=action.actor, note=action.text.strip()))
 
 
@@ -213,19 +213,19 @@ def _undecided(decision: Decision, reason: str) -> list[Refusal]:
     found = []
     if decision not in DECISIONS:
         listed = ", ".join(DECISIONS)
-        found.append(_refusal("decision", f"请选择决定:{listed}", f"a decision is needed, one of {listed}"))
+        found.append(_refusal("decision", f"请选择决定：{listed}。", f"Choose a decision: {listed}."))
     if not reason.strip():
-        found.append(_refusal("reason", "请说明理由", "a reason is needed"))
+        found.append(_refusal("reason", "请说明理由。", "Please give a reason."))
     return found
 
 
 def _not_now(case: Case, action: Action, directory: Directory) -> list[Refusal]:
     found = []
     if action.actor not in directory.people:
-        zh, en = f"通讯录中没有 {action.actor}", f"{action.actor} is not in the directory"
+        zh, en = f"通讯录中没有 {action.actor}。", f"{action.actor} is not in the directory."
         found.append(_refusal("unknown_person", zh, en))
     if case.status == "closed" and not isinstance(action, Comment):
-        found.append(_refusal("closed", "案件已关闭,只能评论", "the case is closed: it takes comments only"))
+        found.append(_refusal("closed", "案件已关闭，只能留言。", "The case is closed; you can still comment."))
     return found
 
 
@@ -233,7 +233,11 @@ def _too_long(action: Action) -> list[Refusal]:
     text = "".join(getattr(action, name, "") for name in ("note", "text", "reason"))
     if len(text) <= MAX_NOTE:
         return []
-    return [_refusal("too_long", f"文字不能超过 {MAX_NOTE} 字", f"a text has at most {MAX_NOTE} characters")]
+    return [
+        _refusal(
+            "too_long", f"文字太长：最多 {MAX_NOTE} 个字符。", f"The text is too long: at most {MAX_NOTE} characters."
+        )
+    ]
 
 
 def _not_a_reviewer(case: Case, actor: str, directory: Directory) -> Refusal | None:
@@ -241,7 +245,7 @@ def _not_a_reviewer(case: Case, actor: str, directory: Directory) -> Refusal | N
     if actor in allowed:
         return None
     names = ", ".join(directory.people[person].name for person in allowed if person in directory.people)
-    return _refusal("not_a_reviewer", f"须由上级评审:{names}", f"the review is for a superior to open: {names}")
+    return _refusal("not_a_reviewer", f"这个案件由上级审核：{names}。", f"The review is for a superior: {names}.")
 
 
 def _refused(*reasons: Refusal) -> Outcome:

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from schemas.cases import Decision
+from schemas.cases import CaseEventType, Decision
 from schemas.warnings import SEVERITIES, Bilingual, Severity
 from services.notifier.views import CaseStatus, Refusal, ReviewState
 
@@ -136,7 +136,7 @@ class Page:
 class Entry:
     """A new line of the timeline; the store numbers it."""
 
-    type: str
+    type: CaseEventType
     at: datetime
     actor: str | None = None
     warning_id: str | None = None
@@ -152,6 +152,7 @@ class Verdict(StrEnum):
 
     REPEATED = "repeated"
     OUT_OF_ORDER = "out_of_order"
+    SETTLING = "settling"
     FILED_HISTORICAL = "filed_historical"
     FILED_SUGGESTION = "filed_suggestion"
     FILED_NEVER_PAGED = "filed_never_paged"

@@ -5,32 +5,42 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from schemas import warnings as wire
 from services.common.clock import Now
-from services.notifier import outbox, store
+from services.notifier import outbox, settling, store
 from services.notifier.actions import Action, on_action
 from services.notifier.case import Case, Outcome, Page, Verdict
 from services.notifier.database import Database
 from services.notifier.people import Directory
-from services.notifier.policy import case_for, on_tick, on_warning
+from services.notifier.policy import as_seen, case_for, must_settle, on_tick, on_warning, repeated, settled_since
 
 log = logging.getLogger(__name__)
 
-_IGNORED = (Verdict.REPEATED, Verdict.OUT_OF_ORDER)
+BATCH = 200
+"""Settled warnings that are decided in one transaction: nobody else waits long for the database."""
 
 
 class Clerk:
-    """Safe to share between threads. `channels` are the names of those configured beside the inbox."""
+    """Safe to share between threads. `channels` are the names of those configured beside the inbox; `settle` is for how
+    long it must be quiet before what was found late is decided, zero that it is decided as it comes."""
 
-    def __init__(self, database: Database, directory: Directory, now: Now, channels: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        directory: Directory,
+        now: Now,
+        channels: Sequence[str] = (),
+        settle: timedelta = timedelta(0),
+    ) -> None:
         self.database = database
         self.directory = directory
         self.now = now
         self._channels = tuple(channels)
+        self._settle = settle
 
     def file(self, warnings: Sequence[wire.Warning]) -> Counter[Verdict]:
         """File the warnings in one transaction; how many met which verdict. A crash before its end files none."""
@@ -52,6 +62,19 @@ class Clerk:
                     self._save(tx, on_tick(case, now, self.directory), now)
             return len(due)
 
+    def settle_down(self) -> Counter[Verdict]:
+        """Decide what has waited for calm, if it has come; how many met which verdict. Called again while that is any:
+        a round is decided in batches, and its pages are sent when all of it is."""
+        now = self.now()
+        with self.database.reading() as tx:
+            if not settling.is_round_open(tx) and self._settled_since(tx, now) is None:
+                return Counter()
+        with self.database.writing() as tx:
+            until = self._settled_since(tx, now)
+            if until is not None and not settling.is_round_open(tx):
+                settling.begin_round(tx, until, now)
+            return Counter(self._decide(tx, one, now, round_at) for round_at, one in settling.take(tx, BATCH))
+
     def act(self, case_id: str, action: Action) -> Outcome | None:
         """What somebody does with a case; None when there is no such case. Outcome.refusals says why not."""
         now = self.now()
@@ -64,33 +87,78 @@ class Clerk:
             return outcome
 
     def _file(self, tx: Connection, warning: wire.Warning, now: datetime) -> Verdict:
-        case = self._case_of(tx, warning)
-        outcome = on_warning(case, warning, now, self.directory, store.known_revision(tx, warning.id))
-        if outcome.verdict in _IGNORED:
-            return outcome.verdict
-        self._save(tx, outcome, now)
-        store.file_warning(tx, warning, outcome.case.id if outcome.case else None, outcome.verdict, now)
-        if outcome.task is not None:
-            store.set_task(tx, warning, outcome.task, now)
-        log.info("warning %s revision %d of %s: %s", warning.id, warning.revision, warning.customer_id, outcome.verdict)
+        # Asked first: it locks, and what is read of the warning afterwards stays true.
+        waits = settling.is_waiting(tx, warning.id)
+        known = store.known_revision(tx, warning.id)
+        nothing_new = repeated(warning, known)
+        if nothing_new is not None:
+            return nothing_new
+        seen = as_seen(warning, now)
+        holding = store.find_holding_case(tx, warning.id)
+        task_is_open = store.task_person(tx, warning.id) is not None
+        if waits or (self._settle and must_settle(seen, holding, now, task_is_open=task_is_open)):
+            settling.wait(tx, seen, now)
+            store.file_warning(tx, warning, holding.id if holding else None, Verdict.SETTLING, now)
+            verdict = Verdict.SETTLING
+        else:
+            outcome = self._follow(tx, seen, holding, known, now)
+            store.file_warning(tx, warning, outcome.case.id if outcome.case else None, outcome.verdict, now)
+            verdict = outcome.verdict
+        _log(warning, verdict)
+        return verdict
+
+    def _decide(self, tx: Connection, waiting: settling.Waiting, now: datetime, round_at: datetime) -> Verdict:
+        """The newest revision, as if it had come now and were the first: nobody has acted on those before."""
+        warning = waiting.warning
+        seen = as_seen(warning, now, worse=waiting.worse)
+        outcome = self._follow(tx, seen, store.find_holding_case(tx, warning.id), 0, now, round_at)
+        settling.decided(tx, warning.id, outcome.case.id if outcome.case else None, outcome.verdict)
+        _log(warning, outcome.verdict)
         return outcome.verdict
 
-    def _case_of(self, tx: Connection, warning: wire.Warning) -> Case | None:
-        if warning.output != "warning":
-            return None
-        holding = store.find_holding_case(tx, warning.id)
-        return case_for(holding, store.find_open_case(tx, warning.customer_id), warning)
+    def _settled_since(self, tx: Connection, now: datetime) -> datetime | None:
+        span = settling.span(tx)
+        return None if span is None else settled_since(*span, now, self._settle)
 
-    def _save(self, tx: Connection, outcome: Outcome, now: datetime) -> None:
+    def _follow(
+        self,
+        tx: Connection,
+        warning: wire.Warning,
+        holding: Case | None,
+        known: int,
+        now: datetime,
+        round_at: datetime | None = None,
+    ) -> Outcome:
+        """Everything that the warning causes, but for its own row."""
+        case = None
+        if warning.output == "warning":
+            case = case_for(holding, store.find_open_case(tx, warning.customer_id), warning)
+        outcome = on_warning(case, warning, now, self.directory, known)
+        if warning.change == "withdrawn":
+            outbox.cancel(tx, warning.id, now)
+        self._save(tx, outcome, now, round_at)
+        if outcome.task is not None:
+            store.set_task(tx, warning, outcome.task, now)
+        return outcome
+
+    def _save(self, tx: Connection, outcome: Outcome, now: datetime, round_at: datetime | None = None) -> None:
         case = outcome.case
         if case is not None:
             store.save_case(tx, case, self.directory)
             store.append(tx, case.id, case.customer_id, outcome.events)
         if outcome.pages:
-            outbox.enqueue(tx, case.id if case else None, self._through_channels(outcome.pages), now)
+            wanted = self._through_channels(tx, outcome.pages)
+            outbox.enqueue(tx, case.id if case else None, wanted, now, round_at=round_at)
 
-    def _through_channels(self, pages: Sequence[Page]) -> Iterator[tuple[Page, str]]:
+    def _through_channels(self, tx: Connection, pages: Sequence[Page]) -> Iterator[tuple[Page, str]]:
         for page in pages:
+            reached = outbox.reached(tx, page.warning_id, page.person) if page.kind == "withdrawn" else None
             person = self.directory.people.get(page.person)
             for channel in outbox.channels_for(person, self._channels):
-                yield page, channel
+                # Whom no page has reached is not told that it is off.
+                if reached is None or channel in reached:
+                    yield page, channel
+
+
+def _log(warning: wire.Warning, verdict: Verdict) -> None:
+    log.info("warning %s revision %d of %s: %s", warning.id, warning.revision, warning.customer_id, verdict)

@@ -11,6 +11,10 @@ from services.notifier.channels.email import SmtpServer, parse_smtp_url
 
 CHANNELS = ("inbox", "email", "webhook")
 
+DEFAULT_SETTLE_S = 60
+MAX_SETTLE_S = 900
+"""As long as anything may wait at all (policy.LONGEST_SETTLING)."""
+
 
 @dataclass(frozen=True)
 class NotifierSettings:
@@ -21,11 +25,13 @@ class NotifierSettings:
     smtp: SmtpServer | None
     webhook_url: str | None
     webhook_secret: str
+    settle_s: int = DEFAULT_SETTLE_S
 
 
 def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> NotifierSettings:
     """BELLWETHER_CHANNELS (comma-separated: inbox, email, webhook), BELLWETHER_SMTP_URL, BELLWETHER_WEBHOOK_URL,
-    BELLWETHER_WEBHOOK_SECRET, BELLWETHER_CONSOLE_URL. Raises BadSetting or BadSmtpUrl, naming the variable."""
+    BELLWETHER_WEBHOOK_SECRET, BELLWETHER_CONSOLE_URL, BELLWETHER_SETTLE_S (for so long it must be quiet before people
+    are paged about what was found late; 0: at once). Raises BadSetting or BadSmtpUrl, naming the variable."""
     listed = [name.strip() for name in env.get("BELLWETHER_CHANNELS", "inbox").split(",") if name.strip()]
     unknown = [name for name in listed if name not in CHANNELS]
     if unknown:
@@ -39,7 +45,16 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
         if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
             raise BadSetting(f"{name} must be an http or https URL")
     channels = tuple(dict.fromkeys(name for name in listed if name != "inbox"))
-    return NotifierSettings(channels, console, smtp, webhook, secret)
+    return NotifierSettings(channels, console, smtp, webhook, secret, _settle_s(env))
+
+
+def _settle_s(env: Mapping[str, str]) -> int:
+    text = env.get("BELLWETHER_SETTLE_S", str(DEFAULT_SETTLE_S))
+    if not text.isascii() or not text.isdigit() or int(text) > MAX_SETTLE_S:
+        raise BadSetting(
+            f'BELLWETHER_SETTLE_S is "{text}": set it to a whole number of seconds from 0 to {MAX_SETTLE_S}'
+        )
+    return int(text)
 
 
 def _needed(env: Mapping[str, str], name: str, channel: str) -> str:

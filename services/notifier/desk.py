@@ -34,7 +34,7 @@ class DeskError(Exception):
     """Base of what the desk says no to. `reasons` are sentences in both languages, with stable codes."""
 
     def __init__(self, *reasons: Refusal) -> None:
-        super().__init__("; ".join(reason.text.en for reason in reasons))
+        super().__init__(" ".join(reason.text.en for reason in reasons))
         self.reasons = reasons
 
 
@@ -112,16 +112,23 @@ class Desk:
         """End the case; Refused lists everything that is missing."""
         self._act(case_id, Close(actor, decision, reason))
 
-    def list_tasks(self, person: str | None = None) -> list[TaskView]:
-        """Open tasks of one person, or of everybody."""
+    def list_tasks(self, person: str | None = None, *, finished: bool = False) -> list[TaskView]:
+        """Tasks of one person, or of everybody: the open ones, newest first; also the `finished` ones."""
         with self._looking() as look:
-            return look.tasks(person)
+            return look.tasks(person, finished=finished)
 
     def finish_task(self, task_id: str, actor: str) -> None:
-        """The task is done. NotFound when it is not open (any more)."""
+        """The task is done. NotFound when it is not open (any more); Refused to all but its person and who is above."""
         with self._database.writing() as tx:
-            if not store.finish_task(tx, task_id, actor, self.now()):
-                raise NotFound(_reason("no_task", "没有这项待办", "there is no such open task"))
+            person = store.task_person(tx, task_id)
+            if person is None:
+                raise NotFound(_reason("no_task", "没有这项未完成的待办。", "There is no such open task."))
+            if actor != person and actor not in self.directory.superiors_of(person):
+                zh = "只有这项待办的负责人或其上级可以完成它。"
+                raise Refused(
+                    _reason("not_your_task", zh, "Only the person whose task it is, or a superior, can finish it.")
+                )
+            store.finish_task(tx, task_id, actor, self.now())
 
     def inbox(self, person: str, limit: int = 100) -> list[InboxView]:
         """The person's local inbox, newest first."""
@@ -132,7 +139,7 @@ class Desk:
         """NotFound when the person has no such message."""
         with self._database.writing() as tx:
             if not Lookup(tx, self.directory, self.now()).mark_read(message_id, person):
-                raise NotFound(_reason("no_message", "没有这条消息", "there is no such message"))
+                raise NotFound(_reason("no_message", "没有这条消息。", "There is no such message."))
 
     def create_user(self, name: str, person: str, password: str) -> Account:
         """A console account that acts as `person`; raises AccountInvalid with every reason."""
@@ -142,7 +149,7 @@ class Desk:
         account, password_hash = Account(name, person), accounts.hash_password(password)
         with self._database.writing() as tx:
             if not accounts.add(tx, account, password_hash, self.now()):
-                raise AccountInvalid(_reason("name_taken", "用户名已被占用", f'the name "{name}" is taken'))
+                raise AccountInvalid(_reason("name_taken", "用户名已被占用。", f'The name "{name}" is taken.'))
         return account
 
     def authenticate(self, name: str, password: str) -> Account:
@@ -150,7 +157,7 @@ class Desk:
         with self._database.reading() as tx:
             account = accounts.verify(tx, name, password)
         if account is None:
-            raise SignInFailed(_reason("sign_in", "用户名或密码不正确", "name and password do not go together"))
+            raise SignInFailed(_reason("sign_in", "用户名或密码不正确。", "Name and password do not go together."))
         return account
 
     def open_session(self, account: Account) -> Session:
@@ -183,16 +190,18 @@ class Desk:
     def _account_problems(self, name: str, person: str, password: str) -> Iterator[Refusal]:
         if not accounts.NAME.fullmatch(name):
             wanted = "a-z 0-9 . _ -"
-            yield _reason("name", f"用户名只能含 {wanted},最多 50 个", f"a name has at most 50 of {wanted}")
+            yield _reason("name", f"用户名最多 50 个字符，只能含 {wanted}。", f"A name has at most 50 of {wanted}.")
         if person not in self.directory.people:
-            yield _reason("person", f"通讯录中没有 {person}", f'"{person}" is not in the directory')
+            yield _reason("person", f"通讯录中没有 {person}。", f'"{person}" is not in the directory.')
         low, high = accounts.MIN_PASSWORD, accounts.MAX_PASSWORD
         if not low <= len(password) <= high:
-            yield _reason("password", f"密码须有 {low} 到 {high} 个字符", f"a password has {low} to {high} characters")
+            yield _reason(
+                "password", f"密码须有 {low} 到 {high} 个字符。", f"A password has {low} to {high} characters."
+            )
 
 
 def _no_case(case_id: str) -> NotFound:
-    return NotFound(_reason("no_case", "没有这个案件", f"there is no case {case_id[:50]}"))
+    return NotFound(_reason("no_case", "没有这个案件。", f"There is no case {case_id[:50]}."))
 
 
 def _reason(code: str, zh: str, en: str) -> Refusal:

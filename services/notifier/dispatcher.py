@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from itertools import groupby
 
 from sqlalchemy import Connection
@@ -24,7 +25,7 @@ DIGEST_FROM = 4
 CHUNK = 200
 """Pages of a digest that are written off in one transaction: nobody else waits long for the database."""
 
-_CRASHED = "the service ended while the page was being sent"
+_CRASHED = "服务在发送过程中中断。 / The service ended while the page was being sent."
 
 
 class Dispatcher:
@@ -72,11 +73,19 @@ class Dispatcher:
         letter = self._letter(bundle)
         # Write first: a crash from here on leaves the pages visibly in doubt, never silently unsent or sent twice.
         with self._database.writing() as tx:
-            key = letter.key if letter else bundle[0].key
-            outbox.mark_sending(tx, [page.id for page in bundle], key, self._now())
+            pending = outbox.still_pending(tx, [page.id for page in bundle])
+            if len(pending) == len(bundle):
+                key = letter.key if letter else bundle[0].key
+                outbox.mark_sending(tx, [page.id for page in bundle], key, self._now())
+        if len(pending) < len(bundle):
+            # Withdrawn since the round began: the letter is written anew without it.
+            left = [page for page in bundle if page.id in pending]
+            return self._deliver(left) if left else True
         try:
             if letter is None:
-                raise Refused(f"{bundle[0].person} is not in the directory any more")
+                raise Refused(
+                    f"通讯录中已没有 {bundle[0].person}。 / {bundle[0].person} is not in the directory any more."
+                )
             accepted = self._channel.send(letter)
         except NotSent as reason:
             return self._not_sent(bundle, reason)
@@ -123,10 +132,17 @@ class Dispatcher:
                 # The attempt that just failed is not yet counted in the row as it was read.
                 attempts = page.attempts + 1
                 if attempts >= MAX_ATTEMPTS:
-                    self._give_up(tx, [page], Refused(f"{reason} (given up after {attempts} attempts)"))
+                    self._give_up(
+                        tx,
+                        [page],
+                        Refused(f"{reason}（已尝试 {attempts} 次，不再重试 / given up after {attempts} attempts）"),
+                    )
                 else:
                     after_s = max(reason.after_s, outbox.backoff_s(attempts))
                     outbox.mark_pending(tx, [page.id], after_s, str(reason), self._now())
+            # Its warning may have been withdrawn while the page was on its way.
+            for warning_id in store.withdrawn_among(tx, {page.warning_id for page in bundle}):
+                outbox.cancel(tx, warning_id, self._now())
         return not reason.everyone
 
     def _give_up(self, tx: Connection, lost: Sequence[Queued], reason: NotSent) -> None:
@@ -134,7 +150,11 @@ class Dispatcher:
         uncertain = isinstance(reason, FateUnknown)
         now = self._now()
         outbox.mark_lost(tx, [page.id for page in lost], "uncertain" if uncertain else "failed", str(reason), now)
+        customers = store.customers_of(tx, {page.case_id for page in lost if page.case_id})
         for page in lost:
+            if uncertain and page.case_id is not None:
+                entry = Entry("case.page_uncertain", now, None, page.warning_id, page.person, channel=page.channel)
+                store.append(tx, page.case_id, customers[page.case_id], [entry])
             if page.about is None:
                 report = self._report(page, uncertain=uncertain)
                 outbox.enqueue(tx, page.case_id, [(report, INBOX)], now, about=page.id)
@@ -147,9 +167,17 @@ class Dispatcher:
 
 
 def bundles(waiting: Sequence[Queued]) -> list[list[Queued]]:
-    """What goes into one message each: all of a person's pages when they are many, otherwise each alone."""
+    """What goes into one message each: all of a person's pages when they are many, otherwise those of one round of
+    settled warnings together and each of the others alone."""
     found: list[list[Queued]] = []
     for _, group in groupby(sorted(waiting, key=lambda page: (page.person, page.id)), key=lambda page: page.person):
         mine = list(group)
-        found += [mine] if len(mine) >= DIGEST_FROM else [[page] for page in mine]
+        found += [mine] if len(mine) >= DIGEST_FROM else _by_round(mine)
     return sorted(found, key=lambda bundle: bundle[0].id)
+
+
+def _by_round(mine: Sequence[Queued]) -> list[list[Queued]]:
+    found: dict[datetime | int, list[Queued]] = {}
+    for page in mine:
+        found.setdefault(page.round_at or page.id, []).append(page)
+    return list(found.values())

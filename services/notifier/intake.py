@@ -25,9 +25,6 @@ BATCH = 200
 SESSION_TIMEOUT_MS = 10_000
 """How long a killed notifier's partitions wait for the next one."""
 
-MAX_ID = 100
-"""Characters of a warning's id, as wide as its column."""
-
 
 class Poison(Exception):
     """A record that is no warning, and never will be."""
@@ -100,8 +97,7 @@ class Intake:
     def _keep(self, batch: Batch) -> None:
         if batch.poison:
             self._keep_poison(batch.poison)
-        for verdict, number in self._clerk.file(batch.warnings).items():
-            self._metrics.filed(verdict, number)
+        self._metrics.count(self._clerk.file(batch.warnings))
 
     def _keep_poison(self, poison: list[tuple[Any, str]]) -> None:
         with self._clerk.database.writing() as tx:
@@ -127,10 +123,7 @@ def _read(value: bytes | None) -> wire.Warning:
     if value is None:
         raise Poison("the record is empty")
     try:
-        warning = wire.decode_warning(value)
+        return wire.decode_warning(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise Poison(f"{'.'.join(map(str, first['loc'])) or 'the record'}: {first['msg']}") from None
-    if len(warning.id) > MAX_ID:
-        raise Poison(f"id: has {len(warning.id)} characters, at most {MAX_ID} are kept")
-    return warning

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, Select, func, or_, select, update
 
 from schemas import warnings as wire
-from services.notifier import outbox, store
+from services.notifier import outbox, settling, store
 from services.notifier.actions import departments, missing_to_close, reviewers
 from services.notifier.case import Case, Held
 from services.notifier.people import Directory
@@ -44,6 +44,7 @@ class Lookup:
             pages=self._count(select(func.count()).select_from(pages)),
             warnings=self._count(select(func.count()).where(warnings.c.current)),
             pages_uncertain=self._count(select(func.count()).where(pages.c.state == "uncertain")),
+            settling=settling.count(self.tx),
         )
 
     def cases(self, wanted: CaseFilter) -> list[CaseLine]:
@@ -77,10 +78,12 @@ class Lookup:
             acknowledged_by=case.acknowledged_by,
         )
 
-    def tasks(self, person: str | None) -> list[TaskView]:
-        """Open tasks, newest first; of one person, or all."""
+    def tasks(self, person: str | None, *, finished: bool) -> list[TaskView]:
+        """Tasks, newest first; of one person, or all; the open ones, or also those that are over."""
         query = select(tasks, warnings.c.body).join(warnings, (warnings.c.id == tasks.c.id) & warnings.c.current)
-        query = query.where(tasks.c.status == "open").order_by(tasks.c.created_at.desc(), tasks.c.id)
+        query = query.order_by(tasks.c.status != "open", tasks.c.created_at.desc(), tasks.c.id)
+        if not finished:
+            query = query.where(tasks.c.status == "open")
         if person is not None:
             query = query.where(tasks.c.person == person)
         return [self._task(row) for row in self.tx.execute(query.limit(MAX_ROWS)).mappings()]
@@ -144,6 +147,7 @@ class Lookup:
             at=page.created_at,
             attempts=page.attempts,
             error=page.error,
+            sent_at=page.sent_at,
         )
 
     def _task(self, row: RowMapping) -> TaskView:

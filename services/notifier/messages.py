@@ -6,8 +6,8 @@ Contact details of anybody are never part of a message.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from html import escape
 from urllib.parse import quote
@@ -47,11 +47,13 @@ class Notice:
 
 @dataclass(frozen=True)
 class Letters:
-    """Writes messages. `console_url` is where the console answers, without a slash at the end; `zone` the company's."""
+    """Writes messages. `console_url` is where the console answers, without a slash at the end; `zone` the company's.
+    `words` are those of the evidence; a value that has none is said as it is."""
 
     directory: Directory
     console_url: str
     zone: tzinfo
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def single(self, notice: Notice, to: Person) -> Message:
         """The message of one page."""
@@ -96,14 +98,15 @@ class Letters:
             "owner": self._name(owner),
             "about_person": self._name(about.person),
             "about_channel": about.channel,
-            "about_error": about.error,
+            # It is a sentence of its own, and stands within one of ours.
+            "about_error": about.error.rstrip(".。 "),
         }
 
     def _rows(self, notice: Notice, language: Language) -> list[tuple[str, list[str]]]:
         warning = notice.warning
         rows = [
             (LABEL["what"][language], [_in(warning.evidence.summary, language)]),
-            (LABEL["why"][language], _why(warning.evidence, language)),
+            (LABEL["why"][language], self._why(warning.evidence, language)),
             (LABEL["since"][language], [self._local(warning.start)]),
             (LABEL["do"][language], [_in(warning.advice, language)]),
         ]
@@ -111,6 +114,23 @@ class Letters:
             rows.append((LABEL["due"][language], [self._local(notice.due)]))
         rows.append((LABEL["clause"][language], [f"{_in(warning.clause, language)} ({warning.clause_source})"]))
         return rows
+
+    def _why(self, evidence: wire.Evidence, language: Language) -> list[str]:
+        lines = []
+        for leaf in evidence.compared:
+            if leaf.held:
+                said = {"label": _in(leaf.label, language), "op": self._word("op", leaf.op, language)}
+                value, threshold = self._values(leaf.value, language), self._values(leaf.threshold, language)
+                lines.append(LABEL["threshold"][language].format(**said, value=value, threshold=threshold))
+        return [*lines, LABEL["events"][language].format(n=evidence.events_total)]
+
+    def _values(self, listed: str, language: Language) -> str:
+        words = [self._word("value", word, language) for word in listed.split(", ")]
+        return LABEL["enumeration"][language].join(words)
+
+    def _word(self, section: str, word: str, language: Language) -> str:
+        known = self.words.get(f"{section}.{word}")
+        return known[language] if known else word
 
     def _deadline(self, notice: Notice, language: Language) -> list[str]:
         return [f"{LABEL['due'][language]}: {self._local(notice.due)}"] if notice.due else []
@@ -140,17 +160,6 @@ class Letters:
     def _name(self, person_id: str) -> str:
         person = self.directory.people.get(person_id)
         return person.name if person else person_id
-
-
-def _why(evidence: wire.Evidence, language: Language) -> list[str]:
-    lines = []
-    for leaf in evidence.compared:
-        if not leaf.held:
-            continue
-        words = LABEL["threshold"]
-        label = _in(leaf.label, language)
-        lines.append(words[language].format(label=label, value=leaf.value, op=leaf.op, threshold=leaf.threshold))
-    return [*lines, LABEL["events"][language].format(n=evidence.events_total)]
 
 
 def _text(paragraphs: Sequence[str], rows: Sequence[tuple[str, list[str]]], link: str, language: Language) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import func, or_, select
 
 from services.common.clock import Now
-from services.notifier import outbox
+from services.notifier import outbox, settling
 from services.notifier.case import Verdict
 from services.notifier.database import Database
 from services.notifier.tables import cases, deadlines, poison, timeline
@@ -34,9 +34,10 @@ class IntakeMetrics:
         )
         self._lag = Gauge(f"{_PREFIX}_consumer_lag", "Records not yet read", ["partition"], registry=registry)
 
-    def filed(self, verdict: Verdict, number: int) -> None:
-        """So many warnings met this verdict."""
-        self._warnings.labels(verdict).inc(number)
+    def count(self, verdicts: Mapping[Verdict, int]) -> None:
+        """So many warnings met each verdict; one that settles counts when it comes and again when it is decided."""
+        for verdict, number in verdicts.items():
+            self._warnings.labels(verdict).inc(number)
 
     def poisoned(self, number: int) -> None:
         """So many records were set aside."""
@@ -70,6 +71,7 @@ class DatabaseCollector(Collector):
             oldest = outbox.oldest_pending(tx)
             overdue = or_(deadlines.c.due_at <= now, deadlines.c.breaches > 0)
             counts = {
+                "settling": settling.count(tx),
                 "open": tx.execute(select(func.count()).where(cases.c.status == "open")).scalar_one(),
                 "overdue": tx.execute(select(func.count()).where(overdue)).scalar_one(),
                 "breaches": tx.execute(select(func.count()).where(timeline.c.type == "review.breached")).scalar_one(),
@@ -77,6 +79,7 @@ class DatabaseCollector(Collector):
             }
         yield pages
         yield GaugeMetricFamily(f"{_PREFIX}_cases_open", "Open cases", counts["open"])
+        yield GaugeMetricFamily(f"{_PREFIX}_settling", "Warnings found late that wait for calm", counts["settling"])
         yield GaugeMetricFamily(f"{_PREFIX}_reviews_overdue", "Reviews nobody opened in time", counts["overdue"])
         yield CounterMetricFamily(f"{_PREFIX}_review_breaches", "Review deadlines missed", counts["breaches"])
         yield GaugeMetricFamily(f"{_PREFIX}_poison_kept", "Records set aside that were no warning", counts["poison"])

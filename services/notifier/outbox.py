@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 
 from services.notifier.case import Page, PageKind, Role
 from services.notifier.people import Person
-from services.notifier.tables import pages
+from services.notifier.tables import pages, settling
 from services.notifier.views import PageState
 
 MAX_ATTEMPTS = 6
@@ -41,7 +41,12 @@ class Queued:
     error: str | None
     about: int | None
     message_key: str | None
+    sent_at: datetime | None = None
+    round_at: datetime | None = None
 
+
+_CALLS: tuple[PageKind, ...] = ("raised", "amended", "breached", "nudge")
+"""Pages that ask somebody to act on a warning that holds."""
 
 _COLUMNS = [pages.c[name] for name in Queued.__dataclass_fields__]
 
@@ -58,11 +63,16 @@ def backoff_s(attempts: int) -> float:
 
 
 def enqueue(
-    tx: Connection, case_id: str | None, wanted: Iterable[tuple[Page, str]], now: datetime, about: int | None = None
+    tx: Connection,
+    case_id: str | None,
+    wanted: Iterable[tuple[Page, str]],
+    now: datetime,
+    about: int | None = None,
+    round_at: datetime | None = None,
 ) -> None:
-    """Write (page, channel) pairs down, to be sent from now on. The same (case, step, person, channel) again changes
-    nothing."""
-    rows = [_row(case_id, page, channel, now, about) for page, channel in wanted]
+    """Write (page, channel) pairs down, to be sent from now on, or when the round is decided to its end. The same
+    (case, step, person, channel) again changes nothing."""
+    rows = [{**_row(case_id, page, channel, now, about), "round_at": round_at} for page, channel in wanted]
     known = set(tx.execute(select(pages.c.key).where(pages.c.key.in_([row["key"] for row in rows]))).scalars())
     new = [row for row in rows if row["key"] not in known]
     if new:
@@ -93,7 +103,10 @@ def _row(case_id: str | None, page: Page, channel: str, now: datetime, about: in
 def pending(tx: Connection, channel: str, now: datetime, limit: int = 5000) -> list[Queued]:
     """What is to be sent through the channel now, oldest first: enough for a first import to make one digest each."""
     wanted = pages.c.channel == channel, pages.c.state == "pending", pages.c.next_at <= now
-    rows = tx.execute(select(*_COLUMNS).where(*wanted).order_by(pages.c.id).limit(limit))
+    # A round that is still being decided would be told in pieces.
+    undecided = select(settling.c.round_at).where(settling.c.round_at.is_not(None))
+    whole = or_(pages.c.round_at.is_(None), pages.c.round_at.not_in(undecided))
+    rows = tx.execute(select(*_COLUMNS).where(*wanted, whole).order_by(pages.c.id).limit(limit))
     return [Queued(*row) for row in rows]
 
 
@@ -116,6 +129,25 @@ def of_case(tx: Connection, case_id: str) -> list[Queued]:
     ]
 
 
+def still_pending(tx: Connection, ids: Sequence[int]) -> set[int]:
+    """Those of them that nobody has cancelled or taken since they were read. Locked, where the database locks rows."""
+    found = select(pages.c.id).where(pages.c.id.in_(ids), pages.c.state == "pending").with_for_update()
+    return set(tx.execute(found).scalars())
+
+
+def cancel(tx: Connection, warning_id: str, now: datetime) -> None:
+    """The warning is withdrawn: what has not gone out about it stays here, visibly unsent."""
+    waiting = pages.c.warning_id == warning_id, pages.c.state == "pending", pages.c.kind.in_(_CALLS)
+    tx.execute(update(pages).where(*waiting).values(state="cancelled", updated_at=now))
+
+
+def reached(tx: Connection, warning_id: str, person: str) -> set[str]:
+    """The channels by which the person was told of the warning, or may have been."""
+    told = pages.c.warning_id == warning_id, pages.c.person == person, pages.c.kind.in_(_CALLS)
+    found = select(pages.c.channel).where(*told, pages.c.state.in_(("sending", "accepted", "uncertain")))
+    return set(tx.execute(found).scalars())
+
+
 def mark_sending(tx: Connection, ids: Sequence[int], message_key: str, now: datetime) -> None:
     """Write first: from here on a crash leaves them in `sending`, and nobody takes them for unsent."""
     values = {"state": "sending", "message_key": message_key, "attempts": pages.c.attempts + 1, "updated_at": now}
@@ -124,7 +156,7 @@ def mark_sending(tx: Connection, ids: Sequence[int], message_key: str, now: date
 
 def mark_accepted(tx: Connection, ids: Sequence[int], provider_id: str, now: datetime) -> None:
     """The provider has taken them over."""
-    values = {"state": "accepted", "provider_id": provider_id[:500], "error": None, "updated_at": now}
+    values = {"state": "accepted", "provider_id": provider_id[:500], "error": None, "updated_at": now, "sent_at": now}
     tx.execute(update(pages).where(pages.c.id.in_(ids)).values(values))
 
 

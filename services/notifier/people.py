@@ -57,6 +57,10 @@ class Directory:
         owner = customer.owner if customer and customer.owner else None
         return Responsible(owner or self.fallback, tuple(self._above(owner or self.fallback)), owner is not None)
 
+    def superiors_of(self, person: str) -> tuple[str, ...]:
+        """Everybody above somebody, the next one first; nobody above who is not in the directory."""
+        return tuple(self._above(person)) if person in self.people else ()
+
     def ladder(self, customer_id: str) -> tuple[str, ...]:
         """Who is asked for a review, in turn: the superiors up to the top, then the fallback. Never empty.
 

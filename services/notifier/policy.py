@@ -8,10 +8,66 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from schemas import warnings as wire
+from schemas.cases import CaseEventType
 from services.notifier.case import Case, Entry, Held, Outcome, Page, PageKind, ReviewClock, Role, TaskChange, Verdict
 from services.notifier.people import Directory
 
 _CASES = uuid.UUID("8d0a2b5e-6c1f-4f0e-9b51-5a2f1f6f7c11")
+
+LATE_AFTER = timedelta(hours=24)
+"""Between an episode's start and its being found, or between that and its coming here. What is found as it happens
+comes within a day, the pace of a nightly export; what comes later was told of after the fact, and what belongs to it
+(the payment of an old invoice) is likely to follow at once."""
+
+LONGEST_SETTLING = timedelta(minutes=15)
+"""An import may go on for hours; people are not kept waiting for its end."""
+
+PAST_AFTER = timedelta(days=7)
+"""An episode that was over for so long is historical (design.md, decision 7): here by the clock of the people."""
+
+
+def as_seen(warning: wire.Warning, now: datetime, *, worse: bool = False) -> wire.Warning:
+    """The warning as it looks to people who hear of it now.
+
+    The rules service may have found it in time by another clock than theirs (the events' own), or long before it could
+    be told: what has been over for a week by then is the past, and the past is not paged. `worse`: a revision before
+    this one, not acted on yet, was worse than all before.
+    """
+    if warning.historical or (warning.end is not None and now - warning.end > PAST_AFTER):
+        return warning.model_copy(update={"historical": True, "pages_again": False})
+    return warning.model_copy(update={"pages_again": True}) if worse else warning
+
+
+def repeated(warning: wire.Warning, known_revision: int) -> Verdict | None:
+    """The verdict on a revision that is not new. `known_revision` is the highest received so far, 0 for none."""
+    if warning.revision > known_revision:
+        return None
+    return Verdict.REPEATED if warning.revision == known_revision else Verdict.OUT_OF_ORDER
+
+
+def must_settle(warning: wire.Warning, holding: Case | None, now: datetime, *, task_is_open: bool) -> bool:
+    """Whether to wait until things are calm before anybody is paged: it was found or told late, and nobody is at work
+    on it yet. `holding` is the case in which it was filed, `task_is_open` says that it is on somebody's list."""
+    late = warning.first_detected_at - warning.start > LATE_AFTER or now - warning.detected_at > LATE_AFTER
+    if not late or warning.output == "suggestion":
+        return False
+    if warning.output == "task":
+        return not task_is_open and not warning.historical and warning.change in ("raised", "amended")
+    held = holding.held(warning.id) if holding else None
+    if holding is not None and holding.status == "open" and held is not None and held.state != "withdrawn":
+        return False
+    return _calls(held, warning)
+
+
+def settled_since(oldest: datetime, newest: datetime, now: datetime, quiet: timedelta) -> datetime | None:
+    """Of the warnings that wait, those first received up to the instant returned are to be decided; None: none yet.
+
+    `oldest` is when the first of them was first received, `newest` when the last revision of any was.
+    """
+    if now - newest >= quiet:
+        return now
+    # The latest arrivals wait on: they may be taken back any moment, and a round for each would be a page for each.
+    return now - quiet if now - oldest >= LONGEST_SETTLING else None
 
 
 def case_for(holding: Case | None, open_case: Case | None, warning: wire.Warning) -> Case | None:
@@ -27,8 +83,9 @@ def on_warning(
 ) -> Outcome:
     """Decide on one revision of a warning. `case` is what case_for gave; `known_revision` the highest received so far,
     0 for a warning never seen."""
-    if warning.revision <= known_revision:
-        return Outcome(Verdict.REPEATED if warning.revision == known_revision else Verdict.OUT_OF_ORDER)
+    nothing_new = repeated(warning, known_revision)
+    if nothing_new is not None:
+        return Outcome(nothing_new)
     if warning.output != "warning":
         return _on_task(warning, directory, known_revision)
     held = case.held(warning.id) if case else None
@@ -53,7 +110,7 @@ def on_tick(case: Case, now: datetime, directory: Directory) -> Outcome:
         after = _escalate(clock, ladder, now)
         step = f"breached:{held.id}:{held.revision}:{after.breaches}"
         pages.append(Page(step, "breached", after.holder, "escalation", held.id, held.revision, after.due))
-        missed = f"due {clock.due.isoformat()}"
+        missed = f"期限 / due: {clock.due.isoformat()}"
         events.append(Entry("review.breached", now, warning_id=held.id, person=clock.holder, note=missed))
         case = case.with_held(replace(held, review=after, paged=_merge(held.paged, after.holder)))
     if not pages:
@@ -82,7 +139,7 @@ def _escalate(clock: ReviewClock, ladder: tuple[str, ...], now: datetime) -> Rev
 
 
 def _take_in(case: Case | None, warning: wire.Warning, now: datetime, directory: Directory) -> Outcome:
-    clock = _start_clock(warning, directory)
+    clock = _start_clock(warning, now, directory)
     pages = _pages(warning, "raised", directory, _open_deadline(clock))
     held = Held(
         id=warning.id,
@@ -105,13 +162,16 @@ def _take_in(case: Case | None, warning: wire.Warning, now: datetime, directory:
     return Outcome(Verdict.JOINED, case.with_held(held), pages, (joined,))
 
 
-_UNASSIGNED = "the directory names no owner for this customer: the fallback is paged in the owner's place"
+_UNASSIGNED = (
+    "通讯录中没有此客户的负责人，因此通知后备联系人。 / "
+    "The directory names no owner for this customer: the fallback is paged in the owner's place."
+)
 
 
 def _on_held(case: Case, held: Held, warning: wire.Warning, now: datetime, directory: Directory) -> Outcome:
     if warning.change == "withdrawn":
         return _withdraw(case, held, warning, now, directory)
-    clock = held.clock or _start_clock(warning, directory)
+    clock = held.clock or _start_clock(warning, now, directory)
     pages = _pages(warning, "amended", directory, _open_deadline(clock)) if _calls(held, warning) else ()
     after = replace(
         held,
@@ -121,7 +181,7 @@ def _on_held(case: Case, held: Held, warning: wire.Warning, now: datetime, direc
         paged=_merge(held.paged, *(page.person for page in pages)),
         review=clock,
     )
-    kind = "case.warning_ended" if warning.change == "ended" else "case.warning_amended"
+    kind: CaseEventType = "case.warning_ended" if warning.change == "ended" else "case.warning_amended"
     verdict = Verdict.PAGED_AGAIN if pages else Verdict.ENDED if warning.change == "ended" else Verdict.UPDATED
     return Outcome(verdict, case.with_held(after), pages, (Entry(kind, now, warning_id=held.id),))
 
@@ -133,12 +193,13 @@ def _state(held: Held, warning: wire.Warning) -> Literal["standing", "ended"]:
 
 
 def _withdraw(case: Case, held: Held, warning: wire.Warning, now: datetime, directory: Directory) -> Outcome:
-    """Those who were paged are told. Nothing else standing or ended in the case: it closes by itself."""
+    """Those who were paged are told (the outbox leaves out whom no page has reached). Nothing else standing or ended in
+    the case: it closes by itself."""
     step = f"withdrawn:{warning.id}:{warning.revision}"
     owner = directory.responsible(case.customer_id).owner
     roles: dict[str, Role] = {person: "owner" if person == owner else "superior" for person in held.paged}
     pages = tuple(Page(step, "withdrawn", person, role, warning.id, warning.revision) for person, role in roles.items())
-    note = f"merged into {warning.merged_into}" if warning.merged_into else None
+    note = f"已并入 / merged into: {warning.merged_into}" if warning.merged_into else None
     events = [Entry("case.warning_withdrawn", now, warning_id=warning.id, note=note)]
     case = case.with_held(replace(held, revision=warning.revision, state="withdrawn"))
     if case.status == "closed" or any(other.state != "withdrawn" for other in case.warnings):
@@ -148,7 +209,7 @@ def _withdraw(case: Case, held: Held, warning: wire.Warning, now: datetime, dire
     return Outcome(Verdict.WITHDRAWN_AND_CLOSED, case, pages, tuple(events))
 
 
-_NOTHING_LEFT = "every warning of the case has been withdrawn"
+_NOTHING_LEFT = "所有预警都已撤回。 / Every warning of the case has been withdrawn."
 
 
 def _on_task(warning: wire.Warning, directory: Directory, known_revision: int) -> Outcome:
@@ -184,13 +245,16 @@ def _open_deadline(clock: ReviewClock | None) -> datetime | None:
     return clock.due if clock is not None and clock.running else None
 
 
-def _start_clock(warning: wire.Warning, directory: Directory) -> ReviewClock | None:
+def _start_clock(warning: wire.Warning, now: datetime, directory: Directory) -> ReviewClock | None:
     """The review of this warning alone, asked of the superior; a later warning of the case starts its own."""
     review = warning.review
     if review is None:
         return None
     first = directory.ladder(warning.customer_id)[0]
-    return ReviewClock(review.within_hours, tuple(review.departments), review.quorum, review.due, first, (first,))
+    # A deadline that was over before anybody could be told of it is nobody's failure: the time counts from now. Else
+    # whatever was found while the notifier was away, or on the events' own clock, would escalate as it comes in.
+    due = review.due if now < review.due else now + timedelta(hours=review.within_hours)
+    return ReviewClock(review.within_hours, tuple(review.departments), review.quorum, due, first, (first,))
 
 
 def _merge(people: tuple[str, ...], *more: str) -> tuple[str, ...]:

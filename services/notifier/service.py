@@ -7,6 +7,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from types import FrameType
 
 import uvicorn
@@ -31,6 +32,7 @@ from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
 from services.notifier.publisher import Publisher
 from services.notifier.web import build_web
+from services.notifier.words import load_words
 from services.notifier.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -48,21 +50,22 @@ class DirectoryMissing(UserError):
     """BELLWETHER_DIRECTORY is not set."""
 
 
-def open_clerk(settings: Settings, channels: tuple[str, ...] = ()) -> Clerk:
+def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0) -> Clerk:
     """The clerk on the configured database, migrated to the newest schema, and directory."""
     if settings.directory is None:
         raise DirectoryMissing("set BELLWETHER_DIRECTORY to the YAML file of people and customers")
     directory = load_directory(settings.directory)
     database = Database(settings.database_url)
     database.migrate()
-    return Clerk(database, directory, clock_from(settings.clock), channels)
+    return Clerk(database, directory, clock_from(settings.clock), channels, timedelta(seconds=settle_s))
 
 
 def serve(settings: Settings, own: NotifierSettings) -> bool:
     """Run until a signal ends it; False when a worker died."""
-    clerk = open_clerk(settings, own.channels)
+    clerk = open_clerk(settings, own.channels, own.settle_s)
     registry = CollectorRegistry()
-    intake = Intake(settings.kafka, settings.topics, clerk, IntakeMetrics(registry))
+    metrics = IntakeMetrics(registry)
+    intake = Intake(settings.kafka, settings.topics, clerk, metrics)
     registry.register(DatabaseCollector(clerk.database, clerk.now))
     server: list[_Server] = []
     workers = Workers(on_failure=lambda: _end(server))
@@ -83,6 +86,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         timeout_graceful_shutdown=10,
     )
     server.append(_Server(config))
+    workers.start("ticker", _ticker(clerk, metrics), TICK_S)
     _start(workers, settings, own, clerk, intake)
     server[0].run()
     workers.stop()
@@ -91,7 +95,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
 
 
 def _start(workers: Workers, settings: Settings, own: NotifierSettings, clerk: Clerk, intake: Intake) -> None:
-    letters = Letters(clerk.directory, own.console_url, settings.zone)
+    letters = Letters(clerk.directory, own.console_url, settings.zone, load_words())
     for channel in _channels(settings, own, clerk):
         dispatcher = Dispatcher(clerk.database, channel, letters, clerk.now)
         left = dispatcher.recover()
@@ -101,8 +105,18 @@ def _start(workers: Workers, settings: Settings, own: NotifierSettings, clerk: C
         workers.start(f"dispatcher-{channel.name}", _when(gathered, dispatcher, workers), DISPATCH_S)
     publisher = Publisher(settings.kafka, settings.topics, clerk.database)
     workers.start("publisher", publisher.step, PUBLISH_S, publisher.close)
-    workers.start("ticker", lambda: clerk.tick() > 0, TICK_S)
     workers.start("consumer", intake.step, 0.0, intake.close)
+
+
+def _ticker(clerk: Clerk, metrics: IntakeMetrics) -> Callable[[], bool]:
+    """Looks at the clock: at deadlines, and at what has settled."""
+
+    def step() -> bool:
+        escalated, decided = clerk.tick(), clerk.settle_down()
+        metrics.count(decided)
+        return escalated > 0 or bool(decided)
+
+    return step
 
 
 def _channels(settings: Settings, own: NotifierSettings, clerk: Clerk) -> Iterator[Channel]:

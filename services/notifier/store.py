@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from schemas import warnings as wire
-from schemas.cases import CaseEvent, CaseEventType, encode_case_event
+from schemas.cases import CaseEvent, encode_case_event
 from services.notifier import tables
 from services.notifier.case import Case, Entry, TaskChange, Verdict
 from services.notifier.people import Directory
 
 _CASE: TypeAdapter[Case] = TypeAdapter(Case)
-_PUBLISHED = frozenset(get_args(CaseEventType))
 
 
 def find_case(tx: Connection, case_id: str, *, lock: bool = True) -> Case | None:
@@ -88,7 +87,7 @@ def _save_deadlines(tx: Connection, case: Case) -> None:
 
 
 def append(tx: Connection, case_id: str, customer_id: str, entries: Sequence[Entry]) -> None:
-    """Number the entries, add them to the timeline, and leave those the wire knows for the publisher."""
+    """Number the entries, add them to the timeline, and leave them for the publisher."""
     if not entries:
         return
     counted = tables.cases.c.sequence + len(entries)
@@ -99,9 +98,7 @@ def append(tx: Connection, case_id: str, customer_id: str, entries: Sequence[Ent
         for sequence, entry in enumerate(entries, last - len(entries) + 1)
     ]
     tx.execute(insert(tables.timeline), rows)
-    events = [_event(row, customer_id) for row in rows if row["type"] in _PUBLISHED]
-    if events:
-        tx.execute(insert(tables.case_events), events)
+    tx.execute(insert(tables.case_events), [_event(row, customer_id) for row in rows])
 
 
 _ENTRY = tuple(Entry.__dataclass_fields__)
@@ -172,11 +169,22 @@ def set_task(tx: Connection, warning: wire.Warning, change: TaskChange, now: dat
     tx.execute(update(tables.tasks).where(tables.tasks.c.id == warning.id).values(status=status, **row))
 
 
-def finish_task(tx: Connection, task_id: str, actor: str, now: datetime) -> bool:
-    """False when there is no such task, or it is not open."""
+def task_person(tx: Connection, task_id: str) -> str | None:
+    """On whose list it is; None when there is no such task, or it is not open."""
     at = tables.tasks.c.id == task_id, tables.tasks.c.status == "open"
-    done = update(tables.tasks).where(*at).values(status="done", done_by=actor, updated_at=now)
-    return bool(tx.execute(done).rowcount)
+    return tx.execute(select(tables.tasks.c.person).where(*at).with_for_update()).scalar()
+
+
+def withdrawn_among(tx: Connection, warning_ids: Iterable[str]) -> set[str]:
+    """Those whose newest revision takes them back."""
+    current = current_warnings(tx, set(warning_ids))
+    return {warning_id for warning_id, warning in current.items() if warning.change == "withdrawn"}
+
+
+def finish_task(tx: Connection, task_id: str, actor: str, now: datetime) -> None:
+    """The open task is done."""
+    at = tables.tasks.c.id == task_id, tables.tasks.c.status == "open"
+    tx.execute(update(tables.tasks).where(*at).values(status="done", done_by=actor, updated_at=now))
 
 
 def timeline_of(tx: Connection, case_id: str) -> list[RowMapping]:

@@ -90,6 +90,18 @@ warnings = Table(
     Column("body", Text, nullable=False),
 )
 
+# Warnings that wait until things are calm before anybody is paged (policy.must_settle). `worse`: one of the revisions
+# that nobody has acted on yet calls people. `round_at` is set once their round has begun: it is decided to its end.
+settling = Table(
+    "settling",
+    metadata,
+    Column("warning_id", _ID, primary_key=True),
+    Column("first_at", UtcInstant, nullable=False, index=True),
+    Column("last_at", UtcInstant, nullable=False),
+    Column("worse", Boolean, nullable=False),
+    Column("round_at", UtcInstant, index=True),
+)
+
 timeline = Table(
     "timeline",
     metadata,
@@ -140,6 +152,9 @@ pages = Table(
     Column("provider_id", String(500)),
     Column("error", Text),
     Column("about", Integer, ForeignKey("pages.id")),
+    Column("sent_at", UtcInstant),
+    # The round of settled warnings that the page comes from: one person's pages of a round are one message.
+    Column("round_at", UtcInstant),
     Index("pages_to_send", "channel", "state", "next_at"),
 )
 

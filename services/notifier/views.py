@@ -12,18 +12,20 @@ from schemas.warnings import Bilingual, Severity
 
 CaseStatus = Literal["open", "closed"]
 ReviewState = Literal["none", "waiting", "overdue", "opened", "decided"]
-PageState = Literal["pending", "sending", "accepted", "failed", "uncertain"]
+PageState = Literal["pending", "sending", "accepted", "failed", "uncertain", "cancelled"]
 TaskStatus = Literal["open", "done", "ended", "withdrawn"]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """`warnings` counts warnings, not their revisions; `pages` every page in whatever state."""
+    """`warnings` counts warnings, not their revisions; `pages` every page in whatever state; `settling` the warnings
+    that were found late and wait until things are calm."""
 
     cases_open: int
     pages: int
     warnings: int
     pages_uncertain: int
+    settling: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,7 @@ class WarningView:
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """`type` is a CaseEventType of schemas/cases.py, or case.warning_amended or case.warning_ended.
-    `actor_name` and `person_name` are the directory's names."""
+    """`type` is a CaseEventType of schemas/cases.py. `actor_name` and `person_name` are the directory's names."""
 
     sequence: int
     type: str
@@ -88,7 +89,8 @@ class TimelineEntry:
 
 @dataclass(frozen=True)
 class PageView:
-    """One page to one person through one channel, and what became of it. `error` is the channel's own sentence."""
+    """One page to one person through one channel, and what became of it: written down `at`, taken over by the provider
+    `sent_at`; cancelled when its warning was withdrawn before. `error` is the channel's own sentence."""
 
     person: str
     person_name: str
@@ -99,6 +101,7 @@ class PageView:
     at: datetime
     attempts: int
     error: str | None
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -15,38 +15,38 @@ SEVERITY: dict[str, Words] = {
 }
 
 SUBJECT: dict[PageKind, Words] = {
-    "raised": {"zh": "【预警·{severity}】{customer}:{name}", "en": "[Warning, {severity}] {customer}: {name}"},
-    "amended": {"zh": "【预警加重·{severity}】{customer}:{name}", "en": "[Worse, {severity}] {customer}: {name}"},
-    "withdrawn": {"zh": "【预警撤回】{customer}:{name}", "en": "[Withdrawn] {customer}: {name}"},
-    "breached": {"zh": "【评审超时】{customer}:{name}", "en": "[Review overdue] {customer}: {name}"},
-    "nudge": {"zh": "【待办】{customer}:{name}", "en": "[To do] {customer}: {name}"},
-    "undelivered": {"zh": "【通知未送达】{customer}:{name}", "en": "[Page not delivered] {customer}: {name}"},
-    "uncertain": {"zh": "【通知可能未送达】{customer}:{name}", "en": "[Page may not have arrived] {customer}: {name}"},
+    "raised": {"zh": "【预警·{severity}】{customer}：{name}", "en": "[Warning, {severity}] {customer}: {name}"},
+    "amended": {"zh": "【预警加重·{severity}】{customer}：{name}", "en": "[Worse, {severity}] {customer}: {name}"},
+    "withdrawn": {"zh": "【预警撤回】{customer}：{name}", "en": "[Withdrawn] {customer}: {name}"},
+    "breached": {"zh": "【审核逾期】{customer}：{name}", "en": "[Review overdue] {customer}: {name}"},
+    "nudge": {"zh": "【待办】{customer}：{name}", "en": "[To do] {customer}: {name}"},
+    "undelivered": {"zh": "【通知未送达】{customer}：{name}", "en": "[Page not delivered] {customer}: {name}"},
+    "uncertain": {"zh": "【通知可能未送达】{customer}：{name}", "en": "[Page may not have arrived] {customer}: {name}"},
 }
 
 OPENING: dict[PageKind, Words] = {
-    "raised": {"zh": "客户 {customer} 出现预警:{name}。", "en": "A warning about the customer {customer}: {name}."},
-    "amended": {"zh": "客户 {customer} 的预警加重:{name}。", "en": "A warning about {customer} became worse: {name}."},
+    "raised": {"zh": "客户 {customer} 出现预警：{name}。", "en": "A warning about the customer {customer}: {name}."},
+    "amended": {"zh": "客户 {customer} 的预警加重：{name}。", "en": "A warning about {customer} became worse: {name}."},
     "withdrawn": {
-        "zh": "此前通知您的预警已撤回:{customer}:{name}。按现有信息,它并不成立,您无需再处理。",
+        "zh": "此前通知您的预警已撤回：{customer}：{name}。按现有信息，它并不成立，您无需再处理。",
         "en": "The warning you were paged about is withdrawn: {customer}: {name}. By what is known now it did not "
         "hold; there is nothing more to do about it.",
     },
     "breached": {
-        "zh": "客户 {customer} 的上级评审已超时,无人打开:{name}。现请您评审。",
+        "zh": "客户 {customer} 的上级审核已逾期，无人开始：{name}。现请您审核。",
         "en": "Nobody opened the review about {customer} in time: {name}. You are asked to review it now.",
     },
     "nudge": {
-        "zh": "客户 {customer} 有一项待办:{name}。",
+        "zh": "客户 {customer} 有一项待办：{name}。",
         "en": "Something to do for the customer {customer}: {name}.",
     },
     "undelivered": {
-        "zh": "发给 {about_person} 的通知({about_channel})最终未能送达:{about_error}。请您另行告知。",
+        "zh": "发给 {about_person} 的通知（{about_channel}）最终未能送达：{about_error}。请您另行告知。",
         "en": "The page to {about_person} by {about_channel} could not be delivered: {about_error}. "
         "Please tell them in another way.",
     },
     "uncertain": {
-        "zh": "以 {about_channel} 发给您的同一通知去向不明({about_error}),您可能已收到,也可能没有。内容如下。",
+        "zh": "以 {about_channel} 发给您的同一通知去向不明（{about_error}），您可能已收到，也可能没有。内容如下。",
         "en": "The same page by {about_channel} may or may not have reached you ({about_error}). This is what it says.",
     },
 }
@@ -55,11 +55,11 @@ ROLE: dict[Role, Words] = {
     "owner": {"zh": "您是该客户的负责人。", "en": "You own this customer."},
     "superior": {"zh": "您是客户负责人 {owner} 的上级。", "en": "You are the superior of its owner, {owner}."},
     "escalation": {
-        "zh": "该案件已升级到您。客户负责人:{owner}。",
+        "zh": "该案件已升级到您。客户负责人：{owner}。",
         "en": "It has escalated to you. The owner is {owner}.",
     },
     "fallback": {
-        "zh": "通讯录中该客户没有负责人,因此通知您。请指定负责人。",
+        "zh": "通讯录中该客户没有负责人，因此通知您。请指定负责人。",
         "en": "The directory names no owner for this customer, so you are told. Please name one.",
     },
 }
@@ -69,19 +69,20 @@ LABEL: dict[str, Words] = {
     "why": {"zh": "依据", "en": "Why"},
     "since": {"zh": "开始于", "en": "Since"},
     "do": {"zh": "建议", "en": "What to do"},
-    "due": {"zh": "须在此前打开评审", "en": "The review must be opened by"},
+    "due": {"zh": "须在此前开始审核", "en": "The review must be opened by"},
     "clause": {"zh": "制度依据", "en": "Policy"},
     "link": {"zh": "案件", "en": "Case"},
     "tasks": {"zh": "待办", "en": "To do"},
     "events": {"zh": "共 {n} 条事件", "en": "{n} events in all"},
+    "enumeration": {"zh": "、", "en": ", "},
     "merged": {"zh": "已并入另一条预警。", "en": "It was merged into another warning."},
-    "threshold": {"zh": "{label}:{value}(界限 {op} {threshold})", "en": "{label}: {value} (limit {op} {threshold})"},
+    "threshold": {"zh": "{label}：{value}（界限 {op} {threshold}）", "en": "{label}: {value} (limit {op} {threshold})"},
 }
 
 DIGEST: dict[str, Words] = {
     "subject": {
-        "zh": "【预警汇总】{n} 条通知,涉及 {customers} 个客户",
+        "zh": "【预警汇总】{n} 条通知，涉及 {customers} 个客户",
         "en": "[Digest] {n} pages about {customers} customers",
     },
-    "opening": {"zh": "有 {n} 条通知给您,按客户列出:", "en": "There are {n} pages for you, by customer:"},
+    "opening": {"zh": "有 {n} 条通知给您，按客户列出：", "en": "There are {n} pages for you, by customer:"},
 }

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -128,7 +128,7 @@ def test_a_warning_on_the_topic_pages_the_owner_and_the_superior_once_and_opens_
     wait_until(lambda: len(house.delivered()) == 2, "two pages")
     wait_until(lambda: house.summary()["warnings"] == 2, "both warnings")
     assert [person for person, _ in house.delivered()] == ["wang", "li"]
-    assert house.summary() == {"cases_open": 1, "pages": 2, "warnings": 2, "pages_uncertain": 0}
+    assert house.summary() == {"cases_open": 1, "pages": 2, "warnings": 2, "pages_uncertain": 0, "settling": 0}
     events = house.case_events(4)
     assert [event.type for event in events] == ["case.opened", "case.warning_joined", "case.paged", "case.paged"]
     assert [event.sequence for event in events] == [1, 2, 3, 4]
@@ -145,6 +145,21 @@ def test_the_review_breach_comes_with_the_clock_and_pages_the_next_manager(house
     assert "bellwether_notifier_review_breaches_total 1.0" in metrics
     assert "bellwether_notifier_reviews_overdue 1.0" in metrics
     assert 'bellwether_notifier_pages{channel="inbox",state="accepted"} 3.0' in metrics
+
+
+def test_what_was_found_late_pages_as_one_digest_once_it_is_quiet_also_after_a_kill(house: House) -> None:
+    first = house.start()
+    found = [make_warning(f"w{number}", customer_id=f"N{number}", start=NOON - 40 * DAY) for number in range(6)]
+    house.send(*found, found[0].model_copy(update={"revision": 2, "change": "withdrawn"}))
+    wait_until(lambda: house.summary()["settling"] == 6, "all to settle")
+    wait_until(lambda: "bellwether_notifier_settling 6.0" in house.get("/metrics").text, "the metric of it")
+    first.kill()
+    house.start()
+    assert house.delivered() == []
+    house.set_clock(NOON + timedelta(seconds=60))
+    wait_until(lambda: len(house.delivered()) == 2, "a digest for the fallback and one for the superior")
+    assert house.summary() == {"cases_open": 5, "pages": 10, "warnings": 6, "pages_uncertain": 0, "settling": 0}
+    assert {subject[:10] for _, subject in house.delivered()} == {"[Digest] 5", "【预警汇总】5 条通"}
 
 
 def test_a_record_that_is_no_warning_is_set_aside_and_the_next_one_is_paged(house: House) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from services.notifier.console.gate import Visit
-from services.notifier.desk import NotFound
+from services.notifier.desk import NotFound, Refused
 
 SHOWN_MESSAGES = 100
 
@@ -32,15 +32,18 @@ def mark_read(visit: Visit) -> Response:
 
 def show_tasks(visit: Visit) -> Response:
     """The reader's tasks, the open ones first."""
-    tasks = visit.desk.list_tasks(visit.person.id)
-    tasks = sorted(tasks, key=lambda task: (task.status != "open", -task.created_at.timestamp()))
-    return visit.page("tasks.html", "tasks", tasks=tasks)
+    return _tasks_page(visit)
+
+
+def _tasks_page(visit: Visit, problems: tuple[str, ...] = ()) -> Response:
+    tasks = visit.desk.list_tasks(visit.person.id, finished=True)
+    return visit.page("tasks.html", "tasks", problems, tasks=tasks)
 
 
 def finish_task(visit: Visit) -> Response:
-    """Marks a task of the reader's own as done."""
-    task_id = visit.call.params["task_id"]
-    if all(task.id != task_id for task in visit.desk.list_tasks(visit.person.id)):
-        raise NotFound
-    visit.desk.finish_task(task_id, visit.person.id)
+    """Marks a task as done; the desk knows who may."""
+    try:
+        visit.desk.finish_task(visit.call.params["task_id"], visit.person.id)
+    except Refused as refused:
+        return _tasks_page(visit, tuple(visit.texts.of(reason.text) for reason in refused.reasons))
     return visit.done("/tasks", "finished")

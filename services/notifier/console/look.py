@@ -19,7 +19,6 @@ from services.notifier.people import Person
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
-OPERATORS = {"<": "<", "<=": "≤", "==": "=", "!=": "≠", ">=": "≥", ">": ">"}
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,6 @@ class Look:
             asset=_asset_addresses(),
             languages=[(language, LANGUAGE_NAMES[language]) for language in LANGUAGES],
             locales={"zh": "zh-CN", "en": "en"},
-            operators=OPERATORS,
             severities=SEVERITIES,
         )
 

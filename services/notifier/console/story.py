@@ -14,6 +14,7 @@ from services.notifier.views import CaseView, Refusal, TimelineEntry
 Tone = Literal["", "strong", "alarm"]
 _AWAITED = {"review_not_opened": ("waiting", "overdue"), "review_not_decided": ("opened",)}
 """Codes of the desk, and the states of the reviews that they speak of."""
+_ALARM = frozenset({"review.breached", "case.page_uncertain"})
 _STRONG = frozenset({"case.opened", "review.opened", "review.decided", "case.closed", "case.reopened"})
 
 
@@ -118,7 +119,7 @@ def _happening(entry: TimelineEntry, texts: Texts, names: Mapping[str, str]) -> 
         department=texts.known(f"department.{entry.department}", entry.department or ""),
         decision=texts.known(f"decision.{entry.decision}", entry.decision or ""),
     )
-    tone: Tone = "alarm" if entry.type == "review.breached" else "strong" if entry.type in _STRONG else ""
+    tone: Tone = "alarm" if entry.type in _ALARM else "strong" if entry.type in _STRONG else ""
     return Happening(entry.at, text, entry.note if entry.actor else _own_note(entry, texts), tone)
 
 

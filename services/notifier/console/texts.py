@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import yaml
 
 from schemas.warnings import Bilingual
+from services.notifier.words import load_words
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -44,12 +45,17 @@ class Texts:
 
 
 def load_catalogue(file: Path = CATALOGUE_FILE) -> dict[str, Entry]:
-    """Reads the catalogue: `section: {key: {zh: text, en: text}}` becomes `section.key`.
+    """Reads the catalogue: `section: {key: {zh: text, en: text}}` becomes `section.key`, beside the words of pages.
 
     An English text may be `{one: ..., other: ...}`, chosen by the placeholder `n`.
     """
     sections: dict[str, dict[str, Entry]] = yaml.safe_load(file.read_text(encoding="utf-8"))
-    return {f"{section}.{key}": entry for section, entries in sections.items() for key, entry in entries.items()}
+    catalogue: dict[str, Entry] = {}
+    catalogue.update(load_words())
+    catalogue.update(
+        (f"{section}.{key}", entry) for section, entries in sections.items() for key, entry in entries.items()
+    )
+    return catalogue
 
 
 def load_texts(file: Path = CATALOGUE_FILE) -> dict[Language, Texts]:

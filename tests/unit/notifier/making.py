@@ -65,7 +65,7 @@ def evidence() -> Evidence:
 
 
 def make_warning(id: str = "w1", revision: int = 1, change: str = "raised", **fields: Any) -> wire.Warning:
-    """A warning of C1 without a review, detected at noon; `fields` replace what they name."""
+    """A warning of C1 without a review, found at noon, an hour after its start; `fields` replace what they name."""
     values: dict[str, Any] = {
         "id": id,
         "revision": revision,
@@ -76,7 +76,7 @@ def make_warning(id: str = "w1", revision: int = 1, change: str = "raised", **fi
         "customer_id": "C1",
         "kind": "stretch",
         "severity": "medium",
-        "start": NOON - 30 * DAY,
+        "start": NOON - HOUR,
         "detected_at": NOON,
         "first_detected_at": NOON,
         "evidence": evidence(),

@@ -3,79 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import select
 
 from services.notifier import outbox
-from services.notifier.channels.base import Accepted, Channel, FateUnknown, Message, Refused, TryLater
-from services.notifier.channels.inbox import InboxChannel
-from services.notifier.clerk import Clerk
-from services.notifier.database import Database
-from services.notifier.desk import Desk, NotFound
-from services.notifier.dispatcher import Dispatcher
-from services.notifier.messages import Letters
+from services.notifier.channels.base import FateUnknown, Refused, TryLater
+from services.notifier.desk import NotFound
 from services.notifier.tables import pages
 from services.notifier.views import CaseFilter
-from tests.unit.notifier.making import DIRECTORY, NOON, make_warning
-
-
-class Scripted:
-    """A channel that does what the script says, in turn, and then accepts."""
-
-    name = "webhook"
-
-    def __init__(self) -> None:
-        self.script: list[BaseException] = []
-        self.sent: list[Message] = []
-        self.during: Callable[[], None] = lambda: None
-
-    def has_sent(self, key: str) -> bool | None:
-        return None
-
-    def send(self, message: Message) -> Accepted:
-        self.sent.append(message)
-        self.during()
-        if self.script:
-            raise self.script.pop(0)
-        return Accepted(f"id-{len(self.sent)}")
-
-
-class Office:
-    """A notifier without Kafka or web: file warnings, let time pass, dispatch."""
-
-    def __init__(self, folder: Path) -> None:
-        self.at = NOON
-        self.log = folder / "inbox.jsonl"
-        self.database = Database(f"sqlite:///{folder / 'office.db'}")
-        self.database.migrate()
-        self.clerk = Clerk(self.database, DIRECTORY, self.now, channels=("webhook",))
-        self.desk = Desk(self.clerk)
-        self.channel = Scripted()
-        self.dispatcher = self.through(self.channel)
-        self.inbox = self.through(InboxChannel(self.database, self.log, self.now))
-
-    def now(self) -> datetime:
-        return self.at
-
-    def through(self, channel: Channel) -> Dispatcher:
-        letters = Letters(DIRECTORY, "http://console", ZoneInfo("Asia/Shanghai"))
-        return Dispatcher(self.database, channel, letters, self.now)
-
-    def pass_seconds(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
-
-    def states(self, channel: str = "webhook") -> list[str]:
-        with self.database.reading() as tx:
-            query = select(pages.c.state).where(pages.c.channel == channel).order_by(pages.c.id)
-            return list(tx.execute(query).scalars())
-
-    def subjects(self, person: str) -> list[str]:
-        return [message.subject for message in reversed(self.desk.inbox(person))]
+from tests.unit.notifier.making import NOON, make_warning
+from tests.unit.notifier.office import Office
 
 
 @pytest.fixture
@@ -260,3 +198,79 @@ def test_a_message_is_read_by_its_own_reader_only(office: Office) -> None:
         office.desk.mark_read(message.id, "li")
     office.desk.mark_read(message.id, "wang")
     assert office.desk.inbox("wang")[0].read
+
+
+def withdraw(office: Office, id: str = "w1") -> None:
+    office.clerk.file([make_warning(id, revision=2, change="withdrawn", audience=["owner"])])
+
+
+def test_a_page_that_has_not_gone_out_when_its_warning_is_withdrawn_never_does_and_nobody_hears_of_it(
+    office: Office,
+) -> None:
+    page_wang(office)
+    withdraw(office)
+    assert (office.dispatcher.round(), office.inbox.round()) == (0, 0)
+    assert (office.states(), office.states("inbox")) == (["cancelled"], ["cancelled"])
+    (case,) = office.desk.list_cases(CaseFilter(status="closed"))
+    assert [page.state for page in office.desk.get_case(case.id).pages] == ["cancelled", "cancelled"]
+
+
+def test_a_withdrawal_is_told_by_the_channels_through_which_the_page_had_gone(office: Office) -> None:
+    page_wang(office)
+    office.inbox.round()
+    withdraw(office)
+    office.inbox.round()
+    office.dispatcher.round()
+    assert [subject[:6] for subject in office.subjects("wang")] == ["【预警·中】", "【预警撤回】"]
+    assert (office.states(), office.channel.sent) == (["cancelled"], [])
+
+
+def test_who_may_have_got_the_page_is_told_of_the_withdrawal(office: Office) -> None:
+    page_wang(office)
+    office.channel.script = [FateUnknown("connection lost")]
+    office.dispatcher.round()
+    withdraw(office)
+    office.dispatcher.round()
+    assert [message.subject[:6] for message in office.channel.sent] == ["【预警·中】", "【预警撤回】"]
+
+
+def test_a_page_that_must_be_tried_again_is_not_once_its_warning_is_withdrawn(office: Office) -> None:
+    page_wang(office)
+    office.channel.script = [TryLater("busy")]
+    office.channel.during = lambda: withdraw(office)
+    office.dispatcher.round()
+    assert office.states()[0] == "cancelled"
+
+
+def test_a_page_that_is_withdrawn_while_the_round_goes_on_is_left_out_of_its_digest(office: Office) -> None:
+    office.clerk.file([make_warning(f"w{number}", audience=["owner"]) for number in range(5)])
+    office.clerk.file([make_warning("li", audience=["superior"])])
+    taken: list[str] = []
+
+    def withdraw_one() -> None:
+        if not taken:
+            taken.append("w4")
+            withdraw(office, "li")
+
+    office.channel.during = withdraw_one
+    office.dispatcher.round()
+    assert [message.to.id for message in office.channel.sent] == ["wang"]
+    assert office.states()[:6] == ["accepted"] * 5 + ["cancelled"]
+
+
+def test_an_uncertain_page_is_told_to_whoever_follows_the_case(office: Office) -> None:
+    page_wang(office)
+    office.channel.script = [FateUnknown("connection lost")]
+    office.dispatcher.round()
+    (case,) = office.desk.list_cases(CaseFilter())
+    last = office.desk.get_case(case.id).timeline[-1]
+    assert (last.type, last.person, last.channel) == ("case.page_uncertain", "wang", "webhook")
+
+
+def test_it_is_known_when_a_page_was_sent(office: Office) -> None:
+    page_wang(office)
+    office.pass_seconds(90)
+    office.inbox.round()
+    (case,) = office.desk.list_cases(CaseFilter())
+    sent = {page.channel: page.sent_at for page in office.desk.get_case(case.id).pages}
+    assert sent == {"inbox": office.at, "webhook": None}

@@ -7,31 +7,33 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from schemas.warnings import Compared
 from services.notifier.case import PageKind
 from services.notifier.messages import MAX_DIGEST_LINES, About, Letters, Notice
-from tests.unit.notifier.making import DAY, DIRECTORY, NOON, PEOPLE, make_warning, r1
+from services.notifier.words import load_words
+from tests.unit.notifier.making import DAY, DIRECTORY, NOON, PEOPLE, both, evidence, make_warning, r1
 
-LETTERS = Letters(DIRECTORY, "http://console.example.com", ZoneInfo("Asia/Shanghai"))
+LETTERS = Letters(DIRECTORY, "http://console.example.com", ZoneInfo("Asia/Shanghai"), load_words())
 WANG, LI, CHEN, ZHAO, SUN = PEOPLE
 RAISED = Notice("key-1", "raised", "owner", "case-1", r1(), NOON + DAY)
 
 
 def test_a_page_in_chinese_says_what_why_since_when_what_to_do_by_when_and_where() -> None:
     message = LETTERS.single(RAISED, WANG)
-    assert message.subject == "【预警·中】江南精密机械有限公司:客户连续两月回款延迟"
+    assert message.subject == "【预警·中】江南精密机械有限公司：客户连续两月回款延迟"
     for part in (
         "您是该客户的负责人",
         "二月和一月都有发票晚付",
-        "连续晚付的月数:2(界限 >= 2)",
+        "连续晚付的月数：2（界限 ≥ 2）",
         "共 4 条事件",
-        "2026-01-31 12:00 +0800",
+        "2026-03-02 11:00 +0800",
         "今天就联系客户",
         "2026-03-03 12:00 +0800",
         "超过三十天未跟进须预警 (S2)",
         "http://console.example.com/cases/case-1",
     ):
         assert part in message.text
-        assert part.replace(">", "&gt;") in message.html
+        assert part in message.html
 
 
 def test_the_same_page_in_english() -> None:
@@ -39,11 +41,25 @@ def test_the_same_page_in_english() -> None:
     assert message.subject == "[Warning, medium] 江南精密机械有限公司: Collections late two months running"
     for part in (
         "You are the superior of its owner, 王强",
-        "months late in a row: 2 (limit >= 2)",
+        "months late in a row: 2 (limit ≥ 2)",
         "Call the customer",
     ):
         assert part in message.text
     assert "今天" not in message.text
+
+
+def test_values_are_said_in_the_words_of_the_console_and_unknown_ones_as_they_are() -> None:
+    label = both("变动", "change")
+    leaf = Compared(fact="f", label=label, value="left", op="in", threshold="left, replaced, zz", held=True)
+    warning = make_warning(evidence=evidence().model_copy(update={"compared": [leaf]}))
+    notice = replace(RAISED, warning=warning)
+    assert "变动：离职（界限 属于 离职、被接替、zz）" in LETTERS.single(notice, WANG).text
+    assert "change: left (limit one of left, replaced, zz)" in LETTERS.single(notice, CHEN).text
+
+
+def test_a_channels_error_ends_where_our_sentence_ends() -> None:
+    notice = replace(RAISED, kind="undelivered", about=About("li", "email", "No such user."))
+    assert "No such user. Please tell them" in LETTERS.single(notice, CHEN).text
 
 
 def test_a_comparison_that_did_not_hold_is_no_reason() -> None:
@@ -68,7 +84,7 @@ def test_a_withdrawal_says_only_that_it_is_off() -> None:
 
 
 def test_without_a_review_no_deadline_is_named() -> None:
-    assert "打开评审" not in LETTERS.single(replace(RAISED, warning=make_warning(), due=None), WANG).text
+    assert "开始审核" not in LETTERS.single(replace(RAISED, warning=make_warning(), due=None), WANG).text
 
 
 def test_a_task_leads_to_the_list_of_tasks() -> None:
@@ -93,7 +109,7 @@ def test_a_digest_lists_every_case_the_gravest_first() -> None:
     minor = replace(RAISED, key="a", case_id="minor", warning=make_warning(customer_id="C2", severity="low"))
     grave = replace(RAISED, key="b", case_id="grave", warning=make_warning(severity="critical"))
     message = LETTERS.digest([minor, grave], WANG)
-    assert message.subject == "【预警汇总】2 条通知,涉及 2 个客户"
+    assert message.subject == "【预警汇总】2 条通知，涉及 2 个客户"
     assert 0 < message.text.index("cases/grave") < message.text.index("cases/minor")
     assert message.case_id is None
 

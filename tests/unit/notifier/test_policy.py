@@ -125,7 +125,7 @@ def test_a_case_that_another_warning_holds_stays_open_when_one_is_withdrawn() ->
     assert outcome.verdict is Verdict.WITHDRAWN
     assert outcome.case is not None
     assert outcome.case.status == "open"
-    assert outcome.events[0].note == "merged into w2"
+    assert outcome.events[0].note == "已并入 / merged into: w2"
 
 
 def test_a_withdrawn_warning_that_nobody_was_paged_for_is_only_filed() -> None:

@@ -29,7 +29,7 @@ from services.notifier.metrics import DatabaseCollector
 from services.notifier.service import LONGEST_GATHERING_S, Gathering
 from services.notifier.web import build_web
 from services.notifier.workers import Workers
-from tests.unit.notifier.making import DAY, DIRECTORY, DIRECTORY_YAML, NOON, make_warning, r1
+from tests.unit.notifier.making import DAY, DIRECTORY, DIRECTORY_YAML, HOUR, NOON, make_warning, r1, review
 
 
 def own(**env: str) -> NotifierSettings:
@@ -60,6 +60,8 @@ def test_channels_bring_their_settings() -> None:
         ({"BELLWETHER_CHANNELS": "email", "BELLWETHER_SMTP_URL": "mail"}, BadSmtpUrl, "BELLWETHER_SMTP_URL"),
         ({"BELLWETHER_CHANNELS": "webhook", "BELLWETHER_WEBHOOK_URL": "http://x"}, BadSetting, "WEBHOOK_SECRET"),
         ({"BELLWETHER_CONSOLE_URL": "javascript:alert(1)"}, BadSetting, "BELLWETHER_CONSOLE_URL"),
+        ({"BELLWETHER_SETTLE_S": "901"}, BadSetting, "BELLWETHER_SETTLE_S"),
+        ({"BELLWETHER_SETTLE_S": "-1"}, BadSetting, "BELLWETHER_SETTLE_S"),
     ],
 )
 def test_a_setting_that_cannot_be_used_names_its_variable(
@@ -67,6 +69,10 @@ def test_a_setting_that_cannot_be_used_names_its_variable(
 ) -> None:
     with pytest.raises(error, match=named):
         own(**env)
+
+
+def test_what_is_found_late_settles_for_a_minute_unless_another_while_is_set() -> None:
+    assert [own().settle_s, own(BELLWETHER_SETTLE_S="0").settle_s] == [60, 0]
 
 
 def test_a_database_url_that_is_none_is_refused() -> None:
@@ -81,7 +87,7 @@ class Record:
 
 
 def test_what_is_no_warning_is_set_aside_with_its_reason_and_the_rest_keeps_its_order() -> None:
-    long_id = encode_warning(make_warning("x" * 101))
+    long_id = encode_warning(make_warning()).replace(b'"id":"w1"', b'"id":"%s"' % (b"x" * 101))
     values = [encode_warning(make_warning()), None, b"{", b"[1]", b"\xff", long_id, encode_warning(r1())]
     batch = read_batch(Record(value, offset) for offset, value in enumerate(values))
     assert [warning.id for warning in batch.warnings] == ["w1", "r1"]
@@ -163,20 +169,22 @@ def test_health_and_readiness_say_what_is_wrong(clerk: Clerk, path: str) -> None
 
 def test_the_summary_is_for_this_machine_only(clerk: Clerk) -> None:
     clerk.file([r1()])
-    expected = {"cases_open": 1, "pages": 2, "warnings": 1, "pages_uncertain": 0}
+    expected = {"cases_open": 1, "pages": 2, "warnings": 1, "pages_uncertain": 0, "settling": 0}
     assert get(clerk, "/api/summary").json() == expected
     assert get(clerk, "/api/summary", host="10.0.0.7").status_code == 403
 
 
 def test_the_metrics_tell_of_pages_reviews_and_the_outbox(clerk: Clerk) -> None:
-    clerk.file([r1()])
+    clerk.file([r1(review=review(NOON + HOUR))])
+    clerk.now = lambda: NOON + DAY + HOUR
     text = get(clerk, "/metrics").text
     for line in (
         'bellwether_notifier_pages{channel="inbox",state="pending"} 2.0',
         "bellwether_notifier_cases_open 1.0",
         "bellwether_notifier_reviews_overdue 1.0",
         "bellwether_notifier_review_breaches_total 0.0",
-        "bellwether_notifier_outbox_age_seconds 0.0",
+        "bellwether_notifier_outbox_age_seconds 3600.0",
+        "bellwether_notifier_settling 0.0",
     ):
         assert line in text
 
@@ -201,7 +209,7 @@ def test_an_account_is_made_on_the_command_line_and_can_sign_in(tmp_path: Path) 
     [
         (("--person", "li"), "", True, "no password came on standard input"),
         (("--person", "stranger"), "a good password\n", True, '"stranger" is not in the directory'),
-        ((), "short\n", True, "a password has 12 to 200 characters"),
+        ((), "short\n", True, "A password has 12 to 200 characters."),
         ((), "a good password\n", False, "BELLWETHER_DIRECTORY"),
     ],
 )

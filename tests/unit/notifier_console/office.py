@@ -17,6 +17,7 @@ from services.notifier.desk import Desk
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.messages import Letters
 from services.notifier.views import CaseFilter
+from services.notifier.words import load_words
 from tests.unit.notifier_console.scene import DIRECTORY, NOW, PASSWORD, everything
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -45,7 +46,7 @@ class Office:
 
     def deliver(self) -> None:
         """Sends what waits in the outbox: to the inbox, and by e-mail to those with an address."""
-        letters = Letters(DIRECTORY, "http://console.test", SHANGHAI)
+        letters = Letters(DIRECTORY, "http://console.test", SHANGHAI, load_words())
         for channel in (InboxChannel(self.clerk.database, self.data_dir / "inbox.jsonl", self.clerk.now), LostAnswer()):
             dispatcher = Dispatcher(self.clerk.database, channel, letters, self.clerk.now)
             while dispatcher.round():

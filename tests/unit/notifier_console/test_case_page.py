@@ -71,7 +71,7 @@ def test_a_refused_action_says_why_on_the_page_and_keeps_what_was_written(collea
     path = f"/cases/{office.case_of('C-1002')}"
     answer = colleague.act(path, f"{path}/decide", decision="watch", note="I have talked to them & will again")
     assert answer.status_code == 422
-    assert "the review is for a superior to open" in words(answer)
+    assert "The review is for a superior:" in words(answer)
     answer = colleague.act(path, f"{path}/close", decision="watch", reason="I have talked to them & will again")
     assert answer.status_code == 422
     assert "I have talked to them &amp; will again</textarea>" in answer.text

@@ -46,13 +46,20 @@ def test_a_message_is_marked_as_read_by_its_reader_only(superior: Visitor, colle
     assert superior.act("/inbox", "/inbox/first/read").status_code == 404
 
 
-def test_a_task_is_finished_by_its_owner_only(superior: Visitor, visitor: Visitor, office: Office) -> None:
+def test_a_task_is_finished_by_its_person_and_then_shown_as_done(
+    colleague: Visitor, visitor: Visitor, office: Office
+) -> None:
     task = office.desk.list_tasks("zhang.wei")[0]
-    assert superior.act("/tasks", f"/tasks/{task.id}/done").status_code == 404
+    refused = colleague.act("/tasks", f"/tasks/{task.id}/done")
+    assert refused.status_code == 422
+    assert "Only the person whose task it is, or a superior, can finish it." in words(refused)
+    assert colleague.act("/tasks", "/tasks/none/done").status_code == 404
     visitor.sign_in("zhang.wei")
     assert "更新客户档案 · 苏州明辉光学仪器厂" in words(visitor.get("/tasks"))
     assert visitor.act("/tasks", f"/tasks/{task.id}/done").headers["location"] == "/tasks"
     assert office.desk.list_tasks("zhang.wei") == []
+    assert "更新客户档案 · 苏州明辉光学仪器厂" in words(visitor.get("/tasks"))
+    assert "已完成" in words(visitor.get("/tasks"))
 
 
 def test_each_reader_has_their_own_language_until_they_switch_and_the_switch_is_remembered(colleague: Visitor) -> None:

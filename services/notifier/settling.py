@@ -1,0 +1,81 @@
+"""Warnings that wait until things are calm, in SQL. Every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, insert, literal, or_, select, update
+
+from schemas import warnings as wire
+from services.notifier.case import Verdict
+from services.notifier.tables import settling, warnings
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One that is to be decided now: its newest revision, and whether any that nobody acted on calls people."""
+
+    warning: wire.Warning
+    worse: bool
+
+
+def is_waiting(tx: Connection, warning_id: str) -> bool:
+    """Whether it waits. Locked, where the database locks rows: its round is not decided behind the caller's back."""
+    found = select(settling.c.warning_id).where(settling.c.warning_id == warning_id)
+    return tx.execute(found.with_for_update()).first() is not None
+
+
+def wait(tx: Connection, warning: wire.Warning, now: datetime) -> None:
+    """It waits from now on, or goes on waiting with another revision."""
+    worse = warning.change == "raised" or warning.pages_again
+    at = settling.c.warning_id == warning.id
+    again = update(settling).where(at).values(last_at=now, worse=or_(settling.c.worse, literal(worse)))
+    if tx.execute(again).rowcount == 0:
+        tx.execute(insert(settling).values(warning_id=warning.id, first_at=now, last_at=now, worse=worse))
+
+
+def count(tx: Connection) -> int:
+    """How many wait."""
+    return tx.execute(select(func.count()).select_from(settling)).scalar_one()
+
+
+def span(tx: Connection) -> tuple[datetime, datetime] | None:
+    """When the first of those whose round has not begun was first received, and when the last revision of any was."""
+    query = select(func.min(settling.c.first_at), func.max(settling.c.last_at)).where(settling.c.round_at.is_(None))
+    oldest, newest = tx.execute(query).one()
+    return None if oldest is None else (oldest, newest)
+
+
+def is_round_open(tx: Connection) -> bool:
+    """Whether a round has begun and is not decided to its end: also one that a crash has cut short."""
+    return (
+        tx.execute(select(settling.c.warning_id).where(settling.c.round_at.is_not(None)).limit(1)).first() is not None
+    )
+
+
+def begin_round(tx: Connection, until: datetime, now: datetime) -> None:
+    """Those first received up to `until` are to be decided."""
+    chosen = settling.c.round_at.is_(None), settling.c.first_at <= until
+    tx.execute(update(settling).where(*chosen).values(round_at=now))
+
+
+def take(tx: Connection, limit: int) -> Iterator[tuple[datetime, Waiting]]:
+    """The next of an open round with the round's instant, oldest round first. They wait no longer."""
+    query = select(settling).where(settling.c.round_at.is_not(None)).with_for_update()
+    rows = tx.execute(
+        query.order_by(settling.c.round_at, settling.c.first_at, settling.c.warning_id).limit(limit)
+    ).all()
+    ids = [row.warning_id for row in rows]
+    tx.execute(delete(settling).where(settling.c.warning_id.in_(ids)))
+    current = select(warnings.c.id, warnings.c.body).where(warnings.c.id.in_(ids), warnings.c.current)
+    bodies = {row.id: row.body for row in tx.execute(current)}
+    for row in rows:
+        yield row.round_at, Waiting(wire.decode_warning(bodies[row.warning_id].encode()), row.worse)
+
+
+def decided(tx: Connection, warning_id: str, case_id: str | None, verdict: Verdict) -> None:
+    """What became of one that waited. A case that held it before holds it on where no other does."""
+    values: dict[str, object] = {"verdict": verdict} if case_id is None else {"verdict": verdict, "case_id": case_id}
+    tx.execute(update(warnings).where(warnings.c.id == warning_id, warnings.c.current).values(values))

@@ -1,0 +1,74 @@
+"""A notifier without Kafka or web, for tests: its clock stands until the test moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from services.notifier.channels.base import Accepted, Channel, Message
+from services.notifier.channels.inbox import InboxChannel
+from services.notifier.clerk import Clerk
+from services.notifier.database import Database
+from services.notifier.desk import Desk
+from services.notifier.dispatcher import Dispatcher
+from services.notifier.messages import Letters
+from services.notifier.tables import pages
+from tests.unit.notifier.making import DIRECTORY, NOON
+
+
+class Scripted:
+    """A channel that does what the script says, in turn, and then accepts."""
+
+    name = "webhook"
+
+    def __init__(self) -> None:
+        self.script: list[BaseException] = []
+        self.sent: list[Message] = []
+        self.during: Callable[[], None] = lambda: None
+
+    def has_sent(self, key: str) -> bool | None:
+        return None
+
+    def send(self, message: Message) -> Accepted:
+        self.sent.append(message)
+        self.during()
+        if self.script:
+            raise self.script.pop(0)
+        return Accepted(f"id-{len(self.sent)}")
+
+
+class Office:
+    """A notifier without Kafka or web: file warnings, let time pass, dispatch."""
+
+    def __init__(self, folder: Path, settle: timedelta = timedelta(0)) -> None:
+        self.at = NOON
+        self.log = folder / "inbox.jsonl"
+        self.database = Database(f"sqlite:///{folder / 'office.db'}")
+        self.database.migrate()
+        self.clerk = Clerk(self.database, DIRECTORY, self.now, channels=("webhook",), settle=settle)
+        self.desk = Desk(self.clerk)
+        self.channel = Scripted()
+        self.dispatcher = self.through(self.channel)
+        self.inbox = self.through(InboxChannel(self.database, self.log, self.now))
+
+    def now(self) -> datetime:
+        return self.at
+
+    def through(self, channel: Channel) -> Dispatcher:
+        letters = Letters(DIRECTORY, "http://console", ZoneInfo("Asia/Shanghai"))
+        return Dispatcher(self.database, channel, letters, self.now)
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+    def states(self, channel: str = "webhook") -> list[str]:
+        with self.database.reading() as tx:
+            query = select(pages.c.state).where(pages.c.channel == channel).order_by(pages.c.id)
+            return list(tx.execute(query).scalars())
+
+    def subjects(self, person: str) -> list[str]:
+        return [message.subject for message in reversed(self.desk.inbox(person))]
