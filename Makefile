@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CHECKED := schemas services deploy tests
+# Most of the slow tests wait for sessions and restarts, so more workers than cores are worth it.
+WORKERS ?= 3
 
 # A Python to start from: PYTHON=... on the command line, or the first of these that fits.
 CANDIDATES := python3 python3.12 python3.11 python3.13
@@ -48,7 +50,7 @@ static: install
 	$(BIN)/lint-imports
 
 pytest: install
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
 nightly: install  ## Run the long tests too: larger simulations, longer soaks.
 	$(BIN)/python -m pytest -m nightly --timeout=3600
