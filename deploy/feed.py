@@ -68,13 +68,15 @@ def is_ready(base_url: str) -> bool:
 
 
 def page_count(notifier_url: str) -> int:
-    """How many pages lie in the local inbox, from the notifier's /api/summary; 0 while it does not answer."""
+    """How many pages lie in the local inbox, from the notifier's /api/summary; 0 while it does not answer, and while it
+    still waits with warnings that were found late."""
     try:
         with _client(PROBE_TIMEOUT_S) as client:
             answer = client.get(f"{notifier_url}/api/summary")
     except httpx.TransportError:
         return 0
-    return int(answer.json()["pages"]) if answer.status_code == httpx.codes.OK else 0
+    counts = answer.json() if answer.status_code == httpx.codes.OK else {}
+    return 0 if counts.get("settling") else int(counts.get("pages", 0))
 
 
 def summary(notifier_url: str) -> dict[str, int]:

@@ -14,7 +14,9 @@ LAST_PORT = 65_535
 
 # The sample is two years of the past. Told of an old invoice, a rule on the wall clock finds it unpaid until the event
 # of its payment comes; on the events' own time nothing is found that did not hold at its time.
-DEFAULTS = {"BELLWETHER_CLOCK": "event"}
+# The notifier hears of all of it within a minute, long after the fact, and waits for quiet before it pages: here for
+# less than an installation would, whose import has pauses.
+DEFAULTS = {"BELLWETHER_CLOCK": "event", "BELLWETHER_SETTLE_S": "10"}
 
 # name -> the bellwether command that runs it
 SERVICES = {

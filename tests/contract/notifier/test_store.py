@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -116,6 +116,47 @@ def test_a_crash_before_the_end_of_a_batch_leaves_nothing_of_it(
     assert sum(count or 0 for count in counts) == 0
 
 
+def test_what_settles_is_kept_and_decided_once_also_by_the_next_process(
+    database: Database, clock: Clock, desk: Desk
+) -> None:
+    clerk = Clerk(database, DIRECTORY, clock, settle=timedelta(minutes=1))
+    found = make_warning(start=NOON - DAY * 3)
+    task = make_warning("t1", output="task", start=NOON - DAY * 3)
+    assert clerk.file([found, task]) == {Verdict.SETTLING: 2}
+    assert clerk.file([make_warning(revision=2, change="amended", start=NOON - DAY * 3)]) == {Verdict.SETTLING: 1}
+    assert (desk.summary().settling, desk.summary().pages) == (2, 0)
+    clock.at = NOON + timedelta(minutes=1)
+    returned = Clerk(database, DIRECTORY, clock, settle=timedelta(minutes=1))
+    assert returned.settle_down() == {Verdict.OPENED: 1, Verdict.TASK_SET: 1}
+    assert returned.settle_down() == {}
+    (held,) = desk.get_case(only_case(desk)).warnings
+    assert (held.warning.revision, len(desk.list_tasks()), desk.summary().settling) == (2, 1, 0)
+    with database.reading() as tx:
+        verdicts = tx.execute(select(warnings.c.verdict).where(warnings.c.current).order_by(warnings.c.id)).scalars()
+        assert list(verdicts) == [Verdict.TASK_SET, Verdict.OPENED]
+
+
+def test_pages_sent_before_the_newer_schema_are_known_as_sent_and_survive_the_way_back(
+    database: Database, clerk: Clerk, desk: Desk
+) -> None:
+    clerk.file([make_warning()])
+    with database.writing() as tx:
+        tx.execute(update(pages).where(pages.c.channel == "inbox").values(state="accepted"))
+    database.migrate("0001", down=True)
+    database.migrate()
+    sent = {(page.channel, page.sent_at) for page in desk.get_case(only_case(desk)).pages}
+    assert sent == {("inbox", NOON), ("email", None), ("webhook", None)}
+
+
+def test_every_entry_of_a_timeline_is_published_so_that_sequences_have_no_gap(database: Database, clerk: Clerk) -> None:
+    clerk.file([make_warning(), make_warning(revision=2, change="amended")])
+    clerk.file([make_warning(revision=3, change="ended", end=NOON), make_warning(revision=4, change="withdrawn")])
+    with database.reading() as tx:
+        events = [decode_case_event(row["body"]) for row in store.unsent_case_events(tx)]
+    assert [event.sequence for event in events] == list(range(1, 7))
+    assert [event.type for event in events][2:4] == ["case.warning_amended", "case.warning_ended"]
+
+
 def test_every_revision_is_kept_and_the_newest_is_current(database: Database, clerk: Clerk) -> None:
     clerk.file([make_warning(), make_warning(revision=2, change="amended", severity="high")])
     with database.reading() as tx:
@@ -173,12 +214,24 @@ def test_a_task_is_listed_until_it_is_done_and_listed_again_when_it_is_back(cler
     (task,) = desk.list_tasks("wang")
     desk.finish_task(task.id, "wang")
     assert desk.list_tasks() == []
+    assert [task.status for task in desk.list_tasks("wang", finished=True)] == ["done"]
     with pytest.raises(NotFound):
         desk.finish_task(task.id, "wang")
     clerk.file([make_warning(revision=2, change="amended", output="task")])
     assert desk.list_tasks() == []
     clerk.file([make_warning(revision=3, output="task")])
     assert len(desk.list_tasks()) == 1
+
+
+def test_a_task_is_finished_by_its_person_or_a_superior_and_nobody_else(clerk: Clerk, desk: Desk) -> None:
+    clerk.file([make_warning(output="task"), make_warning("w2", output="task")])
+    for stranger in ("sun", "nobody"):
+        with pytest.raises(Refused) as caught:
+            desk.finish_task("w1", stranger)
+        assert [reason.code for reason in caught.value.reasons] == ["not_your_task"]
+    desk.finish_task("w1", "wang")
+    desk.finish_task("w2", "zhao")
+    assert desk.list_tasks() == []
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,8 @@ def test_pages_are_counted_by_the_notifiers_summary(service: StandIn) -> None:
     assert page_count(f"http://127.0.0.1:{free_port()}") == 0
     service.pages["/api/summary"] = (200, {"cases_open": 2, "pages": 5, "warnings": 3, "more": "x"})
     assert page_count(service.url) == 5
+    service.pages["/api/summary"] = (200, {"cases_open": 2, "pages": 5, "warnings": 3, "settling": 1})
+    assert page_count(service.url) == 0, "more may come of what settles"
     assert summary(service.url) == {"cases_open": 2, "pages": 5, "warnings": 3}
 
 
