@@ -79,19 +79,19 @@ def run_with_restarts(history: History, restarts: frozenset[int], ahead: dict[in
     return run
 
 
-@settings(ANY_HISTORY, max_examples=how_many(250))
+@settings(ANY_HISTORY, max_examples=how_many(500))
 @given(history=histories())
 def test_the_core_finds_the_episodes_that_the_oracle_finds(history: History) -> None:
     check_against_the_oracle(history)
 
 
-@settings(ANY_HISTORY, max_examples=how_many(125))
+@settings(ANY_HISTORY, max_examples=how_many(100))
 @given(telling=retellings())
 def test_any_order_and_any_repetition_ends_in_the_same_episodes(telling: tuple[History, History]) -> None:
     check_another_order(telling)
 
 
-@settings(ANY_HISTORY, max_examples=how_many(125))
+@settings(ANY_HISTORY, max_examples=how_many(150))
 @given(interrupted=interruptions())
 def test_restarts_and_redelivery_change_no_word(interrupted: tuple[History, frozenset[int], dict[int, int]]) -> None:
     check_interruptions(interrupted)
