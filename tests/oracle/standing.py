@@ -35,7 +35,7 @@ def _counts(event: CustomerWord, known: dict[tuple[str, str], CustomerWord]) -> 
         if corrected is None:
             return True
         if corrected.id in seen:
-            return False
+            return False  # a ring of corrections: it has no beginning in whose place anything could stand
         seen.add(corrected.id)
         event = corrected
     return True
