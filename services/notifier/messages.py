@@ -18,6 +18,7 @@ from services.notifier.case import PageKind, Role
 from services.notifier.channels.base import Message
 from services.notifier.people import Directory, Language, Person
 from services.notifier.wording import DIGEST, LABEL, OPENING, ROLE, SEVERITY, SUBJECT
+from services.notifier.words import value_in_words
 
 MAX_DIGEST_LINES = 200
 """A digest with more pages than that lists the gravest and says how many more there are."""
@@ -116,21 +117,16 @@ class Letters:
         return rows
 
     def _why(self, evidence: wire.Evidence, language: Language) -> list[str]:
+        def known(key: str, word: str) -> str:
+            return self.words[key][language] if key in self.words else word
+
         lines = []
         for leaf in evidence.compared:
             if leaf.held:
-                said = {"label": _in(leaf.label, language), "op": self._word("op", leaf.op, language)}
-                value, threshold = self._values(leaf.value, language), self._values(leaf.threshold, language)
+                said = {"label": _in(leaf.label, language), "op": known(f"op.{leaf.op}", leaf.op)}
+                value, threshold = value_in_words(leaf.value, known), value_in_words(leaf.threshold, known)
                 lines.append(LABEL["threshold"][language].format(**said, value=value, threshold=threshold))
         return [*lines, LABEL["events"][language].format(n=evidence.events_total)]
-
-    def _values(self, listed: str, language: Language) -> str:
-        words = [self._word("value", word, language) for word in listed.split(", ")]
-        return LABEL["enumeration"][language].join(words)
-
-    def _word(self, section: str, word: str, language: Language) -> str:
-        known = self.words.get(f"{section}.{word}")
-        return known[language] if known else word
 
     def _deadline(self, notice: Notice, language: Language) -> list[str]:
         return [f"{LABEL['due'][language]}: {self._local(notice.due)}"] if notice.due else []

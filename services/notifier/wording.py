@@ -74,7 +74,6 @@ LABEL: dict[str, Words] = {
     "link": {"zh": "案件", "en": "Case"},
     "tasks": {"zh": "待办", "en": "To do"},
     "events": {"zh": "共 {n} 条事件", "en": "{n} events in all"},
-    "enumeration": {"zh": "、", "en": ", "},
     "merged": {"zh": "已并入另一条预警。", "en": "It was merged into another warning."},
     "threshold": {"zh": "{label}：{value}（界限 {op} {threshold}）", "en": "{label}: {value} (limit {op} {threshold})"},
 }

@@ -16,6 +16,7 @@ from schemas.warnings import SEVERITIES, Bilingual
 from services.notifier.console.texts import LANGUAGE_NAMES, LANGUAGES, Texts
 from services.notifier.console.times import Countdown, countdown, date_text, instant_text, offset_text, span_text
 from services.notifier.people import Person
+from services.notifier.words import value_in_words
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -46,6 +47,10 @@ class Words:
     def say(self, text: Bilingual) -> str:
         """The text in the reader's language."""
         return self._texts.of(text)
+
+    def value(self, compared: str) -> str:
+        """A value of the evidence in the reader's words."""
+        return value_in_words(compared, self._texts.known)
 
     def instant(self, at: datetime) -> str:
         """Date and time in the company's zone."""

@@ -57,6 +57,22 @@ def test_values_are_said_in_the_words_of_the_console_and_unknown_ones_as_they_ar
     assert "change: left (limit one of left, replaced, zz)" in LETTERS.single(notice, CHEN).text
 
 
+@pytest.mark.parametrize(
+    ("value", "zh", "en"),
+    [
+        ("31 d 4 h", "31 天 4 小时", "31 d 4 h"),
+        ("90 min", "90 分钟", "90 min"),
+        ("5 dozen", "5 dozen", "5 dozen"),
+        ("true", "是", "yes"),
+    ],
+)
+def test_spans_of_time_have_their_units_in_the_readers_language(value: str, zh: str, en: str) -> None:
+    leaf = Compared(fact="f", label=both("无", "none"), value=value, op=">", threshold="30 d", held=True)
+    notice = replace(RAISED, warning=make_warning(evidence=evidence().model_copy(update={"compared": [leaf]})))
+    assert f"无：{zh}（界限 > 30 天）" in LETTERS.single(notice, WANG).text
+    assert f"none: {en} (limit > 30 d)" in LETTERS.single(notice, CHEN).text
+
+
 def test_a_channels_error_ends_where_our_sentence_ends() -> None:
     notice = replace(RAISED, kind="undelivered", about=About("li", "email", "No such user."))
     assert "No such user. Please tell them" in LETTERS.single(notice, CHEN).text
