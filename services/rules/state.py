@@ -197,7 +197,7 @@ class CustomerState:
 
     def chains(self) -> list[set[Key]]:
         """The events that corrections bind to each other, each chain whole."""
-        chains: dict[Key, set[Key]] = {}
+        chains: dict[Key | None, set[Key]] = {}
         for corrections in self._corrections.values():
             for entry in corrections:
                 chain = chains.setdefault(self._root(entry), set())
@@ -283,23 +283,25 @@ class CustomerState:
         index = bisect_left(items, entry.order, key=lambda item: item.order)
         return index < len(items) and items[index] is entry
 
-    def _root(self, entry: Entry) -> Key:
-        """The first event of the chain of corrections to which this one belongs; it may not be known yet."""
+    def _root(self, entry: Entry) -> Key | None:
+        """The first event of the chain of corrections to which this one belongs; it may not be known yet.
+
+        None for a ring of events that correct each other, and for what hangs on one: nothing of it stands.
+        """
         key, seen = entry.key, {entry.key}
         current: Entry | None = entry
         while current is not None and current.supersedes is not None:
             key = Key(current.source, current.supersedes)
             if key in seen:
-                return min(seen)
+                return None
             seen.add(key)
             current = self._entries.get(key)
         return key
 
-    def _standing(self, root: Key) -> Entry | None:
+    def _standing(self, root: Key | None) -> Entry | None:
         """What stands in the place of `root`: itself, its newest correction's newest correction, or nothing."""
-        key, seen = root, set[Key]()
-        while key not in seen:
-            seen.add(key)
+        key = root
+        while key is not None:
             corrections = self._corrections.get(key)
             if not corrections:
                 entry = self._entries.get(key)

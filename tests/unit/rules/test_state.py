@@ -113,10 +113,21 @@ def test_corrections_end_the_same_in_every_order(name: str) -> None:
         assert standing(state_of(*order)) == expected, [one.id for one in order]
 
 
-def test_corrections_of_each_other_stand_for_nothing_and_end() -> None:
-    events = [call("a", "2026-01-01", supersedes="b"), call("b", "2026-01-02", supersedes="a")]
-    for order in itertools.permutations(events):
-        assert standing(state_of(*order)) == []
+RINGS = {
+    "two that correct each other": [("a", "b"), ("b", "a")],
+    "three in a ring": [("a", "c"), ("b", "a"), ("c", "b")],
+    "a ring with a rival of one of its members": [("a", "b"), ("b", "a"), ("r", "b")],
+    "a ring with a correction of the rival": [("a", "b"), ("b", "a"), ("r", "a"), ("s", "r")],
+}
+
+
+@pytest.mark.parametrize("name", RINGS)
+def test_of_a_ring_of_corrections_and_what_hangs_on_it_nothing_stands(name: str) -> None:
+    events = [
+        call(one, f"2026-01-{number + 1:02d}", supersedes=other) for number, (one, other) in enumerate(RINGS[name])
+    ]
+    for order in itertools.permutations([*events, call("x", "2026-02-01")]):
+        assert standing(state_of(*order)) == ["x"], [one.id for one in order]
 
 
 def test_another_source_cannot_correct() -> None:
