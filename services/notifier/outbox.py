@@ -142,10 +142,16 @@ def cancel(tx: Connection, warning_id: str, now: datetime) -> None:
 
 
 def reached(tx: Connection, warning_id: str, person: str) -> set[str]:
-    """The channels by which the person was told of the warning, or may have been."""
-    told = pages.c.warning_id == warning_id, pages.c.person == person, pages.c.kind.in_(_CALLS)
-    found = select(pages.c.channel).where(*told, pages.c.state.in_(("sending", "accepted", "uncertain")))
-    return set(tx.execute(found).scalars())
+    """The channels by which the person was told, or may have been, that the warning holds, and not that it is off."""
+    about = pages.c.warning_id == warning_id, pages.c.person == person, pages.c.kind.in_((*_CALLS, "withdrawn"))
+    told = select(pages.c.channel, pages.c.kind).where(*about, pages.c.state.in_(("sending", "accepted", "uncertain")))
+    found: set[str] = set()
+    for channel, kind in tx.execute(told.order_by(pages.c.id)):
+        if kind == "withdrawn":
+            found.discard(channel)
+        else:
+            found.add(channel)
+    return found
 
 
 def mark_sending(tx: Connection, ids: Sequence[int], message_key: str, now: datetime) -> None:

@@ -32,7 +32,7 @@ class Accepted:
 
 
 class NotSent(Exception):
-    """Base of why there is no Accepted; the message is a sentence for the person who looks into it."""
+    """Base of why there is no Accepted; the message says it in Chinese / in English, with the provider's own words."""
 
 
 class TryLater(NotSent):

@@ -76,7 +76,7 @@ class EmailChannel:
     def send(self, message: Message) -> Accepted:
         """Accepted with the Message-ID once the server has answered 250 to the whole mail."""
         if message.to.email is None or not _is_address(message.to.email):
-            raise Refused(f"the directory has no usable e-mail address for {message.to.id}")
+            raise Refused(f"通讯录中没有可用的邮箱地址 / no usable e-mail address in the directory: {message.to.id}")
         mail = compose(message, self._server.sender, format_datetime(self._now()))
         with self._connection() as smtp:
             _hand_over(smtp, self._server.sender, message.to.email, mail)
@@ -87,9 +87,11 @@ class EmailChannel:
         try:
             smtp = self._connect()
         except smtplib.SMTPAuthenticationError as error:
-            raise TryLater(f"the mail server refuses our password: {_said(error)}", everyone=True) from None
+            raise TryLater(
+                f"邮件服务器拒绝密码 / the mail server refuses our password: {_said(error)}", everyone=True
+            ) from None
         except (OSError, smtplib.SMTPException) as error:
-            raise TryLater(f"the mail server cannot be used: {error}", everyone=True) from None
+            raise TryLater(f"邮件服务器不可用 / the mail server cannot be used: {error}", everyone=True) from None
         try:
             yield smtp
         finally:
@@ -140,13 +142,13 @@ def _hand_over(smtp: smtplib.SMTP, sender: str, recipient: str, mail: EmailMessa
         _expect(smtp.mail(sender))
         _expect(smtp.rcpt(recipient))
     except (OSError, smtplib.SMTPException) as error:
-        raise TryLater(f"the mail server went away before the mail: {error}", everyone=True) from None
+        raise TryLater(f"发信前连接中断 / the mail server went away before the mail: {error}", everyone=True) from None
     try:
         _expect(smtp.data(mail.as_bytes()))
     except smtplib.SMTPDataError as error:
         _expect((error.smtp_code, _bytes(error.smtp_error)))
     except (OSError, smtplib.SMTPException) as error:
-        raise FateUnknown(f"the mail server went away during the mail: {error}") from None
+        raise FateUnknown(f"发信时连接中断 / the mail server went away during the mail: {error}") from None
 
 
 def _expect(answer: tuple[int, bytes]) -> None:
@@ -154,7 +156,7 @@ def _expect(answer: tuple[int, bytes]) -> None:
     code, text = answer
     if 200 <= code < 300:
         return
-    said = f"the mail server answered {code} {text.decode(errors='replace')[:200]}"
+    said = f"邮件服务器答复 / the mail server answered {code} {text.decode(errors='replace')[:200]}"
     raise TryLater(said) if 400 <= code < 500 else Refused(said)
 
 

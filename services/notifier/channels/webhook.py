@@ -49,9 +49,11 @@ class WebhookChannel:
         try:
             answer = self._client.post(self._url, content=body, headers=headers)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise TryLater(f"the webhook cannot be reached: {error}", everyone=True) from None
+            raise TryLater(f"Webhook 无法连接 / the webhook cannot be reached: {error}", everyone=True) from None
         except httpx.TransportError as error:
-            raise FateUnknown(f"the webhook's answer was lost: {type(error).__name__} {error}") from None
+            raise FateUnknown(
+                f"未收到 Webhook 的答复 / the webhook's answer was lost: {type(error).__name__} {error}"
+            ) from None
         return _judge(answer, message, now)
 
 
@@ -71,7 +73,7 @@ def _judge(answer: httpx.Response, message: Message, now: datetime) -> Accepted:
     status = answer.status_code
     if answer.is_success:
         return Accepted(answer.headers.get("X-Request-Id") or message.key)
-    said = f"the webhook answered {status}: {answer.text[:200]}"
+    said = f"Webhook 答复 / the webhook answered {status}: {answer.text[:200]}"
     if status == 408 or status == 429 or status >= 500:
         after_s = _retry_after_s(answer.headers.get("Retry-After"), now)
         raise TryLater(said, after_s, everyone=status == 429 or status == 503)

@@ -225,6 +225,17 @@ def test_a_withdrawal_is_told_by_the_channels_through_which_the_page_had_gone(of
     assert (office.states(), office.channel.sent) == (["cancelled"], [])
 
 
+def test_who_knows_already_that_it_is_off_does_not_hear_it_twice(office: Office) -> None:
+    page_wang(office)
+    office.inbox.round()
+    withdraw(office)
+    office.inbox.round()
+    office.clerk.file([make_warning(revision=3, audience=["owner"])])
+    office.clerk.file([make_warning(revision=4, change="withdrawn", audience=["owner"])])
+    assert office.inbox.round() == 0
+    assert len(office.desk.inbox("wang")) == 2
+
+
 def test_who_may_have_got_the_page_is_told_of_the_withdrawal(office: Office) -> None:
     page_wang(office)
     office.channel.script = [FateUnknown("connection lost")]
