@@ -43,6 +43,19 @@ def test_a_page_whose_fate_is_unknown_is_shown_as_such(superior: Visitor, office
     assert "结果未知" in page
     assert "对方可能收到，也可能没收到" in page
     assert "张伟 (负责人) 已送达渠道" in page
+    assert "通过电子邮件给 李娜 的通知结果未知" in page
+
+
+def test_a_page_tells_when_it_was_sent_or_that_it_never_will_be(superior: Visitor, office: Office) -> None:
+    case_id = office.case_of("C-1001")
+    assert "2026年3月18日 10:30 发出" in words(superior.get(f"/cases/{case_id}"))
+    worse = (
+        office.desk.get_case(case_id)
+        .warnings[0]
+        .warning.model_copy(update={"revision": 2, "change": "amended", "pages_again": True})
+    )
+    office.clerk.file([worse, worse.model_copy(update={"revision": 3, "change": "withdrawn"})])
+    assert "预警已撤回，未发送" in words(superior.get(f"/cases/{case_id}"))
 
 
 def test_what_is_missing_to_close_is_said_once_for_all_warnings(superior: Visitor, office: Office) -> None:
