@@ -100,7 +100,8 @@ def test_a_warning_found_late_pages_after_a_quiet_minute_and_not_before(office: 
 
 def test_what_is_withdrawn_while_it_settles_is_filed_and_nobody_ever_hears_of_it(office: Office) -> None:
     office.clerk.file([late(), late("w2", customer_id="C2")])
-    office.clerk.file([late(revision=2, change="withdrawn"), late("w2", 2, "ended", customer_id="C2", end=NOON)])
+    revisions = [late(revision=2, change="withdrawn"), late("w2", 2, "ended", customer_id="C2", end=NOON)]
+    assert office.clerk.file(revisions) == {Verdict.SETTLING: 2}
     office.at += MINUTE
     assert office.clerk.settle_down() == {Verdict.FILED_NEVER_PAGED: 1, Verdict.OPENED: 1}
     assert [line.customer_id for line in office.desk.list_cases(CaseFilter(status=None))] == ["C2"]
