@@ -68,6 +68,7 @@ class World:
     judged: Judged
     state: CustomerState
     subject: str
+    now: Micros
     until: Micros
     unknown_holds: bool
 
@@ -77,7 +78,7 @@ class World:
 
     @cached_property
     def question(self) -> Question:
-        return Question(self.state, self.subject, self.until, self._holds)
+        return Question(self.state, self.subject, self.now, self.until, self._holds)
 
     def course(self, fact: str) -> list[Point]:
         """The fact's course over all time."""
@@ -102,11 +103,11 @@ class Inquiry:
     """One rule asked about one subject: in the world where what is unknown does not hold, and where that matters also
     in the one where it does."""
 
-    def __init__(self, judged: Judged, state: CustomerState, subject: str, until: Micros) -> None:
+    def __init__(self, judged: Judged, state: CustomerState, subject: str, now: Micros, until: Micros) -> None:
         self.judged = judged
         self.subject = subject
-        self.plain = World(judged, state, subject, until, unknown_holds=False)
-        self._hopeful = World(judged, state, subject, until, unknown_holds=True)
+        self.plain = World(judged, state, subject, now, until, unknown_holds=False)
+        self._hopeful = World(judged, state, subject, now, until, unknown_holds=True)
 
     def truth(self, tree: Node) -> list[Point]:
         """When the tree holds: True, False, or None where what is unknown would decide."""
@@ -118,7 +119,9 @@ def find(judged: Judged, state: CustomerState, now: Micros, until: Micros) -> Fi
     """All episodes of a rule that have begun by `now`, and its next change after `now` (NEVER for none by `until`)."""
     if judged.rule.definition.kind == "point":
         return _points(judged, state, now)
-    findings = [_stretches(Inquiry(judged, state, subject, until), now) for subject in subjects(judged.rule, state)]
+    findings = [
+        _stretches(Inquiry(judged, state, subject, now, until), now) for subject in subjects(judged.rule, state)
+    ]
     episodes = [episode for finding in findings for episode in finding.episodes]
     return Finding(episodes, min((finding.next_change for finding in findings), default=NEVER))
 
@@ -195,8 +198,9 @@ def evidence(judged: Judged, state: CustomerState, episode: Episode, now: Micros
     rule = judged.rule
     if rule.definition.kind == "point":
         return [item.key for item in point_items(judged, state, episode)]
-    inquiry = Inquiry(judged, state, episode.subject, until)
-    stop = now if episode.end is None else min(now, episode.end - 1)
+    inquiry = Inquiry(judged, state, episode.subject, now, until)
+    # Not cut at `now`: an event dated ahead would join the evidence later, when nothing wakes us to say so.
+    stop = NEVER if episode.end is None else episode.end - 1
     keys: dict[Key, None] = {}
     for fact in dict.fromkeys(leaf.fact for leaf in leaves_of(rule.when)):
         keys.update(dict.fromkeys(rule.facts[fact].evidence(inquiry.plain.question, episode.start, stop)))
@@ -224,5 +228,5 @@ def leaf_values(
     if rule.definition.kind == "point":
         item = point_items(judged, state, episode)[-1]
         return [(leaf, read(item, leaf.fact)) for leaf in leaves_of(rule.when)]
-    inquiry = Inquiry(judged, state, episode.subject, until)
+    inquiry = Inquiry(judged, state, episode.subject, at, until)
     return [(leaf, value_at(inquiry.plain.course(leaf.fact), at)) for leaf in leaves_of(rule.when)]

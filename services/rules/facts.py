@@ -45,10 +45,12 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Question:
-    """What a fact is asked about. `holds` gives the course of a named condition of the same rule."""
+    """What a fact is asked about. `holds` gives the course of a named condition of the same rule; courses are wanted
+    up to `until`, evidence as of `now`."""
 
     state: CustomerState
     subject: str
+    now: Micros
     until: Micros
     holds: Callable[[str], Sequence[Point]]
 

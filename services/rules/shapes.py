@@ -50,7 +50,7 @@ class Streak:
         for month in self._months(periods):
             period = periods.by_month.get(month)
             known_at = period.failed_at if period else None
-            if known_at is not None and known_at > stop:
+            if known_at is not None and known_at > min(stop, question.now):
                 break
             if period is not None:
                 run.extend(period.evidence)

@@ -238,7 +238,7 @@ def test_with_e_mail_configured_a_page_goes_through_a_real_mail_server_and_to_th
     finally:
         mail_server.stop()
     assert b"wang@example.com" in mails[0]
-    assert [person for person, _ in house.delivered()] == ["wang"]
+    wait_until(lambda: [person for person, _ in house.delivered()] == ["wang"], "the page in the inbox")
 
 
 class SilentServer:

@@ -48,7 +48,7 @@ def test_anything_else_does_not_and_says_no_more_than_that(desk: Desk, name: str
     desk.create_user("li.na", "li", PASSWORD)
     with pytest.raises(SignInFailed) as caught:
         desk.authenticate(name, password)
-    assert str(caught.value) == "name and password do not go together"
+    assert str(caught.value) == "Name and password do not go together."
 
 
 def test_the_password_is_kept_as_an_argon2id_hash(desk: Desk, database: Database) -> None:
