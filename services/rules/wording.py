@@ -78,12 +78,22 @@ def _evidence(rule: Rule, run: int, keys: list[Key], values: list[tuple[Leaf, Va
         texts.setdefault(name, duration_text(value) if is_duration else parameter_text(value))
     texts["run"] = str(run)
     summary = rule.definition.summary
+    chinese = {name: _chinese(text) for name, text in texts.items()}
     return Evidence(
         events=[EventRef(source=key.source, id=key.id) for key in keys[-MAX_EVENTS:]],
         events_total=len(keys),
         compared=[_compared(rule, leaf, value, at) for leaf, value in values],
-        summary=Bilingual(zh=_filled(summary.zh, texts), en=_filled(summary.en, texts)),
+        summary=Bilingual(zh=_filled(summary.zh, chinese), en=_filled(summary.en, texts)),
     )
+
+
+_UNITS = {"d": "天", "h": "小时", "min": "分钟"}
+
+
+def _chinese(text: str) -> str:
+    """A duration with its units in Chinese; any other text as it is."""
+    words = text.split(" ")
+    return " ".join(_UNITS.get(word, word) for word in words) if words[0].isdigit() else text
 
 
 def _filled(text: str, texts: dict[str, str]) -> str:
