@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -52,7 +53,9 @@ class Reader:
         """Clicks what leads to another page, and waits for it: a click returns while the old page still shows."""
         old = self.find("html")
         control.click()
-        WebDriverWait(self.browser, PAGE_LOAD_S).until(staleness_of(old))
+        # In the moment of the change Chromium may say of the old page that it is in no document, before it is stale.
+        wait = WebDriverWait(self.browser, PAGE_LOAD_S, ignored_exceptions=[WebDriverException])
+        wait.until(staleness_of(old))
 
     def read_in(self, language: str) -> None:
         """Switches the language, where it is another one."""
