@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from schemas.codec import InvalidEvent
 from schemas.events import Event
+from services.rules.calendar import Micros
 from services.rules.due import DueQueue
 from services.rules.intake import Apply, dead_letters, dead_wake
-from services.rules.port import SEGMENT_MARK, Core, CustomerState, Micros, Outgoing, Record, Written
+from services.rules.port import SEGMENT_MARK, Core, CustomerState, Outgoing, Record, Written
 
 log = logging.getLogger(__name__)
 

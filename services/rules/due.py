@@ -5,7 +5,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
-from services.rules.port import Micros
+from services.rules.calendar import Micros
 
 # Below this many entries, rebuilding the heap to be rid of stale ones is not worth it.
 _SLACK = 1024

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.topics import Topics
+from services.rules.calendar import Micros
 from services.rules.partition import BatchResult, Partition
-from services.rules.port import Core, Micros, Outgoing, Record
+from services.rules.port import Core, Outgoing, Record
 from services.rules.runtime_metrics import RuntimeMetrics
 
 log = logging.getLogger(__name__)

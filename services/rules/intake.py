@@ -13,8 +13,9 @@ from schemas import codec
 from schemas.codec import InvalidEvent
 from schemas.events import CustomerEvent, Event, ReferenceEvent, Retraction
 from schemas.fields import parse_instant
+from services.rules.calendar import Micros, micros
 from services.rules.partitioner import partition_of
-from services.rules.port import Micros, Outgoing, Record, micros
+from services.rules.port import Outgoing, Record
 
 CONTROL_KEY = b"\x00control"
 """The key of a control record: no customer id begins with a control character."""

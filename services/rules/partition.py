@@ -9,9 +9,10 @@ import orjson
 
 from schemas.codec import InvalidEvent
 from services.rules.batch import Batch
+from services.rules.calendar import Micros
 from services.rules.due import DueQueue
 from services.rules.intake import Advance, Forward, judge
-from services.rules.port import CLOCK_KEY, SEGMENT_MARK, Core, Micros, Outgoing, Record
+from services.rules.port import CLOCK_KEY, SEGMENT_MARK, Core, Outgoing, Record
 
 HEAD = ""
 """The segment name of a customer's head record."""

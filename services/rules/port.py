@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from schemas.events import Event
-
-Micros = int
-"""An instant: microseconds since the epoch, UTC."""
+from services.rules.calendar import Micros
 
 CustomerState = Any
 """Opaque to the runtime; belongs to one batch."""
@@ -19,14 +16,6 @@ SEGMENT_MARK = "\x1f"
 
 CLOCK_KEY = b"\x00clock"
 """The table key of a partition's own clock; no customer id begins with a control character."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def micros(instant: datetime) -> Micros:
-    """An aware datetime as microseconds since the epoch, exactly."""
-    return (instant - _EPOCH) // _MICROSECOND
 
 
 class Peek(Protocol):

@@ -17,9 +17,10 @@ from services.common.errors import UserError
 from services.common.kafka_admin import BrokerUnreachable, TopicMismatch, admin_client
 from services.common.ops import start_ops_server
 from services.common.settings import Settings
+from services.rules.calendar import Micros, micros
 from services.rules.health import Health
 from services.rules.host import HostConfig
-from services.rules.port import Core, Micros, micros
+from services.rules.port import Core
 from services.rules.runtime_metrics import RuntimeMetrics
 
 log = logging.getLogger(__name__)

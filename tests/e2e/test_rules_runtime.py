@@ -18,8 +18,8 @@ from deploy.kafka import Broker, new_place
 from schemas.topics import Topics, topic_specs
 from services.common.clock import set_manual_clock
 from services.common.kafka_admin import ensure_topics
+from services.rules.calendar import micros
 from services.rules.partitioner import partition_of
-from services.rules.port import micros
 from tests.support.commands import run_bellwether
 from tests.support.fixtures import Kafka, start_broker
 from tests.support.records import START, at, customer_on

@@ -21,7 +21,7 @@ import orjson
 from schemas.codec import InvalidEvent
 from schemas.events import Event, Retraction
 from schemas.finance import PaymentReceived
-from services.rules.port import Micros, micros
+from services.rules.calendar import Micros, micros
 
 SILENCE_US: Micros = 24 * 3600 * 1_000_000
 WARN_EVERY = 10

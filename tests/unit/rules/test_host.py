@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from services.rules.batch import MAX_STEPS
+from services.rules.calendar import micros
 from services.rules.host import HOLE_PATIENCE_S, STILL_OBSERVATIONS, LogReplaced, NotCopartitioned
-from services.rules.port import micros
 from tests.support.fake_kafka import FakeSink, HostBench
 from tests.support.records import TOPICS, Rec, at, customer_on, paid
 from tests.support.standin_core import payment

@@ -6,9 +6,10 @@ import orjson
 import pytest
 
 from services.rules.batch import MAX_STEPS
+from services.rules.calendar import micros
 from services.rules.intake import CONTROL_KEY, PART_BYTES, code_of
 from services.rules.partition import Partition
-from services.rules.port import Outgoing, micros
+from services.rules.port import Outgoing
 from tests.support.records import Rec, apply_all, at, customer_on, paid, partition
 from tests.support.standin_core import payment
 

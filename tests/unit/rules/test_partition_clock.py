@@ -7,9 +7,10 @@ import pytest
 
 from schemas.events import Event
 from services.rules.batch import MAX_STEPS
+from services.rules.calendar import micros
 from services.rules.intake import advance_record, code_of
 from services.rules.partition import Partition
-from services.rules.port import CLOCK_KEY, Outgoing, micros
+from services.rules.port import CLOCK_KEY, Outgoing
 from tests.support.records import PARTITIONS, Rec, apply_all, at, customer_on, paid, partition
 from tests.support.standin_core import StandInCore, State
 
