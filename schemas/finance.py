@@ -65,7 +65,7 @@ class InvoiceDisputed(Wire):
 
     invoice_id: Identifier
     reason: Text | None = None
-    disputed_at: Instant | None = None
+    at: Instant | None = None
 
 
 class DisputeSettled(Wire):
@@ -73,7 +73,7 @@ class DisputeSettled(Wire):
 
     invoice_id: Identifier
     outcome: Literal["upheld", "rejected"]
-    settled_at: Instant | None = None
+    at: Instant | None = None
 
 
 class InvoiceDelayExplained(Wire):
@@ -111,7 +111,7 @@ class PaymentReversed(Wire):
     """A payment bounced or was booked by mistake: it never was."""
 
     payment_id: Identifier
-    reversed_at: Instant | None = None
+    at: Instant | None = None
     reason: Text | None = None
 
 
@@ -127,7 +127,7 @@ class OrderPlaced(Wire):
     order_id: Identifier
     currency: Currency
     lines: Annotated[list[OrderLine], Field(min_length=1, max_length=1000)]
-    placed_at: Instant | None = None
+    at: Instant | None = None
     promised_date: Day | None = None
     campaign: Label | None = None
 
@@ -142,26 +142,26 @@ class OrderCancelled(Wire):
 
     order_id: Identifier
     lines: Annotated[list[CancelledLine], Field(max_length=1000)] | None = None
-    cancelled_at: Instant | None = None
+    at: Instant | None = None
 
 
 class OrderDelivered(Wire):
     order_id: Identifier
-    delivered_at: Instant | None = None
+    at: Instant | None = None
 
 
 class OrderSpecChanged(Wire):
     """The customer changed what was ordered; a new promised date resets the promise."""
 
     order_id: Identifier
-    changed_at: Instant | None = None
+    at: Instant | None = None
     promised_date: Day | None = None
     note: Text | None = None
 
 
 class ContractSigned(Wire):
     contract_id: Identifier
-    signed_at: Instant
+    signed_at: Instant | None = None
     value: Number | None = None
     currency: Currency | None = None
     kind: Slug | None = None
@@ -170,5 +170,5 @@ class ContractSigned(Wire):
 
 class ContractEnded(Wire):
     contract_id: Identifier
-    ended_at: Instant | None = None
+    at: Instant | None = None
     reason: Text | None = None

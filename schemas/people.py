@@ -50,9 +50,9 @@ class ContactBirthday(Wire):
 
 
 class CustomerOwnerChanged(Wire):
-    new_owner: Identifier
-    old_owner: Identifier | None = None
-    changed_at: Instant | None = None
+    new: Identifier
+    old: Identifier | None = None
+    at: Instant | None = None
 
 
 class ActivityLogged(Wire):
@@ -79,18 +79,18 @@ class ActivityLogged(Wire):
 
 class FeedbackRaised(Wire):
     feedback_id: Identifier
-    kind: Literal["suggestion", "question", "complaint"]
+    kind: Literal["suggestion", "question", "complaint"] = "question"
     topic: Label
     contact_id: Identifier | None = None
     contact_role: DecisionRole | None = None
-    raised_at: Instant | None = None
+    at: Instant | None = None
     text: Text | None = None
 
 
 class FeedbackAnswered(Wire):
     feedback_id: Identifier
     by: Identifier | None = None
-    answered_at: Instant | None = None
+    at: Instant | None = None
     text: Text | None = None
 
 
@@ -101,7 +101,7 @@ class SurveyAnswered(Wire):
     scale: Annotated[int, Field(ge=2, le=100)] = 5
     nps: Annotated[int, Field(ge=0, le=10)] | None = None
     contact_id: Identifier | None = None
-    answered_at: Instant | None = None
+    at: Instant | None = None
 
 
 class EventInvited(Wire):
@@ -116,5 +116,5 @@ class EventInvited(Wire):
 class EventAttended(Wire):
     event_id: Identifier
     kind: Slug
-    attended_at: Instant | None = None
+    at: Instant | None = None
     contact_id: Identifier | None = None

@@ -23,7 +23,7 @@ class ExternalNoted(Wire):
     headline: Label | None = None
     source: Label | None = None
     competitor_id: Identifier | None = None
-    noted_at: Instant | None = None
+    at: Instant | None = None
 
 
 ProfileValue = str | bool | int | float | None
@@ -35,7 +35,7 @@ class ProfileUpdated(Wire):
     section: Literal["basic", "relationship", "transaction", "external"]
     fields: Annotated[dict[Slug, ProfileValue], Field(max_length=200)] = {}
     confirmed_unchanged: bool = False
-    updated_at: Instant | None = None
+    at: Instant | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> ProfileUpdated:
@@ -64,7 +64,7 @@ class CustomerMilestone(Wire):
 class RequestLogged(Wire):
     kind: Slug
     topic: Label | None = None
-    requested_at: Instant | None = None
+    at: Instant | None = None
 
 
 class CustomerMerged(Wire):
@@ -86,7 +86,7 @@ class OpportunityStageChanged(Wire):
     opportunity_id: Identifier
     from_: Annotated[Slug | None, Field(alias="from")] = None
     to: Slug
-    changed_at: Instant | None = None
+    at: Instant | None = None
     owner: Identifier | None = None
     amount: Amount | None = None
     currency: Currency | None = None
@@ -100,13 +100,13 @@ class OpportunityStageChanged(Wire):
 class OpportunityStatusChanged(Wire):
     opportunity_id: Identifier
     status: Slug
-    changed_at: Instant | None = None
+    at: Instant | None = None
 
 
 class DocumentSent(Wire):
     kind: Slug
     opportunity_id: Identifier | None = None
-    sent_at: Instant | None = None
+    at: Instant | None = None
 
 
 class TaskCompleted(Wire):
@@ -114,4 +114,4 @@ class TaskCompleted(Wire):
     task_id: Identifier | None = None
     opportunity_id: Identifier | None = None
     by: Identifier | None = None
-    completed_at: Instant | None = None
+    at: Instant | None = None

@@ -13,13 +13,13 @@ class ServiceCaseOpened(Wire):
     case_id: Identifier
     priority: Literal["P1", "P2", "P3", "P4"]
     topic: Label | None = None
-    opened_at: Instant | None = None
+    at: Instant | None = None
 
 
 class ServiceCaseAcknowledged(Wire):
     case_id: Identifier
     by: Identifier | None = None
-    acknowledged_at: Instant | None = None
+    at: Instant | None = None
 
 
 class ServiceCaseAssigned(Wire):
@@ -27,12 +27,12 @@ class ServiceCaseAssigned(Wire):
 
     case_id: Identifier
     to: Identifier
-    assigned_at: Instant | None = None
+    at: Instant | None = None
 
 
 class ServiceCaseResolved(Wire):
     case_id: Identifier
-    resolved_at: Instant | None = None
+    at: Instant | None = None
 
 
 class ServiceCaseClosed(Wire):
@@ -42,7 +42,7 @@ class ServiceCaseClosed(Wire):
     score: Annotated[int, Field(ge=1, le=5)] | None = None
     promised_at: Instant | None = None
     resolved_at: Instant | None = None
-    closed_at: Instant | None = None
+    at: Instant | None = None
 
 
 class PromiseMade(Wire):
@@ -51,9 +51,9 @@ class PromiseMade(Wire):
     by: Identifier | None = None
     about: Text | None = None
     order_id: Identifier | None = None
-    made_at: Instant | None = None
+    at: Instant | None = None
 
 
 class PromiseMet(Wire):
     promise_id: Identifier
-    met_at: Instant | None = None
+    at: Instant | None = None

@@ -52,40 +52,12 @@ class Entry(msgspec.Struct, array_like=True, omit_defaults=True):
 TRUE_AT: dict[str, str] = {
     "invoice.issued": "due_date",
     "invoice.credited": "credit_date",
-    "invoice.disputed": "disputed_at",
-    "dispute.settled": "settled_at",
     "payment.received": "value_date",
-    "payment.reversed": "reversed_at",
-    "order.placed": "placed_at",
-    "order.cancelled": "cancelled_at",
-    "order.delivered": "delivered_at",
-    "order.spec_changed": "changed_at",
     "contract.signed": "signed_at",
-    "contract.ended": "ended_at",
-    "customer.owner_changed": "changed_at",
-    "activity.logged": "at",
-    "feedback.raised": "raised_at",
-    "feedback.answered": "answered_at",
-    "survey.answered": "answered_at",
-    "event.attended": "attended_at",
     "competitor.activity": "occurred_at",
-    "external.noted": "noted_at",
-    "profile.updated": "updated_at",
     "customer.milestone": "occurs_on",
-    "request.logged": "requested_at",
-    "opportunity.stage_changed": "changed_at",
-    "opportunity.status_changed": "changed_at",
-    "document.sent": "sent_at",
-    "task.completed": "completed_at",
-    "service_case.opened": "opened_at",
-    "service_case.acknowledged": "acknowledged_at",
-    "service_case.assigned": "assigned_at",
-    "service_case.resolved": "resolved_at",
-    "service_case.closed": "closed_at",
-    "promise.made": "made_at",
-    "promise.met": "met_at",
 }
-"""Which field tells when an event is true; without the field, or without a value in it, the envelope's time does."""
+"""Which field tells when an event is true, where it is not `at`; without a value in it, the envelope's time does."""
 
 NOT_KEPT = frozenset({"details", "note", "text", "reason", "about", "headline"})
 
@@ -114,8 +86,8 @@ def _true_at(kind: str, data: dict[str, Any], time: Micros, calendar: Calendar) 
         return min(time, int(data.get("effective_at", time)))
     if kind == "invoice.issued" and "due_date" not in data:
         return calendar.start_of_day(min(part["due_date"] for part in data["instalments"]))
-    field = TRUE_AT.get(kind)
-    value = data.get(field) if field else None
+    field = TRUE_AT.get(kind, "at")
+    value = data.get(field)
     if value is None:
         return time
     return calendar.start_of_day(value) if field in _DAYS else int(value)

@@ -89,12 +89,12 @@ def _split(invoice: Standing) -> list[Part]:
 def _is_disputed(events: list[Standing], invoice_id: str) -> bool:
     """The newest word is a dispute or that it was upheld; a settlement follows a dispute of the same instant."""
     words = [
-        (when(event, "disputed_at"), 0, event.time, event.source, event.id, "open")
+        (when(event, "at"), 0, event.time, event.source, event.id, "open")
         for event in of_kind(events, "invoice.disputed")
         if event.data.invoice_id == invoice_id
     ]
     words += [
-        (when(event, "settled_at"), 1, event.time, event.source, event.id, event.data.outcome)
+        (when(event, "at"), 1, event.time, event.source, event.id, event.data.outcome)
         for event in of_kind(events, "dispute.settled")
         if event.data.invoice_id == invoice_id
     ]

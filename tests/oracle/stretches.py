@@ -61,11 +61,11 @@ class Importance:
         self.knobs, self.zone = knobs, zone
         self.received = payments(events)
         self.flags = sorted(
-            (when(event, "updated_at"), event.time, event.source, event.id, event.data.fields["important"] is True)
+            (when(event, "at"), event.time, event.source, event.id, event.data.fields["important"] is True)
             for event in of_kind(events, "profile.updated")
             if "important" in event.data.fields
         )
-        self.owners = [when(event, "changed_at") for event in of_kind(events, "customer.owner_changed")]
+        self.owners = [when(event, "at") for event in of_kind(events, "customer.owner_changed")]
         self.contacts = [
             when(event, "at")
             for event in of_kind(events, "activity.logged")

@@ -212,7 +212,7 @@ def quarrel(scene: Scene) -> list[Document]:
     when = [scene.instant(day) for day in scene.favourites[:2]]
     for _ in range(scene.pick(2, 3, 4)):
         word = scene.pick(*QUARRELS)(scene)
-        word["data"].update({"invoice_id": "A", scene.pick("disputed_at", "settled_at"): scene.pick(*when)})
+        word["data"].update({"invoice_id": "A", "at": scene.pick(*when)})
         documents.append({**word, "time": scene.pick(*when)})
     return documents
 
@@ -234,14 +234,14 @@ def invoice_credited(scene: Scene) -> Document:
 
 def invoice_disputed(scene: Scene) -> Document:
     day = scene.day()
-    data = {"invoice_id": scene.invoice_id(), "disputed_at": scene.maybe_instant(day)}
+    data = {"invoice_id": scene.invoice_id(), "at": scene.maybe_instant(day)}
     return _event(scene, day, "invoice.disputed", data)
 
 
 def dispute_settled(scene: Scene) -> Document:
     day = scene.day()
     data = {"invoice_id": scene.invoice_id(), "outcome": scene.pick("rejected", "upheld")}
-    return _event(scene, day, "dispute.settled", data | {"settled_at": scene.maybe_instant(day)})
+    return _event(scene, day, "dispute.settled", data | {"at": scene.maybe_instant(day)})
 
 
 def contact_changed(scene: Scene) -> Document:
@@ -285,13 +285,13 @@ def activity_logged(scene: Scene) -> Document:
 def profile_updated(scene: Scene) -> Document:
     day = scene.day()
     fields = {"important": scene.pick(*IMPORTANT_WORDS)} if scene.often(4) else {"size": 3}
-    data = {"section": "basic", "fields": fields, "updated_at": scene.maybe_instant(day)}
+    data = {"section": "basic", "fields": fields, "at": scene.maybe_instant(day)}
     return _event(scene, day, "profile.updated", data)
 
 
 def owner_changed(scene: Scene) -> Document:
     day = scene.day()
-    return _event(scene, day, "customer.owner_changed", {"new_owner": "w", "changed_at": scene.maybe_instant(day)})
+    return _event(scene, day, "customer.owner_changed", {"new": "w", "at": scene.maybe_instant(day)})
 
 
 def large_payment(scene: Scene) -> Document:

@@ -62,8 +62,8 @@ def payment_bounced(diary: Diary, at: datetime) -> None:
         }
         diary.write("payment.received", diary.scene.on(paid, 15), FINANCE, data)
         if days == 0:
-            reversed_at = diary.scene.on(paid + timedelta(days=2))
-            diary.write("payment.reversed", reversed_at, FINANCE, {"payment_id": payment_id, "reason": "returned"})
+            at = diary.scene.on(paid + timedelta(days=2))
+            diary.write("payment.reversed", at, FINANCE, {"payment_id": payment_id, "reason": "returned"})
 
 
 def order_changed(diary: Diary, at: datetime) -> None:
@@ -107,10 +107,10 @@ def mistaken_departure(diary: Diary, at: datetime) -> None:
     diary.write("contact.changed", at + timedelta(minutes=40), CRM, left, **back)
 
 
-def new_owner(diary: Diary, at: datetime) -> None:
+def new(diary: Diary, at: datetime) -> None:
     """A colleague takes over for good reason and calls the next day."""
     successor = other_owner(diary.customer.owner)
-    changed = {"old_owner": successor, "new_owner": diary.customer.owner}
+    changed = {"old": successor, "new": diary.customer.owner}
     diary.write("customer.owner_changed", at, CRM, changed)
     diary.contact_made(at + timedelta(days=1))
 
@@ -204,7 +204,7 @@ OCCASIONS: tuple[Occasion, ...] = (
     contract_renewed,
     contact_news,
     mistaken_departure,
-    new_owner,
+    new,
     feedback,
     voices,
     prospects,
