@@ -44,9 +44,9 @@ class Entry(msgspec.Struct, array_like=True, omit_defaults=True):
         return Key(self.source, self.id)
 
     @property
-    def order(self) -> tuple[Micros, str, str]:
-        """The order in which items of one kind are kept."""
-        return (self.at, self.source, self.id)
+    def order(self) -> tuple[Micros, Micros, str, str]:
+        """The order in which items of one kind are kept: of those true at one instant the one said last is the last."""
+        return (self.at, self.time, self.source, self.id)
 
 
 TRUE_AT: dict[str, str] = {
