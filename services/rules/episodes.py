@@ -194,17 +194,18 @@ def field_sides(tree: Node, item: Entry) -> dict[str, Side]:
 
 
 def evidence(judged: Judged, state: CustomerState, episode: Episode, now: Micros, until: Micros) -> list[Key]:
-    """The events behind an episode, those that its facts counted."""
+    """The events behind an episode, those that its facts counted, in the order in which they are true."""
     rule = judged.rule
     if rule.definition.kind == "point":
         return [item.key for item in point_items(judged, state, episode)]
     inquiry = Inquiry(judged, state, episode.subject, now, until)
     # Not cut at `now`: an event dated ahead would join the evidence later, when nothing wakes us to say so.
     stop = NEVER if episode.end is None else episode.end - 1
-    keys: dict[Key, None] = {}
-    for fact in dict.fromkeys(leaf.fact for leaf in leaves_of(rule.when)):
-        keys.update(dict.fromkeys(rule.facts[fact].evidence(inquiry.plain.question, episode.start, stop)))
-    return list(keys)
+    keys: set[Key] = set()
+    for fact in {leaf.fact for leaf in leaves_of(rule.when)}:
+        keys.update(rule.facts[fact].evidence(inquiry.plain.question, episode.start, stop))
+    known = [entry for entry in map(state.find, keys) if entry is not None]
+    return [entry.key for entry in sorted(known, key=lambda entry: entry.order)]
 
 
 def point_items(judged: Judged, state: CustomerState, episode: Episode) -> list[Entry]:
