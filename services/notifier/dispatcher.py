@@ -25,11 +25,11 @@ DIGEST_FROM = 4
 CHUNK = 200
 """Pages of a digest that are written off in one transaction: nobody else waits long for the database."""
 
-_CRASHED = "服务在发送过程中中断。 / The service ended while the page was being sent."
+_CRASHED = "发送过程被中断。 / Sending was interrupted before its outcome was written down."
 
 
 class Dispatcher:
-    """One thread's work for one channel. `recover` once before the first `round`."""
+    """One thread's work for one channel: nobody else may send through it meanwhile."""
 
     def __init__(self, database: Database, channel: Channel, letters: Letters, now: Now) -> None:
         self._database = database
@@ -38,7 +38,7 @@ class Dispatcher:
         self._now = now
 
     def recover(self) -> int:
-        """Judge what a crash left in flight: by what the channel knows of it, and where it cannot tell, uncertain."""
+        """Judge what a crash or an absent database left in flight: by what the channel knows of it, and where it cannot tell, uncertain."""
         with self._database.reading() as tx:
             left = outbox.in_flight(tx, self._channel.name)
         for key, group in groupby(left, key=lambda page: page.message_key or page.key):
@@ -47,7 +47,7 @@ class Dispatcher:
 
     def _judge(self, left: Sequence[Queued], sent: bool | None) -> None:
         if sent:
-            self._accepted(left, Accepted(f"{self._channel.name} had it before the crash"))
+            self._accepted(left, Accepted(f"{self._channel.name} had it before the interruption"))
             return
         with self._database.writing() as tx:
             if sent is None:
@@ -57,6 +57,8 @@ class Dispatcher:
 
     def round(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Send what is due now; the number of pages that were tried."""
+        # A round that the database cut short has left pages behind in `sending`, which nobody else would look at.
+        self.recover()
         with self._database.reading() as tx:
             waiting = outbox.pending(tx, self._channel.name, self._now())
         tried = 0

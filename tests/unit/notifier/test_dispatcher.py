@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from services.notifier import outbox
 from services.notifier.channels.base import FateUnknown, Refused, TryLater
@@ -111,6 +112,21 @@ def test_what_a_crash_left_in_flight_is_uncertain_and_never_sent_again_by_itself
     assert office.states() == ["sending"]
     after = office.through(office.channel)
     assert (after.recover(), after.recover(), after.round()) == (1, 0, 0)
+    assert office.states() == ["uncertain"]
+
+
+def test_a_database_that_was_away_for_a_moment_leaves_no_page_in_flight(office: Office) -> None:
+    page_wang(office)
+
+    def interrupted() -> None:
+        raise OperationalError("UPDATE pages", {}, Exception("database is locked"))
+
+    office.channel.during = interrupted
+    with pytest.raises(OperationalError):
+        office.dispatcher.round()
+    assert office.states() == ["sending"]
+    office.channel.during = lambda: None
+    office.dispatcher.round()
     assert office.states() == ["uncertain"]
 
 
