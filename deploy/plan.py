@@ -66,9 +66,10 @@ class Plan:
         """The environment of the services: ours, with the run's broker and directory (an absolute path)."""
         return {
             **DEFAULTS,
+            **environ,
+            # Whatever is set: the sample writes both, and must not write to an installation's own.
             "BELLWETHER_DATABASE_URL": f"sqlite:///{directory / 'notifier.db'}",
             "BELLWETHER_DIRECTORY": str(directory / "directory.yaml"),
-            **environ,
             "BELLWETHER_KAFKA": bootstrap,
             "BELLWETHER_DATA_DIR": str(directory),
             "PYTHONUNBUFFERED": "1",

@@ -51,10 +51,11 @@ def test_time_is_the_events_own_unless_another_clock_is_chosen() -> None:
         assert plan.child_env(environ, Path("/data/run"), "127.0.0.1:9999")["BELLWETHER_CLOCK"] == clock
 
 
-def test_a_database_that_was_chosen_stays_chosen() -> None:
-    environ = {"BELLWETHER_DATABASE_URL": "postgresql://db/bellwether"}
+def test_the_sample_never_touches_an_installations_own_people_and_database() -> None:
+    environ = {"BELLWETHER_DATABASE_URL": "postgresql://db/bellwether", "BELLWETHER_DIRECTORY": "/etc/people.yaml"}
     env = read_plan(environ).child_env(environ, Path("/data/run"), "127.0.0.1:9999")
-    assert env["BELLWETHER_DATABASE_URL"] == "postgresql://db/bellwether"
+    assert env["BELLWETHER_DATABASE_URL"] == "sqlite:////data/run/notifier.db"
+    assert env["BELLWETHER_DIRECTORY"] == "/data/run/directory.yaml"
 
 
 @pytest.mark.parametrize("port", ["", "x", "0", "65536", "-1"])
