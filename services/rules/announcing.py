@@ -76,8 +76,13 @@ def visible_end(episode: Episode, now: Micros) -> Micros | None:
 
 def revise(old: Announced, episode: Episode, evidence: bytes, moment: Moment) -> Say | None:
     """The next revision of a living announcement, or None when nothing about it changed. Changes `old` in place."""
-    start = old.start if old.start < moment.horizon else episode.start
     end = visible_end(episode, moment.now)
+    start = episode.start
+    if old.start < moment.horizon:
+        # The evidence of its beginning may be forgotten: what was announced of it stays, and only grows.
+        start = old.start
+        episode = episode._replace(severity=max(old.severity, episode.severity), run=max(old.run, episode.run))
+        evidence = old.evidence
     before = (old.start, old.end, old.severity, old.run, old.evidence)
     if before == (start, end, episode.severity, episode.run, evidence):
         return None
@@ -85,9 +90,10 @@ def revise(old: Announced, episode: Episode, evidence: bytes, moment: Moment) ->
     change: Change = "ended" if end is not None and old.end is None else "amended"
     old.start, old.end, old.severity, old.run, old.evidence = start, end, episode.severity, episode.run, evidence
     _publish(old, change)
-    if worse and not moment.history and not _is_past(episode, moment.now):
+    pages_again = worse and not moment.history and not _is_past(episode, moment.now)
+    if pages_again:
         old.historical = False
-    return Say(old, change, episode, pages_again=worse)
+    return Say(old, change, episode, pages_again)
 
 
 def withdraw(old: Announced, merged_into: str | None) -> Say:
@@ -125,6 +131,11 @@ def announce(rule: str, episode: Episode, evidence: bytes, known: list[Announced
 def is_frozen(end: Micros | None, horizon: Micros) -> bool:
     """Past the horizon evidence is forgotten, so what ended before it stays as it was announced."""
     return end is not None and end < horizon
+
+
+def is_forgotten(announced: Announced, horizon: Micros) -> bool:
+    """Whether nothing found from now on can be this episode again."""
+    return is_frozen(announced.end, horizon) or (announced.change == "withdrawn" and announced.start < horizon)
 
 
 def _publish(announced: Announced, change: Change) -> None:

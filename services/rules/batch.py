@@ -27,6 +27,9 @@ MAX_STEPS = 500
 MAX_OPENED_BYTES = 32 << 20
 """Records of the customers that one batch opens."""
 
+MAX_UNSENT_BYTES = 300_000
+"""Warnings that one customer's head may gather before the batch is closed: a head carries them until they are sent."""
+
 MAX_RECORD_BYTES = 950_000
 """One table record; Kafka's limit is 1 MiB with the overhead of its batch."""
 
@@ -86,6 +89,7 @@ class Batch:
         self._tracks_due = tracks_due
         self._opened: dict[str, Opened] = {}
         self._opened_bytes = 0
+        self._unsent_bytes = 0
         self._steps = 0
         self.applied = 0
         self.woken = 0
@@ -94,7 +98,9 @@ class Batch:
     @property
     def full(self) -> bool:
         """Whether the batch must be closed before anything else is done."""
-        return self._steps >= MAX_STEPS or self._opened_bytes >= MAX_OPENED_BYTES
+        return (
+            self._steps >= MAX_STEPS or self._opened_bytes >= MAX_OPENED_BYTES or self._unsent_bytes >= MAX_UNSENT_BYTES
+        )
 
     def refuse(self, record: Record, error: BaseException) -> None:
         """The record goes to the dead letters."""
@@ -160,6 +166,7 @@ class Batch:
         return opened
 
     def _track(self, customer_id: str, opened: Opened) -> None:
+        self._unsent_bytes = max(self._unsent_bytes, self._core.unsent_bytes(opened.state))
         if self._tracks_due:
             self._due.set(customer_id, None if opened.muted else self._core.wake_at(opened.state))
 

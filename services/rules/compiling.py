@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -84,8 +85,10 @@ def compile_rule(definition: Definition, overrides: Mapping[str, Any], file: str
     """The rule with its parameters put in; raises BadRule with a sentence that names what is unknown or wrong."""
     try:
         return _Compiler(definition, resolve_parameters(definition, overrides)).rule()
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise BadRule([f"{file}: {definition.id}: {error}"]) from None
+    except RecursionError:
+        raise BadRule([f"{file}: {definition.id}: a condition contains itself"]) from None
 
 
 class _Compiler:
@@ -265,22 +268,33 @@ class _Compiler:
         if fact_name not in self.facts:
             raise ValueError(f"{path}: unknown fact {fact_name!r} (facts: {_listed(self.facts)})")
         elapsed = self.facts[fact_name].elapsed
-        return Leaf(name, fact_name, compared, self._threshold(path, threshold, elapsed=elapsed), elapsed)
+        return Leaf(name, fact_name, compared, self._threshold(path, compared, threshold, elapsed=elapsed), elapsed)
 
     def _field_leaf(self, raw: dict[str, Any], path: str, name: str, op: Op, threshold: Threshold) -> Leaf:
         if raw.get("field") is None or self.definition.of is None:
             raise ValueError(f"{path}: a point rule compares a `field` of its event")
         _check_field(self.definition.of, raw["field"])
-        return Leaf(name, raw["field"], op, self._threshold(path, threshold, elapsed=False))
+        return Leaf(name, raw["field"], op, self._threshold(path, op, threshold, elapsed=False))
 
-    def _threshold(self, path: str, value: Threshold, *, elapsed: bool) -> Threshold:
+    def _threshold(self, path: str, op: Op, value: Threshold, *, elapsed: bool) -> Threshold:
         if elapsed:
             return self._duration(value)
+        if op not in ("==", "!="):
+            return _number(path, op, value)
         if isinstance(value, float):
             raise ValueError(f"{path}: write {value} as a text, such as '{value}': floats are not exact")
         if value is None:
             raise ValueError(f"{path}: value is missing")
         return value
+
+
+def _number(path: str, op: Op, value: Any) -> int | Decimal:
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
+        return Decimal(value)
+    hint = f": write it as a text, such as '{value}'" if isinstance(value, float) else ""
+    raise ValueError(f"{path}: {op} compares numbers, and {value!r} is none that is exact{hint}")
 
 
 def numeric_threshold(leaf: Leaf) -> bool:

@@ -6,6 +6,7 @@ sides of a tree's leaves at an instant are its signature, and a `Judge` says whe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -62,17 +63,29 @@ def side(leaf: Leaf, value: Value) -> Side | None:
         return FALSE_SIDE[leaf.op]
     if isinstance(value, Unknown):
         return None
+    if _is_no_number(value, leaf.threshold):
+        return FALSE_SIDE[leaf.op]
     if isinstance(value, Span):
         low, high = _compare(value.low, leaf.threshold), _compare(value.high, leaf.threshold)
         return low if _same_verdict(leaf.op, low, high) else None
     return _compare(value, leaf.threshold)
 
 
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
+
+def _is_no_number(value: Value, threshold: Threshold) -> bool:
+    """A word where a number is wanted: no comparison holds."""
+    wants_number = isinstance(threshold, (int, Decimal)) and not isinstance(threshold, bool)
+    return wants_number and isinstance(value, str) and not _NUMBER.fullmatch(value)
+
+
 def _compare(value: object, threshold: Threshold) -> Side:
     if isinstance(threshold, frozenset):
         return 0 if value in threshold else 1
-    if isinstance(threshold, (str, bool)) or isinstance(value, (str, bool)):
+    if isinstance(threshold, (str, bool)) or isinstance(value, bool):
         return 0 if type(value) is type(threshold) and value == threshold else 1
+    # A decimal is kept as a text, so that it stays exact.
     number = value if isinstance(value, (int, Decimal)) else Decimal(str(value))
     return 0 if number == threshold else -1 if number < threshold else 1
 

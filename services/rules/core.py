@@ -10,6 +10,9 @@ from services.rules.calendar import Micros
 from services.rules.engine import Engine
 from services.rules.state import HEAD, CustomerState, Version, read_head_prefix, read_prefix
 
+LONG_DUE: Micros = 0
+"""The instant of a wake-up that should have come already."""
+
 
 class Peek(NamedTuple):
     """What the runtime needs of a customer without opening it."""
@@ -50,6 +53,10 @@ class Core:
         """Announces what has become true by itself."""
         self.engine.wake(state, now)
 
+    def unsent_bytes(self, state: CustomerState) -> int:
+        """The size of the warnings gathered since `open`."""
+        return sum(map(len, state.unsent))
+
     def wake_at(self, state: CustomerState) -> Micros | None:
         """What `close` would give now: under the event clock the runtime asks after every step of a batch."""
         return state.head.wake_at
@@ -58,11 +65,13 @@ class Core:
         """The one encode for all changes since `open`."""
         return Written(state.encode(), state.head.wake_at, state.unsent)
 
-    @staticmethod
-    def peek(head: bytes) -> Peek:
-        """A head's version, clock, wake-up and unsent warnings."""
+    def peek(self, head: bytes) -> Peek:
+        """A head's version, clock, wake-up and unsent warnings. A customer whom other rules judged last is due at once:
+        a changed rule must not wait for the customer's next event."""
         prefix = read_head_prefix(head)
-        return Peek(Version(prefix.offset, prefix.revision), prefix.clock, prefix.wake_at, prefix.unsent)
+        is_judged = prefix.book == self.engine.rulebook.fingerprint
+        wake_at = prefix.wake_at if is_judged else LONG_DUE
+        return Peek(Version(prefix.offset, prefix.revision), prefix.clock, wake_at, prefix.unsent)
 
     @staticmethod
     def version(record: bytes) -> Version:

@@ -124,7 +124,8 @@ def parse_definition(text: str, file: str) -> Definition:
         mark = getattr(error, "problem_mark", None)
         where = f"{file}:{mark.line + 1}" if mark else file
         raise BadRule([f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}"]) from None
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
+        # PyYAML's own constructors fail in many ways on tags such as !!int "".
         raise BadRule([f"{file}: not usable YAML: {error}"]) from None
     if not isinstance(raw, dict):
         raise BadRule([f"{file}:1: a rule file holds one mapping with id, name, when …"])

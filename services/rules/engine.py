@@ -18,12 +18,13 @@ from services.rules.announcing import (
     Moment,
     Say,
     announce,
+    is_forgotten,
     is_frozen,
     matched,
     revise,
     withdraw,
 )
-from services.rules.calendar import BEGINNING, DAY, NEVER, Calendar, Micros
+from services.rules.calendar import BEGINNING, NEVER, Calendar, Micros
 from services.rules.compiling import Rulebook
 from services.rules.conditions import Judge, Node
 from services.rules.entries import Key, entry_of
@@ -31,9 +32,6 @@ from services.rules.episodes import Episode, Judged, evidence, find, leaf_values
 from services.rules.forgetting import forget
 from services.rules.state import Announced, CustomerState, wake_at
 from services.rules.wording import warning_of
-
-LOOK_AHEAD: Micros = 400 * DAY
-"""How far ahead a course is followed for the next wake-up. Only overdue month ends go on for ever, one a month."""
 
 MakeJudge = Callable[[str, Node], Judge]
 """Given a name for a tree and the tree, who judges it."""
@@ -80,6 +78,9 @@ class Engine:
                 entry.source,
             )
         self._forget(state, horizon)
+        if entry.history:
+            # What time or a new rulebook brought to light is no history, though an event of the past finds it.
+            self._announce(state, set(), Moment(head.customer_id, now, horizon, history=False))
         kinds = state.add(entry)
         moved = {rule.id for kind in kinds for rule in self.rulebook.reading(kind)}
         self._announce(state, moved, Moment(head.customer_id, now, horizon, entry.history))
@@ -102,7 +103,9 @@ class Engine:
         if horizon == BEGINNING or state.head.kept_from >= line:
             return
         forget(state, line, self._facts)
-        state.head.kept_from = line
+        head = state.head
+        head.kept_from = line
+        head.announced = [one for one in head.announced if not is_forgotten(one, horizon)]
 
     def _announce(self, state: CustomerState, moved: set[str], moment: Moment) -> None:
         head = state.head
@@ -118,8 +121,7 @@ class Engine:
         head.wake_at = wake_at(head.due)
 
     def _announce_rule(self, state: CustomerState, judged: Judged, moment: Moment) -> None:
-        until = moment.now + LOOK_AHEAD
-        finding = find(judged, state, moment.now, until)
+        finding = find(judged, state, moment.now)
         rule_id = judged.rule.id
         if finding.next_change < NEVER:
             state.head.due[rule_id] = finding.next_change
@@ -133,23 +135,24 @@ class Engine:
     def _compare(
         self, state: CustomerState, judged: Judged, announced: list[Announced], episodes: list[Episode], moment: Moment
     ) -> list[tuple[Say, list[Key]]]:
-        until = moment.now + LOOK_AHEAD
         living = [one for one in announced if one.change != "withdrawn" and not is_frozen(one.end, moment.horizon)]
         lives, merged = matched(living, episodes, judged.rule.definition.kind == "point")
         says: list[tuple[Say, list[Key]]] = []
         for old in living:
             episode = lives.get(old.number)
             if episode is None:
+                if old.start < moment.horizon:
+                    continue  # its evidence may be forgotten by now: it freezes
                 says.append((withdraw(old, merged.get(old.number)), []))
                 continue
-            keys = evidence(judged, state, episode, moment.now, until)
+            keys = evidence(judged, state, episode, moment.now)
             say = revise(old, episode, _digest(keys), moment)
             if say is not None:
                 says.append((say, keys))
         known = state.head.announced
         for episode in episodes:
             if episode not in lives.values():
-                keys = evidence(judged, state, episode, moment.now, until)
+                keys = evidence(judged, state, episode, moment.now)
                 say = announce(judged.rule.id, episode, _digest(keys), known, moment)
                 state.head.announced = known = [one for one in known if one.id != say.announced.id] + [say.announced]
                 says.append((say, keys))
@@ -164,7 +167,7 @@ class Engine:
                 at = episode.start
             elif episode.end is not None and episode.end <= moment.now:
                 at = episode.end - 1  # the last instant at which it held
-            values = leaf_values(judged, state, episode, at, moment.now + LOOK_AHEAD)
+            values = leaf_values(judged, state, episode, at)
         return warning_of(judged.rule, say, moment.customer_id, keys, values, at, moment.now)
 
 

@@ -69,7 +69,6 @@ class World:
     state: CustomerState
     subject: str
     now: Micros
-    until: Micros
     unknown_holds: bool
 
     def __post_init__(self) -> None:
@@ -78,7 +77,7 @@ class World:
 
     @cached_property
     def question(self) -> Question:
-        return Question(self.state, self.subject, self.now, self.until, self._holds)
+        return Question(self.state, self.subject, self.now, self._holds)
 
     def course(self, fact: str) -> list[Point]:
         """The fact's course over all time."""
@@ -103,11 +102,11 @@ class Inquiry:
     """One rule asked about one subject: in the world where what is unknown does not hold, and where that matters also
     in the one where it does."""
 
-    def __init__(self, judged: Judged, state: CustomerState, subject: str, now: Micros, until: Micros) -> None:
+    def __init__(self, judged: Judged, state: CustomerState, subject: str, now: Micros) -> None:
         self.judged = judged
         self.subject = subject
-        self.plain = World(judged, state, subject, now, until, unknown_holds=False)
-        self._hopeful = World(judged, state, subject, now, until, unknown_holds=True)
+        self.plain = World(judged, state, subject, now, unknown_holds=False)
+        self._hopeful = World(judged, state, subject, now, unknown_holds=True)
 
     def truth(self, tree: Node) -> list[Point]:
         """When the tree holds: True, False, or None where what is unknown would decide."""
@@ -115,13 +114,11 @@ class Inquiry:
         return agreed(plain, self._hopeful.truth(tree)) if self.plain.supposed else plain
 
 
-def find(judged: Judged, state: CustomerState, now: Micros, until: Micros) -> Finding:
-    """All episodes of a rule that have begun by `now`, and its next change after `now` (NEVER for none by `until`)."""
+def find(judged: Judged, state: CustomerState, now: Micros) -> Finding:
+    """All episodes of a rule that have begun by `now`, and its next change after `now` (NEVER for none)."""
     if judged.rule.definition.kind == "point":
         return _points(judged, state, now)
-    findings = [
-        _stretches(Inquiry(judged, state, subject, now, until), now) for subject in subjects(judged.rule, state)
-    ]
+    findings = [_stretches(Inquiry(judged, state, subject, now), now) for subject in subjects(judged.rule, state)]
     episodes = [episode for finding in findings for episode in finding.episodes]
     return Finding(episodes, min((finding.next_change for finding in findings), default=NEVER))
 
@@ -193,12 +190,12 @@ def field_sides(tree: Node, item: Entry) -> dict[str, Side]:
     return sides
 
 
-def evidence(judged: Judged, state: CustomerState, episode: Episode, now: Micros, until: Micros) -> list[Key]:
+def evidence(judged: Judged, state: CustomerState, episode: Episode, now: Micros) -> list[Key]:
     """The events behind an episode, those that its facts counted, in the order in which they are true."""
     rule = judged.rule
     if rule.definition.kind == "point":
         return [item.key for item in point_items(judged, state, episode)]
-    inquiry = Inquiry(judged, state, episode.subject, now, until)
+    inquiry = Inquiry(judged, state, episode.subject, now)
     # Not cut at `now`: an event dated ahead would join the evidence later, when nothing wakes us to say so.
     stop = NEVER if episode.end is None else episode.end - 1
     keys: set[Key] = set()
@@ -222,12 +219,15 @@ def point_items(judged: Judged, state: CustomerState, episode: Episode) -> list[
 
 
 def leaf_values(
-    judged: Judged, state: CustomerState, episode: Episode, at: Micros, until: Micros
+    judged: Judged,
+    state: CustomerState,
+    episode: Episode,
+    at: Micros,
 ) -> list[tuple[Leaf, Value]]:
     """What each leaf of the rule's condition compared at an instant of the episode."""
     rule = judged.rule
     if rule.definition.kind == "point":
         item = point_items(judged, state, episode)[-1]
         return [(leaf, read(item, leaf.fact)) for leaf in leaves_of(rule.when)]
-    inquiry = Inquiry(judged, state, episode.subject, at, until)
+    inquiry = Inquiry(judged, state, episode.subject, at)
     return [(leaf, value_at(inquiry.plain.course(leaf.fact), at)) for leaf in leaves_of(rule.when)]

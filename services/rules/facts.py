@@ -1,6 +1,6 @@
 """Facts: named measures of a customer as functions of time; what a shape offers, and what it is asked. PURE.
 
-A fact gives its whole course at once: the points at which its value changes, from the beginning to `until`, on the
+A fact gives its whole course at once: the points at which its value changes, from the beginning on, on the
 supposition that nothing more happens. So the same function tells what was, what is, and when it will change by itself.
 """
 
@@ -45,13 +45,11 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Question:
-    """What a fact is asked about. `holds` gives the course of a named condition of the same rule; courses are wanted
-    up to `until`, evidence as of `now`."""
+    """What a fact is asked about, and when. `holds` gives the course of a named condition of the same rule."""
 
     state: CustomerState
     subject: str
     now: Micros
-    until: Micros
     holds: Callable[[str], Sequence[Point]]
 
     @property

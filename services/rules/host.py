@@ -84,6 +84,7 @@ class Place:
     committed: int | None = None
     dirty: bool = False
     caught_up: bool = False
+    takeover_end: int | None = None
     hole: int | None = None
     asked_at_s: float = 0.0
     lag: int = 0
@@ -243,7 +244,9 @@ class Host:
         place.observed_offset = place.next_offset
         at_end = position >= highwater and place.still >= STILL_OBSERVATIONS
         place.lag = 0 if at_end else max(0, highwater - place.next_offset)
-        place.caught_up = place.caught_up or place.lag == 0
+        if place.takeover_end is None:
+            place.takeover_end = highwater
+        place.caught_up = place.caught_up or place.lag == 0 or place.next_offset >= place.takeover_end
         self._metrics.lag.labels(str(number)).set(place.lag)
 
     def refresh_gauges(self) -> None:
@@ -289,6 +292,7 @@ class Host:
             place = self._place(number)
             place.next_offset = max(offset or 0, earliest)
             place.committed, place.hole, place.ready, place.caught_up = offset, None, False, False
+            place.takeover_end = None
 
     async def _continues(self, place: Place, records: Sequence[Record]) -> bool:
         """False for records that were applied already, and for those beyond a hole that may not be genuine."""

@@ -13,6 +13,9 @@ from services.rules.ledger import Instalment, Ledger
 
 ZERO = Decimal(0)
 
+LONGEST_RUN = 37
+"""Months: one more than the greatest run that a rule may ask for."""
+
 
 @dataclass(frozen=True)
 class LatePolicy:
@@ -33,11 +36,18 @@ class LatePolicy:
         return part.uncovered(self.deadline(part)) > self.tolerance
 
 
+class Fault(NamedTuple):
+    """An instalment that made a month fail: from when that is known, and the events behind it."""
+
+    known_at: Micros
+    keys: tuple[Key, ...]
+
+
 class Period(NamedTuple):
     """A month that is not simply fine: failed at an instant, or (failed_at None) inconclusive."""
 
     failed_at: Micros | None
-    evidence: tuple[Key, ...]
+    faults: tuple[Fault, ...]
 
 
 class Periods(NamedTuple):
@@ -60,18 +70,22 @@ def late_months(ledger: Ledger, policy: LatePolicy, calendar: Calendar) -> Perio
     by_month = {}
     for month, parts in late.items():
         certain = [part for part in parts if part.certain]
-        first = min((policy.deadline(part) for part in certain), default=None)
-        failed_at = None if first is None else calendar.start_of_day(first + 1)
-        by_month[month] = Period(failed_at, _keys(certain or parts))
+        faults = tuple(
+            Fault(calendar.start_of_day(policy.deadline(part) + 1), _keys([part])) for part in certain or parts
+        )
+        failed_at = min(fault.known_at for fault in faults) if certain else None
+        by_month[month] = Period(failed_at, faults)
     return Periods(by_month, policy.grace_days)
 
 
-def overdue_month_ends(ledger: Ledger, policy: LatePolicy, calendar: Calendar, until: Micros) -> Periods:
-    """R1b's months: those at whose end more than the tolerance was overdue in some currency. Looks ahead to `until`.
+def overdue_month_ends(ledger: Ledger, policy: LatePolicy, calendar: Calendar, now: Micros) -> Periods:
+    """R1b's months: those at whose end more than the tolerance was overdue in some currency.
 
-    The tolerance is for the balance: small rests of many instalments add up.
+    The tolerance is for the balance: small rests of many instalments add up. Money that is owed stays overdue for ever,
+    so the series ends LONGEST_RUN months from now or from the last due date: no verdict changes later than that.
     """
-    last = calendar.month_of(until)
+    last = max([calendar.month_of(now), *(month_of_day(policy.deadline(part)) for part in ledger.instalments)])
+    last += LONGEST_RUN
     overdue: dict[Month, list[Instalment]] = defaultdict(list)
     for part in ledger.instalments:
         deadline = policy.deadline(part)
@@ -84,12 +98,12 @@ def overdue_month_ends(ledger: Ledger, policy: LatePolicy, calendar: Calendar, u
 
 
 def _month_end(overdue: list[Instalment], policy: LatePolicy, month: Month, calendar: Calendar) -> Period | None:
-    end = last_day(month)
+    end, known_at = last_day(month), calendar.start_of_day(first_day(month + 1))
     certain = [part for part in overdue if part.certain]
     if _exceeds(certain, end, policy.tolerance):
-        return Period(calendar.start_of_day(first_day(month + 1)), _keys(certain))
+        return Period(known_at, (Fault(known_at, _keys(certain)),))
     if _exceeds(overdue, end, policy.tolerance):
-        return Period(None, _keys(overdue))
+        return Period(None, (Fault(known_at, _keys(overdue)),))
     return None
 
 

@@ -50,6 +50,9 @@ class Core(Protocol):
 
     def wake(self, state: CustomerState, *, now: Micros) -> None: ...
 
+    def unsent_bytes(self, state: CustomerState) -> int:
+        """The size of the warnings that the state has gathered since it was opened."""
+
     def wake_at(self, state: CustomerState) -> Micros | None:
         """As `close` would give it. Under the event clock the next event may lie beyond it within the same batch."""
 

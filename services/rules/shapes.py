@@ -22,7 +22,7 @@ class Streak:
     series: str
     policy: LatePolicy
     elapsed: bool = False
-    reach: Micros = 0
+    reach: Micros = 400 * DAY
     kinds: frozenset[str] = LEDGER_KINDS
 
     def course(self, question: Question) -> list[Point]:
@@ -40,20 +40,22 @@ class Streak:
                 points.append(Point(periods.closed_at(month, question.calendar), Span(0, high)))
             else:
                 low, high = low + 1, high + 1
-                points.append(Point(period.failed_at, low if low == high else Span(low, high)))
-        return [point for point in points if point.at <= question.until]
+                run = low if low == high else Span(low, high)
+                # A point for each fault: the evidence grows then, though the run does not.
+                points += [Point(at, run) for at in sorted({fault.known_at for fault in period.faults})]
+        return points
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Iterable[Key]:
         """The events of the months whose failing made the run that holds between the two instants."""
-        periods = self._periods(question)
+        periods, seen = self._periods(question), min(stop, question.now)
         run: list[Key] = []
         for month in self._months(periods):
             period = periods.by_month.get(month)
-            known_at = period.failed_at if period else None
-            if known_at is not None and known_at > min(stop, question.now):
+            failed_at = period.failed_at if period else None
+            if failed_at is not None and failed_at > seen:
                 break
             if period is not None:
-                run.extend(period.evidence)
+                run.extend(key for fault in period.faults if fault.known_at <= seen for key in fault.keys)
             elif periods.closed_at(month, question.calendar) <= start:
                 run = []
             else:
@@ -64,7 +66,7 @@ class Streak:
         ledger = ledger_of(question.state)
         if self.series == "late_months":
             return late_months(ledger, self.policy, question.calendar)
-        return overdue_month_ends(ledger, self.policy, question.calendar, question.until)
+        return overdue_month_ends(ledger, self.policy, question.calendar, question.now)
 
     @staticmethod
     def _months(periods: Periods) -> range:

@@ -51,7 +51,7 @@ class Announced(msgspec.Struct, array_like=True):
 
 
 class Head(msgspec.Struct, array_like=True):
-    """Everything about a customer that is not an event. The first six fields are read by `peek` alone."""
+    """Everything about a customer that is not an event. The first eight fields are read by `peek` alone."""
 
     schema: int
     offset: int
@@ -93,6 +93,8 @@ class HeadPrefix(msgspec.Struct, array_like=True):
     clock: Micros
     wake_at: Micros | None
     unsent: list[bytes]
+    customer_id: str
+    book: str
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -106,6 +106,9 @@ class StandInCore:
         state.clock, state.wake_at = now, None
         self._warn(state, f"{state.customer_id}:silent:{state.last}", "silence", now)
 
+    def unsent_bytes(self, state: State) -> int:
+        return sum(map(len, state.warnings))
+
     def wake_at(self, state: State) -> Micros | None:
         return state.wake_at
 

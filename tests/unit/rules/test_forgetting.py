@@ -28,9 +28,9 @@ def test_a_settled_invoice_is_forgotten_with_its_payment() -> None:
     bill, money = invoice("A", "2026-01-05", "2026-01-15"), payment("P", "2026-01-14", "100.00", ("A", "100.00"))
     one.learns(bill, "2026-01-05")
     one.learns(money, "2026-01-14")
-    one.learns(nothing("2029-02-01"), "2029-02-01")
-    assert known(one, bill, money) == [True, True], "the facts' longest look reaches beyond the horizon"
     one.learns(nothing("2029-08-01"), "2029-08-01")
+    assert known(one, bill, money) == [True, True], "the facts' longest look reaches beyond the horizon"
+    one.learns(nothing("2030-08-01"), "2030-08-01")
     assert known(one, bill, money) == [False, False]
 
 
@@ -42,14 +42,14 @@ def test_money_that_is_owed_or_not_spent_stays_with_all_that_it_touches() -> Non
     settled = invoice("C", "2026-01-06", "2026-01-16"), payment("R", "2026-01-16", "100.00", ("C", "100.00"))
     for made in (owed, part, prepaid, *settled):
         one.learns(made, "2026-01-20")
-    one.learns(nothing("2029-08-01"), "2029-08-01")
+    one.learns(nothing("2030-08-01"), "2030-08-01")
     assert known(one, owed, part) == [True, True]
     assert known(one, *settled) == [False, False]
-    one.learns(invoice("B", "2029-08-02", "2029-08-20", "50.00"), "2029-08-02")
-    assert one.wakes("2029-08-21") == [], "the prepayment of long ago still covers its invoice"
+    one.learns(invoice("B", "2030-08-02", "2030-08-20", "50.00"), "2030-08-02")
+    assert one.wakes("2030-08-21") == [], "the prepayment of long ago still covers its invoice"
 
 
-def test_an_episode_that_passed_the_horizon_is_frozen_and_its_end_stays() -> None:
+def test_an_episode_that_passed_the_horizon_is_frozen_and_then_forgotten() -> None:
     one = customer("R1")
     bills = [invoice("A", "2026-01-05", "2026-01-15"), invoice("B", "2026-02-05", "2026-02-15")]
     for made in bills:
@@ -57,12 +57,29 @@ def test_an_episode_that_passed_the_horizon_is_frozen_and_its_end_stays() -> Non
     one.wakes("2026-02-16")
     one.learns(payment("P", "2026-02-20", "200.00"), "2026-02-20")
     one.wakes("2026-04-01")
-    later = one.learns(nothing("2029-09-01"), "2029-09-01")
-    later += one.learns(invoice("Z", "2029-09-02", "2029-09-20"), "2029-09-02")
-    assert known(one, *bills) == [False, False]
-    assert later == []
+    later = one.learns(nothing("2029-03-01"), "2029-03-01")
     [announced] = one.state.head.announced
     assert (announced.change, announced.end) == ("ended", at("2026-04-01"))
+    later += one.learns(nothing("2030-09-01"), "2030-09-01")
+    later += one.learns(invoice("Z", "2030-09-02", "2030-09-20"), "2030-09-02")
+    assert known(one, *bills) == [False, False]
+    assert later == []
+    assert one.state.head.announced == []
+
+
+def test_a_run_that_reaches_over_the_horizon_is_neither_shortened_nor_withdrawn() -> None:
+    one = customer("R1")
+    for month in range(1, 10):
+        one.learns(invoice(f"I{month}", f"2026-{month:02d}-05", f"2026-{month:02d}-15"), f"2026-{month:02d}-05")
+        one.wakes(f"2026-{month:02d}-16")
+    one.learns(payment("P", "2026-09-20", "900.00"), "2026-09-20")
+    [ended] = one.wakes("2026-11-01")
+    assert (ended.change, ended.run) == ("ended", 9)
+    said = []
+    for month in range(1, 12):
+        said += one.learns(nothing(f"2030-{month:02d}-02"), f"2030-{month:02d}-02")
+        said += one.learns(invoice(f"J{month}", f"2030-{month:02d}-03", "2030-12-15"), f"2030-{month:02d}-03")
+    assert said == []
 
 
 def test_a_stretch_that_still_holds_keeps_its_start() -> None:

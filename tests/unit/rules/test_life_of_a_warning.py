@@ -187,3 +187,50 @@ def test_an_event_from_before_the_horizon_is_refused_and_only_the_offset_goes_on
         one.learns(JAN, "2030-01-01")
     assert refused.value.code == "before_horizon"
     assert (one.state.head.offset, one.state.items("invoice.issued")) == (1, [])
+
+
+def test_what_comes_true_far_ahead_is_not_missed() -> None:
+    one = customer("R1", "R1b")
+    one.learns(invoice("A", "2026-01-05", "2027-04-10"), "2026-01-05")
+    one.learns(invoice("B", "2026-01-05", "2027-05-10"), "2026-01-05")
+    found = []
+    while (due := one.state.head.wake_at) is not None and due < at("2027-08-01"):
+        found += one.wakes(instant(due).astimezone(one.core.engine.calendar.zone).strftime("%Y-%m-%d %H:%M"))
+    assert {(warning.rule, warning.start) for warning in found if warning.change == "raised"} == {
+        ("R1", instant(at("2027-05-11"))),
+        ("R1b", instant(at("2027-06-01"))),
+    }
+
+
+def test_an_import_of_the_past_does_not_make_history_of_what_time_brought() -> None:
+    one = customer("R1")
+    one.learns(JAN, "2026-01-05")
+    one.learns(FEB, "2026-02-05")
+    old = event("request.logged", "2025-01-01", kind="custom", history=True)
+    [raised] = one.learns(old, "2026-02-16 09:00")
+    assert (raised.rule, raised.historical, raised.pages_again) == ("R1", False, True)
+
+
+def test_what_is_over_for_long_does_not_page_when_it_turns_out_worse() -> None:
+    one, _ = late_twice()
+    one.wakes("2026-04-01")
+    [longer] = one.learns(invoice("DEC", "2025-12-05", "2025-12-15"), "2026-10-01")
+    assert (longer.change, longer.run, longer.pages_again) == ("amended", 3, False)
+
+
+def test_an_invoice_that_is_not_due_yet_is_no_evidence() -> None:
+    one = customer("R1")
+    one.learns(JAN, "2026-01-05")
+    one.learns(invoice("EARLY", "2026-02-01", "2026-02-05"), "2026-02-01")
+    one.learns(invoice("LATER", "2026-02-01", "2026-02-20"), "2026-02-01")
+    [raised] = one.wakes("2026-02-06")
+    assert [ref.id for ref in raised.evidence.events] == ["issued-JAN", "issued-EARLY"]
+    assert one.learns(payment("P", "2026-02-20", "100.00", ("LATER", "100.00")), "2026-02-20") == []
+
+
+def test_a_changed_rulebook_makes_every_customer_due_at_once() -> None:
+    one, _ = late_twice()
+    head = next(record for name, record in one.core.close(one.state).records if name == "")
+    assert head is not None
+    assert one.core.peek(head).wake_at == at("2026-04-01")
+    assert core({"R1": {"months": "3"}}, None, "R1").peek(head).wake_at == 0

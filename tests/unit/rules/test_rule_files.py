@@ -89,7 +89,19 @@ BAD: dict[str, tuple[str, str]] = {
         "facts.show_days: window is missing",
     ),
     "an unknown comparison": (changed(when={"fact": "show_days", "op": "=>", "value": 2}), "unknown op '=>'"),
-    "a float as a threshold": (changed(when={"fact": "show_days", "op": ">=", "value": 0.1}), "floats are not exact"),
+    "a float as a threshold": (
+        changed(when={"fact": "show_days", "op": ">=", "value": 0.1}),
+        ">= compares numbers, and 0.1 is none that is exact",
+    ),
+    "a word where a number is wanted": (
+        changed(when={"fact": "show_days", "op": ">=", "value": "many"}),
+        ">= compares numbers, and 'many' is none",
+    ),
+    "a condition that contains itself": (
+        changed(conditions={"often": {"condition": "often"}}),
+        "a condition contains itself",
+    ),
+    "a tag that YAML cannot use": ("id: !!int ''", "not usable YAML"),
     "an empty condition": (changed(when={"all": []}), "give a list of conditions"),
     "an unknown condition": (changed(when={"condition": "important"}), "there is no condition 'important'"),
     "a missing translation": (changed(name={"zh": "展会"}), "name.en: Field required"),
