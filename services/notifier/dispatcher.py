@@ -16,6 +16,7 @@ from services.notifier.channels.base import Accepted, Channel, FateUnknown, Mess
 from services.notifier.database import Database
 from services.notifier.messages import About, Letters, Notice
 from services.notifier.outbox import INBOX, MAX_ATTEMPTS, Queued
+from services.notifier.workers import PASSING
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ CHUNK = 200
 """Pages of a digest that are written off in one transaction: nobody else waits long for the database."""
 
 _CRASHED = "发送过程被中断。 / Sending was interrupted before its outcome was written down."
+
+_UNFORESEEN = "发送时出现意外错误 / an unforeseen error while sending"
 
 
 class Dispatcher:
@@ -38,7 +41,8 @@ class Dispatcher:
         self._now = now
 
     def recover(self) -> int:
-        """Judge what a crash or an absent database left in flight: by what the channel knows of it, and where it cannot tell, uncertain."""
+        """Judge what a crash or an absent database left in flight: by what the channel knows of it, and where it cannot
+        tell, uncertain."""
         with self._database.reading() as tx:
             left = outbox.in_flight(tx, self._channel.name)
         for key, group in groupby(left, key=lambda page: page.message_key or page.key):
@@ -84,16 +88,23 @@ class Dispatcher:
             left = [page for page in bundle if page.id in pending]
             return self._deliver(left) if left else True
         try:
-            if letter is None:
-                raise Refused(
-                    f"通讯录中已没有 {bundle[0].person}。 / {bundle[0].person} is not in the directory any more."
-                )
-            accepted = self._channel.send(letter)
+            accepted = self._send(letter, bundle[0].person)
         except NotSent as reason:
             return self._not_sent(bundle, reason)
+        except PASSING:
+            raise
+        except Exception as error:
+            # One receiver that answers as nobody foresaw must not end the service for all others.
+            log.exception("%s: %s", self._channel.name, type(error).__name__)
+            return self._not_sent(bundle, FateUnknown(f"{_UNFORESEEN}: {type(error).__name__}"))
         for start in range(0, len(bundle), CHUNK):
             self._accepted(bundle[start : start + CHUNK], accepted)
         return True
+
+    def _send(self, letter: Message | None, person: str) -> Accepted:
+        if letter is None:
+            raise Refused(f"通讯录中已没有 {person}。 / {person} is not in the directory any more.")
+        return self._channel.send(letter)
 
     def _letter(self, bundle: Sequence[Queued]) -> Message | None:
         """None when the person has left the directory."""

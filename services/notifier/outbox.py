@@ -62,6 +62,11 @@ def backoff_s(attempts: int) -> float:
     return min(FIRST_BACKOFF_S * float(2 ** max(attempts - 1, 0)), LONGEST_BACKOFF_S)
 
 
+def printable(text: str) -> str:
+    """What a provider said, fit to be kept: PostgreSQL takes no NUL, and a terminal obeys control characters."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def enqueue(
     tx: Connection,
     case_id: str | None,
@@ -162,19 +167,25 @@ def mark_sending(tx: Connection, ids: Sequence[int], message_key: str, now: date
 
 def mark_accepted(tx: Connection, ids: Sequence[int], provider_id: str, now: datetime) -> None:
     """The provider has taken them over."""
-    values = {"state": "accepted", "provider_id": provider_id[:500], "error": None, "updated_at": now, "sent_at": now}
+    accepted = {"state": "accepted", "provider_id": printable(provider_id)[:500], "sent_at": now}
+    values = {**accepted, "error": None, "updated_at": now}
     tx.execute(update(pages).where(pages.c.id.in_(ids)).values(values))
 
 
 def mark_pending(tx: Connection, ids: Sequence[int], after_s: float, error: str | None, now: datetime) -> None:
     """To be sent again, `after_s` seconds from now."""
-    values = {"state": "pending", "next_at": now + timedelta(seconds=after_s), "error": error, "updated_at": now}
+    values = {
+        "state": "pending",
+        "next_at": now + timedelta(seconds=after_s),
+        "error": error and printable(error),
+        "updated_at": now,
+    }
     tx.execute(update(pages).where(pages.c.id.in_(ids)).values(values))
 
 
 def mark_lost(tx: Connection, ids: Sequence[int], state: PageState, error: str, now: datetime) -> None:
     """`failed` for good, or `uncertain`: it may have been sent and may not."""
-    tx.execute(update(pages).where(pages.c.id.in_(ids)).values(state=state, error=error, updated_at=now))
+    tx.execute(update(pages).where(pages.c.id.in_(ids)).values(state=state, error=printable(error), updated_at=now))
 
 
 def count_by_state(tx: Connection) -> dict[tuple[str, str], int]:

@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 
 from services.common.clock import Now
 from services.notifier import tables
-from services.notifier.channels.base import Accepted, Message
+from services.notifier.channels.base import Accepted, Message, TryLater
 from services.notifier.database import Database
 
 
@@ -29,7 +29,14 @@ class InboxChannel:
             return tx.execute(select(tables.inbox.c.id).where(tables.inbox.c.key == key)).first() is not None
 
     def send(self, message: Message) -> Accepted:
-        """Keeps the message once, however often it is sent. OSError when the log cannot be written."""
+        """Keeps the message once, however often it is sent. TryLater when the log cannot be written."""
+        try:
+            return self._keep(message)
+        except OSError as error:
+            reason = f"收件箱日志无法写入 / the inbox log cannot be written: {error.strerror}"
+            raise TryLater(reason, everyone=True) from error
+
+    def _keep(self, message: Message) -> Accepted:
         at = self._now()
         with self._database.writing() as tx:
             known = tx.execute(select(tables.inbox.c.id).where(tables.inbox.c.key == message.key)).scalar()

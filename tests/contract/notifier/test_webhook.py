@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
+import itertools
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections import UserDict
+from collections.abc import ItemsView, Iterable, Iterator, MutableMapping
 from datetime import timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from deploy.ports import free_port
+from services.notifier.channels import webhook
 from services.notifier.channels.base import FateUnknown, Message, Refused, TryLater
 from services.notifier.channels.webhook import SIGNATURE, WebhookChannel
 from services.notifier.people import Person
@@ -29,7 +34,8 @@ class Receiver:
 
     def __init__(self) -> None:
         self.status: int | None = 200
-        self.answer_headers: dict[str, str] = {}
+        self.answer_headers: MutableMapping[str, str] = {}
+        self.answer_body: Iterable[bytes] = ()
         self.requests: list[tuple[dict[str, str], bytes]] = []
         receiver = self
 
@@ -44,6 +50,9 @@ class Receiver:
                 for name, value in receiver.answer_headers.items():
                     self.send_header(name, value)
                 self.end_headers()
+                with contextlib.suppress(OSError):
+                    for piece in receiver.answer_body:
+                        self.wfile.write(piece)
 
             def log_message(self, format: str, *args: object) -> None:
                 """Quiet."""
@@ -144,3 +153,41 @@ def test_an_answer_that_is_lost_leaves_the_fate_unknown(receiver: Receiver) -> N
 def test_a_receiver_that_is_away_is_for_later() -> None:
     with pytest.raises(TryLater, match="cannot be reached"):
         WebhookChannel(f"http://127.0.0.1:{free_port()}/", SECRET, lambda: NOON).send(MESSAGE)
+
+
+def test_an_acceptance_is_one_however_its_body_is_packed(receiver: Receiver) -> None:
+    receiver.answer_headers, receiver.answer_body = {"Content-Encoding": "gzip", "Content-Length": "3"}, [b"bad"]
+    receiver.channel.send(MESSAGE)
+    assert receiver.requests[0][0]["Accept-Encoding"] == "identity"
+
+
+def test_a_refusal_is_one_however_long_or_badly_packed_its_body_is(receiver: Receiver) -> None:
+    receiver.status, receiver.answer_headers = 400, {"Content-Encoding": "gzip"}
+    receiver.answer_body = itertools.repeat(b"no" * 1000)
+    with pytest.raises(Refused, match="400: nono"):
+        receiver.channel.send(MESSAGE)
+
+
+def test_an_answer_that_does_not_come_in_time_leaves_the_fate_unknown(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "DEADLINE_S", 0.3)
+    ended = threading.Event()
+    receiver.answer_headers = SlowHeaders(ended)
+    began = time.monotonic()
+    with pytest.raises(FateUnknown, match="TimeoutError"):
+        receiver.channel.send(MESSAGE)
+    ended.set()
+    assert time.monotonic() - began < 5
+
+
+class SlowHeaders(UserDict[str, str]):
+    """The handler asks for the headers when it has the request, and gets none before the event."""
+
+    def __init__(self, ended: threading.Event) -> None:
+        super().__init__()
+        self._ended = ended
+
+    def items(self) -> ItemsView[str, str]:
+        self._ended.wait(5)
+        return super().items()

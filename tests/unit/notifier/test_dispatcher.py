@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from services.notifier import outbox
@@ -113,6 +114,32 @@ def test_what_a_crash_left_in_flight_is_uncertain_and_never_sent_again_by_itself
     after = office.through(office.channel)
     assert (after.recover(), after.recover(), after.round()) == (1, 0, 0)
     assert office.states() == ["uncertain"]
+
+
+def test_a_receiver_that_answers_as_nobody_foresaw_leaves_its_page_in_doubt_and_goes_on(office: Office) -> None:
+    office.clerk.file([make_warning()])
+    office.channel.script = [ValueError("no such answer")]
+    assert office.dispatcher.round() == 2
+    assert sorted(office.states()) == ["accepted", "uncertain"]
+
+
+def test_what_a_receiver_says_is_kept_without_its_control_characters(office: Office) -> None:
+    page_wang(office)
+    office.channel.script = [Refused("no\x00\x1b[31mway")]
+    office.dispatcher.round()
+    with office.database.reading() as tx:
+        assert tx.execute(select(pages.c.error).where(pages.c.state == "failed")).scalar() == "no  [31mway"
+
+
+def test_an_inbox_whose_log_cannot_be_written_keeps_the_page_for_later(office: Office) -> None:
+    page_wang(office)
+    office.log.mkdir()
+    office.inbox.round()
+    assert (office.states("inbox"), office.subjects("wang")) == (["pending"], [])
+    office.log.rmdir()
+    office.pass_seconds(outbox.LONGEST_BACKOFF_S)
+    office.inbox.round()
+    assert office.states("inbox") == ["accepted"]
 
 
 def test_a_database_that_was_away_for_a_moment_leaves_no_page_in_flight(office: Office) -> None:
