@@ -25,7 +25,7 @@ _MIGRATION_LOCK = 0x62656C6C
 
 
 class BadDatabaseUrl(UserError):
-    """BELLWETHER_DATABASE_URL is none that SQLAlchemy knows."""
+    """BELLWETHER_DATABASE_URL is none that SQLAlchemy knows. The message does not repeat it: it may hold a password."""
 
 
 class Database:
@@ -37,14 +37,14 @@ class Database:
             parsed = make_url(url)
         except ArgumentError:
             raise BadDatabaseUrl(
-                f"the database URL is not understood; sqlite:///notifier.db is one: {url[:30]}"
+                "BELLWETHER_DATABASE_URL is not understood; sqlite:///notifier.db is one that is"
             ) from None
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         self._sqlite = parsed.get_backend_name() == "sqlite"
         if self._sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = _sqlite_engine(parsed) if self._sqlite else create_engine(parsed, pool_pre_ping=True)
+        self._engine = _sqlite_engine(parsed) if self._sqlite else _server_engine(parsed)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -74,8 +74,14 @@ class Database:
         self._engine.dispose()
 
 
+def _server_engine(url: Any) -> Engine:
+    # hide_parameters, here and below: an error in a log must not show customers.
+    return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+
+
 def _sqlite_engine(url: Any) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
+    options = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
+    engine = create_engine(url, connect_args=options, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def configure(dbapi_connection: Any, _record: object) -> None:

@@ -42,7 +42,7 @@ class Workers:
                 self._repeat(name, step, pause_s)
             except Exception as error:
                 log.critical("worker %s died", name, exc_info=True)
-                self._failures[name] = f"{type(error).__name__}: {error}"
+                self._failures[name] = type(error).__name__
                 self._on_failure()
             finally:
                 if close is not None:
@@ -63,11 +63,11 @@ class Workers:
             thread.join(STOP_S)
 
     def failures(self) -> dict[str, str]:
-        """Workers that have died, with why."""
+        """Workers that have died, with the type of the error: anybody may read /readyz, and only we the log."""
         return dict(self._failures)
 
     def troubles(self) -> dict[str, str]:
-        """Workers that are trying again at present, with why."""
+        """Workers that are trying again at present, with the type of the error."""
         return dict(self._troubles)
 
     def _repeat(self, name: str, step: Step, pause_s: float) -> None:
@@ -77,7 +77,7 @@ class Workers:
             except PASSING as error:
                 if name not in self._troubles:
                     log.warning("worker %s: %s; it tries again every %.0f s", name, error, RETRY_S)
-                self._troubles[name] = f"{type(error).__name__}: {error}"
+                self._troubles[name] = type(error).__name__
                 self._stop.wait(RETRY_S)
                 continue
             if self._troubles.pop(name, None) is not None:

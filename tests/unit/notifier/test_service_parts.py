@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 from kafka.errors import KafkaTimeoutError
 from prometheus_client import CollectorRegistry
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 
 from schemas.warnings import encode_warning
@@ -76,8 +77,16 @@ def test_what_is_found_late_settles_for_a_minute_unless_another_while_is_set() -
 
 
 def test_a_database_url_that_is_none_is_refused() -> None:
-    with pytest.raises(BadDatabaseUrl, match="sqlite:///"):
-        Database("not a url")
+    with pytest.raises(BadDatabaseUrl, match="sqlite:///") as caught:
+        Database("postgresql//bell:hunter2@db")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_error_of_the_database_shows_no_customers(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'n.db'}")
+    with pytest.raises(OperationalError) as caught, database.reading() as tx:
+        tx.execute(text("SELECT :name FROM nowhere"), {"name": "a customer"})
+    assert "a customer" not in str(caught.value)
 
 
 @dataclass
@@ -135,7 +144,7 @@ def test_a_worker_that_dies_of_anything_else_ends_the_process() -> None:
     workers.start("test", step, 0.01, closed.set)
     assert ended.wait(10)
     assert closed.wait(10)
-    assert workers.failures() == {"test": "LookupError: a bug"}
+    assert workers.failures() == {"test": "LookupError"}
     workers.stop()
 
 
