@@ -121,7 +121,7 @@ class SafeHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        caching = "max-age=3600" if "/static/" in scope["path"] else "no-store"
+        caching = "max-age=3600" if scope["path"].startswith("/static/") else "no-store"
 
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":

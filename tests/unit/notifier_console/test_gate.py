@@ -166,6 +166,11 @@ def test_every_page_forbids_scripts_and_foreign_content(visitor: Visitor, superi
     assert " style=" not in superior.get("/cases").text
 
 
+def test_only_the_static_files_may_be_kept_by_a_browser(superior: Visitor) -> None:
+    assert superior.get("/static/console.css").headers["cache-control"] == "max-age=3600"
+    assert superior.get("/cases/static/console.css").headers["cache-control"] == "no-store"
+
+
 def test_a_form_that_is_too_large_or_of_another_kind_is_refused(superior: Visitor) -> None:
     assert superior.post("/language", text="x" * 70_000).status_code == 413
     assert superior.post("/language").status_code == 415
