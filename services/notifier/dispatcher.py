@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from sqlalchemy import Connection
@@ -15,7 +15,7 @@ from services.notifier.case import Entry, Page
 from services.notifier.channels.base import Accepted, Channel, FateUnknown, Message, NotSent, Refused, TryLater
 from services.notifier.database import Database
 from services.notifier.messages import About, Letters, Notice
-from services.notifier.outbox import INBOX, MAX_ATTEMPTS, Queued
+from services.notifier.outbox import INBOX, LONGEST_OUTAGE, MAX_ATTEMPTS, Queued
 from services.notifier.workers import PASSING
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,8 @@ class Dispatcher:
         self._channel = channel
         self._letters = letters
         self._now = now
+        self._outages = 0
+        self._away_until: datetime | None = None
 
     def recover(self) -> int:
         """Judge what a crash or an absent database left in flight: by what the channel knows of it, and where it cannot
@@ -63,6 +65,8 @@ class Dispatcher:
         """Send what is due now; the number of pages that were tried."""
         # A round that the database cut short has left pages behind in `sending`, which nobody else would look at.
         self.recover()
+        if self._away_until is not None and self._now() < self._away_until:
+            return 0
         with self._database.reading() as tx:
             waiting = outbox.pending(tx, self._channel.name, self._now())
         tried = 0
@@ -97,6 +101,7 @@ class Dispatcher:
             # One receiver that answers as nobody foresaw must not end the service for all others.
             log.exception("%s: %s", self._channel.name, type(error).__name__)
             return self._not_sent(bundle, FateUnknown(f"{_UNFORESEEN}: {type(error).__name__}"))
+        self._outages, self._away_until = 0, None
         for start in range(0, len(bundle), CHUNK):
             self._accepted(bundle[start : start + CHUNK], accepted)
         return True
@@ -137,6 +142,10 @@ class Dispatcher:
 
     def _not_sent(self, bundle: Sequence[Queued], reason: NotSent) -> bool:
         log.warning("%s: %d pages to %s: %s", self._channel.name, len(bundle), bundle[0].person, reason)
+        if isinstance(reason, TryLater) and reason.everyone:
+            self._away(bundle, reason)
+            return False
+        self._outages, self._away_until = 0, None
         with self._database.writing() as tx:
             if not isinstance(reason, TryLater):
                 self._give_up(tx, bundle, reason)
@@ -153,10 +162,28 @@ class Dispatcher:
                 else:
                     after_s = max(reason.after_s, outbox.backoff_s(attempts))
                     outbox.mark_pending(tx, [page.id], after_s, str(reason), self._now())
-            # Its warning may have been withdrawn while the page was on its way.
-            for warning_id in store.withdrawn_among(tx, {page.warning_id for page in bundle}):
-                outbox.cancel(tx, warning_id, self._now())
-        return not reason.everyone
+            self._cancel_withdrawn(tx, bundle)
+        return True
+
+    def _away(self, bundle: Sequence[Queued], reason: TryLater) -> None:
+        """The channel reaches nobody: all of its pages wait, and only those are given up that have waited for a day."""
+        now = self._now()
+        self._outages += 1
+        self._away_until = now + timedelta(seconds=max(reason.after_s, outbox.backoff_s(self._outages)))
+        with self._database.writing() as tx:
+            waiting = [*bundle, *outbox.pending(tx, self._channel.name, now, CHUNK)]
+            lost = [page for page in waiting if now - page.created_at >= LONGEST_OUTAGE]
+            given_up = {page.id for page in lost}
+            kept = [page.id for page in bundle if page.id not in given_up]
+            outbox.mark_untried(tx, kept, reason.after_s, str(reason), now)
+            if lost:
+                self._give_up(tx, lost, Refused(f"{reason}（已等待 24 小时，不再重试 / given up after 24 hours）"))
+            self._cancel_withdrawn(tx, bundle)
+
+    def _cancel_withdrawn(self, tx: Connection, bundle: Sequence[Queued]) -> None:
+        # A warning may have been withdrawn while its page was on its way.
+        for warning_id in store.withdrawn_among(tx, {page.warning_id for page in bundle}):
+            outbox.cancel(tx, warning_id, self._now())
 
     def _give_up(self, tx: Connection, lost: Sequence[Queued], reason: NotSent) -> None:
         """Failed or uncertain, in plain sight: the inbox tells the fallback, or repeats the page with its doubt."""

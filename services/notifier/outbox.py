@@ -15,6 +15,9 @@ from services.notifier.tables import pages, settling
 from services.notifier.views import PageState
 
 MAX_ATTEMPTS = 6
+"""Of one page. That a whole channel is away is not counted: a mail server that restarts is no reason to give up."""
+LONGEST_OUTAGE = timedelta(hours=24)
+"""A page that has waited so long for an absent channel is given up, and the fallback told."""
 FIRST_BACKOFF_S = 15.0
 LONGEST_BACKOFF_S = 15 * 60.0
 INBOX = "inbox"
@@ -181,6 +184,12 @@ def mark_pending(tx: Connection, ids: Sequence[int], after_s: float, error: str 
         "updated_at": now,
     }
     tx.execute(update(pages).where(pages.c.id.in_(ids)).values(values))
+
+
+def mark_untried(tx: Connection, ids: Sequence[int], after_s: float, error: str, now: datetime) -> None:
+    """To be sent again, `after_s` seconds from now, and the last attempt was none."""
+    mark_pending(tx, ids, after_s, error, now)
+    tx.execute(update(pages).where(pages.c.id.in_(ids)).values(attempts=pages.c.attempts - 1))
 
 
 def mark_lost(tx: Connection, ids: Sequence[int], state: PageState, error: str, now: datetime) -> None:

@@ -201,6 +201,38 @@ def test_a_channel_that_reaches_nobody_is_left_alone_for_the_round(office: Offic
     assert len(office.channel.sent) == 1
 
 
+def test_an_outage_of_the_channel_costs_no_page_an_attempt(office: Office) -> None:
+    office.clerk.file([make_warning()])
+    office.channel.script = [TryLater("down", everyone=True)] * 20
+    for _ in range(20):
+        office.dispatcher.round()
+        office.pass_seconds(outbox.LONGEST_BACKOFF_S)
+    office.dispatcher.round()
+    assert office.states() == ["accepted", "accepted"]
+
+
+def test_a_channel_that_is_away_is_tried_with_growing_pauses(office: Office) -> None:
+    office.clerk.file([make_warning()])
+    office.channel.script = [TryLater("down", everyone=True)] * 3
+    for seconds, sent in ((0, 1), (14, 1), (1, 2), (29, 2), (1, 3), (59, 3), (1, 5)):
+        office.pass_seconds(seconds)
+        office.dispatcher.round()
+        assert len(office.channel.sent) == sent
+
+
+def test_pages_that_have_waited_a_day_for_an_absent_channel_have_all_failed_and_the_fallback_is_told(
+    office: Office,
+) -> None:
+    office.clerk.file([make_warning()])
+    office.pass_seconds(outbox.LONGEST_OUTAGE.total_seconds())
+    office.clerk.file([make_warning("w2", customer_id="C2", audience=["owner"])])
+    office.channel.script = [TryLater("down", everyone=True)]
+    office.dispatcher.round()
+    assert office.states() == ["failed", "failed", "pending"]
+    office.inbox.round()
+    assert len(office.desk.inbox("sun")) == 2
+
+
 def test_one_person_who_cannot_be_reached_does_not_hold_up_the_others(office: Office) -> None:
     office.clerk.file([make_warning()])
     office.channel.script = [TryLater("mailbox full")]
