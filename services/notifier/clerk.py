@@ -46,6 +46,7 @@ class Clerk:
         """File the warnings in one transaction; how many met which verdict. A crash before its end files none."""
         now = self.now()
         with self.database.writing() as tx:
+            store.lock_customers(tx, {warning.customer_id for warning in warnings})
             return Counter(self._file(tx, warning, now) for warning in warnings)
 
     def tick(self) -> int:
@@ -73,7 +74,9 @@ class Clerk:
             until = self._settled_since(tx, now)
             if until is not None and not settling.is_round_open(tx):
                 settling.begin_round(tx, until, now)
-            return Counter(self._decide(tx, one, now, round_at) for round_at, one in settling.take(tx, BATCH))
+            taken = list(settling.take(tx, BATCH))
+            store.lock_customers(tx, {one.warning.customer_id for _, one in taken})
+            return Counter(self._decide(tx, one, now, round_at) for round_at, one in taken)
 
     def act(self, case_id: str, action: Action) -> Outcome | None:
         """What somebody does with a case; None when there is no such case. Outcome.refusals says why not."""
@@ -96,7 +99,8 @@ class Clerk:
         seen = as_seen(warning, now)
         holding = store.find_holding_case(tx, warning.id)
         task_is_open = store.task_person(tx, warning.id) is not None
-        if waits or (self._settle and must_settle(seen, holding, now, task_is_open=task_is_open)):
+        was_set = store.has_task(tx, warning.id)
+        if waits or (self._settle and must_settle(seen, holding, now, task_is_open=task_is_open, task_was_set=was_set)):
             settling.wait(tx, seen, now)
             store.file_warning(tx, warning, holding.id if holding else None, Verdict.SETTLING, now)
             verdict = Verdict.SETTLING

@@ -45,14 +45,20 @@ def repeated(warning: wire.Warning, known_revision: int) -> Verdict | None:
     return Verdict.REPEATED if warning.revision == known_revision else Verdict.OUT_OF_ORDER
 
 
-def must_settle(warning: wire.Warning, holding: Case | None, now: datetime, *, task_is_open: bool) -> bool:
+def must_settle(
+    warning: wire.Warning, holding: Case | None, now: datetime, *, task_is_open: bool, task_was_set: bool = False
+) -> bool:
     """Whether to wait until things are calm before anybody is paged: it was found or told late, and nobody is at work
-    on it yet. `holding` is the case in which it was filed, `task_is_open` says that it is on somebody's list."""
+    on it yet. `holding` is the case in which it was filed, `task_is_open` says that it is on somebody's list, and
+    `task_was_set` that it is or has been."""
     late = warning.first_detected_at - warning.start > LATE_AFTER or now - warning.detected_at > LATE_AFTER
     if not late or warning.output == "suggestion":
         return False
     if warning.output == "task":
-        return not task_is_open and not warning.historical and warning.change in ("raised", "amended")
+        calls = warning.change == "raised" or (
+            warning.change == "amended" and (warning.pages_again or not task_was_set)
+        )
+        return calls and not task_is_open and not warning.historical
     held = holding.held(warning.id) if holding else None
     if holding is not None and holding.status == "open" and held is not None and held.state != "withdrawn":
         return False
@@ -171,8 +177,12 @@ _UNASSIGNED = (
 def _on_held(case: Case, held: Held, warning: wire.Warning, now: datetime, directory: Directory) -> Outcome:
     if warning.change == "withdrawn":
         return _withdraw(case, held, warning, now, directory)
-    clock = held.clock or _start_clock(warning, now, directory)
-    pages = _pages(warning, "amended", directory, _open_deadline(clock)) if _calls(held, warning) else ()
+    calls = _calls(held, warning)
+    clock = held.clock
+    if clock is None or (calls and not clock.running):
+        # A review that was held before it got worse says nothing about what is worse now.
+        clock = _start_clock(warning, now, directory) or clock
+    pages = _pages(warning, "amended", directory, _open_deadline(clock)) if calls else ()
     after = replace(
         held,
         revision=warning.revision,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, text, update
 
 from schemas import warnings as wire
 from schemas.cases import CaseEvent, encode_case_event
@@ -34,6 +34,16 @@ def customers_of(tx: Connection, case_ids: Iterable[str]) -> dict[str, str]:
     """The customer of each case."""
     query = select(tables.cases.c.id, tables.cases.c.customer_id).where(tables.cases.c.id.in_(list(case_ids)))
     return {row.id: row.customer_id for row in tx.execute(query)}
+
+
+def lock_customers(tx: Connection, customer_ids: Iterable[str]) -> None:
+    """Nobody else opens a case of theirs until the transaction ends. A case that is not there yet has no row to lock;
+    SQLite has one writer anyway."""
+    if tx.dialect.name != "postgresql":
+        return
+    # In one order for everybody, so that no two wait for each other.
+    for customer_id in sorted(set(customer_ids)):
+        tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:customer, 0))"), {"customer": customer_id})
 
 
 def find_open_case(tx: Connection, customer_id: str) -> Case | None:
@@ -173,6 +183,11 @@ def task_person(tx: Connection, task_id: str) -> str | None:
     """On whose list it is; None when there is no such task, or it is not open."""
     at = tables.tasks.c.id == task_id, tables.tasks.c.status == "open"
     return tx.execute(select(tables.tasks.c.person).where(*at).with_for_update()).scalar()
+
+
+def has_task(tx: Connection, task_id: str) -> bool:
+    """Whether it has ever been on anybody's list."""
+    return tx.execute(select(tables.tasks.c.id).where(tables.tasks.c.id == task_id)).first() is not None
 
 
 def withdrawn_among(tx: Connection, warning_ids: Iterable[str]) -> set[str]:

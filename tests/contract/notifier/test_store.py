@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -207,6 +208,24 @@ def test_the_timeline_counts_up_without_a_gap_when_many_write_at_once(clerk: Cle
     for thread in threads:
         thread.join()
     assert [entry.sequence for entry in desk.get_case(case_id).timeline] == list(range(1, 15))
+
+
+def test_two_who_file_at_once_about_a_new_customer_open_one_case(clerk: Clerk, desk: Desk) -> None:
+    """The ticker decides what has settled while the consumer files what comes in."""
+    customers, together, verdicts = range(20), threading.Barrier(2), Counter[Verdict]()
+
+    def work(name: str) -> None:
+        for number in customers:
+            together.wait(20)
+            verdicts.update(clerk.file([make_warning(f"{name}{number}", customer_id=f"new-{number}")]))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert verdicts == {Verdict.OPENED: len(customers), Verdict.JOINED: len(customers)}
+    assert len(desk.list_cases(CaseFilter())) == len(customers)
 
 
 def test_a_task_is_listed_until_it_is_done_and_listed_again_when_it_is_back(clerk: Clerk, desk: Desk) -> None:

@@ -250,6 +250,19 @@ def test_a_later_warning_that_demands_a_review_starts_a_clock_of_its_own() -> No
     assert [page.warning_id for page in second.pages] == ["r2"]
 
 
+def test_what_gets_worse_after_its_review_was_opened_is_reviewed_again() -> None:
+    case = opened(r1())
+    held = case.warnings[0]
+    assert held.review is not None
+    case = case.with_held(replace(held, review=replace(held.review, opened_by="li", decided_by="li", decision="watch")))
+    later = NOON + 2 * DAY
+    worse = take(r1(revision=2, change="amended", pages_again=True, review=review(later)), case, 1, later).case
+    quiet = take(r1(revision=2, change="amended", review=review(later)), case, 1, later).case
+    assert worse is not None
+    assert quiet is not None
+    assert (worse.wake_at, quiet.wake_at) == (later + DAY, None)
+
+
 def test_a_warning_without_a_review_has_no_deadline() -> None:
     assert opened(make_warning()).wake_at is None
 

@@ -194,6 +194,19 @@ def test_a_task_found_late_is_on_the_list_and_nudges_when_it_has_settled(office:
     assert office.inbox.round() == 1
 
 
+def test_a_finished_task_that_was_found_late_nudges_again_only_when_it_is_worse(office: Office) -> None:
+    office.clerk.file([late(output="task")])
+    wait(office, minutes=1)
+    office.inbox.round()
+    office.desk.finish_task("w1", "wang")
+    office.clerk.file([late("w1", 2, "amended", output="task")])
+    wait(office, minutes=1)
+    assert (office.inbox.round(), office.desk.list_tasks("wang")) == (0, [])
+    office.clerk.file([late("w1", 3, "amended", output="task", pages_again=True)])
+    wait(office, minutes=1)
+    assert (office.inbox.round(), len(office.desk.list_tasks("wang"))) == (1, 1)
+
+
 def test_the_review_of_what_has_settled_is_due_by_when_it_was_found(office: Office) -> None:
     office.clerk.file([r1(start=NOON - 9 * DAY)])
     wait(office, minutes=1)
