@@ -40,7 +40,7 @@ def test_an_export_with_a_broken_row_is_imported_but_for_that_row(
     assert "4 rows read, 6 events accepted, 1 rows rejected" in done.stderr
     assert "row 3: has 2 columns where the header has 12" in done.stderr
     assert done.stdout == ""
-    assert (tmp_path / "export.rejected.csv").read_text().splitlines()[1].endswith("broken,row")
+    assert (tmp_path / "export.csv.rejected.csv").read_text().splitlines()[1].endswith("broken,row")
     records = read_topic(kafka.bootstrap, topics.events)
     assert {record.key for record in records} == {b"0001-AAAAA", b"0002-BBBBB", b"0003-CCCCC"}
     assert all(orjson.loads(record.value)["history"] is True for record in records)

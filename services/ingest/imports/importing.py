@@ -62,19 +62,28 @@ class JsonLines:
 class RejectFile:
     """FILE.rejected.csv: row, column, reason and the cells as they were. It is made with the first refused row.
 
-    It has the export's columns too, so it can be mended and imported as it is.
+    It has the export's columns too, so it can be mended and imported as it is. Until `finish` it is a draft beside:
+    somebody may be mending the one of an earlier run, and this run may not come to its end.
     """
 
     def __init__(self, path: Path, header: Sequence[str]) -> None:
         self.path = path
+        self._draft = path.with_name(path.name + ".part")
         self._header = header
-        path.unlink(missing_ok=True)
+        self._draft.unlink(missing_ok=True)
+
+    def finish(self) -> None:
+        """The run is done: what it refused takes the place of what an earlier one did, also when it is nothing."""
+        if self._draft.exists():
+            self._draft.replace(self.path)
+        else:
+            self.path.unlink(missing_ok=True)
 
     def add(self, rejected: RejectedRow, cells: Sequence[str]) -> None:
-        """Keep a row. The file is complete after every call, whatever happens next."""
-        new = not self.path.exists()
+        """Keep a row. The draft is complete after every call, whatever happens next."""
+        new = not self._draft.exists()
         # surrogateescape writes bytes that were no text back as they were.
-        with self.path.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with self._draft.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
             writer = csv.writer(file)
             if new:
                 writer.writerow(["rejected_row", "rejected_column", "rejected_reason", *self._header])
@@ -139,6 +148,7 @@ class Import:
             self._hand_on(batch)
             progress(self._file.bytes_read, self.summary)
         progress(self._file.bytes_read, self.summary)
+        self._rejects.finish()
         return self.summary
 
     def _events(self) -> Iterator[Outgoing]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import click
@@ -24,7 +26,7 @@ from services.ingest.imports.importing import (
 )
 from services.ingest.imports.mapping import Mapping
 from services.ingest.imports.progress import print_summary, reporting
-from services.ingest.imports.reading import open_csv, open_lines
+from services.ingest.imports.reading import BadFile, open_csv, open_lines
 from services.ingest.imports.rows import Target
 from services.ingest.imports.sending import Sender
 
@@ -47,7 +49,7 @@ def run_import(job: Job) -> Summary:
     """Import the file, showing progress and the summary. Raises BadFile, NotSent."""
     with ExitStack() as stack:
         rows, make, header = _opened(job, stack)
-        rejects = RejectFile(job.file.with_name(f"{job.file.stem}.rejected.csv"), header)
+        rejects = RejectFile(job.file.with_name(f"{job.file.name}.rejected.csv"), header)
         sink = stack.enter_context(_sink(job))
         report = stack.enter_context(reporting(job.file.stat().st_size))
         summary = Import(rows, make, sink, rejects).run(report)
@@ -67,11 +69,25 @@ def _opened(job: Job, stack: ExitStack) -> tuple[RowSource, Maker, list[str]]:
 @contextmanager
 def _sink(job: Job) -> Iterator[Sink]:
     if job.to is None:
-        with httpx.Client() as client:
+        # A proxy that the environment names is for what is elsewhere.
+        with httpx.Client(trust_env=not is_loopback(job.url)) as client:
             yield Sender(client, job.url, tell=lambda sentence: click.echo(sentence, err=True))
         return
     # Renamed when it is whole: a file of that name is never half an import.
     draft = job.to.with_name(job.to.name + ".part")
-    with draft.open("wb") as file:
+    try:
+        file = draft.open("wb")
+    except OSError as error:
+        raise BadFile(f"{job.to} cannot be written: {error.strerror}") from error
+    with file:
         yield JsonLines(file.write)
     draft.replace(job.to)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is one of this machine's own."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -13,8 +13,9 @@ import pytest
 
 from services.ingest.imports.finding import find_mapping
 from services.ingest.imports.importing import Import, RejectFile, Summary, by_mapping, from_json_line
-from services.ingest.imports.reading import open_csv, open_lines
+from services.ingest.imports.reading import BadFile, open_csv, open_lines
 from services.ingest.imports.rows import Target
+from services.ingest.imports.running import Job, is_loopback, run_import
 from services.ingest.imports.sending import BATCH_EVENTS, NotSent, Outgoing, Rejected, Sender, Sent, batches
 from tests.unit.ingest.exports import DISPUTED, OPEN, PAID, export
 from tests.unit.schemas.examples import example
@@ -46,7 +47,7 @@ def run(tmp_path: Path, content: bytes, sink: Collecting) -> tuple[Summary, list
     """Import an export; gives the summary and the rows of the file of rejected ones."""
     path = tmp_path / "export.csv"
     path.write_bytes(content)
-    kept = tmp_path / "export.rejected.csv"
+    kept = tmp_path / "export.csv.rejected.csv"
     with open_csv(path, RECEIVABLE) as file:
         make = by_mapping(RECEIVABLE, file.header, TARGET)
         summary = Import(file, make, sink, RejectFile(kept, file.header)).run(lambda _done, _so_far: None)
@@ -85,7 +86,7 @@ def test_a_broken_row_is_kept_with_its_reason_and_the_others_go_on(tmp_path: Pat
 
 def test_the_file_of_rejected_rows_is_imported_once_it_is_mended(tmp_path: Path) -> None:
     run(tmp_path, export(PAID, DISPUTED.replace("61.74", "n/a")), Collecting())
-    mended = (tmp_path / "export.rejected.csv").read_bytes().replace(b"n/a", b"61.74")
+    mended = (tmp_path / "export.csv.rejected.csv").read_bytes().replace(b"n/a", b"61.74")
     sink = Collecting()
     summary, _ = run(tmp_path, mended, sink)
     assert (summary.rejected_rows, len(sink.ids)) == (0, 3)
@@ -113,6 +114,48 @@ def test_the_rejects_of_an_earlier_run_do_not_stay(tmp_path: Path) -> None:
     run(tmp_path, export("too,few"), Collecting())
     _, kept = run(tmp_path, export(PAID), Collecting())
     assert kept == []
+
+
+def test_the_rejects_of_an_earlier_run_stay_until_the_next_one_is_done(tmp_path: Path) -> None:
+    class Away(Collecting):
+        def send(self, batch: Sequence[Outgoing]) -> Sent:
+            raise NotSent("ingest is away")
+
+    run(tmp_path, export("too,few"), Collecting())
+    earlier = (tmp_path / "export.csv.rejected.csv").read_bytes()
+    with pytest.raises(NotSent):
+        run(tmp_path, export("another,broken,row", PAID), Away())
+    assert (tmp_path / "export.csv.rejected.csv").read_bytes() == earlier
+
+
+def job(file: Path, to: Path) -> Job:
+    return Job(file, RECEIVABLE, to, history=False, url="", source=None, encoding=None, zone=ZoneInfo("UTC"))
+
+
+def test_what_is_rejected_stands_beside_the_export_under_its_whole_name(tmp_path: Path) -> None:
+    (tmp_path / "export.csv").write_bytes(export("too,few", PAID))
+    run_import(job(tmp_path / "export.csv", tmp_path / "events.jsonl"))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["events.jsonl", "export.csv", "export.csv.rejected.csv"]
+
+
+def test_a_folder_that_is_missing_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "export.csv").write_bytes(export(PAID))
+    with pytest.raises(BadFile, match="cannot be written: No such file or directory"):
+        run_import(job(tmp_path / "export.csv", tmp_path / "missing" / "events.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("url", "ours"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://localhost:8080", True),
+        ("http://[::1]:8080", True),
+        ("http://10.0.0.7:8080", False),
+        ("https://ingest.example.com", False),
+    ],
+)
+def test_a_proxy_is_only_asked_for_what_is_elsewhere(url: str, ours: bool) -> None:
+    assert is_loopback(url) is ours
 
 
 def test_lines_of_json_are_sent_as_they_are(tmp_path: Path) -> None:

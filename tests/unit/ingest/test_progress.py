@@ -23,11 +23,11 @@ def test_without_a_terminal_a_line_is_written_every_few_seconds(
 
 def test_the_summary_lists_the_first_rejected_rows_and_where_all_are(capsys: pytest.CaptureFixture[str]) -> None:
     rejected = [RejectedRow(3, "Amount", "is empty"), RejectedRow(4, "", "has 2 columns")]
-    progress.print_summary(Summary(9, 14, 5, rejected), "export.rejected.csv", "accepted")
+    progress.print_summary(Summary(9, 14, 5, rejected), "export.csv.rejected.csv", "accepted")
     assert capsys.readouterr().err.splitlines() == [
         "9 rows read, 14 events accepted, 5 rows rejected",
         "  row 3, column Amount: is empty",
         "  row 4: has 2 columns",
         "  ... and 3 more",
-        "the rejected rows are in export.rejected.csv; mend them there and import that file",
+        "the rejected rows are in export.csv.rejected.csv; mend them there and import that file",
     ]
