@@ -35,7 +35,7 @@ class Database:
         """Raises BadDatabaseUrl. The folder of a SQLite file is made."""
         try:
             parsed = make_url(url)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             raise BadDatabaseUrl(
                 "BELLWETHER_DATABASE_URL is not understood; sqlite:///notifier.db is one that is"
             ) from None

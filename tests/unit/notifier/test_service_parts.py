@@ -76,9 +76,10 @@ def test_what_is_found_late_settles_for_a_minute_unless_another_while_is_set() -
     assert [own().settle_s, own(BELLWETHER_SETTLE_S="0").settle_s] == [60, 0]
 
 
-def test_a_database_url_that_is_none_is_refused() -> None:
+@pytest.mark.parametrize("url", ["postgresql//bell:hunter2@db", "postgresql://bell@db:hunter2/bellwether"])
+def test_a_database_url_that_is_none_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(BadDatabaseUrl, match="sqlite:///") as caught:
-        Database("postgresql//bell:hunter2@db")
+        Database(url)
     assert "hunter2" not in str(caught.value)
 
 
