@@ -6,13 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, get_args
 
 from schemas.events import CUSTOMER_EVENTS
 from schemas.warnings import SEVERITIES
-from services.rules.conditions import OPPOSITE, Leaf, Node, Op, Threshold, Tree, leaves_of
+from services.rules.conditions import OPPOSITE, Leaf, Node, Op, Threshold, Tree
 from services.rules.definition import (
     SUBJECTS,
     BadRule,
@@ -21,7 +21,6 @@ from services.rules.definition import (
     resolve_parameters,
 )
 from services.rules.facts import Fact, Filter, Pick
-from services.rules.ledger import LEDGER_KINDS
 from services.rules.periods import LatePolicy
 from services.rules.shapes import BestMonth, DistinctDays, Latest, SinceLast, Streak, Waiting
 
@@ -39,8 +38,6 @@ class Rule:
     when: Node
     escalations: tuple[tuple[int, Node], ...]
     kinds: frozenset[str]
-    fields: tuple[str, ...] = ()
-    _leaves: tuple[Leaf, ...] = field(default=())
 
     @property
     def id(self) -> str:
@@ -297,11 +294,6 @@ def _number(path: str, op: Op, value: Any) -> int | Decimal:
     raise ValueError(f"{path}: {op} compares numbers, and {value!r} is none that is exact{hint}")
 
 
-def numeric_threshold(leaf: Leaf) -> bool:
-    """Whether the leaf compares numbers."""
-    return isinstance(leaf.threshold, (int, Decimal)) and not isinstance(leaf.threshold, bool)
-
-
 def _only(raw: Any, known: set[str]) -> None:
     if not isinstance(raw, dict):
         raise ValueError(f"{raw!r} must be a mapping with {_listed(known)}")
@@ -331,6 +323,3 @@ def _check_field(kind: str, path: str) -> None:
         raise ValueError(f"{kind} has no field {first} (fields: {_listed(sorted(names))})")
     if rest and first != "fields":
         raise ValueError(f"{kind}.{first} has no field {rest}")
-
-
-__all__ = ["LEDGER_KINDS", "Rule", "Rulebook", "compile_rule", "leaves_of", "numeric_threshold"]

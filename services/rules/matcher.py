@@ -16,7 +16,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
-from services.rules.conditions import Judge, Leaf, Node, Side, Tree, leaves_of, plain_judge, true_on
+from services.rules.conditions import Judge, Leaf, Node, Side, leaves_of, plain_judge
 
 try:
     from durable import engine as durable_engine
@@ -140,12 +140,8 @@ def _expression(node: Node) -> object:
     expression = _expression(node.branches[0])
     for branch in node.branches[1:]:
         other = _expression(branch)
-        expression = expression & other if _is_all(node) else expression | other  # type: ignore[operator]
+        expression = expression & other if node.mode == "all" else expression | other  # type: ignore[operator]
     return expression
-
-
-def _is_all(tree: Tree) -> bool:
-    return tree.mode == "all"
 
 
 def _comparison(leaf: Leaf) -> object:
@@ -194,6 +190,3 @@ def remembering_judge(matcher: DurableMatcher | PlainMatcher, name: str, tree: N
         return verdict
 
     return judge
-
-
-__all__ = ["DurableMatcher", "MatcherFailed", "PlainMatcher", "matcher_for", "remembering_judge", "true_on"]

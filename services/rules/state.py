@@ -63,7 +63,6 @@ class Head(msgspec.Struct, array_like=True):
     book: str
     due: dict[str, Micros]
     announced: list[Announced]
-    count: int
     kept_from: Micros
 
 
@@ -139,7 +138,7 @@ class CustomerState:
     @classmethod
     def new(cls, customer_id: str, calendar: Calendar) -> CustomerState:
         """A customer of whom nothing is known."""
-        return cls(Head(SCHEMA, -1, 0, BEGINNING, None, [], customer_id, "", {}, [], 0, BEGINNING), calendar)
+        return cls(Head(SCHEMA, -1, 0, BEGINNING, None, [], customer_id, "", {}, [], BEGINNING), calendar)
 
     @classmethod
     def decode(cls, records: Mapping[str, bytes], calendar: Calendar) -> CustomerState:
@@ -233,7 +232,6 @@ class CustomerState:
     def encode(self) -> list[tuple[str, bytes | None]]:
         """The records that changed, in the order in which they must be written: segments, then the head."""
         head = self.head
-        head.count = len(self._entries)
         head.unsent = self.unsent
         records: list[tuple[str, bytes | None]] = []
         for month in sorted(self._dirty):
