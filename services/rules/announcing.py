@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from services.rules.announcements import Announcements
 from services.rules.calendar import DAY, NEVER, Micros, instant
 from services.rules.episodes import Episode
-from services.rules.state import Announced
+from services.rules.records import Announced
 
 NAMESPACE = uuid.UUID("6b0c7d5e-3f0a-5c58-9d0e-62656c6c7765")
 PAST_AFTER: Micros = 7 * DAY
@@ -102,8 +103,11 @@ def withdraw(old: Announced, merged_into: str | None) -> Say:
     return Say(old, "withdrawn", None, merged_into=merged_into)
 
 
-def announce(rule: str, episode: Episode, evidence: bytes, known: list[Announced], moment: Moment) -> Say:
-    """A new episode. One that was withdrawn and is found again takes up its id with the next revision."""
+def announce(
+    rule: str, episode: Episode, evidence: bytes, known: Announcements, number: int, moment: Moment
+) -> Say:
+    """A new episode, to be the `number`th of the customer. One that was withdrawn and is found again takes up its id
+    with the next revision."""
     end = visible_end(episode, moment.now)
     historical = moment.history or _is_past(episode, moment.now)
     warning_id, old = _free_id(rule, episode, known, moment.customer_id)
@@ -122,7 +126,7 @@ def announce(rule: str, episode: Episode, evidence: bytes, known: list[Announced
         first_detected_at=moment.now,
         historical=historical,
         evidence=evidence,
-        number=old.number if old else max((one.number for one in known), default=0) + 1,
+        number=old.number if old else number,
     )
     _publish(announced, "raised")
     return Say(announced, "raised", episode, pages_again=True)
@@ -149,13 +153,13 @@ def _is_past(episode: Episode, now: Micros) -> bool:
     return episode.end is not None and episode.end < now - PAST_AFTER
 
 
-def _free_id(rule: str, episode: Episode, known: list[Announced], customer_id: str) -> tuple[str, Announced | None]:
+def _free_id(rule: str, episode: Episode, known: Announcements, customer_id: str) -> tuple[str, Announced | None]:
     """The id of an episode first announced with this start; another one when a living episode bears it already."""
-    by_id = {one.id: one for one in known}
     name = "\x1f".join((rule, customer_id, episode.subject, instant(episode.start).isoformat()))
-    for attempt in range(len(known) + 1):
+    attempt = 0
+    while True:
         warning_id = str(uuid.uuid5(NAMESPACE, f"{name}\x1f{attempt}" if attempt else name))
-        old = by_id.get(warning_id)
+        old = known.by_id(warning_id)
         if old is None or old.change == "withdrawn":
             return warning_id, old
-    raise AssertionError("more ids are tried than episodes are known")
+        attempt += 1

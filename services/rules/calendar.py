@@ -6,8 +6,11 @@ year * 12 + month - 1: both are plain numbers that can be counted with, and belo
 
 from __future__ import annotations
 
+from calendar import isleap
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 Micros = int
@@ -21,6 +24,10 @@ BEGINNING = -(2**62)
 """Before every instant: where a timeline starts."""
 NEVER = 2**62
 """After every instant: a wake-up that does not come."""
+OPENING = -315_619_200_000_000
+"""1960-01-01: before anything that an event can tell of, and a day that calendars know."""
+
+PeriodName = Literal["day", "week", "month", "quarter", "year"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -36,11 +43,17 @@ def instant(at: Micros) -> datetime:
     return _EPOCH + timedelta(microseconds=at)
 
 
+def is_weekday(day: Day) -> bool:
+    """Monday to Friday: what counts as a working day where nobody says more."""
+    return (day - 1) % 7 < 5
+
+
 class Calendar:
     """Days and months as the company in `zone` counts them. DST zones are fine: a day starts at its local midnight."""
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    def __init__(self, zone: ZoneInfo, is_working_day: Callable[[Day], bool] = is_weekday) -> None:
         self.zone = zone
+        self.is_working_day = is_working_day
         self.start_of_day = lru_cache(maxsize=50_000)(self._start_of_day)
 
     def day_of(self, at: Micros) -> Day:
@@ -61,6 +74,46 @@ class Calendar:
         return micros(datetime(local.year, local.month, local.day, tzinfo=self.zone))
 
 
+def period_of_day(day: Day, every: PeriodName) -> int:
+    """The number of the day's period; neighbouring periods have neighbouring numbers. Weeks are ISO weeks."""
+    if every == "day":
+        return day
+    if every == "week":
+        return (day - 1) // 7
+    month = month_of_day(day)
+    return month if every == "month" else month // (3 if every == "quarter" else 12)
+
+
+def first_day_of(period: int, every: PeriodName) -> Day:
+    """The first day of a period that `period_of_day` numbered."""
+    if every == "day":
+        return period
+    if every == "week":
+        return period * 7 + 1
+    return first_day(period if every == "month" else period * (3 if every == "quarter" else 12))
+
+
+def months_later(day: Day, months: int) -> Day:
+    """The same day `months` later; where that month lacks it, the first of the next month."""
+    month = month_of_day(day) + months
+    later = first_day(month) + day - first_day(month - months)
+    return min(later, first_day(month + 1))
+
+
+def months_earlier(day: Day, months: int) -> Day:
+    """The same day `months` before; where that month lacks it, its last day."""
+    month = month_of_day(day) - months
+    return min(first_day(month) + day - first_day(month + months), last_day(month))
+
+
+def years_later(day: Day, years: int) -> Day:
+    """The same day `years` later; 29 February is kept on the 28th where there is none."""
+    local = date.fromordinal(day)
+    is_lost = local.month == 2 and local.day == 29 and not isleap(local.year + years)
+    return local.replace(year=local.year + years, day=28 if is_lost else local.day).toordinal()
+
+
+@lru_cache(maxsize=100_000)
 def month_of_day(day: Day) -> Month:
     """The month to which the day belongs."""
     local = date.fromordinal(day)

@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, get_args
 
-from schemas.events import CUSTOMER_EVENTS
 from schemas.warnings import SEVERITIES
-from services.rules.conditions import OPPOSITE, Leaf, Node, Op, Threshold, Tree
-from services.rules.definition import (
-    SUBJECTS,
-    BadRule,
-    Definition,
-    parse_duration,
-    resolve_parameters,
-)
-from services.rules.facts import Fact, Filter, Pick
-from services.rules.periods import LatePolicy
-from services.rules.shapes import BestMonth, DistinctDays, Latest, SinceLast, Streak, Waiting
+from services.rules.conditions import KNOWN, OPPOSITE, Leaf, Node, Op, Threshold, Tree
+from services.rules.definition import BadRule, Definition, ScoreInput, resolve_parameters
+from services.rules.facts import Fact
+from services.rules.forms import Forms, exact, listed, only
+from services.rules.judging import Result
+from services.rules.scoring import Input
+from services.rules.series import Path, Pick
 
 OPS: tuple[Op, ...] = get_args(Op)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule ready to run. `kinds` are the events that can change its verdict."""
+    """A rule ready to run. `of`, `once_per` and `fields` belong to points; `classes` and `otherwise` to classes (each
+    class by its tree and its word); `inputs` to scores. `subject` is the field that names whom an item is about."""
 
     definition: Definition
     params: Mapping[str, Any]
     facts: Mapping[str, Fact]
     conditions: Mapping[str, Node]
     when: Node
-    escalations: tuple[tuple[int, Node], ...]
-    kinds: frozenset[str]
+    escalations: tuple[tuple[int, Node], ...] = ()
+    of: Pick | None = None
+    subject: Path | None = None
+    once_per: tuple[Path, ...] = ()
+    fields: Mapping[str, Path] = field(default_factory=dict)
+    classes: tuple[tuple[Node, str], ...] = ()
+    otherwise: str | None = None
+    inputs: tuple[Input, ...] = ()
+    source: str | None = None
 
     @property
     def id(self) -> str:
@@ -49,277 +49,225 @@ class Rule:
 
     def trees(self) -> Iterator[Node]:
         """Every tree that the matcher is asked about."""
-        yield self.when
+        if not self.definition.judges:
+            yield self.when
         yield from (tree for _, tree in self.escalations)
         yield from self.conditions.values()
+        yield from (tree for tree, _ in self.classes)
+
+    @property
+    def results(self) -> list[str]:
+        """The rules whose class or score it reads."""
+        return [fact.rule for fact in self.facts.values() if isinstance(fact, Result)]
 
 
-class Rulebook:
-    """All rules in force, and which of them an event can move."""
-
-    def __init__(self, rules: list[Rule]) -> None:
-        self.rules = {rule.id: rule for rule in sorted(rules, key=lambda rule: rule.id)}
-        self._by_kind: dict[str, list[Rule]] = {}
-        for rule in self.rules.values():
-            for kind in rule.kinds:
-                self._by_kind.setdefault(kind, []).append(rule)
-        self.fingerprint = _fingerprint(rules)
-
-    def reading(self, kind: str) -> list[Rule]:
-        """The rules that read events of this kind."""
-        return self._by_kind.get(kind, [])
-
-
-def _fingerprint(rules: list[Rule]) -> str:
-    said = [
-        [rule.definition.model_dump(mode="json", exclude={"examples"}), {k: str(v) for k, v in rule.params.items()}]
-        for rule in sorted(rules, key=lambda rule: rule.id)
-    ]
-    return hashlib.blake2b(json.dumps(said, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
+NO_CONDITION = Tree("all", ())
+"""The condition of classes and scores, which have none."""
 
 
 def compile_rule(definition: Definition, overrides: Mapping[str, Any], file: str) -> Rule:
-    """The rule with its parameters put in; raises BadRule with a sentence that names what is unknown or wrong."""
+    """The rule with its parameters put in; raises BadRule with the file, the line, and what is unknown or wrong."""
+    place: list[str] = []
     try:
-        return _Compiler(definition, resolve_parameters(definition, overrides)).rule()
+        return _Compiler(definition, resolve_parameters(definition, overrides), place).rule()
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        raise BadRule([f"{file}: {definition.id}: {error}"]) from None
+        where = f"{'.'.join(place)}: " if place else ""
+        said = error.args[0] if isinstance(error, KeyError) and error.args else error
+        raise BadRule([f"{file}:{definition.line(place)}: {definition.id}: {where}{said}"]) from None
     except RecursionError:
-        raise BadRule([f"{file}: {definition.id}: a condition contains itself"]) from None
+        raise BadRule([f"{file}:{definition.line(place)}: {definition.id}: a condition contains itself"]) from None
 
 
 class _Compiler:
-    """Compiles one definition; its methods raise ValueError with a sentence."""
+    """Compiles one definition; its methods raise ValueError with a sentence. `place` always tells where it reads."""
 
-    def __init__(self, definition: Definition, params: dict[str, Any]) -> None:
+    def __init__(self, definition: Definition, params: dict[str, Any], place: list[str]) -> None:
         self.definition = definition
         self.params = params
+        self.place = place
+        self.forms = Forms(definition, params)
         self.facts: dict[str, Fact] = {}
+        self.fields: dict[str, Path] = {}
+        self.of: Pick | None = None
+        self._raw_of: dict[str, Any] = {}
         self.names = 0
 
     def rule(self) -> Rule:
         definition = self.definition
-        is_point = definition.kind == "point"
-        if is_point != (definition.of is not None):
-            raise ValueError("`of` names the event of a point rule, and of no other")
-        if definition.of is not None:
-            _check_kind(definition.of)
         for name, raw in definition.facts.items():
-            self.facts[name] = self._fact(name, raw)
+            self.place[:] = ["facts", name]
+            self.facts[name] = self.forms.fact(raw)
+        self._of()
+        self._check_kind()
         # Each use of a tree gets leaves of its own names: the matcher keys verdicts by them.
-        conditions = {name: self._node(raw, f"conditions.{name}") for name, raw in definition.conditions.items()}
-        when = self._node(definition.when, "when")
+        conditions = {name: self._node(raw, ["conditions", name]) for name, raw in definition.conditions.items()}
+        when = NO_CONDITION if definition.when is None else self._node(definition.when, ["when"])
         escalations = tuple(
-            (SEVERITIES.index(step.to), self._node(step.when, f"escalates.{index}"))
+            (SEVERITIES.index(step.to), self._node(step.when, ["escalates", str(index), "when"]))
             for index, step in enumerate(definition.escalates)
         )
-        if definition.run is not None and definition.run not in self.facts:
-            raise ValueError(f"run: there is no fact {definition.run} (facts: {_listed(self.facts)})")
-        kinds = frozenset().union(*(fact.kinds for fact in self.facts.values()))
-        if definition.of is not None:
-            kinds |= {definition.of}
-        if definition.per and not is_point and not any(isinstance(fact, Waiting) for fact in self.facts.values()):
-            raise ValueError("per: needs a fact of shape waiting, whose subjects it counts")
-        return Rule(definition, self.params, self.facts, conditions, when, escalations, kinds)
-
-    # -- values
-
-    def _value(self, raw: Any) -> Any:
-        if isinstance(raw, str) and raw.startswith("$"):
-            if raw[1:] not in self.params:
-                raise ValueError(f"there is no parameter {raw} (params: {_listed(self.params)})")
-            return self.params[raw[1:]]
-        return raw
-
-    def _duration(self, raw: Any) -> int:
-        value = self._value(raw)
-        return value if isinstance(value, int) and not isinstance(value, bool) else parse_duration(value)
-
-    def _where(self, raw: Any, kind: str) -> Filter:
-        wanted = []
-        for path, test in (raw or {}).items():
-            _check_field(kind, path)
-            if not isinstance(test, dict) or len(test) != 1 or not set(test) <= {"is", "in", "not", "not_in"}:
-                raise ValueError(f"where.{path}: give one of is, in, not, not_in")
-            (word, operand), *_ = test.items()
-            value = self._value(operand)
-            values = frozenset(value) if isinstance(value, list) else frozenset({value})
-            wanted.append((path, values, word in ("is", "in")))
-        return Filter(tuple(wanted))
-
-    def _pick(self, raw: Any) -> Pick:
-        _only(raw, {"of", "where"})
-        kind = raw["of"]
-        _check_kind(kind)
-        return Pick(kind, self._where(raw.get("where"), kind))
-
-    # -- facts
-
-    def _fact(self, name: str, raw: dict[str, Any]) -> Fact:
-        shapes: dict[str, Callable[[dict[str, Any]], Fact]] = {
-            "streak": self._streak,
-            "distinct_days": self._distinct_days,
-            "best_month": self._best_month,
-            "latest": self._latest,
-            "since_last": self._since_last,
-            "waiting": self._waiting,
-        }
-        shape = raw.get("shape")
-        if shape not in shapes:
-            raise ValueError(f"facts.{name}: unknown shape {shape!r} (shapes: {_listed(shapes)})")
-        try:
-            return shapes[shape]({key: value for key, value in raw.items() if key not in ("shape", "label")})
-        except KeyError as error:
-            raise ValueError(f"facts.{name}: {error.args[0]} is missing") from None
-        except ValueError as error:
-            raise ValueError(f"facts.{name}: {error}") from None
-
-    def _streak(self, raw: dict[str, Any]) -> Fact:
-        _only(raw, {"series", "grace_days", "exclude_disputed", "tolerance"})
-        if raw["series"] not in ("late_months", "overdue_month_ends"):
-            raise ValueError(f"unknown series {raw['series']!r} (series: late_months, overdue_month_ends)")
-        policy = LatePolicy(
-            self._value(raw["grace_days"]),
-            self._value(raw["exclude_disputed"]),
-            Decimal(str(self._value(raw["tolerance"]))),
+        classes = tuple(
+            (self._node(one.when, ["classes", str(index), "when"]), one.value)
+            for index, one in enumerate(definition.classes)
         )
-        return Streak(raw["series"], policy)
+        return Rule(
+            definition=definition,
+            params=self.params,
+            facts=self.facts,
+            conditions=conditions,
+            when=when,
+            escalations=escalations,
+            of=self.of,
+            subject=self._subject(),
+            once_per=self._once_per(),
+            fields=self.fields,
+            classes=classes,
+            otherwise=definition.otherwise.value if definition.otherwise else None,
+            inputs=tuple(self._input(one, index) for index, one in enumerate(definition.inputs)),
+            source=self._source(),
+        )
 
-    def _distinct_days(self, raw: dict[str, Any]) -> Fact:
-        _only(raw, {"of", "where", "window"})
-        return DistinctDays(self._pick(_without(raw, "window")), self._duration(raw["window"]))
+    def _of(self) -> None:
+        definition = self.definition
+        if definition.of is None:
+            return
+        self.place[:] = ["of"]
+        raw = {"of": definition.of} if isinstance(definition.of, str) else dict(definition.of)
+        if definition.where is not None:
+            raw["where"] = definition.where
+        self.of = self.forms.pick(raw).whole
+        self._raw_of = raw
 
-    def _best_month(self, raw: dict[str, Any]) -> Fact:
-        _only(raw, {"series", "currency", "months"})
-        if raw["series"] != "receipts":
-            raise ValueError(f"unknown series {raw['series']!r} (series: receipts)")
-        return BestMonth(self._value(raw["currency"]), self._value(raw["months"]))
+    def _once_per(self) -> tuple[Path, ...]:
+        self.place[:] = ["once_per"]
+        if self.definition.once_per and self.of is None:
+            raise ValueError("belongs to a point rule")
+        return tuple(self.forms.path(self._raw_of, path) for path in self.definition.once_per)
 
-    def _latest(self, raw: dict[str, Any]) -> Fact:
-        _only(raw, {"of", "where", "field", "default"})
-        pick = self._pick(_without(raw, "field", "default"))
-        _check_field(pick.kind, raw["field"])
-        return Latest(pick, raw["field"], self._value(raw["default"]))
+    def _source(self) -> str | None:
+        self.place[:] = ["source"]
+        source = self.forms.value(self.definition.source)
+        return str(source) if source else None
 
-    def _since_last(self, raw: dict[str, Any]) -> Fact:
-        _only(raw, {"of", "where", "otherwise"})
-        otherwise = raw.get("otherwise", {})
-        _only(otherwise, {"condition", "of", "where"})
-        condition = otherwise.get("condition")
-        if condition is not None and condition not in self.definition.conditions:
-            raise ValueError(f"otherwise: there is no condition {condition}")
-        assigned = self._pick(_without(otherwise, "condition")) if "of" in otherwise else None
-        return SinceLast(self._pick(_without(raw, "otherwise")), condition, assigned)
+    def _subject(self) -> Path | None:
+        definition, subject = self.definition, self.forms.subject
+        self.place[:] = ["per"]
+        if subject is None:
+            return None
+        if definition.judges:
+            raise ValueError("a class or score is of the whole customer: take `per` away")
+        if self.of is not None:
+            return self.forms.path(self._raw_of, str(subject))
+        if not any(pick.subject for fact in self.facts.values() for pick in fact.picks):
+            raise ValueError(f"no fact reads items that have the field {subject}, so nobody would be asked about")
+        return subject
 
-    def _waiting(self, raw: dict[str, Any]) -> Fact:
-        _only(raw, {"after", "first_only", "answer"})
-        if self.definition.per is None:
-            raise ValueError("a rule with a waiting fact needs per:")
-        after, path = self._pick(raw["after"]), SUBJECTS[self.definition.per]
-        _check_field(after.kind, path)
-        return Waiting(after, path, bool(raw.get("first_only", False)), self._pick(raw["answer"]))
+    def _check_kind(self) -> None:
+        definition = self.definition
+        self.place[:] = ["kind"]
+        wanted = {
+            "point": ({"of", "when"}, {"classes", "otherwise", "inputs", "run", "escalates"}),
+            "class": ({"classes", "otherwise"}, {"of", "when", "inputs", "run", "escalates", "review"}),
+            "score": ({"inputs"}, {"of", "when", "classes", "otherwise", "run", "escalates", "review"}),
+        }.get(definition.kind, ({"when"}, {"of", "classes", "otherwise", "inputs"}))
+        for name in sorted(wanted[0]):
+            if not getattr(definition, name) and not (name == "when" and definition.of is not None):
+                raise ValueError(f"a {definition.kind} needs `{name}`")
+        for name in sorted(wanted[1]):
+            if getattr(definition, name):
+                raise ValueError(f"a {definition.kind} has no `{name}`: take it away")
+        if definition.judges != (definition.output in ("class", "score")):
+            raise ValueError(f"a {definition.kind} cannot have the output {definition.output}")
+        if definition.run is not None and definition.run not in self.facts:
+            self.place[:] = ["run"]
+            raise ValueError(f"there is no fact {definition.run} (facts: {listed(self.facts)})")
+
+    def _input(self, one: ScoreInput, index: int) -> Input:
+        self.place[:] = ["inputs", str(index)]
+        if one.fact not in self.facts:
+            raise ValueError(f"there is no fact {one.fact} (facts: {listed(self.facts)})")
+        if self.facts[one.fact].elapsed:
+            raise ValueError(f"{one.fact} is a time that passes: a score weighs numbers and words")
+        weight = self.forms.decimal(one.weight)
+        if weight < 0:
+            raise ValueError("weight: must not be negative")
+        if (one.scale is None) == (one.map is None) and weight:
+            raise ValueError("give either scale or map")
+        scale = [(self.forms.decimal(x), self.forms.decimal(y)) for x, y in one.scale or [[0, 0]]]
+        if sorted(set(x for x, _ in scale)) != [x for x, _ in scale]:
+            raise ValueError("scale: give the points from the least x to the greatest")
+        words = tuple((word, self.forms.decimal(part)) for word, part in (one.map or {}).items())
+        missing = Decimal(one.missing) if isinstance(one.missing, int) else one.missing
+        return Input(one.fact, one.fact, weight, tuple(scale), words, missing)
 
     # -- conditions
 
-    def _node(self, raw: Any, path: str, negated: bool = False) -> Node:
+    def _node(self, raw: Any, path: list[str], negated: bool = False) -> Node:
+        self.place[:] = path
         if not isinstance(raw, dict):
-            raise ValueError(f"{path}: a condition is a mapping with all, any, not, condition, or fact, op and value")
+            raise ValueError("a condition is a mapping with all, any, not, condition, or fact, op and value")
         if "not" in raw:
-            _only(raw, {"not"})
-            return self._node(raw["not"], f"{path}.not", not negated)
+            only(raw, {"not"})
+            return self._node(raw["not"], [*path, "not"], not negated)
         for mode in ("all", "any"):
             if mode in raw:
                 return self._tree(raw, mode, path, negated)
         if "condition" in raw:
-            _only(raw, {"condition"})
-            if raw["condition"] not in self.definition.conditions:
-                known = _listed(self.definition.conditions)
-                raise ValueError(f"{path}: there is no condition {raw['condition']!r} (conditions: {known})")
-            return self._node(self.definition.conditions[raw["condition"]], f"{path}.{raw['condition']}", negated)
-        return self._leaf(raw, path, negated)
+            only(raw, {"condition"})
+            name = self.forms.condition(raw["condition"])
+            return self._node(self.definition.conditions[name], ["conditions", name], negated)
+        return self._leaf(raw, negated)
 
-    def _tree(self, raw: dict[str, Any], mode: str, path: str, negated: bool) -> Tree:
-        _only(raw, {mode})
+    def _tree(self, raw: dict[str, Any], mode: str, path: list[str], negated: bool) -> Tree:
+        only(raw, {mode})
         if not isinstance(raw[mode], list) or not raw[mode]:
-            raise ValueError(f"{path}.{mode}: give a list of conditions")
-        branches = tuple(self._node(part, f"{path}.{mode}.{n}", negated) for n, part in enumerate(raw[mode]))
+            raise ValueError(f"{mode}: give a list of conditions")
+        branches = tuple(self._node(part, [*path, mode, str(n)], negated) for n, part in enumerate(raw[mode]))
         return Tree("all" if (mode == "all") != negated else "any", branches)
 
-    def _leaf(self, raw: dict[str, Any], path: str, negated: bool) -> Leaf:
-        _only(raw, {"fact", "field", "op", "value"})
-        op, fact_name = raw.get("op"), raw.get("fact")
-        value = self._value(raw.get("value"))
+    def _leaf(self, raw: dict[str, Any], negated: bool) -> Leaf:
+        only(raw, {"fact", "field", "op", "value"})
+        op, value = raw.get("op"), self.forms.value(raw.get("value"))
         if op in ("in", "not_in"):
             threshold: Threshold = frozenset(value if isinstance(value, list) else [value])
             compared: Op = "==" if op == "in" else "!="
+        elif op == "known":
+            if not isinstance(value, bool):
+                raise ValueError("known: the value is true or false")
+            threshold, compared = KNOWN, "==" if value else "!="
         elif op in OPS:
             compared, threshold = op, value
         else:
-            raise ValueError(f"{path}: unknown op {op!r} (ops: {_listed((*OPS, 'in', 'not_in'))})")
+            raise ValueError(f"unknown op {op!r} (ops: {listed((*OPS, 'in', 'not_in', 'known'))})")
         if negated:
             compared = OPPOSITE[compared]
         self.names += 1
         name = f"{self.definition.id}_{self.names}"
-        if self.definition.kind == "point":
-            return self._field_leaf(raw, path, name, compared, threshold)
-        if fact_name not in self.facts:
-            raise ValueError(f"{path}: unknown fact {fact_name!r} (facts: {_listed(self.facts)})")
-        elapsed = self.facts[fact_name].elapsed
-        return Leaf(name, fact_name, compared, self._threshold(path, compared, threshold, elapsed=elapsed), elapsed)
+        if raw.get("field") is not None:
+            return self._field_leaf(raw["field"], name, compared, threshold)
+        if raw.get("fact") not in self.facts:
+            raise ValueError(f"unknown fact {raw.get('fact')!r} (facts: {listed(self.facts)})")
+        elapsed = self.facts[raw["fact"]].elapsed
+        return Leaf(name, raw["fact"], compared, self._threshold(compared, threshold, elapsed=elapsed), elapsed)
 
-    def _field_leaf(self, raw: dict[str, Any], path: str, name: str, op: Op, threshold: Threshold) -> Leaf:
-        if raw.get("field") is None or self.definition.of is None:
-            raise ValueError(f"{path}: a point rule compares a `field` of its event")
-        _check_field(self.definition.of, raw["field"])
-        return Leaf(name, raw["field"], op, self._threshold(path, op, threshold, elapsed=False))
+    def _field_leaf(self, dotted: str, name: str, op: Op, threshold: Threshold) -> Leaf:
+        if self.of is None:
+            raise ValueError("only a point rule compares a `field` of its event")
+        if dotted in self.facts:
+            raise ValueError(f"{dotted} is a fact and a field of the event: give the fact another name")
+        self.fields[dotted] = self.forms.path(self._raw_of, dotted)
+        return Leaf(name, dotted, op, self._threshold(op, threshold, elapsed=False))
 
-    def _threshold(self, path: str, op: Op, value: Threshold, *, elapsed: bool) -> Threshold:
+    def _threshold(self, op: Op, value: Threshold, *, elapsed: bool) -> Threshold:
+        if value is KNOWN:
+            return value
         if elapsed:
-            return self._duration(value)
+            return self.forms.duration(value)
         if op not in ("==", "!="):
-            return _number(path, op, value)
+            number = exact(value)
+            return value if isinstance(value, int) else number
         if isinstance(value, float):
-            raise ValueError(f"{path}: write {value} as a text, such as '{value}': floats are not exact")
+            raise ValueError(f"write {value} as a text, such as '{value}': floats are not exact")
         if value is None:
-            raise ValueError(f"{path}: value is missing")
+            raise ValueError("value is missing")
         return value
-
-
-def _number(path: str, op: Op, value: Any) -> int | Decimal:
-    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
-        return Decimal(value)
-    hint = f": write it as a text, such as '{value}'" if isinstance(value, float) else ""
-    raise ValueError(f"{path}: {op} compares numbers, and {value!r} is none that is exact{hint}")
-
-
-def _only(raw: Any, known: set[str]) -> None:
-    if not isinstance(raw, dict):
-        raise ValueError(f"{raw!r} must be a mapping with {_listed(known)}")
-    unknown = sorted(set(raw) - known)
-    if unknown:
-        raise ValueError(f"unknown key {unknown[0]!r} (known here: {_listed(sorted(known))})")
-
-
-def _without(raw: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {key: value for key, value in raw.items() if key not in names}
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(names) or "none"
-
-
-def _check_kind(kind: Any) -> None:
-    if kind not in CUSTOMER_EVENTS:
-        raise ValueError(f"unknown event type {kind!r} (without the prefix, as in invoice.issued)")
-
-
-def _check_field(kind: str, path: str) -> None:
-    model = CUSTOMER_EVENTS[kind]
-    names = {item.alias or name for name, item in model.model_fields.items()}
-    first, _, rest = path.partition(".")
-    if first not in names:
-        raise ValueError(f"{kind} has no field {first} (fields: {_listed(sorted(names))})")
-    if rest and first != "fields":
-        raise ValueError(f"{kind}.{first} has no field {rest}")

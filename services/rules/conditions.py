@@ -10,14 +10,23 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from services.rules.calendar import BEGINNING, Micros
-from services.rules.facts import Point, Span, Unknown, Value, value_at
+from services.rules.calendar import NEVER, Micros
+from services.rules.facts import LATER, Later, Point, Span, Unknown, Value
 
 Op = Literal["<", "<=", "==", "!=", ">=", ">"]
 Side = Literal[-1, 0, 1]
-Threshold = int | Decimal | str | bool | frozenset[str]
+SidePoint = tuple[Micros, Side | None | Later]
+"""From an instant on a leaf lies on this side; None where that is not known, LATER where it was not worked out."""
+
+
+class Measurable:
+    """The threshold of a leaf that asks whether there is anything to measure."""
+
+
+KNOWN = Measurable()
+Threshold = int | Decimal | str | bool | frozenset[str] | Measurable
 
 FALSE_SIDE: dict[Op, Side] = {"<": 1, "<=": 1, "==": 1, "!=": 0, ">=": -1, ">": -1}
 TRUE_SIDE: dict[Op, Side] = {"<": -1, "<=": -1, "==": 0, "!=": 1, ">=": 1, ">": 1}
@@ -59,10 +68,12 @@ def leaves_of(node: Node) -> Iterator[Leaf]:
 
 def side(leaf: Leaf, value: Value) -> Side | None:
     """On which side of the threshold the value lies; None when that is not known."""
-    if value is None:
-        return FALSE_SIDE[leaf.op]
     if isinstance(value, Unknown):
         return None
+    if leaf.threshold is KNOWN:
+        return 1 if value is None else 0
+    if value is None:
+        return FALSE_SIDE[leaf.op]
     if _is_no_number(value, leaf.threshold):
         return FALSE_SIDE[leaf.op]
     if isinstance(value, Span):
@@ -102,73 +113,137 @@ def _same_verdict(op: Op, low: Side, high: Side) -> bool:
     return true_on(op, low) == true_on(op, high)
 
 
-def side_course(leaf: Leaf, points: Sequence[Point]) -> list[tuple[Micros, Side | None]]:
-    """The leaf's side over time. Time passed counts as above its limit from the instant that reaches it."""
-    course: list[tuple[Micros, Side | None]] = []
+def side_course(leaf: Leaf, points: Sequence[Point], complete_until: Micros = NEVER) -> list[SidePoint]:
+    """The leaf's side over time. Time passed counts as above its limit from the instant that reaches it; beyond what a
+    feed has reported to be complete, nobody knows whether it has passed."""
+    course: list[SidePoint] = []
     for index, point in enumerate(points):
-        until = points[index + 1].at if index + 1 < len(points) else None
-        if not leaf.elapsed or point.value is None:
-            course.append((point.at, side(leaf, point.value)))
+        at, value = point
+        if isinstance(value, Later):
+            course.append((at, LATER))
+            break
+        if not leaf.elapsed or value is None or leaf.threshold is KNOWN:
+            course.append((at, side(leaf, value)))
             continue
-        assert isinstance(point.value, int), "an elapsed fact's values are instants"
+        assert isinstance(value, int), "an elapsed fact's values are instants"
         assert isinstance(leaf.threshold, int), "an elapsed fact's threshold is a duration"
-        limit = point.value + leaf.threshold
-        if limit > point.at:
-            course.append((point.at, -1))
-        if until is None or limit < until:
-            course.append((max(limit, point.at), 1))
+        until = points[index + 1].at if index + 1 < len(points) else NEVER
+        limit = value + leaf.threshold
+        if limit > at:
+            course.append((at, -1))
+        passed = max(limit, at)
+        if passed < until:
+            if passed <= complete_until:
+                course.append((passed, 1))
+            if complete_until < until - 1:
+                course.append((max(passed, complete_until + 1), None))
     return course
 
 
-def assumed(leaf: Leaf, course: Sequence[tuple[Micros, Side | None]], holds: bool) -> list[tuple[Micros, Side]]:
+def assumed(leaf: Leaf, course: Sequence[SidePoint], holds: bool) -> list[tuple[Micros, Side | Later]]:
     """The course as it would be if what is not known held, or did not."""
     side_if = TRUE_SIDE[leaf.op] if holds else FALSE_SIDE[leaf.op]
     return [(at, side_if if known is None else known) for at, known in course]
 
 
-def truth_course(node: Node, courses: Mapping[str, Sequence[tuple[Micros, Side]]], judge: Judge) -> list[Point]:
-    """When the tree holds, given the courses of its leaves: points of True and False."""
-    leaves = list(leaves_of(node))
-    changes = sorted({at for leaf in leaves for at, _ in courses[leaf.name]} | {BEGINNING})
-    cursors = {leaf.name: -1 for leaf in leaves}
+def truth_course(node: Node, courses: Sequence[Sequence[tuple[Micros, Side | Later]]], judge: Judge) -> list[Point]:
+    """When the tree holds, given the courses of its leaves from left to right, which begin at one instant: points of
+    True and False, and of LATER where the first of them ends."""
+    if len(courses) == 1:
+        return _truth_of_one(node, courses[0], judge)
+    names = [leaf.name for leaf in leaves_of(node)]
+    cursors = [0] * len(courses)
     points: list[Point] = []
-    for at in changes:
-        for leaf in leaves:
-            course, cursor = courses[leaf.name], cursors[leaf.name]
+    at = courses[0][0][0]
+    while True:
+        sides: dict[str, Side] = {}
+        for number, course in enumerate(courses):
+            cursor = cursors[number]
             while cursor + 1 < len(course) and course[cursor + 1][0] <= at:
                 cursor += 1
-            cursors[leaf.name] = cursor
-        verdict = judge({name: courses[name][cursor][1] for name, cursor in cursors.items()})
+            cursors[number] = cursor
+            now = course[cursor][1]
+            if isinstance(now, Later):
+                points.append(Point(at, LATER))
+                return points
+            sides[names[number]] = now
+        verdict = judge(sides)
+        if not points or points[-1].value is not verdict:
+            points.append(Point(at, verdict))
+        coming = [
+            course[cursor + 1][0]
+            for course, cursor in zip(courses, cursors, strict=True)
+            if cursor + 1 < len(course)
+        ]
+        if not coming:
+            return points
+        at = min(coming)
+
+
+def _truth_of_one(node: Node, course: Sequence[tuple[Micros, Side | Later]], judge: Judge) -> list[Point]:
+    (leaf,) = leaves_of(node)
+    points: list[Point] = []
+    for at, now in course:
+        if isinstance(now, Later):
+            points.append(Point(at, LATER))
+            break
+        verdict = judge({leaf.name: now})
         if not points or points[-1].value is not verdict:
             points.append(Point(at, verdict))
     return points
 
 
 def agreed(one: Sequence[Point], other: Sequence[Point]) -> list[Point]:
-    """What two suppositions agree on: points of True, False, or None where they differ."""
+    """What two suppositions agree on: points of True, False, or None where they differ; LATER where one of them ends."""
     points: list[Point] = []
-    for at in sorted({point.at for point in (*one, *other)}):
-        first, second = value_at(one, at), value_at(other, at)
-        verdict = first if first is second else None
+    first = second = 0
+    at = one[0].at
+    while True:
+        while first + 1 < len(one) and one[first + 1].at <= at:
+            first += 1
+        while second + 1 < len(other) and other[second + 1].at <= at:
+            second += 1
+        verdict: Value
+        if LATER in (one[first].value, other[second].value):
+            verdict = LATER
+        else:
+            verdict = one[first].value if one[first].value is other[second].value else None
         if not points or points[-1].value is not verdict:
             points.append(Point(at, verdict))
-    return points
+        coming = [course[n + 1].at for course, n in ((one, first), (other, second)) if n + 1 < len(course)]
+        if not coming or verdict is LATER:
+            return points
+        at = min(coming)
 
 
-def stretches(points: Sequence[Point]) -> list[tuple[Micros, Micros | None]]:
-    """[start, end) of each time the condition held; end None when nothing ends it. Where it is not known, no stretch
-    starts or ends."""
-    found: list[tuple[Micros, Micros | None]] = []
-    start: Micros | None = None
+class Stretch(NamedTuple):
+    """[start, end) in which a condition held; end None when nothing ends it."""
+
+    start: Micros
+    end: Micros | None
+
+
+def stretches(points: Sequence[Point], running_since: Micros | None = None) -> tuple[list[Stretch], Micros]:
+    """Each time the condition held, and the instant from which on that was not worked out (NEVER for none).
+
+    Where it is not known, no stretch starts or ends. `running_since` is the start of the one that was running when the
+    points begin.
+    """
+    found: list[Stretch] = []
+    start = running_since
     for point in points:
+        if point.value is LATER:
+            if start is not None:
+                found.append(Stretch(start, None))
+            return found, point.at
         if point.value is True and start is None:
             start = point.at
         elif point.value is False and start is not None:
-            found.append((start, point.at))
+            found.append(Stretch(start, point.at))
             start = None
     if start is not None:
-        found.append((start, None))
-    return found
+        found.append(Stretch(start, None))
+    return found, NEVER
 
 
 def plain_judge(node: Node) -> Judge:

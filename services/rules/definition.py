@@ -8,15 +8,41 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
 
 from services.rules.calendar import DAY, HOUR, SECOND, Micros
 
 RuleId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,15}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
-SUBJECTS = {"contract": "contract_id", "contact": "contact_id"}
-"""What `per:` may name, and the field of an event that holds it."""
+Subject = Literal[
+    "contract",
+    "contact",
+    "promise",
+    "feedback",
+    "service_case",
+    "opportunity",
+    "order",
+    "milestone",
+    "anniversary",
+]
+
+SUBJECTS: dict[Subject, str] = {
+    "contract": "contract_id",
+    "contact": "contact_id",
+    "promise": "promise_id",
+    "feedback": "feedback_id",
+    "service_case": "case_id",
+    "opportunity": "opportunity_id",
+    "order": "order_id",
+    "milestone": "occurs_on",
+    "anniversary": "subject",
+}
+"""What `per:` may name, and the field of an item that holds it."""
+
+Severity = Literal["low", "medium", "high", "critical"]
+Output = Literal["warning", "task", "suggestion", "class", "score"]
+Who = Literal["owner", "superior"]
 
 
 class BadRule(Exception):
@@ -63,10 +89,39 @@ class Demand(_Part):
 
 
 class Escalation(_Part):
-    """The severity that the warning takes while `when` holds as well."""
+    """The severity that the warning takes while `when` holds as well, and who is told then."""
 
-    to: Literal["low", "medium", "high", "critical"]
+    to: Severity
     when: dict[str, Any]
+    audience: list[Who] | None = None
+
+
+class Class(_Part):
+    """A word for the customer, while `when` holds and none before it does."""
+
+    value: Name
+    name: Words
+    advice: Words | None = None
+    when: dict[str, Any]
+
+
+class Otherwise(_Part):
+    """The word for a customer of whom none of the others holds."""
+
+    value: Name
+    name: Words
+    advice: Words | None = None
+
+
+class ScoreInput(_Part):
+    """A fact that a score weighs, scaled to 0–100 by `scale` or `map`; `missing` says what to do without it."""
+
+    fact: Name
+    label: Words | None = None
+    weight: int | str
+    scale: list[list[int | str]] | None = None
+    map: dict[str, int | str] | None = None
+    missing: Literal["reweight", "inconclusive"] | int = "inconclusive"
 
 
 class ExampleEvent(_Part):
@@ -81,12 +136,16 @@ class ExampleEvent(_Part):
 
 
 class Example(_Part):
-    """A history and the episodes that the rule must find in it, each [start, end] (end null while it holds)."""
+    """A history and what the rule must find in it: the episodes, each [start, end] (end null while it holds); for a
+    class or score what it `is` at `until`, null for inconclusive. `reference` holds events of no customer."""
 
     name: Annotated[str, StringConstraints(min_length=1)]
     events: list[ExampleEvent]
+    reference: list[ExampleEvent] = []
     until: str
-    fires: list[list[str | None]]
+    fires: list[list[str | None]] | None = None
+    is_: Annotated[str | None, Field(alias="is")] = None
+    subject: str | None = None
     params: dict[str, Any] = {}
 
 
@@ -95,24 +154,42 @@ class Definition(_Part):
 
     id: RuleId
     name: Words
-    kind: Literal["stretch", "streak", "point"]
-    output: Literal["warning", "task", "suggestion"]
-    severity: Literal["low", "medium", "high", "critical"]
+    kind: Literal["stretch", "streak", "point", "class", "score"]
+    output: Output
+    severity: Severity = "low"
     clause: Clause
     advice: Words
-    per: Literal["contract", "contact"] | None = None
+    clears: Words | None = None
+    per: Subject | None = None
+    source: str | None = None
+    department: str | None = None
     params: dict[Name, Parameter] = {}
     facts: dict[Name, dict[str, Any]] = {}
     conditions: dict[Name, dict[str, Any]] = {}
-    of: str | None = None
+    of: str | dict[str, Any] | None = None
+    where: dict[str, Any] | None = None
+    once_per: list[str] = []
     fields: dict[str, Words] = {}
-    when: dict[str, Any]
+    when: dict[str, Any] | None = None
+    classes: list[Class] = []
+    otherwise: Otherwise | None = None
+    inputs: list[ScoreInput] = []
     run: Name | None = None
     escalates: list[Escalation] = []
-    audience: list[Literal["owner", "superior"]]
+    audience: list[Who] = []
     review: Demand | None = None
     summary: Words
     examples: Annotated[list[Example], Field(min_length=2)]
+    _tree: Any = PrivateAttr(default=None)
+
+    @property
+    def judges(self) -> bool:
+        """Whether it gives a class or a score, and no episodes."""
+        return self.kind in ("class", "score")
+
+    def line(self, path: list[str]) -> int:
+        """The line of the file at which something stands."""
+        return line_of(self._tree, path)
 
 
 def parse_definition(text: str, file: str) -> Definition:
@@ -133,15 +210,26 @@ def parse_definition(text: str, file: str) -> Definition:
         definition = Definition.model_validate(raw)
     except ValidationError as error:
         raise BadRule([_problem(file, tree, item) for item in error.errors(include_url=False)]) from None
+    definition._tree = tree
     _check_examples(definition, file)
     return definition
 
 
 def _check_examples(definition: Definition, file: str) -> None:
+    line = definition.line(["examples"])
+    if definition.judges:
+        values = {example.is_ for example in definition.examples}
+        if any(example.fires is not None for example in definition.examples):
+            raise BadRule([f"{file}:{line}: examples of a class or score say what it `is`, not what `fires`"])
+        if len(values) < 2:
+            raise BadRule([f"{file}:{line}: all examples give the same: add one with another value"])
+        return
+    if any(example.fires is None or example.is_ is not None for example in definition.examples):
+        raise BadRule([f"{file}:{line}: every example lists the episodes that it `fires`, [] for none"])
     if not any(example.fires for example in definition.examples):
-        raise BadRule([f"{file}: no example fires: add one whose `fires` lists an episode"])
+        raise BadRule([f"{file}:{line}: no example fires: add one whose `fires` lists an episode"])
     if all(example.fires for example in definition.examples):
-        raise BadRule([f"{file}: no example stays quiet: add one with `fires: []`"])
+        raise BadRule([f"{file}:{line}: no example stays quiet: add one with `fires: []`"])
 
 
 def _problem(file: str, tree: yaml.Node | None, item: Any) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -19,6 +20,32 @@ class Key(NamedTuple):
 
     source: str
     id: str
+
+
+class Item(Protocol):
+    """What facts count: an event, or something worked out from several. `order` is unique within its series."""
+
+    @property
+    def at(self) -> Micros: ...
+    @property
+    def data(self) -> Mapping[str, Any] | None: ...
+    @property
+    def keys(self) -> tuple[Key, ...]: ...
+    @property
+    def order(self) -> tuple[Any, ...]: ...
+
+
+class Derived(NamedTuple):
+    """An item that was worked out; `name` tells it from others of its series at the same instant."""
+
+    at: Micros
+    data: Mapping[str, Any]
+    keys: tuple[Key, ...]
+    name: tuple[Any, ...]
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return (self.at, *self.name)
 
 
 class Entry(msgspec.Struct, array_like=True, omit_defaults=True):
@@ -42,6 +69,10 @@ class Entry(msgspec.Struct, array_like=True, omit_defaults=True):
     @property
     def key(self) -> Key:
         return Key(self.source, self.id)
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        return (Key(self.source, self.id),)
 
     @property
     def order(self) -> tuple[Micros, Micros, str, str]:

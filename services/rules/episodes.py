@@ -1,44 +1,19 @@
-"""A rule's episodes in a customer's history, as everything known tells them: past, present and to come. PURE."""
+"""A rule's episodes in a customer's history, as everything known tells them, from an instant on. PURE."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from services.rules.calendar import BEGINNING, NEVER, Micros
+from services.rules.asking import Asking, Inquiry, Judged, World
+from services.rules.calendar import NEVER, OPENING, Micros
 from services.rules.compiling import Rule
-from services.rules.conditions import (
-    FALSE_SIDE,
-    Judge,
-    Leaf,
-    Node,
-    Side,
-    agreed,
-    assumed,
-    leaves_of,
-    side,
-    side_course,
-    stretches,
-    truth_course,
-)
-from services.rules.definition import SUBJECTS
-from services.rules.entries import Entry, Key
-from services.rules.facts import Point, Question, Span, Value, read, value_at
-from services.rules.shapes import Waiting
+from services.rules.conditions import FALSE_SIDE, Leaf, Side, Stretch, leaves_of, side, stretches
+from services.rules.entries import Item, Key
+from services.rules.facts import AHEAD, MAX_EVENTS, Point, Proof, Span, Value, subject_text, value_at
+from services.rules.records import Announced
+from services.rules.series import Pick, Series
 from services.rules.state import CustomerState
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A rule with the judges of its trees, by the identity of the tree."""
-
-    rule: Rule
-    judges: Mapping[int, Judge]
-
-    def judge(self, tree: Node) -> Judge:
-        return self.judges[id(tree)]
 
 
 class Episode(NamedTuple):
@@ -49,108 +24,70 @@ class Episode(NamedTuple):
     end: Micros | None
     severity: int
     run: int
+    escalation: int | None = None
+    """Which of the rule's escalations gave it the severity."""
 
 
 class Finding(NamedTuple):
-    """The episodes that have begun by an instant, and when the rule's answer next changes with no event."""
+    """The episodes that have begun by now and do not lie wholly before `since`, and when the rule's answer next changes
+    with no event."""
 
     episodes: list[Episode]
     next_change: Micros
+    since: Micros
 
 
-@dataclass
-class World:
-    """One rule asked about one subject, on the supposition that what is not known holds, or does not.
-
-    Each fact's course is computed once. `supposed` tells whether the supposition was ever needed.
-    """
-
-    judged: Judged
-    state: CustomerState
-    subject: str
-    now: Micros
-    unknown_holds: bool
-
-    def __post_init__(self) -> None:
-        self.supposed = False
-        self._courses: dict[str, list[Point]] = {}
-
-    @cached_property
-    def question(self) -> Question:
-        return Question(self.state, self.subject, self.now, self._holds)
-
-    def course(self, fact: str) -> list[Point]:
-        """The fact's course over all time."""
-        if fact not in self._courses:
-            self._courses[fact] = self.judged.rule.facts[fact].course(self.question)
-        return self._courses[fact]
-
-    def truth(self, tree: Node) -> list[Point]:
-        """When the tree holds in this world: points of True and False."""
-        courses = {}
-        for leaf in leaves_of(tree):
-            course = side_course(leaf, self.course(leaf.fact))
-            self.supposed = self.supposed or any(known is None for _, known in course)
-            courses[leaf.name] = assumed(leaf, course, self.unknown_holds)
-        return truth_course(tree, courses, self.judged.judge(tree))
-
-    def _holds(self, condition: str) -> Sequence[Point]:
-        return self.truth(self.judged.rule.conditions[condition])
+def find(asking: Asking, judged: Judged, subject: str, since: Micros) -> Finding:
+    """The episodes of a stretch or streak that hold at or after `since`. Before it nothing may have changed: what runs
+    into it is told by what was announced."""
+    rule, announced = judged.rule, asking.state.announced.of(judged.rule.id, subject)
+    before = max(since - 1, OPENING)
+    running = next((one for one in announced if _covers(one, before)), None)
+    if running is not None and (rule.escalations or rule.definition.run):
+        # Its severity and its run are those of the whole of it.
+        before = max(running.start - 1, OPENING)
+        running = next((one for one in announced if _covers(one, before)), None)
+    inquiry = Inquiry(asking, judged, subject, before)
+    truth = inquiry.truth(rule.when)
+    if before > OPENING and running is None and truth[0].value is not False:
+        # It held, or may have held, before anything was announced: only the whole course tells since when.
+        before = OPENING
+        inquiry = Inquiry(asking, judged, subject, before)
+        truth = inquiry.truth(rule.when)
+    started = running.start if running is not None and truth[0].value is not False else None
+    found, later = stretches(truth, started)
+    return _finding(asking, inquiry, [one for one in found if one.start > OPENING], later, before + 1)
 
 
-class Inquiry:
-    """One rule asked about one subject: in the world where what is unknown does not hold, and where that matters also
-    in the one where it does."""
-
-    def __init__(self, judged: Judged, state: CustomerState, subject: str, now: Micros) -> None:
-        self.judged = judged
-        self.subject = subject
-        self.plain = World(judged, state, subject, now, unknown_holds=False)
-        self._hopeful = World(judged, state, subject, now, unknown_holds=True)
-
-    def truth(self, tree: Node) -> list[Point]:
-        """When the tree holds: True, False, or None where what is unknown would decide."""
-        plain = self.plain.truth(tree)
-        return agreed(plain, self._hopeful.truth(tree)) if self.plain.supposed else plain
+def _covers(one: Announced, at: Micros) -> bool:
+    return one.change != "withdrawn" and one.start <= at and (one.end is None or one.end > at)
 
 
-def find(judged: Judged, state: CustomerState, now: Micros) -> Finding:
-    """All episodes of a rule that have begun by `now`, and its next change after `now` (NEVER for none)."""
-    if judged.rule.definition.kind == "point":
-        return _points(judged, state, now)
-    findings = [_stretches(Inquiry(judged, state, subject, now), now) for subject in subjects(judged.rule, state)]
-    episodes = [episode for finding in findings for episode in finding.episodes]
-    return Finding(episodes, min((finding.next_change for finding in findings), default=NEVER))
-
-
-def subjects(rule: Rule, state: CustomerState) -> list[str]:
-    """Whom the rule asks about: the whole customer, or each subject that its waiting fact knows."""
-    if rule.definition.per is None:
-        return [""]
-    waiting = [fact for fact in rule.facts.values() if isinstance(fact, Waiting)]
-    return list(dict.fromkeys(subject for fact in waiting for subject in fact.subjects(state)))
-
-
-def _stretches(inquiry: Inquiry, now: Micros) -> Finding:
-    rule = inquiry.judged.rule
-    raised = [(level, stretches(inquiry.truth(tree))) for level, tree in rule.escalations]
+def _finding(asking: Asking, inquiry: Inquiry, found: list[Stretch], later: Micros, since: Micros) -> Finding:
+    rule, now = inquiry.judged.rule, asking.now
+    raised: list[tuple[int, int, list[Stretch]]] = []
+    changes = [later]
+    for number, (level, tree) in enumerate(rule.escalations):
+        spans, unknown_from = stretches(inquiry.truth(tree))
+        raised.append((level, number, spans))
+        changes.append(unknown_from)
     run = inquiry.plain.course(rule.definition.run) if rule.definition.run else []
-    episodes, changes = [], [NEVER]
-    for start, end in stretches(inquiry.truth(rule.when)):
-        if start == BEGINNING:
-            continue  # held before anything was known: no event of this customer made it so
+    episodes = []
+    for start, end in found:
         stop = NEVER if end is None else end
         if start <= now:
             seen = min(stop, now + 1)
-            severity = max([rule.severity] + [level for level, spans in raised if _meets(spans, start, seen)])
-            episodes.append(Episode(inquiry.subject, start, end, severity, _longest(run, start, seen)))
+            levels = [(level, -number) for level, number, spans in raised if _meets(spans, start, seen)]
+            level, number = max([(rule.severity, 1), *levels])
+            escalation = None if number > 0 else -number
+            episodes.append(Episode(inquiry.subject, start, end, level, _longest(run, start, seen), escalation))
         changes += [at for at in (start, stop) if at > now]
-        changes += [at for _, spans in raised for at, _ in spans if max(now, start) < at < stop]
+        changes += [one.start for _, _, spans in raised for one in spans if max(now, start) < one.start < stop]
         changes += [point.at for point in run if max(now, start) < point.at < stop]
-    return Finding(episodes, min(changes))
+    return Finding(episodes, min(changes), since)
 
 
-def _meets(spans: list[tuple[Micros, Micros | None]], start: Micros, stop: Micros) -> bool:
+def _meets(spans: list[Stretch], start: Micros, stop: Micros) -> bool:
     return any(begin < stop and (end is None or start < end) for begin, end in spans)
 
 
@@ -165,69 +102,134 @@ def _whole(value: Value) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _points(judged: Judged, state: CustomerState, now: Micros) -> Finding:
-    rule = judged.rule
-    kind = rule.definition.of
-    assert kind is not None, "a point rule names its event"
-    happened = [item for item in state.items(kind) if judged.judge(rule.when)(field_sides(rule.when, item))]
-    path = SUBJECTS[rule.definition.per] if rule.definition.per else None
+def find_points(asking: Asking, judged: Judged, since: Micros) -> Finding:
+    """The points of a rule at or after `since`."""
+    series = asking.state.series(_of(judged.rule))
+    now, first = asking.now, series.before(since)
+    begun = series.up_to(now)
     # Two reports of one point are one episode: an episode is its rule, customer, subject, start and end.
-    episodes = {
-        (subject, item.at): Episode(subject, item.at, item.at, rule.severity, 0)
-        for item in happened
-        for subject in [str(read(item, path)) if path else ""]
-    }
-    begun = [episode for episode in episodes.values() if episode.start <= now]
-    return Finding(begun, min((item.at for item in happened if item.at > now), default=NEVER))
+    episodes: dict[tuple[str, Micros], Episode] = {}
+    for item in series.items[first:begun]:
+        if happened(asking, judged, series, item):
+            subject = point_subject(judged.rule, item)
+            episodes[subject, item.at] = Episode(subject, item.at, item.at, judged.rule.severity, 0)
+    coming = series.items[begun : begun + AHEAD]
+    ahead = [item.at for item in coming if happened(asking, judged, series, item)]
+    last = [coming[-1].at] if len(coming) == AHEAD else []
+    return Finding(list(episodes.values()), min([*ahead, *last], default=NEVER), since)
 
 
-def field_sides(tree: Node, item: Entry) -> dict[str, Side]:
-    """The sides on which an event's own fields lie."""
+def _of(rule: Rule) -> Pick:
+    assert rule.of is not None, "a point rule names its event"
+    return rule.of
+
+
+def point_subject(rule: Rule, item: Item) -> str:
+    """Whom a point is about."""
+    return subject_text(rule.subject.read(item)) if rule.subject is not None else ""
+
+
+def happened(asking: Asking, judged: Judged, series: Series, item: Item) -> bool:
+    """Whether an item is a point: its condition holds, and it is the first of its combination."""
+    rule = judged.rule
+    if rule.once_per and _is_repeated(rule, series, item):
+        return False
+    return judged.judge(rule.when)(point_sides(asking, judged, item))
+
+
+def _is_repeated(rule: Rule, series: Series, item: Item) -> bool:
+    combination = [path.read(item) for path in rule.once_per]
+    same = series.of(rule.once_per[0], subject_text(combination[0]))
+    return any(
+        earlier.order < item.order and [path.read(earlier) for path in rule.once_per] == combination
+        for earlier in same.items[: same.up_to(item.at)]
+    )
+
+
+def point_sides(asking: Asking, judged: Judged, item: Item) -> dict[str, Side]:
+    """The sides on which an event's own fields lie, and the facts at its instant. What is not known does not hold."""
     sides: dict[str, Side] = {}
-    for leaf in leaves_of(tree):
-        found = side(leaf, read(item, leaf.fact))
+    for leaf, value in point_values(asking, judged, item):
+        found = side(leaf, value)
         sides[leaf.name] = FALSE_SIDE[leaf.op] if found is None else found
     return sides
 
 
-def evidence(judged: Judged, state: CustomerState, episode: Episode, now: Micros) -> list[Key]:
-    """The events behind an episode, those that its facts counted, in the order in which they are true."""
+def point_values(asking: Asking, judged: Judged, item: Item) -> list[tuple[Leaf, Value]]:
+    """What each leaf of a point's condition compares."""
     rule = judged.rule
-    if rule.definition.kind == "point":
-        return [item.key for item in point_items(judged, state, episode)]
-    inquiry = Inquiry(judged, state, episode.subject, now)
-    # Not cut at `now`: an event dated ahead would join the evidence later, when nothing wakes us to say so.
-    stop = NEVER if episode.end is None else episode.end - 1
-    keys: set[Key] = set()
-    for fact in {leaf.fact for leaf in leaves_of(rule.when)}:
-        keys.update(rule.facts[fact].evidence(inquiry.plain.question, episode.start, stop))
-    known = [entry for entry in map(state.find, keys) if entry is not None]
-    return [entry.key for entry in sorted(known, key=lambda entry: entry.order)]
+    world = World(asking, judged, point_subject(rule, item), item.at, unknown_holds=False)
+    values = []
+    for leaf in leaves_of(rule.when):
+        path = rule.fields.get(leaf.fact)
+        values.append((leaf, path.read(item) if path is not None else world.course(leaf.fact)[0].value))
+    return values
 
 
-def point_items(judged: Judged, state: CustomerState, episode: Episode) -> list[Entry]:
-    """The events that are this point."""
-    rule = judged.rule
-    path = SUBJECTS[rule.definition.per] if rule.definition.per else None
+def point_items(asking: Asking, judged: Judged, episode: Episode) -> list[Item]:
+    """The items that are this point."""
+    series = asking.state.series(_of(judged.rule))
     return [
         item
-        for item in state.items(rule.definition.of or "")
-        if item.at == episode.start
-        and (path is None or str(read(item, path)) == episode.subject)
-        and judged.judge(rule.when)(field_sides(rule.when, item))
+        for item in series.items[series.before(episode.start) : series.up_to(episode.start)]
+        if point_subject(judged.rule, item) == episode.subject and happened(asking, judged, series, item)
     ]
 
 
-def leaf_values(
-    judged: Judged,
-    state: CustomerState,
-    episode: Episode,
-    at: Micros,
-) -> list[tuple[Leaf, Value]]:
+def evidence(asking: Asking, judged: Judged, episode: Episode) -> Proof:
+    """The events behind an episode, those that its facts counted, in the order in which they are true."""
+    rule = judged.rule
+    if rule.definition.kind == "point":
+        keys = [key for item in point_items(asking, judged, episode) for key in item.keys]
+        return Proof(list(dict.fromkeys(keys)), len(set(keys)))
+    return joined(asking.state, fact_proofs(asking, judged, episode).values())
+
+
+def fact_proofs(asking: Asking, judged: Judged, episode: Episode) -> Mapping[str, Proof]:
+    """For each fact of a stretch's condition the events behind it.
+
+    Not cut at `now`: an event dated ahead would join the evidence later, when nothing wakes us to say so.
+    """
+    rule = judged.rule
+    stop = NEVER if episode.end is None else episode.end - 1
+    world = World(asking, judged, episode.subject, max(episode.start - 1, OPENING), unknown_holds=False)
+    names = dict.fromkeys(leaf.fact for leaf in leaves_of(rule.when))
+    return {name: rule.facts[name].evidence(world.question, episode.start, stop) for name in names}
+
+
+def joined(state: CustomerState, proofs: Iterable[Proof]) -> Proof:
+    """Several proofs as one: the newest events of all, in the order in which they are true."""
+    proofs = list(proofs)
+    keys: set[Key] = {key for one in proofs for key in one.keys}
+    known = sorted((entry for entry in map(state.find, keys) if entry is not None), key=lambda entry: entry.order)
+    total = len(known) if all(len(one.keys) == one.total for one in proofs) else sum(one.total for one in proofs)
+    return Proof([entry.key for entry in known[-MAX_EVENTS:]], total)
+
+
+def leaf_values(asking: Asking, judged: Judged, episode: Episode, at: Micros) -> list[tuple[Leaf, Value]]:
     """What each leaf of the rule's condition compared at an instant of the episode."""
     rule = judged.rule
     if rule.definition.kind == "point":
-        item = point_items(judged, state, episode)[-1]
-        return [(leaf, read(item, leaf.fact)) for leaf in leaves_of(rule.when)]
-    inquiry = Inquiry(judged, state, episode.subject, at)
-    return [(leaf, value_at(inquiry.plain.course(leaf.fact), at)) for leaf in leaves_of(rule.when)]
+        return point_values(asking, judged, point_items(asking, judged, episode)[-1])
+    return values_at(asking, judged, episode.subject, at)
+
+
+def values_at(asking: Asking, judged: Judged, subject: str, at: Micros) -> list[tuple[Leaf, Value]]:
+    """What each leaf of a stretch's condition compares at an instant."""
+    world = World(asking, judged, subject, at, unknown_holds=False)
+    return [(leaf, world.course(leaf.fact)[0].value) for leaf in leaves_of(judged.rule.when)]
+
+
+def subjects(asking: Asking, rule: Rule) -> list[str]:
+    """Everybody whom a rule with subjects may ask about, as the customer's events name them."""
+    if rule.subject is None:
+        return [""]
+    names: dict[str, None] = dict.fromkeys(asking.state.announced.subjects(rule.id))
+    for fact in rule.facts.values():
+        for pick in fact.picks:
+            if pick.subject is not None:
+                names.update(dict.fromkeys(asking.state.series(pick.whole).groups(pick.subject)))
+    names.pop("", None)
+    return list(names)
+
+

@@ -1,22 +1,28 @@
 """Facts: named measures of a customer as functions of time; what a shape offers, and what it is asked. PURE.
 
-A fact gives its whole course at once: the points at which its value changes, from the beginning on, on the
-supposition that nothing more happens. So the same function tells what was, what is, and when it will change by itself.
+A fact gives its course from an instant on: the points at which its value changes, on the supposition that nothing more
+happens. So the same function tells what is and when it will change by itself. A fact's value at an instant depends
+only on items up to that instant: so what an event changes, it changes from its own instant on.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from services.rules.calendar import Calendar, Micros
-from services.rules.entries import Entry, Key
+from services.rules.calendar import NEVER, Calendar, Micros
+from services.rules.entries import Item, Key
+from services.rules.reference import Reference
+from services.rules.series import Pick, Series
 from services.rules.state import CustomerState
 
 INFINITY = Decimal("Infinity")
+
+AHEAD = 16
+"""Points after `now` that a course tells. What may change later still is found by asking again at the last of them."""
 
 
 class Span(NamedTuple):
@@ -30,9 +36,14 @@ class Unknown:
     """Not known at all, and not zero."""
 
 
-UNKNOWN = Unknown()
+class Later:
+    """From here on the course was not worked out: ask again at this instant."""
 
-Value = int | Decimal | str | bool | Span | Unknown | None
+
+UNKNOWN = Unknown()
+LATER = Later()
+
+Value = int | Decimal | str | bool | Span | Unknown | Later | None
 """None: there is nothing to measure (nobody is waiting), so no comparison with it holds."""
 
 
@@ -43,78 +54,101 @@ class Point(NamedTuple):
     value: Value
 
 
+class Proof(NamedTuple):
+    """The events behind a value: the newest `keys` of `total`."""
+
+    keys: list[Key]
+    total: int
+
+
 @dataclass(frozen=True)
 class Question:
-    """What a fact is asked about, and when. `holds` gives the course of a named condition of the same rule."""
+    """What a fact is asked about: its course from `since` on, told to AHEAD points beyond `now`.
+
+    `holds(name, since)` gives the course of a named condition of the same rule, `result(rule, since)` that of another
+    rule's class or score. What is missing is only known to be missing up to `complete_until` (NEVER: no feed is asked).
+    """
 
     state: CustomerState
     subject: str
     now: Micros
-    holds: Callable[[str], Sequence[Point]]
+    since: Micros
+    reference: Reference
+    holds: Callable[[str, Micros], Sequence[Point]]
+    result: Callable[[str, Micros], Sequence[Point]]
+    complete_until: Micros = NEVER
 
     @property
     def calendar(self) -> Calendar:
         return self.state.calendar
+
+    def series(self, pick: Pick) -> Series:
+        """The items of a pick; of the subject alone, where the pick has a field that names it."""
+        series = self.state.series(pick.whole)
+        return series.of(pick.subject, self.subject) if pick.subject is not None else series
 
 
 class Fact(Protocol):
     """`elapsed` facts have instants as values (since when), and are compared as the time that has passed since."""
 
     @property
-    def kinds(self) -> frozenset[str]: ...
-    @property
     def elapsed(self) -> bool: ...
-    def course(self, question: Question) -> list[Point]: ...
-    def evidence(self, question: Question, start: Micros, stop: Micros) -> Iterable[Key]: ...
+    @property
+    def asks(self) -> bool:
+        """Whether it asks about conditions of its rule, so that its course is the rule's own."""
+        ...
+
+    @property
+    def picks(self) -> tuple[Pick, ...]:
+        """The series that it reads."""
+        ...
 
     @property
     def reach(self) -> Micros:
         """How far back the fact looks, besides what it `keeps`."""
         ...
 
+    def course(self, question: Question) -> list[Point]:
+        """The points from `question.since` on; the first is at that very instant."""
+        ...
+
+    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
+        """The events behind its values between two instants."""
+        ...
+
     def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
         """Events from before `line` that the fact needs for ever: its firsts and lasts."""
         ...
 
-
-@dataclass(frozen=True)
-class Filter:
-    """Conditions on an event's data, by dotted path: a value in, or not in, a set; all must hold."""
-
-    wanted: tuple[tuple[str, frozenset[Any], bool], ...] = ()
-
-    def __call__(self, entry: Entry) -> bool:
-        return all((read(entry, path) in values) == inside for path, values, inside in self.wanted)
+    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
+        """The subjects whose course changed when these items of a pick came or went; None for all that there are."""
+        ...
 
 
-def read(entry: Entry, path: str) -> Any:
-    """The value at a dotted path of an event's data; None when it is absent."""
-    value: Any = entry.data
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
+MAX_EVENTS = 50
+"""Events named as evidence of one fact; all of them are counted."""
 
 
-def says(entry: Entry, path: str) -> bool:
-    """Whether an event's data have something to say at a dotted path, be it that there is no value any more."""
-    folder, _, name = path.rpartition(".")
-    place = read(entry, folder) if folder else entry.data
-    return isinstance(place, Mapping) and name in place
+def proof(items: Sequence[Item], first: int = 0, end: int | None = None) -> Proof:
+    """The events behind a slice of a series' items, the newest named."""
+    end = len(items) if end is None else end
+    newest = items[max(first, end - MAX_EVENTS) : end]
+    keys = list(dict.fromkeys(key for item in newest for key in item.keys))
+    if end - first <= MAX_EVENTS:
+        return Proof(keys, len(keys))
+    return Proof(keys[-MAX_EVENTS:], end - first)
 
 
-@dataclass(frozen=True)
-class Pick:
-    """The events of a kind that pass a filter."""
+def subjects_of(pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
+    """The subjects that items of a pick belong to; None when it knows no subject."""
+    if pick.subject is None:
+        return None
+    return {subject_text(pick.subject.read(item)) for item in items}
 
-    kind: str
-    where: Filter = Filter()
 
-    def items(self, state: CustomerState) -> list[Entry]:
-        return [entry for entry in state.items(self.kind) if self.where(entry)]
-
-    def last_before(self, state: CustomerState, line: Micros) -> list[Key]:
-        """The newest of them before `line`."""
-        return [entry.key for entry in self.items(state) if entry.at < line][-1:]
+def subject_text(value: object) -> str:
+    """A subject as episodes name it."""
+    return "" if value is None else str(value)
 
 
 def put(points: list[Point], at: Micros, value: Value) -> None:
@@ -127,5 +161,5 @@ def put(points: list[Point], at: Micros, value: Value) -> None:
 
 def value_at(points: Sequence[Point], at: Micros) -> Value:
     """The value that holds at an instant."""
-    index = bisect_left(points, at + 1, key=lambda point: point.at)
+    index = bisect_right(points, at, key=lambda point: point.at)
     return points[index - 1].value if index else None

@@ -1,164 +1,90 @@
 """What is remembered of one customer, and how an event changes it. PURE.
 
-The state is a set of events by name, so the order in which they came and how often leaves no trace in it. Corrections
-are resolved as events come in: `items(kind)` gives what is true given everything known. It is written as a head and
-one segment a month of truth, and only what changed is written again.
+All events of a customer that is open are in memory, with the series that facts read, kept up to date as events come.
+It is written as a head and segments by month of truth, and only what changed is written again.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
-import msgspec
-
-from schemas.codec import InvalidEvent
-from services.rules.calendar import BEGINNING, NEVER, Calendar, Micros, Month, month_name
-from services.rules.entries import Entry, Key
-
-SCHEMA = 1
-"""The version of the encoding; a change of any struct below or of Entry raises it and adds a migration."""
-
-
-class Version(NamedTuple):
-    """How much a record has seen: the applied offset, and the wake-ups since. Compared as a tuple."""
-
-    offset: int
-    revision: int
+from services.rules.announcements import Announcements
+from services.rules.calendar import BEGINNING, NEVER, Calendar, Micros
+from services.rules.entries import Entry, Item, Key
+from services.rules.known import Known
+from services.rules.records import HEAD, SCHEMA, Head, Version, encoder, head_decoder
+from services.rules.segments import Segments
+from services.rules.series import Events, Feed, Pick, Series, Source
 
 
-class Announced(msgspec.Struct, array_like=True):
-    """An episode that was announced, as it stood in its newest warning. `change` is that warning's; `worst_…` are the
-    greatest ever announced, so that only what is worse than all before pages again; `number` is the order of
-    announcement among the customer's episodes."""
+@dataclass(frozen=True)
+class Plan:
+    """What a rulebook reads: the derived series that events of a kind change. They are watched from the first event
+    on, since a step must know what it changed in them."""
 
-    rule: str
-    subject: str
-    id: str
-    revision: int
-    change: str
-    start: Micros
-    end: Micros | None
-    severity: int
-    run: int
-    worst_severity: int
-    worst_run: int
-    first_detected_at: Micros
-    historical: bool
-    evidence: bytes
-    number: int
-
-
-class Head(msgspec.Struct, array_like=True):
-    """Everything about a customer that is not an event. The first eight fields are read by `peek` alone."""
-
-    schema: int
-    offset: int
-    revision: int
-    clock: Micros
-    wake_at: Micros | None
-    unsent: list[bytes]
-    customer_id: str
-    book: str
-    due: dict[str, Micros]
-    announced: list[Announced]
-    kept_from: Micros
-
-
-class Segment(msgspec.Struct, array_like=True):
-    """The events that are true in one month, with the version that the customer had when it was written."""
-
-    schema: int
-    offset: int
-    revision: int
-    entries: list[Entry]
-
-
-class Prefix(msgspec.Struct, array_like=True):
-    """The first fields of a head or segment: enough to compare versions."""
-
-    schema: int
-    offset: int
-    revision: int
-
-
-class HeadPrefix(msgspec.Struct, array_like=True):
-    """What the runtime needs of a head without reading the customer."""
-
-    schema: int
-    offset: int
-    revision: int
-    clock: Micros
-    wake_at: Micros | None
-    unsent: list[bytes]
-    customer_id: str
-    book: str
-
-
-_encoder = msgspec.msgpack.Encoder()
-_head_decoder = msgspec.msgpack.Decoder(Head)
-_segment_decoder = msgspec.msgpack.Decoder(Segment)
-_prefix_decoder = msgspec.msgpack.Decoder(Prefix)
-_head_prefix_decoder = msgspec.msgpack.Decoder(HeadPrefix)
-
-HEAD = ""
-"""The name of the head among a customer's records; segments are named by their month, 2026-03."""
-
-
-def read_prefix(record: bytes) -> Prefix:
-    """The version fields of a head or a segment."""
-    return _prefix_decoder.decode(record)
-
-
-def read_head_prefix(record: bytes) -> HeadPrefix:
-    """The first fields of a head."""
-    return _head_prefix_decoder.decode(record)
+    derived: Mapping[str, tuple[Source, ...]] = field(default_factory=dict)
 
 
 class CustomerState:
-    """One customer, opened for one batch: applied to in place, then encoded once.
+    """One customer, opened: applied to in place, written down after each batch.
 
     When anything but InvalidEvent escapes from a change, the object is half changed and must be thrown away.
     """
 
-    def __init__(self, head: Head, calendar: Calendar) -> None:
+    def __init__(self, head: Head, calendar: Calendar, plan: Plan) -> None:
         self.head = head
         self.calendar = calendar
+        self.plan = plan
         self.reconcile = False
         self.unsent: list[bytes] = []
-        self._entries: dict[Key, Entry] = {}
-        self._corrections: dict[Key, list[Entry]] = {}
+        self.known = Known()
+        self.segments = Segments(calendar)
+        self.announced = Announcements(self.segments)
         self._items: dict[str, list[Entry]] = {}
-        self._months: dict[Month, dict[Key, Entry]] = {}
-        self._dirty: set[Month] = set()
-        self._changed = 0
-        self._cache: dict[object, tuple[int, object]] = {}
+        self._series: dict[Pick, Series] = {}
+        self._raw: dict[str, list[tuple[Pick, Series]]] = {}
+        self._feeds: dict[Source, Feed] = {}
+        self._feed_series: dict[Source, list[tuple[Pick, Series]]] = {}
+        self._moved: dict[Source, list[Item]] = {}
 
     @classmethod
-    def new(cls, customer_id: str, calendar: Calendar) -> CustomerState:
+    def new(cls, customer_id: str, calendar: Calendar, plan: Plan | None = None) -> CustomerState:
         """A customer of whom nothing is known."""
-        return cls(Head(SCHEMA, -1, 0, BEGINNING, None, [], customer_id, "", {}, [], BEGINNING), calendar)
+        head = Head(SCHEMA, -1, 0, BEGINNING, None, [], customer_id, "", {}, [], BEGINNING)
+        return cls(head, calendar, plan or Plan())
 
     @classmethod
-    def decode(cls, records: Mapping[str, bytes], calendar: Calendar) -> CustomerState:
+    def decode(cls, records: Mapping[str, bytes], calendar: Calendar, plan: Plan | None = None) -> CustomerState:
         """The customer from the head and the segments. A segment that is ahead of the head comes from a write that a
         crash cut off: its events are true (and will be delivered again), so all rules are evaluated again."""
-        state = cls(_head_decoder.decode(records[HEAD]), calendar)
-        for name, record in records.items():
-            if name == HEAD:
-                continue
-            segment = _segment_decoder.decode(record)
-            if (segment.offset, segment.revision) > (state.head.offset, state.head.revision):
-                state.reconcile = True
-            for entry in segment.entries:
-                state._learn(entry)
-        state._dirty.clear()
+        head = head_decoder.decode(records[HEAD])
+        head.schema = SCHEMA
+        state = cls(head, calendar, plan or Plan())
+        for name in sorted(records):
+            if name != HEAD:
+                segment = state.segments.read(name, records[name])
+                if (segment.offset, segment.revision) > (head.offset, head.revision):
+                    state.reconcile = True
+                for entry in segment.entries:
+                    state._learn(entry)
+                for one in segment.announced:
+                    state.announced.read(one, is_shelved=True)
+        for one in head.announced:
+            state.announced.read(one, is_shelved=False)
+        head.numbered = max([head.numbered, *(one.number for one in state.announced)])
+        state.moved(head.clock)
         return state
 
     @property
     def customer_id(self) -> str:
         return self.head.customer_id
+
+    @property
+    def size(self) -> int:
+        """How many events are kept."""
+        return len(self.known.entries)
 
     def items(self, kind: str) -> list[Entry]:
         """The events of a kind that stand, given all corrections known, by when they are true. Not to be changed."""
@@ -166,148 +92,114 @@ class CustomerState:
 
     def find(self, key: Key) -> Entry | None:
         """The event of this name, standing or not."""
-        return self._entries.get(key)
+        return self.known.entries.get(key)
 
-    def cached(self, name: object, changed: int) -> object | None:
-        """What `remember` kept under this name, unless something changed since."""
-        found = self._cache.get(name)
-        return found[1] if found and found[0] == changed else None
+    def add(self, entry: Entry) -> None:
+        """Learns of an event. Raises InvalidEvent when an event of this name with another body is known."""
+        if self.known.is_new(entry):
+            self.segments.add(entry)
+            self._learn(entry)
 
-    def remember(self, name: object, value: object) -> None:
-        """Keeps a derived value until the next change of any event."""
-        self._cache[name] = (self._changed, value)
+    def _learn(self, entry: Entry) -> None:
+        change = self.known.learn(entry)
+        for item in change.fell:
+            self._stand(item, False)
+        for item in change.rose:
+            self._stand(item, True)
 
-    @property
-    def changed(self) -> int:
-        """Counts the changes since the state was opened."""
-        return self._changed
+    def _stand(self, entry: Entry, stands: bool) -> None:
+        kind = entry.kind
+        for source in self.plan.derived.get(kind, ()):
+            self.feed(source)
+        items = self._items.setdefault(kind, [])
+        if not stands:
+            del items[bisect_left(items, entry.order, key=lambda item: item.order)]
+        elif not items or entry.at > items[-1].at:
+            items.append(entry)
+        else:
+            insort(items, entry, key=lambda item: item.order)
+        for pick, series in self._raw.get(kind, ()):
+            if pick.where(entry):
+                series.add(entry) if stands else series.remove(entry)
+        for source, feed in self._feeds.items():
+            if kind in source.kinds:
+                feed.change(entry, stands)
+        self._moved.setdefault(Events(kind), []).append(entry)
 
-    def add(self, entry: Entry) -> frozenset[str]:
-        """Learns of an event; returns the kinds whose items changed (none for a repeated event).
+    # -- series
 
-        Raises InvalidEvent(id_reused) when an event of this name with another body is known.
-        """
-        known = self._entries.get(entry.key)
-        if known is not None:
-            if known.digest != entry.digest:
-                raise InvalidEvent(
-                    "id_reused", "another event with this source and id is known", (), entry.id, entry.source
-                )
-            return frozenset()
-        return self._learn(entry)
+    def series(self, pick: Pick) -> Series:
+        """The items of a pick, of all subjects; the pick names none."""
+        series = self._series.get(pick)
+        if series is None:
+            series = self._series[pick] = self._begin(pick)
+        return series
 
-    def chains(self) -> list[set[Key]]:
-        """The events that corrections bind to each other, each chain whole."""
-        chains: dict[Key | None, set[Key]] = {}
-        for corrections in self._corrections.values():
-            for entry in corrections:
-                chain = chains.setdefault(self._root(entry), set())
-                chain.update({entry.key, Key(entry.source, str(entry.supersedes))} & self._entries.keys())
-        return list(chains.values())
+    def _begin(self, pick: Pick) -> Series:
+        series, source = Series(), pick.source
+        if isinstance(source, Events):
+            self._raw.setdefault(source.kind, []).append((pick, series))
+            items: Iterable[Item] = self.items(source.kind)
+        else:
+            feed = self.feed(source)
+            self._feed_series[source].append((pick, series))
+            items = feed.items
+        for item in items:
+            if pick.where(item):
+                series.add(item)
+        return series
+
+    def feed(self, source: Source) -> Feed:
+        """The keeper of a derived series."""
+        feed = self._feeds.get(source)
+        if feed is None:
+            feed = source.feed(self)
+            self._feeds[source] = feed
+            self._feed_series[source] = []
+            feed.refresh(self.head.clock)
+        return feed
+
+    def moved(self, now: Micros) -> dict[Source, list[Item]]:
+        """The items that came or went since the last call, by where they come from. Brings derived series up to date."""
+        for source, feed in self._feeds.items():
+            gone, come = feed.refresh(now)
+            for pick, series in self._feed_series[source] if gone or come else ():
+                for item in gone:
+                    if pick.where(item):
+                        series.remove(item)
+                for item in come:
+                    if pick.where(item):
+                        series.add(item)
+            if gone or come:
+                self._moved[source] = [*gone, *come]
+        moved, self._moved = self._moved, {}
+        return moved
+
+    # -- forgetting and writing
 
     def drop(self, entries: Iterable[Entry]) -> None:
         """Forgets events for good; they lie before the horizon and no rule can tell."""
         for entry in list(entries):
-            if self._is_listed(entry):
-                self._unlist(entry)
-            del self._entries[entry.key]
-            if entry.supersedes is not None:
-                self._corrections.pop(Key(entry.source, entry.supersedes), None)
-            month = self._month(entry)
-            del self._months[month][entry.key]
-            self._dirty.add(month)
-            self._changed += 1
+            if self.known.stands(entry):
+                self._stand(entry, False)
+            self.known.drop(entry)
+            self.segments.drop(entry)
 
     def entries_before(self, at: Micros) -> list[Entry]:
         """Everything known that is true before `at`, standing or not."""
         last = self.calendar.month_of(at)
-        return [
-            entry
-            for month, entries in self._months.items()
-            if month <= last
-            for entry in entries.values()
-            if entry.at < at
-        ]
+        return [entry for month, part in self.segments.months() if month <= last for entry in part if entry.at < at]
 
     def encode(self) -> list[tuple[str, bytes | None]]:
-        """The records that changed, in the order in which they must be written: segments, then the head."""
+        """The records that changed, in the order in which they must be written: segments, then the head. What is unsent
+        is part of this write and no more of the next."""
         head = self.head
-        head.unsent = self.unsent
-        records: list[tuple[str, bytes | None]] = []
-        for month in sorted(self._dirty):
-            entries = sorted(self._months.get(month, {}).values(), key=lambda entry: entry.order)
-            segment = Segment(SCHEMA, head.offset, head.revision, entries)
-            records.append((month_name(month), _encoder.encode(segment) if entries else None))
-        records.append((HEAD, _encoder.encode(head)))
+        head.unsent, self.unsent = self.unsent, []
+        head.announced = self.announced.open()
+        records = self.segments.written(Version(head.offset, head.revision))
+        records.append((HEAD, encoder.encode(head)))
+        head.unsent = []
         return records
-
-    def _learn(self, entry: Entry) -> frozenset[str]:
-        """Keeps the entry and lists what stands now in the place of what stood."""
-        root = self._root(entry)
-        # A correction may join two chains: what stood for itself, waiting for it, now stands or falls with the whole.
-        stood = self._standing(root), self._standing(entry.key)
-        self._keep(entry)
-        stands = self._standing(root)
-        changed: set[str] = set()
-        for item in {id(item): item for item in stood if item is not None and item is not stands}.values():
-            self._unlist(item)
-            changed.add(item.kind)
-        if stands is not None and all(item is not stands for item in stood):
-            self._list(stands)
-            changed.add(stands.kind)
-        self._changed += bool(changed)
-        return frozenset(changed)
-
-    def _keep(self, entry: Entry) -> None:
-        self._entries[entry.key] = entry
-        month = self._month(entry)
-        self._months.setdefault(month, {})[entry.key] = entry
-        self._dirty.add(month)
-        if entry.supersedes is not None:
-            self._corrections.setdefault(Key(entry.source, entry.supersedes), []).append(entry)
-
-    def _month(self, entry: Entry) -> Month:
-        return self.calendar.month_of(entry.at)
-
-    def _list(self, entry: Entry) -> None:
-        insort(self._items.setdefault(entry.kind, []), entry, key=lambda item: item.order)
-
-    def _unlist(self, entry: Entry) -> None:
-        items = self._items[entry.kind]
-        index = bisect_left(items, entry.order, key=lambda item: item.order)
-        assert items[index] is entry, "an item is listed under its own order"
-        del items[index]
-
-    def _is_listed(self, entry: Entry) -> bool:
-        items = self._items.get(entry.kind, [])
-        index = bisect_left(items, entry.order, key=lambda item: item.order)
-        return index < len(items) and items[index] is entry
-
-    def _root(self, entry: Entry) -> Key | None:
-        """The first event of the chain of corrections to which this one belongs; it may not be known yet.
-
-        None for a ring of events that correct each other, and for what hangs on one: nothing of it stands.
-        """
-        key, seen = entry.key, {entry.key}
-        current: Entry | None = entry
-        while current is not None and current.supersedes is not None:
-            key = Key(current.source, current.supersedes)
-            if key in seen:
-                return None
-            seen.add(key)
-            current = self._entries.get(key)
-        return key
-
-    def _standing(self, root: Key | None) -> Entry | None:
-        """What stands in the place of `root`: itself, its newest correction's newest correction, or nothing."""
-        key = root
-        while key is not None:
-            corrections = self._corrections.get(key)
-            if not corrections:
-                entry = self._entries.get(key)
-                return entry if entry is not None and entry.data is not None else None
-            key = max(corrections, key=lambda entry: (entry.time, entry.id)).key
-        return None
 
 
 def wake_at(due: Mapping[str, Micros]) -> Micros | None:

@@ -1,0 +1,181 @@
+"""Asking a rule about a customer from an instant on: courses of facts, of conditions, of classes and scores. PURE.
+
+What is not known is supposed not to hold, and then to hold, in two whole worlds; where they differ the answer is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from services.rules.calendar import NEVER, Micros
+from services.rules.compiling import Rule
+from services.rules.conditions import Judge, Node, SidePoint, agreed, assumed, leaves_of, side_course, truth_course
+from services.rules.facts import LATER, UNKNOWN, Fact, Point, Question, Value, put, value_at
+from services.rules.reference import Reference
+from services.rules.scoring import score
+from services.rules.state import CustomerState
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A rule with the judges of its trees, by the identity of the tree."""
+
+    rule: Rule
+    judges: Mapping[int, Judge]
+
+    def judge(self, tree: Node) -> Judge:
+        return self.judges[id(tree)]
+
+
+class Asking:
+    """One customer at one instant, all rules: what one rule has worked out another need not."""
+
+    def __init__(
+        self, state: CustomerState, now: Micros, reference: Reference, judged: Mapping[str, Judged]
+    ) -> None:
+        self.state = state
+        self.now = now
+        self.reference = reference
+        self.judged = judged
+        self._facts: dict[tuple[int, str, Micros, Micros], list[Point]] = {}
+        self._results: dict[tuple[str, Micros], list[Point]] = {}
+
+    def complete_until(self, rule: Rule) -> Micros:
+        """The instant up to which the rule's feed has told everything; NEVER when it is not guarded."""
+        if rule.source is None:
+            return NEVER
+        until = self.reference.complete_until(rule.source)
+        return NEVER if until is None else until
+
+    def fact(self, fact: Fact, question: Question) -> list[Point]:
+        """The course of a fact that asks no condition: the same in both worlds, and for every rule that reads it."""
+        key = (id(fact), question.subject, question.since, question.complete_until)
+        course = self._facts.get(key)
+        if course is None:
+            course = self._facts[key] = fact.course(question)
+        return course
+
+    def result(self, rule: str, since: Micros) -> list[Point]:
+        """The course of another rule's class or score."""
+        key = (rule, since)
+        course = self._results.get(key)
+        if course is None:
+            judged = self.judged[rule]
+            inquiry = Inquiry(self, judged, "", since)
+            is_class = judged.rule.definition.kind == "class"
+            course = self._results[key] = class_course(inquiry) if is_class else score_course(inquiry)
+        return course
+
+
+class World:
+    """One rule asked about one subject from `since` on, on the supposition that what is not known holds, or does not.
+
+    `supposed` tells whether the supposition was ever needed.
+    """
+
+    def __init__(self, asking: Asking, judged: Judged, subject: str, since: Micros, unknown_holds: bool) -> None:
+        self.judged = judged
+        self.since = since
+        self.unknown_holds = unknown_holds
+        self.supposed = False
+        self._asking = asking
+        self._courses: dict[str, list[Point]] = {}
+        self.complete_until = asking.complete_until(judged.rule)
+        self.question = Question(
+            asking.state,
+            subject,
+            asking.now,
+            since,
+            asking.reference,
+            self._holds,
+            asking.result,
+            self.complete_until,
+        )
+
+    def course(self, name: str) -> list[Point]:
+        """A fact's course."""
+        course = self._courses.get(name)
+        if course is None:
+            fact = self.judged.rule.facts[name]
+            course = fact.course(self.question) if fact.asks else self._asking.fact(fact, self.question)
+            self._courses[name] = course
+        return course
+
+    def sides(self, tree: Node) -> list[list[SidePoint]]:
+        """The courses of a tree's leaves, from left to right."""
+        return [side_course(leaf, self.course(leaf.fact), self.complete_until) for leaf in leaves_of(tree)]
+
+    def truth(self, tree: Node) -> list[Point]:
+        """When the tree holds in this world."""
+        courses = []
+        for leaf, course in zip(leaves_of(tree), self.sides(tree), strict=True):
+            if any(known is None for _, known in course):
+                self.supposed = True
+                courses.append(assumed(leaf, course, self.unknown_holds))
+            else:
+                courses.append(course)  # type: ignore[arg-type]
+        return truth_course(tree, courses, self.judged.judge(tree))
+
+    def _holds(self, condition: str, since: Micros) -> Sequence[Point]:
+        tree = self.judged.rule.conditions[condition]
+        if since == self.since:
+            return self.truth(tree)
+        other = World(self._asking, self.judged, self.question.subject, since, self.unknown_holds)
+        points = other.truth(tree)
+        self.supposed = self.supposed or other.supposed
+        return points
+
+
+class Inquiry:
+    """One rule asked about one subject: in the world where what is unknown does not hold, and where that matters also
+    in the one where it does."""
+
+    def __init__(self, asking: Asking, judged: Judged, subject: str, since: Micros) -> None:
+        self.judged = judged
+        self.subject = subject
+        self.plain = World(asking, judged, subject, since, unknown_holds=False)
+        self._asking = asking
+        self._hopeful: World | None = None
+
+    def truth(self, tree: Node) -> list[Point]:
+        """When the tree holds: True, False, None where what is unknown would decide, LATER where it was not worked out."""
+        plain = self.plain.truth(tree)
+        if not self.plain.supposed:
+            return plain
+        if self._hopeful is None:
+            self._hopeful = World(
+                self._asking, self.judged, self.subject, self.plain.since, unknown_holds=True
+            )
+        return agreed(plain, self._hopeful.truth(tree))
+
+
+def class_course(inquiry: Inquiry) -> list[Point]:
+    """The value of the first class that holds; unknown where an earlier one may."""
+    rule = inquiry.judged.rule
+    truths = [inquiry.truth(tree) for tree, _ in rule.classes]
+    points: list[Point] = []
+    for at in sorted({point.at for truth in truths for point in truth} | {inquiry.plain.since}):
+        value: Value = rule.otherwise
+        for truth, (_, name) in zip(truths, rule.classes, strict=True):
+            holds = value_at(truth, at)
+            if holds is LATER:
+                return [*points, Point(at, LATER)]
+            if holds is not False:
+                value = name if holds is True else UNKNOWN
+                break
+        put(points, at, value)
+    return points
+
+
+def score_course(inquiry: Inquiry) -> list[Point]:
+    """The score whenever one of its inputs changes; unknown where it is inconclusive."""
+    rule = inquiry.judged.rule
+    courses = [inquiry.plain.course(one.fact) for one in rule.inputs]
+    points: list[Point] = []
+    for at in sorted({point.at for course in courses for point in course} | {inquiry.plain.since}):
+        values = [value_at(course, at) for course in courses]
+        if any(value is LATER for value in values):
+            return [*points, Point(at, LATER)]
+        put(points, at, score(rule.inputs, values).value)
+    return points

@@ -1,0 +1,393 @@
+"""From a fact as a rule file declares it to the object that measures it. PURE."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from schemas.events import CUSTOMER_EVENTS
+from services.rules import derived, promises, yearly
+from services.rules.calendar import DAY, Micros, PeriodName
+from services.rules.counting import Changes, Count, Counted, Distinct, DistinctDays, Field, Mean, Share, Sum
+from services.rules.definition import SUBJECTS, Definition, parse_duration
+from services.rules.facts import Fact
+from services.rules.instalments import FIELDS as INSTALMENT_FIELDS
+from services.rules.instalments import Instalments, Movements
+from services.rules.judging import Checklist, Filled, Rank, Result
+from services.rules.missed import Missed
+from services.rules.monthly import BestMonth, Trend
+from services.rules.periods import LatePolicy
+from services.rules.series import Events, Filter, Path, Pick, Source, Test, Word
+from services.rules.streaks import Streak
+from services.rules.timing import Latest, PastUsualGap, SinceLast, YearsSinceFirst
+from services.rules.waiting import Match, Waiting
+from services.rules.windows import Ever, Full, Present, Rolling, RollingMonths, Since, Window
+
+AMOUNT = "amount"
+Raw = Mapping[str, Any]
+
+THINGS: dict[str, tuple[Source, frozenset[str] | str]] = {
+    "receipts": (derived.Receipts(), derived.Receipts.FIELDS),
+    "orders": (derived.Orders(), derived.Orders.FIELDS),
+    "promises": (promises.Promises(), promises.FIELDS),
+    "stage_steps": (derived.StageSteps(), "opportunity.stage_changed"),
+    "stage_visits": (derived.StageVisits(), derived.StageVisits.FIELDS),
+}
+"""Derived series without options, with their fields (or the event whose fields they have)."""
+
+SERIES = (*THINGS, "instalments", "anniversaries")
+
+
+class Forms:
+    """Reads the facts of one definition; its methods raise ValueError with a sentence. `place` is told where it reads."""
+
+    def __init__(self, definition: Definition, params: Mapping[str, Any]) -> None:
+        self.definition = definition
+        self.params = params
+        self.subject = Path.of(SUBJECTS[definition.per]) if definition.per else None
+
+    # -- values
+
+    def value(self, raw: Any) -> Any:
+        """A value, with a parameter put in for `$name`."""
+        if isinstance(raw, str) and raw.startswith("$"):
+            if raw[1:] not in self.params:
+                raise ValueError(f"there is no parameter {raw} (params: {listed(self.params)})")
+            return self.params[raw[1:]]
+        return raw
+
+    def duration(self, raw: Any) -> Micros:
+        """A length of time, as a text or a parameter."""
+        value = self.value(raw)
+        return value if isinstance(value, int) and not isinstance(value, bool) else parse_duration(value)
+
+    def whole(self, raw: Any, least: int = 0, greatest: int = 1200) -> int:
+        """A whole number within bounds."""
+        value = self.value(raw)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= greatest:
+            raise ValueError(f"{raw!r} is no whole number from {least} to {greatest}")
+        return value
+
+    def decimal(self, raw: Any) -> Decimal:
+        """A number that is exact."""
+        return exact(self.value(raw))
+
+    # -- series
+
+    def pick(self, raw: Any, *also: str) -> Pick:
+        """`of` and `where`, with the options of the series; the keys of `also` are read by somebody else."""
+        only(raw, {"of", "where", *self._options(raw.get("of")), *also})
+        source, fields = self.source(raw)
+        where = self.where(raw.get("where"), raw["of"], fields)
+        carries = self.subject is not None and has_field(raw["of"], fields, str(self.subject))
+        return Pick(source, where, self.subject if carries else None)
+
+    def _options(self, of: Any) -> set[str]:
+        if of == "instalments":
+            return {"grace_days", "exclude_disputed", "tolerance"}
+        return {"lead"} if of == "anniversaries" else set()
+
+    def source(self, raw: Raw) -> tuple[Source, frozenset[str] | str]:
+        """The source that `of` names, and its fields."""
+        of = raw["of"]
+        if of in CUSTOMER_EVENTS:
+            return Events(of), of
+        if of in THINGS:
+            return THINGS[of]
+        if of == "instalments":
+            return Instalments(self.policy(raw)), INSTALMENT_FIELDS
+        if of == "anniversaries":
+            return yearly.Anniversaries(self.duration(raw.get("lead", "0d")) // DAY), yearly.FIELDS
+        raise ValueError(f"unknown event type or series {of!r} (as in invoice.issued; series: {listed(SERIES)})")
+
+    def policy(self, raw: Raw) -> LatePolicy:
+        """When an instalment counts as late."""
+        exclude = self.value(raw.get("exclude_disputed", True))
+        if not isinstance(exclude, bool):
+            raise ValueError(f"exclude_disputed: {exclude!r} is neither true nor false")
+        return LatePolicy(
+            self.whole(raw.get("grace_days", 0), 0, 3660), exclude, self.decimal(raw.get("tolerance", "0.01"))
+        )
+
+    def where(self, raw: Any, of: str, fields: frozenset[str] | str) -> Filter:
+        """The filter of a pick."""
+        if raw is not None and not isinstance(raw, dict):
+            raise ValueError("where: is a mapping of fields, as in {kind: {is: visit}}")
+        return Filter(tuple(self._test(str(path), test, of, fields) for path, test in (raw or {}).items()))
+
+    def _test(self, path: str, test: Any, of: str, fields: frozenset[str] | str) -> Test:
+        check_field(of, fields, path)
+        words: dict[str, Word] = {"is": "in", "in": "in", "not": "not_in", "not_in": "not_in"}
+        words |= {word: word for word in ("has", "at_least", "at_most", "above", "below", "known")}
+        if not isinstance(test, dict) or len(test) != 1 or not set(test) <= set(words):
+            raise ValueError(f"where.{path}: give one of {listed(words)}")
+        ((word, operand),) = test.items()
+        value = self.value(operand)
+        if words[word] in ("in", "not_in"):
+            values = value if isinstance(value, list) else [value]
+            if not all(isinstance(one, (str, int, bool)) for one in values):
+                raise ValueError(f"where.{path}: compare with words, whole numbers, true or false")
+            return Test(Path.of(path), words[word], frozenset(values))
+        if word == "known" and not isinstance(value, bool):
+            raise ValueError(f"where.{path}: known is true or false")
+        if word in ("at_least", "at_most", "above", "below"):
+            value = exact(value)
+        return Test(Path.of(path), words[word], value)
+
+    def window(self, raw: Any) -> Window:
+        """The window of a fact."""
+        if raw is None:
+            return Ever()
+        if not isinstance(raw, dict):
+            return Rolling(self._positive(self.duration(raw)))
+        if "months" in raw:
+            only(raw, {"months"})
+            return RollingMonths(self.whole(raw["months"], 1))
+        if "since" in raw:
+            only(raw, {"since"})
+            return Since(self.pick(raw["since"]))
+        only(raw, {"calendar", "full"})
+        every = self.every(raw.get("calendar"))
+        return Full(every, self.whole(raw["full"], 1)) if "full" in raw else Present(every)
+
+    @staticmethod
+    def _positive(length: Micros) -> Micros:
+        if length <= 0:
+            raise ValueError("window: must be longer than nothing")
+        return length
+
+    def every(self, raw: Any) -> PeriodName:
+        """The name of a calendar period."""
+        every = self.value(raw)
+        if every not in ("week", "month", "quarter", "year"):
+            raise ValueError(f"{every!r} is no period (periods: week, month, quarter, year)")
+        name: PeriodName = every
+        return name
+
+    # -- facts
+
+    def fact(self, raw: Raw) -> Fact:
+        """The fact of a declaration."""
+        shapes = self._shapes()
+        shape = raw.get("shape")
+        if shape not in shapes:
+            raise ValueError(f"unknown shape {shape!r} (shapes: {listed(shapes)})")
+        try:
+            return shapes[shape]({key: value for key, value in raw.items() if key not in ("shape", "label")})
+        except KeyError as error:
+            raise ValueError(f"{error.args[0]} is missing") from None
+
+    def _shapes(self) -> dict[str, Callable[[Raw], Fact]]:
+        return {
+            "count": lambda raw: self._counted(Count, raw),
+            "sum": lambda raw: self._measured(Sum, raw),
+            "mean": lambda raw: self._measured(Mean, raw),
+            "share": self._share,
+            "distinct": lambda raw: self._named(Distinct, raw),
+            "distinct_days": lambda raw: self._counted(DistinctDays, raw),
+            "changes": lambda raw: self._named(Changes, raw),
+            "latest": self._latest,
+            "filled": self._filled,
+            "since_last": self._since_last,
+            "past_usual_gap": self._past_usual_gap,
+            "anniversaries_since_first": lambda raw: YearsSinceFirst(self.pick(raw)),
+            "waiting": self._waiting,
+            "streak": self._streak,
+            "missed": self._missed,
+            "trend": self._trend,
+            "best_month": self._best_month,
+            "level": self._level,
+            "rank": self._rank,
+            "result": self._result,
+            "checklist": self._checklist,
+        }
+
+    def _counted(self, shape: type[Counted], raw: Raw) -> Fact:
+        return shape(self.pick(raw, "window"), self.window(raw.get("window")))
+
+    def _named(self, shape: type[Distinct] | type[Changes], raw: Raw) -> Fact:
+        pick = self.pick(raw, "window", "field")
+        return shape(pick, self.window(raw.get("window")), path=self.path(raw, raw["field"]))
+
+    def path(self, raw: Raw, dotted: Any) -> Path:
+        """A field of the items of a declaration."""
+        if not isinstance(dotted, str) or not dotted:
+            raise ValueError("field: give the name of a field")
+        _, fields = self.source(raw)
+        check_field(raw["of"], fields, dotted)
+        return Path.of(dotted)
+
+    def _field(self, raw: Raw) -> Field:
+        currency = self.value(raw.get("currency"))
+        if currency is not None and not re.fullmatch("[A-Z]{3}", str(currency)):
+            raise ValueError(f"currency: {currency!r} is no currency such as CNY")
+        return Field(self.path(raw, raw["field"]), currency)
+
+    def _measured(self, shape: type[Sum], raw: Raw) -> Fact:
+        pick = self.pick(raw, "window", "field", "currency")
+        return shape(pick, self.window(raw.get("window")), field=self._field(raw))
+
+    def _share(self, raw: Raw) -> Fact:
+        pick = self.pick(raw, "window", "field", "currency", "matching")
+        _, fields = self.source(raw)
+        matching = self.where(raw["matching"], raw["of"], fields)
+        field = self._field(raw) if "field" in raw else None
+        return Share(pick, self.window(raw.get("window")), matching=matching, field=field)
+
+    def _latest(self, raw: Raw) -> Fact:
+        pick = self.pick(raw, "field", "default", "expires")
+        expires = self.value(raw.get("expires"))
+        after, on = None, None
+        if isinstance(expires, dict):
+            only(expires, {"field", "else"})
+            on = self.path(raw, expires["field"])
+            after = self.duration(expires["else"]) if "else" in expires else None
+        elif expires is not None:
+            after = self.duration(expires)
+        return Latest(pick, self.path(raw, raw["field"]), self.value(raw.get("default")), after, on)
+
+    def _filled(self, raw: Raw) -> Fact:
+        only(raw, {"of", "section", "fields"})
+        names = self.value(raw["fields"])
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            raise ValueError("fields: give a list of field names")
+        source, _ = self.source({"of": raw.get("of", "profile.updated")})
+        section = Test(Path.of("section"), "in", frozenset({self.value(raw["section"])}))
+        return Filled(Pick(source, Filter((section,))), tuple(names))
+
+    def _since_last(self, raw: Raw) -> Fact:
+        pick = self.pick(raw, "otherwise")
+        otherwise = raw.get("otherwise", {})
+        condition = otherwise.get("condition") if isinstance(otherwise, dict) else None
+        if condition is not None:
+            self.condition(condition)
+        events = self.pick({k: v for k, v in otherwise.items() if k != "condition"}) if "of" in otherwise else None
+        return SinceLast(pick, condition, events)
+
+    def condition(self, name: Any) -> str:
+        """The name of a condition that there is."""
+        if name not in self.definition.conditions:
+            raise ValueError(f"there is no condition {name!r} (conditions: {listed(self.definition.conditions)})")
+        return str(name)
+
+    def _past_usual_gap(self, raw: Raw) -> Fact:
+        pick = self.pick(raw, "least", "times")
+        return PastUsualGap(pick, self.duration(raw["least"]), self.whole(raw["times"], 1, 100))
+
+    def _waiting(self, raw: Raw) -> Fact:
+        only(raw, {"after", "answer", "match", "first_only", "restarts", "early"})
+        after = self.pick(raw["after"])
+        answers = raw["answer"] if isinstance(raw["answer"], list) else [raw["answer"]]
+        picks = []
+        for answer in answers:
+            source, fields = self.source(answer)
+            only(answer, {"of", "where"})
+            picks.append(Pick(source, self.where(answer.get("where"), answer["of"], fields)))
+            for path in raw.get("match", {}):
+                check_field(answer["of"], fields, path)
+        match = tuple(
+            Match(Path.of(answer), self.path(raw["after"], field)) for answer, field in raw.get("match", {}).items()
+        )
+        flags = {name: bool(self.value(raw.get(name, False))) for name in ("first_only", "restarts", "early")}
+        return Waiting(after, tuple(picks), match, **flags)
+
+    def _streak(self, raw: Raw) -> Fact:
+        only(raw, {"series", "grace_days", "exclude_disputed", "tolerance"})
+        if raw["series"] not in ("late_months", "overdue_month_ends"):
+            raise ValueError(f"unknown series {raw['series']!r} (series: late_months, overdue_month_ends)")
+        return Streak(raw["series"], self.policy(raw))
+
+    def _missed(self, raw: Raw) -> Fact:
+        only(raw, {"every", "each", "while", "working"})
+        if not isinstance(raw["each"], list) or not raw["each"]:
+            raise ValueError("each: give a list of what must occur in the period")
+        each = tuple(self.pick(one) for one in raw["each"])
+        return Missed(self.every(raw["every"]), each, self.condition(raw["while"]), bool(raw.get("working", False)))
+
+    def _trend(self, raw: Raw) -> Fact:
+        pick = self.pick(raw, "field", "currency", "months", "back")
+        return Trend(pick, self._field(raw), self.whole(raw["months"], 1, 36), back=self.whole(raw["back"], 1, 36))
+
+    def _best_month(self, raw: Raw) -> Fact:
+        only(raw, {"series", "currency", "months"})
+        if raw["series"] != "receipts":
+            raise ValueError(f"unknown series {raw['series']!r} (series: receipts)")
+        field = self._field({"of": "receipts", "field": AMOUNT, "currency": raw["currency"]})
+        return BestMonth(Pick(derived.Receipts()), field, self.whole(raw["months"], 1, 36))
+
+    def _level(self, raw: Raw) -> Fact:
+        only(raw, {"series", "currency"})
+        if raw["series"] not in ("open_balance", "overdue_balance"):
+            raise ValueError(f"unknown series {raw['series']!r} (series: open_balance, overdue_balance)")
+        currency = self.value(raw["currency"])
+        return Sum(Pick(Movements(raw["series"])), Ever(), field=Field(Path.of(AMOUNT), currency))
+
+    def _rank(self, raw: Raw) -> Fact:
+        only(raw, {"measure", "max_age", "unknown"})
+        if raw.get("unknown", "unknown") not in ("unknown", "none"):
+            raise ValueError("unknown: is `none` where no ranking counts as not ranked")
+        measure = self.value(raw["measure"])
+        return Rank(str(measure), self.duration(raw.get("max_age", "45d")), raw.get("unknown") == "none")
+
+    def _result(self, raw: Raw) -> Fact:
+        only(raw, {"of"})
+        return Result(str(raw["of"]))
+
+    def _checklist(self, raw: Raw) -> Fact:
+        only(raw, {"lists"})
+        lists = raw["lists"]
+        if not isinstance(lists, dict) or not all(isinstance(tasks, list) and tasks for tasks in lists.values()):
+            raise ValueError("lists: give for each stage the kinds of its tasks")
+        visits, tasks = self.pick({"of": "stage_visits"}), self.pick({"of": "task.completed"})
+        return Checklist(visits, tasks, tuple((stage, frozenset(kinds)) for stage, kinds in lists.items()))
+
+
+def exact(value: Any) -> Decimal:
+    """A number without the loss that floats bring."""
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return Decimal(value)
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
+        return Decimal(value)
+    hint = f": write it as a text, such as '{value}'" if isinstance(value, float) else ""
+    raise ValueError(f"{value!r} is no number that is exact{hint}")
+
+
+def only(raw: Any, known: set[str]) -> None:
+    """Refuses keys that mean nothing here."""
+    if not isinstance(raw, dict):
+        raise ValueError(f"{raw!r} must be a mapping with {listed(sorted(known))}")
+    unknown = sorted(str(key) for key in set(raw) - known)
+    if unknown:
+        raise ValueError(f"unknown key {unknown[0]!r} (known here: {listed(sorted(known))})")
+
+
+def listed(names: Any) -> str:
+    """Names for a sentence."""
+    return ", ".join(map(str, names)) or "none"
+
+
+def _fields(of: str, fields: frozenset[str] | str) -> frozenset[str]:
+    if isinstance(fields, frozenset):
+        return fields
+    model = CUSTOMER_EVENTS[fields]
+    names = frozenset(item.alias or name for name, item in model.model_fields.items())
+    return names if of == fields else names | derived.StageSteps.FIELDS
+
+
+def has_field(of: str, fields: frozenset[str] | str, name: str) -> bool:
+    """Whether the items of a series have a field."""
+    return name in _fields(of, fields)
+
+
+def check_field(of: str, fields: frozenset[str] | str, path: str) -> None:
+    """Raises ValueError for a field that the items of a series do not have."""
+    names = _fields(of, fields)
+    first, _, rest = path.partition(".")
+    if first not in names:
+        raise ValueError(f"{of} has no field {first} (fields: {listed(sorted(names))})")
+    if rest and first != "fields":
+        raise ValueError(f"{of}.{first} has no field {rest}")
+
+

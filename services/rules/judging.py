@@ -1,0 +1,188 @@
+"""Shapes that read what others judged: rankings among customers, the results of other rules, archives, checklists. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from services.rules.calendar import NEVER, Micros
+from services.rules.counting import told
+from services.rules.entries import Item, Key
+from services.rules.facts import UNKNOWN, Point, Proof, Question, Value, proof, subjects_of
+from services.rules.series import Pick
+from services.rules.state import CustomerState
+from services.rules.timing import last_kept
+
+
+@dataclass(frozen=True)
+class Rank:
+    """The customer's percentile in the newest ranking; None when it is not named there. Before the first ranking, and
+    when the newest is older than `max_age`, it is unknown, or None where the rule says so."""
+
+    measure: str
+    max_age: Micros
+    none_without: bool = False
+    elapsed: bool = False
+    asks: bool = False
+    picks: tuple[Pick, ...] = ()
+    reach: Micros = 0
+
+    def course(self, question: Question) -> list[Point]:
+        return told(self._points(question), question.now)
+
+    def _points(self, question: Question) -> Iterator[Point]:
+        rankings = question.reference.ranking(self.measure)
+        missing: Value = None if self.none_without else UNKNOWN
+        yield Point(question.since, missing)
+        for index, one in enumerate(rankings):
+            following = rankings[index + 1].as_of if index + 1 < len(rankings) else NEVER
+            expires = one.as_of + self.max_age
+            if min(following, expires) > question.since:
+                value = one.percentiles.get(question.state.customer_id)
+                yield Point(max(one.as_of, question.since), value)
+            if question.since <= expires < following:
+                yield Point(expires, missing)
+
+    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
+        return Proof([], 0)
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        return ()
+
+    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
+        return None
+
+
+@dataclass(frozen=True)
+class Result:
+    """The class or the score that another rule gives the customer. `picks` are the series that rule reads."""
+
+    rule: str
+    picks: tuple[Pick, ...] = ()
+    elapsed: bool = False
+    asks: bool = False
+    reach: Micros = 0
+
+    def course(self, question: Question) -> list[Point]:
+        return list(question.result(self.rule, question.since))
+
+    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
+        return Proof([], 0)
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        return ()
+
+    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
+        return None
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The share of an archive section's fields that have a value."""
+
+    pick: Pick
+    fields: tuple[str, ...]
+    elapsed: bool = False
+    asks: bool = False
+    reach: Micros = 0
+
+    @property
+    def picks(self) -> tuple[Pick, ...]:
+        return (self.pick,)
+
+    def course(self, question: Question) -> list[Point]:
+        return told(self._points(question), question.now)
+
+    def _points(self, question: Question) -> Iterator[Point]:
+        series = question.series(self.pick)
+        index = series.up_to(question.since)
+        values: dict[str, Any] = {}
+        for item in series.items[:index]:
+            values.update(_archived(item))
+        yield Point(question.since, self._share(values))
+        for item in series.items[index:]:
+            values.update(_archived(item))
+            yield Point(item.at, self._share(values))
+
+    def _share(self, values: Mapping[str, Any]) -> Decimal:
+        filled = sum(values.get(name) not in (None, "") for name in self.fields)
+        return Decimal(filled) / len(self.fields)
+
+    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
+        series = question.series(self.pick)
+        return proof(series.items, 0, series.up_to(start))
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        newest: dict[str, tuple[Key, ...]] = {}
+        series = state.series(self.pick.whole)
+        for item in series.items[: series.before(line)]:
+            newest.update(dict.fromkeys(_archived(item), item.keys))
+        return [key for name in self.fields for key in newest.get(name, ())]
+
+    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
+        return subjects_of(pick, items)
+
+
+def _archived(item: Item) -> Mapping[str, Any]:
+    found = (item.data or {}).get("fields")
+    return found if isinstance(found, Mapping) else {}
+
+
+@dataclass(frozen=True)
+class Checklist:
+    """The share of the tasks of the opportunity's present stage that were done since it entered; None without a list."""
+
+    visits: Pick
+    tasks: Pick
+    lists: tuple[tuple[str, frozenset[str]], ...]
+    elapsed: bool = False
+    asks: bool = False
+    reach: Micros = 0
+
+    @property
+    def picks(self) -> tuple[Pick, ...]:
+        return (self.visits, self.tasks)
+
+    def course(self, question: Question) -> list[Point]:
+        return told(self._points(question), question.now)
+
+    def _points(self, question: Question) -> Iterator[Point]:
+        visits, since = question.series(self.visits), question.since
+        first = visits.up_to(since) - 1
+        if first < 0:
+            yield Point(since, None)
+        for number in range(max(first, 0), len(visits)):
+            following = visits.ats[number + 1] if number + 1 < len(visits) else NEVER
+            for point in self._during(question, visits.items[number], following):
+                yield Point(max(point.at, since), point.value)
+
+    def _during(self, question: Question, visit: Item, end: Micros) -> Iterator[Point]:
+        wanted = dict(self.lists).get((visit.data or {})["stage"])
+        if not wanted:
+            yield Point(visit.at, None)
+            return
+        tasks = question.series(self.tasks)
+        done: set[str] = set()
+        yield Point(visit.at, Decimal(0))
+        for task in tasks.items[tasks.before(visit.at) : tasks.before(end)]:
+            kind = (task.data or {})["kind"]
+            if kind in wanted:
+                done.add(kind)
+                yield Point(task.at, Decimal(len(done)) / len(wanted))
+
+    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
+        visits, tasks = question.series(self.visits), question.series(self.tasks)
+        index = visits.up_to(start)
+        visit = visits.items[max(index - 1, 0) : index]
+        entered = visit[0].at if visit else start
+        return proof([*visit, *tasks.items[tasks.before(entered) : tasks.up_to(start)]])
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        return last_kept(state, self.visits, line)
+
+    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
+        return subjects_of(pick, items)
+
+

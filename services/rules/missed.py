@@ -1,0 +1,120 @@
+"""The shape of standards that were not kept: closed periods in a row without what is wanted. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from services.rules.calendar import DAY, OPENING, Micros, PeriodName, first_day_of
+from services.rules.counting import told
+from services.rules.entries import Item, Key
+from services.rules.facts import AHEAD, LATER, Point, Proof, Question, Span, value_at
+from services.rules.series import Pick
+from services.rules.state import CustomerState
+from services.rules.timing import last_kept
+from services.rules.windows import period_at, start_of_period
+
+_REACH_DAYS: dict[PeriodName, int] = {"day": 14, "week": 60, "month": 120, "quarter": 280, "year": 800}
+
+
+@dataclass(frozen=True)
+class Missed:
+    """How many closed periods in a row lacked an item of one of the picks; 0 again when one had them all.
+
+    A period counts when the condition `during` held all the time, and with `working` when it has a working day. Others
+    neither break nor lengthen a run.
+    """
+
+    every: PeriodName
+    each: tuple[Pick, ...]
+    during: str
+    working: bool = False
+    elapsed: bool = False
+    asks: bool = True
+
+    @property
+    def picks(self) -> tuple[Pick, ...]:
+        return self.each
+
+    @property
+    def reach(self) -> Micros:
+        return _REACH_DAYS[self.every] * DAY
+
+    def course(self, question: Question) -> list[Point]:
+        return told(self._points(question), question.now)
+
+    def _points(self, question: Question) -> Iterator[Point]:
+        calendar = question.calendar
+        period = period_at(question.since, self.every, calendar)
+        looked_from = start_of_period(period - 3, self.every, calendar)
+        held = question.holds(self.during, looked_from)
+        if held[0].value is True and not self._is_kept(question, period - 1):
+            held = question.holds(self.during, OPENING)
+        run = self._run_before(question, held, period)
+        yield Point(question.since, _value(*run))
+        ats = [series.ats[-1] for series in map(question.series, self.each) if series.ats]
+        last = max([question.now, question.since, held[-1].at, *ats])
+        end = period_at(last, self.every, calendar) + AHEAD + 4
+        while period <= end:
+            run = self._after(question, held, period, run)
+            period += 1
+            yield Point(start_of_period(period, self.every, calendar), _value(*run))
+        if held[-1].value is not False:
+            yield Point(start_of_period(period + 1, self.every, calendar), LATER)
+
+    def _run_before(self, question: Question, held: Sequence[Point], period: int) -> tuple[int, int]:
+        """The least and the greatest run of the periods that had closed by the beginning of this one."""
+        first = period_at(max(held[0].at, OPENING), self.every, question.calendar)
+        start = period
+        while start > first and not (
+            self._counts(question, held, start - 1) and self._is_kept(question, start - 1)
+        ):
+            start -= 1
+        run = (0, 0)
+        for one in range(start, period):
+            run = self._after(question, held, one, run)
+        return run
+
+    def _after(self, question: Question, held: Sequence[Point], period: int, run: tuple[int, int]) -> tuple[int, int]:
+        if not self._counts(question, held, period):
+            return run
+        if self._is_kept(question, period):
+            return (0, 0)
+        low, high = run
+        is_known = start_of_period(period + 1, self.every, question.calendar) - 1 <= question.complete_until
+        return (low + 1, high + 1) if is_known else (0, high + 1)
+
+    def _counts(self, question: Question, held: Sequence[Point], period: int) -> bool:
+        calendar = question.calendar
+        start, end = start_of_period(period, self.every, calendar), start_of_period(period + 1, self.every, calendar)
+        if value_at(held, start) is not True or any(
+            start < point.at < end and point.value is not True for point in held
+        ):
+            return False
+        days = range(first_day_of(period, self.every), first_day_of(period + 1, self.every))
+        return not self.working or any(calendar.is_working_day(day) for day in days)
+
+    def _is_kept(self, question: Question, period: int) -> bool:
+        start = start_of_period(period, self.every, question.calendar)
+        end = start_of_period(period + 1, self.every, question.calendar)
+        return all(series.before(start) < series.before(end) for series in map(question.series, self.each))
+
+    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
+        """What was done last before it was missed."""
+        keys = [
+            key
+            for series in map(question.series, self.each)
+            for item in series.items[: series.before(start)][-1:]
+            for key in item.keys
+        ]
+        return Proof(list(dict.fromkeys(keys)), len(set(keys)))
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        return [key for pick in self.each for key in last_kept(state, pick, line)]
+
+    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
+        return None
+
+
+def _value(low: int, high: int) -> int | Span:
+    return low if low == high else Span(low, high)

@@ -1,0 +1,111 @@
+"""Shapes over sums of full calendar months: trend and best_month. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from services.rules.calendar import DAY, NEVER, Micros, Month
+from services.rules.counting import Field, told
+from services.rules.entries import Item, Key
+from services.rules.facts import INFINITY, UNKNOWN, Point, Proof, Question, Span, Value, proof, subjects_of
+from services.rules.series import Amount, Path, Pick
+from services.rules.state import CustomerState
+
+
+@dataclass(frozen=True)
+class Monthly:
+    """What the two have in common: a value for each month, from the months before it. `span` months back are read."""
+
+    pick: Pick
+    field: Field
+    months: int
+    elapsed: bool = False
+    asks: bool = False
+
+    @property
+    def picks(self) -> tuple[Pick, ...]:
+        return (self.pick,)
+
+    @property
+    def span(self) -> int:
+        return self.months
+
+    @property
+    def reach(self) -> Micros:
+        return (self.span + 1) * 31 * DAY
+
+    def course(self, question: Question) -> list[Point]:
+        return told(self._points(question), question.now)
+
+    def _points(self, question: Question) -> Iterator[Point]:
+        calendar, series = question.calendar, question.series(self.pick)
+        month = calendar.month_of(question.since)
+        yield Point(question.since, self.value(question, month))
+        if not series.ats:
+            return
+        month = max(month + 1, calendar.month_of(series.ats[0]))
+        while month <= calendar.month_of(series.ats[-1]) + self.span + 1:
+            yield Point(calendar.start_of_month(month), self.value(question, month))
+            month += 1
+
+    def value(self, question: Question, month: Month) -> Value:
+        """The value during a month."""
+        raise AssertionError("every shape has its own")
+
+    def total(self, question: Question, first: Month, end: Month) -> Amount:
+        """The sum over the months [first, end)."""
+        calendar, series = question.calendar, question.series(self.pick)
+        totals = series.totals(self.field.name(question.reference), self.field.measure(question.reference, calendar))
+        return totals.between(
+            series.before(calendar.start_of_month(first)), series.before(calendar.start_of_month(end))
+        )
+
+    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
+        calendar, series = question.calendar, question.series(self.pick)
+        month = calendar.month_of(start)
+        last = len(series) if stop >= NEVER else series.before(calendar.start_of_month(calendar.month_of(stop)))
+        return proof(series.items, series.before(calendar.start_of_month(month - self.span)), last)
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        return ()
+
+    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
+        return subjects_of(pick, items)
+
+
+@dataclass(frozen=True)
+class BestMonth(Monthly):
+    """The greatest sum of one of the last full months. Money that cannot be converted makes it uncertain from below."""
+
+    def value(self, question: Question, month: Month) -> Value:
+        totals = [self.total(question, one, one + 1) for one in range(month - self.months, month)]
+        best = max(total.amount for total in totals)
+        return Span(best, INFINITY) if any(total.unknown for total in totals) else best
+
+
+@dataclass(frozen=True)
+class Trend(Monthly):
+    """The sum of the last full months as a share of the sum of the same months `back` months before."""
+
+    back: int = 12
+
+    @property
+    def span(self) -> int:
+        return self.months + self.back
+
+    def value(self, question: Question, month: Month) -> Value:
+        series = question.series(self.pick)
+        before = month - self.span
+        if not series.ats or question.calendar.month_of(series.ats[0]) > before:
+            return None
+        now, then = self.total(question, month - self.months, month), self.total(question, before, before + self.months)
+        if now.unknown or then.unknown:
+            return UNKNOWN
+        return now.amount / then.amount if then.amount else None
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        # Without its first item the series would look as if it had begun later.
+        return [key for item in state.series(self.pick.whole).items[:1] for key in item.keys]
+
+

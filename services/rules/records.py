@@ -1,0 +1,121 @@
+"""The records of a customer: a head and segments, in the form in which they are kept and changelogged. PURE."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from services.rules.calendar import Micros
+from services.rules.entries import Entry
+
+SCHEMA = 2
+"""The version of the encoding; a change of any struct below or of Entry raises it. What is added goes to the end with a
+default, so that records of earlier versions are read: 1 had neither judgements nor closed episodes in segments."""
+
+
+class Version(NamedTuple):
+    """How much a record has seen: the applied offset, and the wake-ups since. Compared as a tuple."""
+
+    offset: int
+    revision: int
+
+
+class Announced(msgspec.Struct, array_like=True):
+    """An episode that was announced, as it stood in its newest warning. `change` is that warning's; `worst_…` are the
+    greatest ever announced, so that only what is worse than all before pages again; `number` is the order of
+    announcement among the customer's episodes."""
+
+    rule: str
+    subject: str
+    id: str
+    revision: int
+    change: str
+    start: Micros
+    end: Micros | None
+    severity: int
+    run: int
+    worst_severity: int
+    worst_run: int
+    first_detected_at: Micros
+    historical: bool
+    evidence: bytes
+    number: int
+
+
+class Judgement(msgspec.Struct, array_like=True):
+    """The class or score that a rule gave last: a word, a decimal as a text, or None for inconclusive; and since when."""
+
+    value: str | None
+    since: Micros
+
+
+class Head(msgspec.Struct, array_like=True):
+    """Everything about a customer that is not an event and not a closed episode. The first fields are read by `peek`
+    alone. `book` names the rules and the reference data by which the customer was judged."""
+
+    schema: int
+    offset: int
+    revision: int
+    clock: Micros
+    wake_at: Micros | None
+    unsent: list[bytes]
+    customer_id: str
+    book: str
+    due: dict[str, Micros]
+    announced: list[Announced]
+    kept_from: Micros
+    numbered: int = 0
+    judgements: dict[str, Judgement] = {}
+
+
+class Segment(msgspec.Struct, array_like=True):
+    """Some of the events that are true in one month, and the closed episodes that began in it, with the version that
+    the customer had when it was written."""
+
+    schema: int
+    offset: int
+    revision: int
+    entries: list[Entry]
+    announced: list[Announced] = []
+
+
+class Prefix(msgspec.Struct, array_like=True):
+    """The first fields of a head or segment: enough to compare versions."""
+
+    schema: int
+    offset: int
+    revision: int
+
+
+class HeadPrefix(msgspec.Struct, array_like=True):
+    """What the runtime needs of a head without reading the customer."""
+
+    schema: int
+    offset: int
+    revision: int
+    clock: Micros
+    wake_at: Micros | None
+    unsent: list[bytes]
+    customer_id: str
+    book: str
+
+
+encoder = msgspec.msgpack.Encoder()
+head_decoder = msgspec.msgpack.Decoder(Head)
+segment_decoder = msgspec.msgpack.Decoder(Segment)
+_prefix_decoder = msgspec.msgpack.Decoder(Prefix)
+_head_prefix_decoder = msgspec.msgpack.Decoder(HeadPrefix)
+
+HEAD = ""
+"""The name of the head among a customer's records; segments are named by their month and number, 2026-03 and 2026-03.1."""
+
+
+def read_prefix(record: bytes) -> Prefix:
+    """The version fields of a head or a segment."""
+    return _prefix_decoder.decode(record)
+
+
+def read_head_prefix(record: bytes) -> HeadPrefix:
+    """The first fields of a head."""
+    return _head_prefix_decoder.decode(record)

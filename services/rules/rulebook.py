@@ -1,0 +1,145 @@
+"""All rules in force: which of them an event can move, and in which order they are asked. PURE."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from services.rules.compiling import Rule
+from services.rules.counting import Field, Share, Sum
+from services.rules.definition import BadRule
+from services.rules.entries import Item
+from services.rules.facts import Fact
+from services.rules.judging import Rank, Result
+from services.rules.monthly import Monthly
+from services.rules.series import Events, Pick, Source
+from services.rules.state import Plan
+
+
+class Reader(NamedTuple):
+    """A rule that reads a pick by one of its facts; `fact` None for the event of a point."""
+
+    rule: Rule
+    fact: Fact | None
+    pick: Pick
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A pick of all subjects, and who reads it."""
+
+    pick: Pick
+    readers: tuple[Reader, ...]
+
+
+class Rulebook:
+    """Raises BadRule when a rule reads the class or score of one that there is not, or of itself in the end."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules = _resolved({rule.id: rule for rule in sorted(rules, key=lambda rule: rule.id)})
+        self.fingerprint = _fingerprint(self.rules.values())
+        self._watched = _watched(self.rules.values())
+        self.plan = _plan(self.rules.values())
+        self.by_reference = frozenset(rule.id for rule in self.rules.values() if reads_reference(rule, self.rules))
+
+    def watching(self, source: Source) -> Sequence[Watched]:
+        """The picks of a source that rules read."""
+        return self._watched.get(source, ())
+
+    @property
+    def facts(self) -> list[Fact]:
+        """Every fact once."""
+        found = {id(fact): fact for rule in self.rules.values() for fact in rule.facts.values()}
+        return list(found.values())
+
+
+def _resolved(rules: dict[str, Rule]) -> dict[str, Rule]:
+    """The rules with equal facts made one, and with what their results read."""
+    known: dict[Fact, Fact] = {}
+    resolved: dict[str, Rule] = {}
+    for rule_id, rule in rules.items():
+        facts = {}
+        for name, fact in rule.facts.items():
+            if isinstance(fact, Result):
+                fact = replace(fact, picks=_read_by(fact.rule, rules, rule, [rule_id]))
+            facts[name] = known.setdefault(fact, fact)
+        resolved[rule_id] = replace(rule, facts=facts)
+    return resolved
+
+
+def _read_by(name: str, rules: Mapping[str, Rule], reader: Rule, path: list[str]) -> tuple[Pick, ...]:
+    """Every pick that the class or score of a rule depends on."""
+    line = reader.definition.line(["facts"])
+    if name not in rules or not rules[name].definition.judges:
+        known = ", ".join(rule.id for rule in rules.values() if rule.definition.judges) or "none"
+        raise BadRule([f"{reader.id}:{line}: {name} is no class or score of this rulebook (there are: {known})"])
+    if name in path:
+        raise BadRule([f"{reader.id}:{line}: {' reads '.join([*path, name])}: a result cannot depend on itself"])
+    picks: dict[Pick, None] = {}
+    for fact in rules[name].facts.values():
+        if isinstance(fact, Result):
+            picks.update(dict.fromkeys(_read_by(fact.rule, rules, reader, [*path, name])))
+        picks.update(dict.fromkeys(fact.picks))
+    return tuple(picks)
+
+
+def _watched(rules: Iterable[Rule]) -> dict[Source, tuple[Watched, ...]]:
+    readers: dict[Pick, list[Reader]] = defaultdict(list)
+    for rule in rules:
+        if rule.of is not None:
+            readers[rule.of].append(Reader(rule, None, rule.of))
+        seen: set[tuple[Pick, int]] = set()
+        for fact in rule.facts.values():
+            for pick in fact.picks:
+                if (pick, id(fact)) not in seen:
+                    seen.add((pick, id(fact)))
+                    readers[pick.whole].append(Reader(rule, fact, pick))
+    by_source: dict[Source, list[Watched]] = defaultdict(list)
+    for pick, found in readers.items():
+        by_source[pick.source].append(Watched(pick, tuple(found)))
+    return {source: tuple(watched) for source, watched in by_source.items()}
+
+
+def _plan(rules: Iterable[Rule]) -> Plan:
+    derived: dict[str, dict[Source, None]] = defaultdict(dict)
+    for rule in rules:
+        picks = [pick for fact in rule.facts.values() for pick in fact.picks] + ([rule.of] if rule.of else [])
+        for source in (pick.source for pick in picks):
+            if not isinstance(source, Events):
+                for kind in source.kinds:
+                    derived[kind][source] = None
+    return Plan({kind: tuple(sources) for kind, sources in derived.items()})
+
+
+def reads_reference(rule: Rule, rules: Mapping[str, Rule]) -> bool:
+    """Whether rankings or exchange rates can change its verdict."""
+    return any(
+        isinstance(fact, Rank)
+        or _currency(fact) is not None
+        or (isinstance(fact, Result) and reads_reference(rules[fact.rule], rules))
+        for fact in rule.facts.values()
+    )
+
+
+def _currency(fact: Fact) -> str | None:
+    field: Field | None = fact.field if isinstance(fact, (Sum, Share, Monthly)) else None
+    return field.currency if field is not None else None
+
+
+def passing(pick: Pick, items: Sequence[Item]) -> list[Item]:
+    """The items that belong to a pick."""
+    return [item for item in items if pick.where(item)] if pick.where.tests else list(items)
+
+
+def _fingerprint(rules: Iterable[Rule]) -> str:
+    said = [
+        [rule.definition.model_dump(mode="json", exclude={"examples"}), {k: str(v) for k, v in rule.params.items()}]
+        for rule in rules
+    ]
+    return hashlib.blake2b(json.dumps(said, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
+
+

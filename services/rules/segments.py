@@ -1,0 +1,123 @@
+"""Which event of a customer is written in which record: months of truth, cut into chunks that stay small. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from services.rules.calendar import Calendar, Month, month_name
+from services.rules.entries import Entry, Key
+from services.rules.records import SCHEMA, Announced, Segment, Version, encoder, segment_decoder
+
+CHUNK_ENTRIES = 64
+"""Events in one record: what one more event of a busy month costs to write."""
+
+CHUNK_BYTES = 200_000
+"""A chunk that has grown to this size takes no more events, so that no record nears Kafka's limit."""
+
+
+class Chunk:
+    """One record's worth of a month: events, and closed episodes that began in it by their number."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.entries: dict[Key, Entry] = {}
+        self.announced: dict[int, Announced] = {}
+        self.dirty = False
+        self.is_full = False
+
+    def encode(self, version: Version) -> bytes | None:
+        """The record, None when nothing is left in it."""
+        if not self.entries and not self.announced:
+            return None
+        entries = sorted(self.entries.values(), key=lambda entry: entry.order)
+        record = encoder.encode(Segment(SCHEMA, *version, entries, [*self.announced.values()]))
+        self.is_full = len(record) > CHUNK_BYTES
+        return record
+
+
+class Segments:
+    """All chunks of a customer. An event stays in the chunk in which it was first written."""
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self._months: dict[Month, list[Chunk]] = {}
+        self._place: dict[Key, Chunk] = {}
+        self._shelf: dict[int, Chunk] = {}
+
+    def read(self, name: str, record: bytes) -> Segment:
+        """Takes in a record as it was written."""
+        segment = segment_decoder.decode(record)
+        chunk = self._chunk(name)
+        chunk.is_full = len(record) > CHUNK_BYTES
+        for entry in segment.entries:
+            chunk.entries[entry.key] = entry
+            self._place[entry.key] = chunk
+        for one in segment.announced:
+            chunk.announced[one.number] = one
+            self._shelf[one.number] = chunk
+        return segment
+
+    def _chunk(self, name: str) -> Chunk:
+        month, _, number = name.partition(".")
+        chunks = self._months.setdefault(int(month[:4]) * 12 + int(month[5:7]) - 1, [])
+        while len(chunks) <= int(number or 0):
+            chunks.append(Chunk(f"{month}.{len(chunks)}" if chunks else month))
+        return chunks[int(number or 0)]
+
+    def add(self, entry: Entry) -> None:
+        """Puts a new event into the month in which it is true."""
+        chunk = self._open(self._calendar.month_of(entry.at))
+        chunk.entries[entry.key] = entry
+        chunk.dirty = True
+        self._place[entry.key] = chunk
+
+    def _open(self, month: Month) -> Chunk:
+        chunks = self._months.setdefault(month, [])
+        if not chunks or chunks[-1].is_full or len(chunks[-1].entries) >= CHUNK_ENTRIES:
+            name = month_name(month)
+            chunks.append(Chunk(f"{name}.{len(chunks)}" if chunks else name))
+        return chunks[-1]
+
+    def drop(self, entry: Entry) -> None:
+        """Takes an event out."""
+        chunk = self._place.pop(entry.key)
+        del chunk.entries[entry.key]
+        chunk.dirty = True
+
+    def shelve(self, one: Announced) -> None:
+        """Keeps a closed episode with the month in which it began."""
+        self.unshelve(one)
+        chunk = self._months.setdefault(self._calendar.month_of(one.start), [])
+        if not chunk:
+            chunk.append(Chunk(month_name(self._calendar.month_of(one.start))))
+        target = next((part for part in chunk if len(part.announced) < CHUNK_ENTRIES), None) or self._next(chunk)
+        target.announced[one.number] = one
+        target.dirty = True
+        self._shelf[one.number] = target
+
+    @staticmethod
+    def _next(chunks: list[Chunk]) -> Chunk:
+        chunks.append(Chunk(f"{chunks[0].name}.{len(chunks)}"))
+        return chunks[-1]
+
+    def unshelve(self, one: Announced) -> None:
+        """Takes an episode out, wherever it was."""
+        chunk = self._shelf.pop(one.number, None)
+        if chunk is not None:
+            del chunk.announced[one.number]
+            chunk.dirty = True
+
+    def months(self) -> Iterator[tuple[Month, Iterator[Entry]]]:
+        """Every month with its events."""
+        for month, chunks in self._months.items():
+            yield month, (entry for chunk in chunks for entry in chunk.entries.values())
+
+    def written(self, version: Version) -> list[tuple[str, bytes | None]]:
+        """The records that changed since the last time."""
+        records = []
+        for month in sorted(self._months):
+            for chunk in self._months[month]:
+                if chunk.dirty:
+                    records.append((chunk.name, chunk.encode(version)))
+                    chunk.dirty = False
+        return records

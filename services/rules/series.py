@@ -1,0 +1,330 @@
+"""Series: items of one kind in the order in which they are true, indexed so that a question about an instant is cheap.
+
+A pick is what a rule file says (an event type or a derived series, and a filter); a series is its items in one
+customer's state, kept up to date while the customer is open. PURE.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from services.rules.calendar import Micros
+from services.rules.entries import Entry, Item
+
+if TYPE_CHECKING:
+    from services.rules.state import CustomerState
+
+Word = Literal["in", "not_in", "has", "at_least", "at_most", "above", "below", "known"]
+
+
+class Path(NamedTuple):
+    """The place of a value in an item's data, by its dotted parts."""
+
+    parts: tuple[str, ...]
+
+    @classmethod
+    def of(cls, dotted: str) -> Path:
+        return cls(tuple(dotted.split(".")))
+
+    def read(self, item: Item) -> Any:
+        """The value; None when it is absent."""
+        value: Any = item.data
+        for name in self.parts:
+            if not isinstance(value, Mapping):
+                return None
+            value = value.get(name)
+        return value
+
+    def says(self, item: Item) -> bool:
+        """Whether there is something to be said at this place, be it that there is no value any more."""
+        value: Any = item.data
+        for name in self.parts[:-1]:
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return isinstance(value, Mapping) and self.parts[-1] in value
+
+    def __str__(self) -> str:
+        return ".".join(self.parts)
+
+
+class Test(NamedTuple):
+    """One condition on an item's data."""
+
+    path: Path
+    word: Word
+    operand: Any
+
+    def holds(self, item: Item) -> bool:
+        value = self.path.read(item)
+        match self.word:
+            case "in":
+                return value in self.operand if _is_plain(value) else False
+            case "not_in":
+                return value not in self.operand if _is_plain(value) else True
+            case "has":
+                return isinstance(value, (list, tuple)) and self.operand in value
+            case "known":
+                return (value is not None) is self.operand
+        number = number_of(value)
+        if number is None:
+            return False
+        if self.word == "at_least":
+            return number >= self.operand
+        if self.word == "at_most":
+            return number <= self.operand
+        return number > self.operand if self.word == "above" else number < self.operand
+
+
+def _is_plain(value: Any) -> bool:
+    return not isinstance(value, (list, dict))
+
+
+@lru_cache(maxsize=10_000)
+def _decimal(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        return None
+
+
+def number_of(value: Any) -> Decimal | None:
+    """A number of an item's data, exactly; None for what is none. Decimals are kept as texts."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, int):
+        return Decimal(value)
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    return _decimal(value) if isinstance(value, str) else None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Conditions on an item's data; all must hold."""
+
+    tests: tuple[Test, ...] = ()
+
+    def __call__(self, item: Item) -> bool:
+        for test in self.tests:
+            if not test.holds(item):
+                return False
+        return True
+
+
+class Feed(Protocol):
+    """A derived series while a customer is open: told of events, it says which items that takes away and brings."""
+
+    def change(self, entry: Entry, stands: bool) -> None:
+        """An event begins, or ceases, to stand. Only noted: `refresh` does the work."""
+        ...
+
+    def refresh(self, now: Micros) -> tuple[list[Item], list[Item]]:
+        """The items that went and those that came since the last time; the first time all come. Series without an end
+        are told to at least a year beyond `now`."""
+        ...
+
+    @property
+    def items(self) -> Iterable[Item]:
+        """All items as of the last refresh."""
+        ...
+
+
+class Source(Protocol):
+    """Where items come from: an event type, or a derived series with its options. Hashable: a name for the series."""
+
+    @property
+    def kinds(self) -> frozenset[str]: ...
+
+    def feed(self, state: CustomerState) -> Feed:
+        """Who keeps the derived items of this customer, told of everything that stands already."""
+        ...
+
+
+@dataclass(frozen=True)
+class Events:
+    """The events of one type, as they are."""
+
+    kind: str
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        return frozenset({self.kind})
+
+    def feed(self, state: CustomerState) -> Feed:
+        raise AssertionError("events are read as they are")
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The items of a source that pass a filter; `subject` is the field that names whom they are about, in a rule that
+    asks about subjects."""
+
+    source: Source
+    where: Filter = Filter()
+    subject: Path | None = None
+    _hash: int = field(default=0, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Picks are keys of every index that a step looks into.
+        object.__setattr__(self, "_hash", hash((self.source, self.where, self.subject)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def whole(self) -> Pick:
+        """The same items, of all subjects."""
+        return self if self.subject is None else Pick(self.source, self.where)
+
+
+class Series:
+    """Items in their order, with their instants beside them."""
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.ats: list[Micros] = []
+        self._by: dict[Path, dict[str, Series]] = {}
+        self._totals: dict[object, Totals] = {}
+        self._gaps: list[Micros] | None = None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self.items)
+
+    def add(self, item: Item) -> None:
+        if not self.ats or item.at > self.ats[-1]:
+            index = len(self.ats)
+            self.items.append(item)
+            self.ats.append(item.at)
+        else:
+            insort(self.items, item, key=_order)
+            index = bisect_left(self.items, item.order, key=_order)
+            self.ats.insert(index, item.at)
+        self._count_gaps(index, 1)
+        self._changed(index)
+        for path, groups in self._by.items():
+            groups.setdefault(_name(path.read(item)), Series()).add(item)
+
+    def remove(self, item: Item) -> None:
+        index = bisect_left(self.items, item.order, key=_order)
+        assert self.items[index].order == item.order, "an item is listed under its own order"
+        self._count_gaps(index, -1)
+        del self.items[index], self.ats[index]
+        self._changed(index)
+        for path, groups in self._by.items():
+            name = _name(path.read(item))
+            groups[name].remove(item)
+            if not groups[name].items:
+                del groups[name]
+
+    def gaps_up_to(self, index: int) -> list[Micros]:
+        """The sorted gaps between neighbours among items[: index + 1]. Not to be changed."""
+        if index + 1 < len(self.ats):
+            return _gaps(self.ats[: index + 1])
+        if self._gaps is None:
+            self._gaps = _gaps(self.ats)
+        return self._gaps
+
+    def _count_gaps(self, index: int, sign: int) -> None:
+        """The item at `index` parts one gap into two (1), or is about to join two into one (-1)."""
+        if self._gaps is None:
+            return
+        ats = self.ats
+        earlier = ats[index - 1] if index else None
+        later = ats[index + 1] if index + 1 < len(ats) else None
+        parted = [b - a for a, b in ((earlier, ats[index]), (ats[index], later)) if a is not None and b is not None]
+        joined = [later - earlier] if earlier is not None and later is not None else []
+        for gap in joined if sign > 0 else parted:
+            del self._gaps[bisect_left(self._gaps, gap)]
+        for gap in parted if sign > 0 else joined:
+            insort(self._gaps, gap)
+
+    def _changed(self, index: int) -> None:
+        for totals in self._totals.values():
+            totals.forget_from(index)
+
+    def groups(self, path: Path) -> Mapping[str, Series]:
+        """The items by the value of a field, each value's in their order."""
+        groups = self._by.get(path)
+        if groups is None:
+            groups = self._by[path] = {}
+            for item in self.items:
+                groups.setdefault(_name(path.read(item)), Series()).add(item)
+        return groups
+
+    def of(self, path: Path, name: str) -> Series:
+        """The items whose field has this value."""
+        return self.groups(path).get(name) or _EMPTY
+
+    def up_to(self, at: Micros) -> int:
+        """How many items lie at or before an instant."""
+        return bisect_right(self.ats, at)
+
+    def before(self, at: Micros) -> int:
+        """How many items lie before an instant."""
+        return bisect_left(self.ats, at)
+
+    def totals(self, name: object, measure: Measure) -> Totals:
+        """Running totals of a measure of the items, kept under a name."""
+        totals = self._totals.get(name)
+        if totals is None:
+            totals = self._totals[name] = Totals(self.items, measure)
+        return totals
+
+
+class Amount(NamedTuple):
+    """What an item adds: an amount, whether it counts at all, and whether the amount is not known (it is then 0)."""
+
+    amount: Decimal
+    counted: int = 1
+    unknown: int = 0
+
+
+Measure = Callable[[Item], Amount]
+_ZERO = Amount(Decimal(0), 0, 0)
+
+
+class Totals:
+    """Sums over any run of neighbouring items, from running totals that are extended when asked for."""
+
+    def __init__(self, items: list[Item], measure: Measure) -> None:
+        self._items = items
+        self._measure = measure
+        self._running: list[Amount] = [_ZERO]
+
+    def forget_from(self, index: int) -> None:
+        del self._running[index + 1 :]
+
+    def between(self, first: int, end: int) -> Amount:
+        """The total of items[first:end]; nothing when end <= first."""
+        if end <= first:
+            return _ZERO
+        running = self._running
+        while len(running) <= end:
+            last, one = running[-1], self._measure(self._items[len(running) - 1])
+            running.append(Amount(last.amount + one.amount, last.counted + one.counted, last.unknown + one.unknown))
+        low, high = running[first], running[end]
+        return Amount(high.amount - low.amount, high.counted - low.counted, high.unknown - low.unknown)
+
+
+def _gaps(ats: list[Micros]) -> list[Micros]:
+    return sorted(later - earlier for earlier, later in zip(ats, ats[1:], strict=False))
+
+
+def _order(item: Item) -> tuple[Any, ...]:
+    return item.order
+
+
+def _name(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+_EMPTY = Series()

@@ -1,0 +1,252 @@
+"""Shapes about when something last happened, what was said last, and what is waited for. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.rules.calendar import DAY, NEVER, OPENING, Micros, years_later
+from services.rules.counting import told
+from services.rules.entries import Item, Key
+from services.rules.facts import Point, Proof, Question, Value, proof, put, subjects_of
+from services.rules.series import Path, Pick, Series
+from services.rules.state import CustomerState
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The newest value that some item gave a field; `default` before there was one, after it was cleared, and after it
+    expired: a length after it was given, or at the end of the day that another field names."""
+
+    pick: Pick
+    path: Path
+    default: Value
+    expires_after: Micros | None = None
+    expires_on: Path | None = None
+    elapsed: bool = False
+    reach: Micros = 0
+    asks: bool = False
+
+    @property
+    def picks(self) -> tuple[Pick, ...]:
+        return (self.pick,)
+
+    def course(self, question: Question) -> list[Point]:
+        return told(self._points(question), question.now)
+
+    def _points(self, question: Question) -> Iterator[Point]:
+        items = self._said(question.series(self.pick))
+        index = _up_to(items, question.since)
+        yield Point(question.since, self._value_at(items, index - 1, question.since, question))
+        for number in range(max(index - 1, 0), len(items)):
+            item = items[number]
+            if number >= index:
+                yield Point(item.at, self._value_at(items, number, item.at, question))
+            end = self._end(item, question)
+            following = items[number + 1].at if number + 1 < len(items) else NEVER
+            if question.since < end < following:
+                yield Point(max(end, item.at), self.default)
+
+    def _said(self, series: Series) -> list[Item]:
+        return [item for item in series if self.path.says(item)]
+
+    def _value_at(self, items: Sequence[Item], index: int, at: Micros, question: Question) -> Value:
+        if index < 0 or at >= self._end(items[index], question):
+            return self.default
+        value: Value = self.path.read(items[index])
+        return self.default if value is None else value
+
+    def _end(self, item: Item, question: Question) -> Micros:
+        if self.expires_on is not None:
+            day = self.expires_on.read(item)
+            if isinstance(day, int):
+                return question.calendar.start_of_day(day + 1)
+        return NEVER if self.expires_after is None else item.at + self.expires_after
+
+    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
+        items = self._said(question.series(self.pick))
+        index = _up_to(items, start)
+        return proof(items, max(index - 1, 0), index)
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        newest: dict[Any, tuple[Key, ...]] = {}
+        for item in self._said(state.series(self.pick.whole)):
+            if item.at >= line:
+                break
+            newest[self.pick.subject.read(item) if self.pick.subject else ""] = item.keys
+        return [key for keys in newest.values() for key in keys]
+
+    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
+        return subjects_of(pick, items)
+
+
+def _up_to(items: Sequence[Item], at: Micros) -> int:
+    """How many of the items lie at or before an instant."""
+    low, high = 0, len(items)
+    while low < high:
+        middle = (low + high) // 2
+        if items[middle].at <= at:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def last_kept(state: CustomerState, pick: Pick, line: Micros) -> list[Key]:
+    """The names of each subject's newest item before a line."""
+    series = state.series(pick.whole)
+    if pick.subject is None:
+        return [key for item in series.items[: series.before(line)][-1:] for key in item.keys]
+    groups = series.groups(pick.subject).values()
+    return [key for one in groups for item in one.items[: one.before(line)][-1:] for key in item.keys]
+
+
+@dataclass(frozen=True)
+class SinceLast:
+    """The time since something last happened. Before it ever did: since the later of the `otherwise` grounds, which are
+    the instant from which a condition has held, and the newest item of another pick."""
+
+    pick: Pick
+    since_condition: str | None
+    since_events: Pick | None
+    elapsed: bool = True
+    reach: Micros = 0
+
+    @property
+    def asks(self) -> bool:
+        return self.since_condition is not None
+
+    @property
+    def picks(self) -> tuple[Pick, ...]:
+        return (self.pick, self.since_events) if self.since_events else (self.pick,)
+
+    def course(self, question: Question) -> list[Point]:
+        series = question.series(self.pick)
+        index = series.up_to(question.since)
+        points: list[Point] = []
+        if index:
+            points.append(Point(question.since, series.ats[index - 1]))
+        else:
+            first = series.ats[0] if series.ats else NEVER
+            points += [point for point in self._otherwise(question) if point.at < first]
+        ahead = (Point(at, at) for at in series.ats[index:])
+        return told((*points, *ahead), question.now)
+
+    def _otherwise(self, question: Question) -> list[Point]:
+        """Nobody has ever been in contact: from becoming important, or from the newest assignment, what is later."""
+        since, changes = question.since, list[tuple[Micros, bool, Micros | None]]()
+        started: Micros | None = None
+        for point in question.holds(self.since_condition, OPENING) if self.since_condition else ():
+            started = (point.at if started is None else started) if point.value is True else None
+            changes.append((point.at, False, started))
+        if self.since_events is not None:
+            changes += [(at, True, at) for at in question.series(self.since_events).ats]
+        points = [Point(since, None)]
+        anchors: dict[bool, Micros | None] = {False: None, True: None}
+        for at, is_event, value in sorted(changes, key=lambda change: (change[0], change[1])):
+            anchors[is_event] = value
+            known = [anchor for anchor in anchors.values() if anchor is not None]
+            put(points, max(at, since), max(known, default=None))
+        return points
+
+    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
+        for pick in self.picks:
+            series = question.series(pick)
+            index = series.up_to(start)
+            if index:
+                return proof(series.items, index - 1, index)
+        return Proof([], 0)
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        return [key for pick in self.picks for key in last_kept(state, pick, line)]
+
+    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
+        return subjects_of(pick, items)
+
+
+@dataclass(frozen=True)
+class PastUsualGap:
+    """The time since the customer's usual rhythm would have brought the next item: the newest one and the greater of
+    `least` and `times` x the median gap between items up to it."""
+
+    pick: Pick
+    least: Micros
+    times: int
+    elapsed: bool = True
+    reach: Micros = 3 * 366 * DAY
+    asks: bool = False
+
+    @property
+    def picks(self) -> tuple[Pick, ...]:
+        return (self.pick,)
+
+    def course(self, question: Question) -> list[Point]:
+        series = question.series(self.pick)
+        index = series.up_to(question.since)
+        first = Point(question.since, self._expected(series, index - 1) if index else None)
+        ahead = (Point(series.ats[n], self._expected(series, n)) for n in range(index, len(series)))
+        return told((first, *ahead), question.now)
+
+    def _expected(self, series: Series, index: int) -> Micros:
+        """The instant from which the silence after an item is longer than usual."""
+        at, gaps = series.ats[index], series.gaps_up_to(index)
+        if not gaps:
+            return at + self.least
+        middle = len(gaps) // 2
+        doubled = gaps[middle] * 2 if len(gaps) % 2 else gaps[middle - 1] + gaps[middle]
+        return at + max(self.least, self.times * doubled // 2)
+
+    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
+        series = question.series(self.pick)
+        index = series.up_to(start)
+        return proof(series.items, max(index - 1, 0), index)
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        return last_kept(state, self.pick, line)
+
+    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
+        return subjects_of(pick, items)
+
+
+@dataclass(frozen=True)
+class YearsSinceFirst:
+    """Full years since the first item, counted by its company day; 29 February is kept on the 28th. None before."""
+
+    pick: Pick
+    elapsed: bool = False
+    reach: Micros = 0
+    asks: bool = False
+
+    @property
+    def picks(self) -> tuple[Pick, ...]:
+        return (self.pick,)
+
+    def course(self, question: Question) -> list[Point]:
+        return told(self._points(question), question.now)
+
+    def _points(self, question: Question) -> Iterator[Point]:
+        series, calendar = question.series(self.pick), question.calendar
+        if not series.ats or series.ats[0] > question.since:
+            yield Point(question.since, None)
+        if not series.ats:
+            return
+        first = calendar.day_of(series.ats[0])
+        years = 0
+        while years < 200:
+            at = series.ats[0] if years == 0 else calendar.start_of_day(years_later(first, years))
+            after = calendar.start_of_day(years_later(first, years + 1))
+            if after > question.since:
+                yield Point(max(at, question.since), years)
+            years += 1
+
+    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
+        return proof(question.series(self.pick).items[:1])
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        series = state.series(self.pick.whole)
+        groups = [series] if self.pick.subject is None else list(series.groups(self.pick.subject).values())
+        return [key for one in groups for item in one.items[:1] for key in item.keys]
+
+    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
+        return subjects_of(pick, items)
