@@ -160,6 +160,11 @@ class CustomerState:
     def customer_id(self) -> str:
         return self.head.customer_id
 
+    @property
+    def size(self) -> int:
+        """How many events are kept in memory."""
+        return len(self._entries)
+
     def items(self, kind: str) -> list[Entry]:
         """The events of a kind that stand, given all corrections known, by when they are true. Not to be changed."""
         return self._items.get(kind, [])
@@ -239,6 +244,7 @@ class CustomerState:
             segment = Segment(SCHEMA, head.offset, head.revision, entries)
             records.append((month_name(month), _encoder.encode(segment) if entries else None))
         records.append((HEAD, _encoder.encode(head)))
+        self._dirty.clear()
         return records
 
     def _learn(self, entry: Entry) -> frozenset[str]:
