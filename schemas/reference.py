@@ -43,10 +43,36 @@ class PlanSet(Wire):
 
 
 class RanksPublished(Wire):
-    """A dated ranking of customers by one measure: percentile 0 (last) to 1 (first)."""
+    """A dated ranking of customers by one measure: percentile 0 (last) to 1 (first).
+
+    A large one comes in `parts`, numbered from 0; it counts once all are there. `notes` say something of a customer's
+    place in words, such as the product line that its like buy and it does not.
+    """
 
     measure: Slug
     as_of: Instant
     part: Annotated[int, Field(ge=0)] = 0
     parts: Annotated[int, Field(ge=1)] = 1
     percentiles: dict[Identifier, Annotated[float, Field(ge=0, le=1)]]
+    notes: dict[Identifier, Label] = {}
+
+
+def natural_key(data: object) -> tuple[str, ...]:
+    """What an event's data says something about, among its source's events of one kind: the newest word on it counts.
+
+    A heartbeat replaces the feed's last one. Rates and ranks keep every date: a fact at an earlier instant needs the
+    figure of that day, and one that arrives late must not hide a newer one. A plan holds several figures: one for each
+    period, metric and scope. Raises TypeError for the data of a customer's event.
+    """
+    match data:
+        case FeedHeartbeat():
+            return (data.feed,)
+        case RatePublished():
+            return (data.base, data.quote, data.date.isoformat())
+        case PromotionAnnounced():
+            return (data.promotion_id,)
+        case PlanSet():
+            return (data.plan_id, data.period, data.metric, data.scope, data.scope_id or "")
+        case RanksPublished():
+            return (data.measure, str(int(data.as_of.timestamp())), str(data.part))
+    raise TypeError(f"{type(data).__name__} belongs to a customer")

@@ -16,7 +16,11 @@ class BadSetting(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What an installation sets. Ports are TCP ports on 127.0.0.1 unless `host` says otherwise."""
+    """What an installation sets. Ports are TCP ports on 127.0.0.1 unless `host` says otherwise.
+
+    `open_items`: items (about 1.2 kB each) of the customers whom one rules worker keeps open in memory.
+    `feed_silent_minutes`: after so long without a heartbeat, a feed that ever sent one is told to ops.
+    """
 
     kafka: str
     clock: str
@@ -31,6 +35,8 @@ class Settings:
     ingest_port: int
     rules_port: int
     notifier_port: int
+    open_items: int
+    feed_silent_minutes: int
 
     @property
     def zone(self) -> ZoneInfo:
@@ -56,6 +62,8 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         ingest_port=_whole(env, "BELLWETHER_INGEST_PORT", 8080, 1, 65535),
         rules_port=_whole(env, "BELLWETHER_RULES_PORT", 8081, 1, 65535),
         notifier_port=_whole(env, "BELLWETHER_NOTIFIER_PORT", 8082, 1, 65535),
+        open_items=_whole(env, "BELLWETHER_OPEN_ITEMS", 500_000, 0, 1_000_000_000),
+        feed_silent_minutes=_whole(env, "BELLWETHER_FEED_SILENT_MINUTES", 60, 1, 1_000_000),
     )
     _check(settings)
     return settings

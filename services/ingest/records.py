@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from schemas.codec import MAX_EVENT_BYTES, InvalidEvent
 from schemas.events import REFERENCE_EVENTS, Event
-from schemas.reference import FeedHeartbeat, PlanSet, PromotionAnnounced, RanksPublished, RatePublished
+from schemas.reference import natural_key
 from schemas.topics import Topics
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -50,25 +49,12 @@ def event_record(event: Event, value: bytes, topics: Topics) -> Record:
     return Record(topics.events, str(event.subject).encode(), value)
 
 
-# What the newest record of a key replaces. A heartbeat replaces the feed's last one. Rates and ranks keep every date:
-# a fact at an earlier instant needs the figure of that day, and one that arrives late must not hide a newer one.
-_NATURAL_KEY: dict[type, Callable[[Any], tuple[object, ...]]] = {
-    FeedHeartbeat: lambda data: (data.feed,),
-    RatePublished: lambda data: (data.base, data.quote, data.date.isoformat()),
-    PromotionAnnounced: lambda data: (data.promotion_id,),
-    # The same plan holds several figures: one for each period, measure and scope.
-    PlanSet: lambda data: (data.plan_id, data.period, data.metric, data.scope, data.scope_id or ""),
-    RanksPublished: lambda data: (data.measure, int(data.as_of.timestamp()), data.part),
-}
-
-
 def reference_key(event: Event) -> str:
     """`source/kind/natural key` of an event on the compacted reference topic.
 
     A correction or a retraction carries the same data, so it replaces what it corrects.
     """
-    natural = _NATURAL_KEY[type(event.data)](event.data)
-    return "/".join((event.source, event.kind, *(str(part) for part in natural)))
+    return "/".join((event.source, event.kind, *natural_key(event.data)))
 
 
 def dead_letters(refusal: Refusal, received_at: datetime, content_type: str, topics: Topics) -> list[Record]:

@@ -1,5 +1,7 @@
 """PURE. One batch of a partition: customers opened once, events and wake-ups applied in order, customers closed once.
 
+A customer is taken as an earlier batch left it open, else opened from its records.
+
 What the core cannot take costs its own event and nothing else: the customer's state is thrown away and rebuilt from
 its records and the steps of this batch that went well.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,6 +19,7 @@ from schemas.events import Event
 from services.rules.calendar import Micros
 from services.rules.due import DueQueue
 from services.rules.intake import Apply, dead_letters, dead_wake
+from services.rules.opened import Shelf
 from services.rules.port import SEGMENT_MARK, Core, CustomerState, Outgoing, Record, Written
 
 log = logging.getLogger(__name__)
@@ -25,7 +28,7 @@ MAX_STEPS = 500
 """Events and wake-ups of one batch: bounds how long the event loop stands still, and the memory of the writes."""
 
 MAX_OPENED_BYTES = 32 << 20
-"""Records of the customers that one batch opens."""
+"""Records of the customers that one batch has to decode."""
 
 MAX_UNSENT_BYTES = 300_000
 """Warnings that one customer's head may gather before the batch is closed: a head carries them until they are sent."""
@@ -53,20 +56,24 @@ class Step(NamedTuple):
 
 @dataclass(slots=True)
 class Opened:
-    """A customer's state in this batch, and what brought it there. `muted`: not to be woken before its next event."""
+    """A customer's state in this batch, and what brought it there. `muted`: not to be woken before its next event;
+    `failed`: something raised, so the state is not used in another batch."""
 
     state: CustomerState
     steps: list[Step] = field(default_factory=list)
     muted: bool = False
+    failed: bool = False
 
 
 @dataclass(slots=True)
 class Closed:
-    """What a batch leaves behind. `writes` hold each customer's segments before its head."""
+    """What a batch leaves behind. `writes` hold each customer's segments before its head; `snapshots` are what the
+    customers topic is to say."""
 
     written: dict[str, Written] = field(default_factory=dict)
     writes: list[Outgoing] = field(default_factory=list)
     warnings: list[Outgoing] = field(default_factory=list)
+    snapshots: list[Outgoing] = field(default_factory=list)
 
 
 class Batch:
@@ -78,14 +85,17 @@ class Batch:
         partition: int,
         customers: Mapping[str, Mapping[str, bytes]],
         due: DueQueue,
+        shelf: Shelf,
         *,
         tracks_due: bool,
     ) -> None:
-        """`tracks_due`: keep the due queue right after every step and not only at the end; the event clock needs it."""
+        """`tracks_due`: keep the due queue right after every step and not only at the end; the event clock needs it.
+        `shelf` holds customers whom earlier batches left open."""
         self._core = core
         self._partition = partition
         self._customers = customers
         self._due = due
+        self._shelf = shelf
         self._tracks_due = tracks_due
         self._opened: dict[str, Opened] = {}
         self._opened_bytes = 0
@@ -93,6 +103,7 @@ class Batch:
         self._steps = 0
         self.applied = 0
         self.woken = 0
+        self.decoded = 0
         self.dead_letters: list[Outgoing] = []
 
     @property
@@ -101,6 +112,11 @@ class Batch:
         return (
             self._steps >= MAX_STEPS or self._opened_bytes >= MAX_OPENED_BYTES or self._unsent_bytes >= MAX_UNSENT_BYTES
         )
+
+    @property
+    def touched(self) -> Iterable[str]:
+        """Whoever was opened."""
+        return self._opened.keys()
 
     def refuse(self, record: Record, error: BaseException) -> None:
         """The record goes to the dead letters."""
@@ -154,16 +170,26 @@ class Batch:
             key = customer_id.encode()
             closed.writes += [Outgoing(table_key(customer_id, name), value) for name, value in written.records]
             closed.warnings += [Outgoing(key, warning) for warning in written.warnings]
+            closed.snapshots += [Outgoing(table_key(customer_id, name), value) for name, value in written.snapshots]
             self._due.set(customer_id, None if opened.muted else written.wake_at)
+            if not opened.failed:
+                self._shelf.keep(customer_id, opened.state, self._core.size(opened.state))
         return closed
 
     def _open(self, customer_id: str) -> Opened:
         opened = self._opened.get(customer_id)
         if opened is None:
-            records = self._customers.get(customer_id, {})
-            opened = self._opened[customer_id] = Opened(self._core.open(customer_id, records))
-            self._opened_bytes += sum(map(len, records.values()))
+            state = self._shelf.take(customer_id)
+            if state is None:
+                state = self._decoded(customer_id)
+            opened = self._opened[customer_id] = Opened(state)
         return opened
+
+    def _decoded(self, customer_id: str) -> CustomerState:
+        records = self._customers.get(customer_id, {})
+        self._opened_bytes += sum(map(len, records.values()))
+        self.decoded += 1
+        return self._core.open(customer_id, records)
 
     def _track(self, customer_id: str, opened: Opened) -> None:
         self._unsent_bytes = max(self._unsent_bytes, self._core.unsent_bytes(opened.state))
@@ -195,6 +221,7 @@ class Batch:
         opened.muted = True
 
     def _rebuild(self, customer_id: str, opened: Opened) -> None:
+        opened.failed = True
         opened.state = self._replay(customer_id, opened.steps)
 
     def _replay(self, customer_id: str, steps: list[Step]) -> CustomerState:
@@ -247,5 +274,5 @@ class Batch:
 
 
 def table_key(customer_id: str, segment: str) -> bytes:
-    """The head's key is the customer id alone."""
+    """Of a record in the table or on the customers topic: the head's and the snapshot's is the customer id alone."""
     return (f"{customer_id}{SEGMENT_MARK}{segment}" if segment else customer_id).encode()

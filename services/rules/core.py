@@ -8,10 +8,8 @@ from typing import NamedTuple
 from schemas.events import Event
 from services.rules.calendar import Micros
 from services.rules.engine import Engine
+from services.rules.port import LONG_DUE
 from services.rules.state import HEAD, CustomerState, Version, read_head_prefix, read_prefix
-
-LONG_DUE: Micros = 0
-"""The instant of a wake-up that should have come already."""
 
 
 class Peek(NamedTuple):
@@ -29,10 +27,11 @@ class Written(NamedTuple):
     records: list[tuple[str, bytes | None]]
     wake_at: Micros | None
     warnings: list[bytes]
+    snapshots: list[tuple[str, bytes | None]]
 
 
 class Core:
-    """Opens, changes and closes one customer at a time. A state object belongs to one batch."""
+    """Opens, changes and closes one customer at a time. A closed state may be changed and closed again."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -54,7 +53,7 @@ class Core:
         self.engine.wake(state, now)
 
     def unsent_bytes(self, state: CustomerState) -> int:
-        """The size of the warnings gathered since `open`."""
+        """The size of the warnings gathered since `open` or the last `close`."""
         return sum(map(len, state.unsent))
 
     def wake_at(self, state: CustomerState) -> Micros | None:
@@ -62,8 +61,14 @@ class Core:
         return state.head.wake_at
 
     def close(self, state: CustomerState) -> Written:
-        """The one encode for all changes since `open`."""
-        return Written(state.encode(), state.head.wake_at, state.unsent)
+        """The one encode for all changes since `open` or the last `close`."""
+        written = Written(state.encode(), state.head.wake_at, state.unsent, [])
+        state.unsent = []
+        return written
+
+    def size(self, state: CustomerState) -> int:
+        """How many events it holds."""
+        return state.size
 
     def peek(self, head: bytes) -> Peek:
         """A head's version, clock, wake-up and unsent warnings. A customer whom other rules judged last is due at once:

@@ -1,269 +1,278 @@
-"""Shapes that count or add up the items of a window: count, sum, mean, share, distinct, distinct_days, changes. PURE."""
+"""What happened with a customer, counted by day: the facts behind a month's counters. PURE.
+
+Each event is counted on the company day on which it is true, for who did it where that was said and else for the
+customer's owner of that day.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import NamedTuple
 
-from services.rules.calendar import NEVER, Calendar, Micros
-from services.rules.entries import Item, Key
-from services.rules.facts import (
-    AHEAD,
-    INFINITY,
-    LATER,
-    UNKNOWN,
-    Point,
-    Proof,
-    Question,
-    Span,
-    Value,
-    proof,
-    put,
-    subjects_of,
-)
-from services.rules.reference import Reference
-from services.rules.series import Amount, Filter, Measure, Path, Pick, Series, number_of
+from schemas.customers import Count, Counted
+from services.rules.calendar import Day, Micros, Month, first_day
+from services.rules.dealings import CLOSED, ZERO, Deal, Line, Order, Owners, fields, newest, total_margin
+from services.rules.entries import Entry
+from services.rules.ledger import receipts
 from services.rules.state import CustomerState
-from services.rules.windows import Ever, Since, Slice, Window, slices
 
-KEPT_FOR_EVER = 50
-"""Of a window without bounds so many of the first and of the last items are kept beyond the horizon."""
-
-
-def told(course: Iterable[Point], now: Micros) -> list[Point]:
-    """The points of a course, to AHEAD changes beyond `now`."""
-    points: list[Point] = []
-    for at, value in course:
-        put(points, at, value)
-        if len(points) > AHEAD and points[-AHEAD - 1].at > now:
-            points[-1] = Point(points[-1].at, LATER)
-            break
-    return points
+NOT_REACHED = frozenset({"unreached", "no_answer", "voicemail", "bounced"})
+VISITS = frozenset({"visit", "exec_visit"})
+PROMOTER_FROM, PASSIVE_FROM = 9, 7
+HUNDREDTH = Decimal("0.01")
 
 
-@dataclass(frozen=True)
-class Counted:
-    """What all facts over the items of a window have in common."""
+class What(NamedTuple):
+    """The key of a count. `day` is an ordinal."""
 
-    pick: Pick
-    window: Window
-    elapsed: bool = False
-    asks: bool = False
-
-    @property
-    def picks(self) -> tuple[Pick, ...]:
-        return (self.pick, *self.window.picks)
-
-    @property
-    def reach(self) -> Micros:
-        return self.window.reach
-
-    def course(self, question: Question) -> list[Point]:
-        series = question.series(self.pick)
-        value = self.value(series, question)
-        parts = slices(series, self.window, question)
-        return told((Point(part.at, value(part)) for part in parts), question.now)
-
-    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
-        """The fact's value for what counts at an instant; asked for slices in the order of time."""
-        raise AssertionError("every shape has its own")
-
-    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
-        series = question.series(self.pick)
-        first, _ = self.window.counted(start, question)
-        end = len(series) if stop >= NEVER else series.before(self.window.counted(stop, question)[1])
-        return proof(series.items, series.before(first), end)
-
-    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
-        if not isinstance(self.window, (Ever, Since)):
-            return ()
-        items = state.series(self.pick.whole).items
-        old = state.series(self.pick.whole).before(line)
-        kept = [*items[: min(old, KEPT_FOR_EVER)], *items[max(0, old - KEPT_FOR_EVER) : old]]
-        return [key for item in kept for key in item.keys]
-
-    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
-        return subjects_of(pick, items)
-
-
-@dataclass(frozen=True)
-class Count(Counted):
-    """How many items there are."""
-
-    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
-        return lambda part: part.end - part.first
-
-
-@dataclass(frozen=True)
-class Field:
-    """A number of each item; with a currency, an amount of money in it."""
-
-    path: Path
+    day: Day
+    kind: Counted
+    owner: str | None
     currency: str | None = None
+    product_line: str | None = None
+    campaign: str | None = None
+    channel: str | None = None
+    stage: str | None = None
 
-    def measure(self, reference: Reference, calendar: Calendar) -> Measure:
-        """What an item adds. Money of a currency without a rate up to that day is not known."""
 
-        def amount(item: Item) -> Amount:
-            number = number_of(self.path.read(item))
-            if number is None:
-                return Amount(Decimal(0), 0)
-            if self.currency is None:
-                return Amount(number)
-            currency = (item.data or {}).get("currency", self.currency)
-            if currency == self.currency:
-                return Amount(number)
-            rate = reference.rate(currency, self.currency, calendar.day_of(item.at))
-            return Amount(Decimal(0), 1, 1) if rate is None else Amount(number * rate)
-
-        return amount
-
-    def name(self, reference: Reference) -> object:
-        """Totals of this field are kept under this name: other rates make other totals."""
-        return (self, reference.fingerprint if self.currency else "")
+Fact = tuple[What, Decimal | None]
+"""Something that happened once, and what it came to."""
 
 
 @dataclass(frozen=True)
-class Sum(Counted):
-    """The sum of a field. Money that cannot be converted makes it uncertain from below."""
+class Tallies:
+    """Where the facts come from. The lists are sorted by when they are true."""
 
-    field: Field = Field(Path(("amount",)))
+    state: CustomerState
+    owners: Owners
+    orders: list[Order]
+    deals: list[Deal]
+    leads: list[Entry]
 
-    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
-        totals = series.totals(
-            self.field.name(question.reference), self.field.measure(question.reference, question.calendar)
+
+def count_month(seen: Tallies, since: Day, until: Day) -> list[Count]:
+    """The counts of the days from `since` up to, not including, `until`, in the order of their keys."""
+    found: dict[What, tuple[int, Decimal | None]] = {}
+    for what, amount in _facts(seen, since, until):
+        n, total = found.get(what, (0, None))
+        found[what] = (n + 1, total if amount is None else (total or ZERO) + amount)
+    return [
+        Count(
+            day=what.day - since + 1,
+            kind=what.kind,
+            n=n,
+            owner=what.owner,
+            amount=total,
+            currency=what.currency,
+            product_line=what.product_line,
+            campaign=what.campaign,
+            channel=what.channel,
+            stage=what.stage,
         )
-
-        def added(part: Slice) -> Value:
-            total = totals.between(part.first, part.end)
-            return Span(total.amount, INFINITY) if total.unknown else total.amount
-
-        return added
+        for what, (n, total) in sorted(found.items(), key=lambda pair: [str(part or "") for part in pair[0]])
+    ]
 
 
-@dataclass(frozen=True)
-class Mean(Sum):
-    """The mean over the items that have the field; None when none has."""
-
-    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
-        totals = series.totals(
-            self.field.name(question.reference), self.field.measure(question.reference, question.calendar)
-        )
-
-        def mean(part: Slice) -> Value:
-            total = totals.between(part.first, part.end)
-            if total.unknown:
-                return UNKNOWN
-            return total.amount / total.counted if total.counted else None
-
-        return mean
+def _facts(seen: Tallies, since: Day, until: Day) -> Iterator[Fact]:
+    start_of_day = seen.state.calendar.start_of_day
+    span = (start_of_day(since), start_of_day(until))
+    yield from _orders(seen, *span)
+    yield from _deals(seen, *span)
+    yield from _leads(seen, *span)
+    yield from _activities(seen, *span)
+    yield from _money(seen, *span)
+    yield from _voices(seen, *span)
 
 
-@dataclass(frozen=True)
-class Share(Counted):
-    """The share of the items that pass a second filter, weighed by a field where one is given; None without items."""
-
-    matching: Filter = Filter()
-    field: Field | None = None
-
-    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
-        weigh = self._weight(question)
-        name = self.field.name(question.reference) if self.field else "one each"
-        everything = series.totals(("all", name), weigh)
-        matching = self.matching
-        nothing = Amount(Decimal(0), 0)
-        passing = series.totals((matching, name), lambda item: weigh(item) if matching(item) else nothing)
-
-        def share(part: Slice) -> Value:
-            total = everything.between(part.first, part.end)
-            if total.unknown:
-                return UNKNOWN
-            return passing.between(part.first, part.end).amount / total.amount if total.amount else None
-
-        return share
-
-    def _weight(self, question: Question) -> Measure:
-        if self.field is None:
-            return lambda item: Amount(Decimal(1))
-        return self.field.measure(question.reference, question.calendar)
+def _within(items: list[Entry], since: Micros, until: Micros) -> list[Entry]:
+    first = bisect_left(items, since, key=lambda item: item.at)
+    return items[first : bisect_left(items, until, lo=first, key=lambda item: item.at)]
 
 
-@dataclass(frozen=True)
-class Distinct(Counted):
-    """How many different values a field has; items without it do not count."""
-
-    path: Path = Path(())
-
-    def name_of(self, item: Item, calendar: Calendar) -> Any:
-        """What is to be counted once; None for nothing."""
-        value = self.path.read(item)
-        return str(value) if isinstance(value, (list, dict)) else value
-
-    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
-        counts = defaultdict[Any, int](int)
-        seen = [0, 0]
-
-        def distinct(part: Slice) -> Value:
-            if part.first >= seen[1]:
-                counts.clear()
-                seen[:] = [part.first, part.first]
-            for item in series.items[seen[1] : part.end]:
-                counts[self.name_of(item, question.calendar)] += 1
-            for item in series.items[seen[0] : part.first]:
-                name = self.name_of(item, question.calendar)
-                counts[name] -= 1
-                if not counts[name]:
-                    del counts[name]
-            seen[:] = [part.first, part.end]
-            return len(counts) - (None in counts)
-
-        return distinct
+def _orders(seen: Tallies, since: Micros, until: Micros) -> Iterator[Fact]:
+    for order in seen.orders:
+        if not since <= order.at < until:
+            continue
+        day = seen.state.calendar.day_of(order.at)
+        owner = seen.owners.on(day)
+        yield What(day, "order", owner, order.currency, campaign=order.campaign), order.amount
+        if order.margin is None:
+            yield What(day, "order_without_cost", owner), None
+        else:
+            yield What(day, "order_margin", owner, order.currency), order.margin
+        for name, lines in _by_product_line(order).items():
+            amount = sum((line.amount for line in lines), ZERO)
+            yield What(day, "order_line", owner, order.currency, name), amount
+            margin = total_margin(lines)
+            if margin is not None:
+                yield What(day, "order_line_margin", owner, order.currency, name), margin
 
 
-@dataclass(frozen=True)
-class DistinctDays(Distinct):
-    """On how many of the company's days something happened."""
+def _by_product_line(order: Order) -> dict[str, list[Line]]:
+    found: dict[str, list[Line]] = {}
+    for line in order.lines:
+        if line.product_line is not None:
+            found.setdefault(line.product_line, []).append(line)
+    return found
 
-    def name_of(self, item: Item, calendar: Calendar) -> Any:
-        return calendar.day_of(item.at)
+
+def _deals(seen: Tallies, since: Micros, until: Micros) -> Iterator[Fact]:
+    day_of = seen.state.calendar.day_of
+    for deal in seen.deals:
+        for visit in deal.visits:
+            if since <= visit.entered < until:
+                day = day_of(visit.entered)
+                yield What(day, "stage", deal.owner or seen.owners.on(day), stage=visit.stage), None
+        if deal.stage in CLOSED and since <= deal.visits[-1].entered < until:
+            day = day_of(deal.visits[-1].entered)
+            kind: Counted = "opportunity_won" if deal.stage == "won" else "opportunity_lost"
+            yield What(day, kind, deal.owner or seen.owners.on(day), deal.currency), deal.amount
 
 
-@dataclass(frozen=True)
-class Changes(Counted):
-    """How often a field took another value than before; the first value is no change."""
+def _leads(seen: Tallies, since: Micros, until: Micros) -> Iterator[Fact]:
+    for item in _within(seen.leads, since, until):
+        day, data = seen.state.calendar.day_of(item.at), fields(item)
+        owner = data.get("owner") or seen.owners.on(day)
+        yield What(day, "lead", owner, campaign=data.get("campaign"), channel=data.get("channel")), None
 
-    path: Path = Path(())
 
-    def course(self, question: Question) -> list[Point]:
-        changed = Series()
-        for item in self._changes(question.series(self.pick)):
-            changed.add(item)
-        parts = slices(changed, self.window, question)
-        return told((Point(part.at, part.end - part.first) for part in parts), question.now)
+def _activities(seen: Tallies, since: Micros, until: Micros) -> Iterator[Fact]:
+    for item in _within(seen.state.items("activity.logged"), since, until):
+        data = fields(item)
+        if data.get("automated"):
+            continue
+        day = seen.state.calendar.day_of(item.at)
+        owner, channel = data.get("by") or seen.owners.on(day), data.get("channel")
+        is_call = data["kind"] == "call" or channel == "phone"
+        if is_call and data.get("direction", "outbound") == "outbound":
+            yield What(day, "call", owner), None
+        if data.get("outcome", "reached") in NOT_REACHED:
+            continue
+        yield What(day, "contact", owner), None
+        if data["kind"] in VISITS or channel == "onsite":
+            yield What(day, "visit", owner), None
 
-    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
-        items = list(self._changes(question.series(self.pick)))
-        first, _ = self.window.counted(start, question)
-        return proof([item for item in items if first <= item.at <= stop])
 
-    def _changes(self, series: Series) -> Iterator[Item]:
-        before: Any = None
-        for item in series:
-            value = self.path.read(item)
-            if value is None:
-                continue
-            if before is not None and value != before:
-                yield item
-            before = value
+def _money(seen: Tallies, since: Micros, until: Micros) -> Iterator[Fact]:
+    state = seen.state
+    for item in receipts(state):
+        data = fields(item)
+        day = int(data["value_date"])
+        if since <= state.calendar.start_of_day(day) < until:
+            yield What(day, "receipt", seen.owners.on(day), data["currency"]), Decimal(data["amount"])
+    for item in newest(state.items("contract.signed"), "contract_id"):
+        if since <= item.at < until:
+            data, day = fields(item), state.calendar.day_of(item.at)
+            value = Decimal(data["value"]) if "value" in data and "currency" in data else None
+            currency = None if value is None else data["currency"]
+            yield What(day, "contract", seen.owners.on(day), currency), value
 
-    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
-        # The newest value before the line tells whether the next one is a change.
-        series = state.series(self.pick.whole)
-        newest = {}
-        for item in series.items[: series.before(line)]:
-            if self.path.read(item) is not None:
-                newest[self.pick.subject.read(item) if self.pick.subject else ""] = item.keys
-        return [*super().keeps(state, line), *(key for keys in newest.values() for key in keys)]
+
+def _voices(seen: Tallies, since: Micros, until: Micros) -> Iterator[Fact]:
+    """Surveys, the marks of closed service cases, and complaints."""
+    state = seen.state
+    for item in _within(state.items("survey.answered"), since, until):
+        data, day = fields(item), state.calendar.day_of(item.at)
+        owner = seen.owners.on(day)
+        if "satisfaction" in data:
+            yield What(day, "satisfaction", owner), points(data["satisfaction"], data.get("scale", 5))
+        if "nps" in data:
+            yield What(day, _nps_kind(data["nps"]), owner), None
+    for item in newest(state.items("service_case.closed"), "case_id"):
+        if since <= item.at < until and "score" in fields(item):
+            day = state.calendar.day_of(item.at)
+            yield What(day, "service_score", seen.owners.on(day)), points(fields(item)["score"], 5)
+    for item in newest(state.items("feedback.raised"), "feedback_id"):
+        if since <= item.at < until and fields(item).get("kind") == "complaint":
+            day = state.calendar.day_of(item.at)
+            yield What(day, "complaint", seen.owners.on(day)), None
+
+
+def points(mark: float, scale: int) -> Decimal:
+    """A mark on 1 to `scale` as 0 (worst) to 100 (best), to the hundredth."""
+    share = (Decimal(str(mark)) - 1) / (scale - 1)
+    return (100 * min(max(share, ZERO), Decimal(1))).quantize(HUNDREDTH)
+
+
+def _nps_kind(mark: int) -> Counted:
+    if mark >= PROMOTER_FROM:
+        return "nps_promoter"
+    return "nps_passive" if mark >= PASSIVE_FROM else "nps_detractor"
+
+
+COUNTED_EVENTS = (
+    "activity.logged",
+    "contract.signed",
+    "feedback.raised",
+    "lead.created",
+    "opportunity.stage_changed",
+    "order.placed",
+    "payment.received",
+    "service_case.closed",
+    "survey.answered",
+)
+
+
+def months_with_counts(state: CustomerState) -> list[Month]:
+    """The months in which something happened that may be counted, in order."""
+    calendar = state.calendar
+    months: set[Month] = set()
+    for kind in COUNTED_EVENTS:
+        items, index = state.items(kind), 0
+        while index < len(items):
+            month = calendar.month_of(items[index].at)
+            months.add(month)
+            # From month to month: a customer with 100,000 activities has 36 of those.
+            end = calendar.start_of_day(first_day(month + 1))
+            index = bisect_left(items, end, lo=index + 1, key=lambda item: item.at)
+    return sorted(months)
+
+
+RETOLD: dict[str, tuple[str, str]] = {
+    "contract.signed": ("contract.signed", "contract_id"),
+    "feedback.raised": ("feedback.raised", "feedback_id"),
+    "lead.created": ("lead.created", "lead_id"),
+    "opportunity.stage_changed": ("opportunity.stage_changed", "opportunity_id"),
+    "order.cancelled": ("order.placed", "order_id"),
+    "order.placed": ("order.placed", "order_id"),
+    "payment.received": ("payment.received", "payment_id"),
+    "payment.reversed": ("payment.received", "payment_id"),
+    "service_case.closed": ("service_case.closed", "case_id"),
+}
+"""Of which events and by which business id an event of a kind changes what is counted."""
+
+
+def months_touched(state: CustomerState, learned: Iterable[Entry]) -> set[Month]:
+    """The months whose counters may have changed when the state learned of these events, after it did.
+
+    A month that began before what the state still keeps is left as it was written: the state no longer has all of it.
+    """
+    touched: set[Month] = set()
+    for entry in learned:
+        for item in _bound_to(state, entry):
+            touched |= _touched_by(state, item)
+    return {month for month in touched if state.calendar.start_of_month(month) >= state.head.kept_from}
+
+
+def _bound_to(state: CustomerState, entry: Entry) -> list[Entry]:
+    """The event and all that corrections bind it to: any of them may stand now or have stood before."""
+    bound = next((chain for chain in state.chains() if entry.key in chain), None)
+    if bound is None:
+        return [entry]
+    return [found for found in map(state.find, bound) if found is not None]
+
+
+def _touched_by(state: CustomerState, item: Entry) -> set[Month]:
+    own = state.calendar.month_of(item.at)
+    if item.kind == "customer.owner_changed":
+        # Every later day has another owner now.
+        return {month for month in months_with_counts(state) if month >= own}
+    touched = {own} if item.kind in COUNTED_EVENTS else set()
+    if item.kind in RETOLD and item.data is not None:
+        kind, name = RETOLD[item.kind]
+        wanted = item.data[name]
+        touched |= {state.calendar.month_of(one.at) for one in state.items(kind) if fields(one)[name] == wanted}
+    return touched

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from services.rules.calendar import Micros
 from services.rules.entries import Entry, Key
 from services.rules.facts import Fact
-from services.rules.ledger import LEDGER_KINDS, ledger_of, receipts
+from services.rules.ledger import FINANCE_KINDS, ledger_of, receipts
 from services.rules.state import CustomerState
 
 
@@ -31,7 +31,7 @@ def _owed(state: CustomerState, old: dict[Key, Entry]) -> set[Key]:
     """Finance events that are bound to something open or recent: dropping one would change how money is spread."""
     groups = _Groups()
     names: dict[Key, str] = {}
-    for kind in LEDGER_KINDS:
+    for kind in FINANCE_KINDS:
         for item in state.items(kind):
             data = item.data or {}
             names[item.key] = (
@@ -39,7 +39,7 @@ def _owed(state: CustomerState, old: dict[Key, Entry]) -> set[Key]:
             )
             if item.key not in old:
                 groups.mark_open(names[item.key])
-    for part in ledger_of(state).instalments:
+    for part in ledger_of(state).instalments.values():
         invoice = f"invoice {part.invoice_id}"
         if part.uncovered() > 0 or not part.certain:
             groups.mark_open(invoice)

@@ -10,11 +10,11 @@ from typing import Any
 from schemas.events import CUSTOMER_EVENTS
 from services.rules import derived, promises, yearly
 from services.rules.calendar import DAY, Micros, PeriodName
-from services.rules.counting import Changes, Count, Counted, Distinct, DistinctDays, Field, Mean, Share, Sum
+from services.rules.tallying import Changes, Count, Counted, Distinct, DistinctDays, Field, Mean, Share, Sum
 from services.rules.definition import SUBJECTS, Definition, parse_duration
+from services.rules.dues import FIELDS as INSTALMENT_FIELDS
+from services.rules.dues import Instalments, Movements
 from services.rules.facts import Fact
-from services.rules.instalments import FIELDS as INSTALMENT_FIELDS
-from services.rules.instalments import Instalments, Movements
 from services.rules.judging import Checklist, Filled, Rank, Result
 from services.rules.missed import Missed
 from services.rules.monthly import BestMonth, Trend

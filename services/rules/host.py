@@ -1,8 +1,8 @@
 """The host of partitions: what is written in which order, from where we read, what may be committed. Knows no Faust.
 
 For a batch of one partition:
-  1. dead letters and forwarded events are acknowledged: a state remembers a refused event as seen, so a crash after the
-     state but before the dead letter would lose it;
+  1. dead letters, forwarded events and snapshots are acknowledged: a state remembers an event or a wake-up as seen, so
+     a crash after the state but before what comes of it would lose that;
   2. the states are acknowledged, each with the warnings it gave rise to (unsent);
   3. the warnings are acknowledged;
   4. the offset may be committed.
@@ -22,7 +22,9 @@ from typing import Protocol
 
 from schemas.topics import Topics
 from services.rules.calendar import Micros
+from services.rules.opened import OpenCustomers
 from services.rules.partition import BatchResult, Partition
+from services.rules.place import Follows, Place
 from services.rules.port import Core, Outgoing, Record
 from services.rules.runtime_metrics import RuntimeMetrics
 
@@ -30,12 +32,6 @@ log = logging.getLogger(__name__)
 
 WAKE_LIMIT = 200
 """Wake-ups in one batch: events must not wait long behind them."""
-
-HOLE_PATIENCE_S = 2.0
-"""After asking for missing records again, how long batches beyond the hole are dropped before asking once more."""
-
-STILL_OBSERVATIONS = 3
-"""After so many observations without an advance, what is left of the log is taken for markers."""
 
 DEAD_LETTER_PARTITION = 0
 
@@ -69,32 +65,10 @@ class LogReplaced(Exception):
     """The events topic is shorter than what was applied of it; new events would be taken for redelivered old ones."""
 
 
-@dataclass(slots=True)
-class Place:
-    """A partition on this worker. `next_offset`: everything below is applied and durable.
-
-    `dirty`: memory and changelog may differ, something is being written. `caught_up`: everything that had been
-    published when we took the partition over has been applied. `still`: observations in a row without an advance.
-    """
-
-    partition: Partition
-    changelog_offset: int = -1
-    ready: bool = False
-    next_offset: int | None = None
-    committed: int | None = None
-    dirty: bool = False
-    caught_up: bool = False
-    takeover_end: int | None = None
-    hole: int | None = None
-    asked_at_s: float = 0.0
-    lag: int = 0
-    still: int = 0
-    observed_offset: int | None = None
-
-
 @dataclass(frozen=True)
 class HostConfig:
-    """`now` gives the wall's or the manual clock; `revoke_patience_s` bounds the wait for the batch in hand."""
+    """`now` gives the wall's or the manual clock; `revoke_patience_s` bounds the wait for the batch in hand;
+    `open_items` the items of customers who stay open between batches."""
 
     topics: Topics
     partitions: int
@@ -102,6 +76,7 @@ class HostConfig:
     now: Callable[[], Micros]
     revoke_patience_s: float = 5.0
     monotonic_s: Callable[[], float] = time.monotonic
+    open_items: int = 0
 
 
 class Host:
@@ -120,6 +95,7 @@ class Host:
         self._metrics = metrics
         self._lock = asyncio.Lock()
         self._epoch = 0
+        self._opened = OpenCustomers(config.open_items)
 
     # ---- recovery
 
@@ -154,7 +130,7 @@ class Host:
                 # Taken away again while we waited. Forgetting anything now would pull it from under the next recovery.
                 return
             for number in [number for number in self.places if number not in active | standby]:
-                del self.places[number]
+                self._forget(number)
             for number in sorted(active):
                 await self._announce_unsent(number)
             await self._find_positions(active)
@@ -189,8 +165,10 @@ class Host:
         except TimeoutError:
             log.warning("partitions are taken away in the middle of a batch; it will be done again elsewhere")
         await self.commit()
-        for number in [number for number, place in self.places.items() if place.dirty]:
-            del self.places[number]
+        for number, place in list(self.places.items()):
+            place.partition.forget_opened()
+            if place.dirty:
+                self._forget(number)
 
     # ---- work
 
@@ -232,26 +210,17 @@ class Host:
                     self.places[number].committed = offset
 
     def observe(self, number: int, position: int, highwater: int, *, idle: bool) -> None:
-        """What the consumer sees of a partition: where it reads next, and the end of the log.
-
-        The log may end with transaction markers that no record ever shows us. So a consumer that stands at the end,
-        with nothing queued (`idle`) and no advance for a while, has nothing left to give.
-        """
+        """What the consumer sees of a partition: see Place.observe."""
         place = self.places.get(number)
-        if place is None or not place.ready or place.next_offset is None:
-            return
-        place.still = place.still + 1 if idle and place.observed_offset == place.next_offset else 0
-        place.observed_offset = place.next_offset
-        at_end = position >= highwater and place.still >= STILL_OBSERVATIONS
-        place.lag = 0 if at_end else max(0, highwater - place.next_offset)
-        if place.takeover_end is None:
-            place.takeover_end = highwater
-        place.caught_up = place.caught_up or place.lag == 0 or place.next_offset >= place.takeover_end
-        self._metrics.lag.labels(str(number)).set(place.lag)
+        if place is not None and place.ready:
+            place.observe(position, highwater, idle=idle)
+            self._metrics.lag.labels(str(number)).set(place.lag)
 
     def refresh_gauges(self) -> None:
         """Sizes, for the next scrape."""
         partitions = [place.partition for place in self.places.values()]
+        self._metrics.open_items.set(self._opened.items)
+        self._metrics.unjudged.set(sum(len(partition.unjudged) for partition in partitions))
         self._metrics.due.set(sum(len(partition.due) for partition in partitions))
         self._metrics.state_bytes.set(sum(partition.state_bytes for partition in partitions))
         self._metrics.partitions.set(sum(place.ready for place in self.places.values()))
@@ -261,9 +230,13 @@ class Host:
     def _place(self, number: int) -> Place:
         place = self.places.get(number)
         if place is None:
-            partition = Partition(number, self._config.partitions, self._core, event_clock=self._config.event_clock)
+            clock = self._config.event_clock
+            partition = Partition(number, self._config.partitions, self._core, event_clock=clock, opened=self._opened)
             place = self.places[number] = Place(partition)
         return place
+
+    def _forget(self, number: int) -> None:
+        self.places.pop(number).partition.forget_opened()
 
     def _cursor(self) -> Cursor:
         if self.cursor is None:
@@ -289,33 +262,19 @@ class Host:
                 )
             if offset is not None and offset < earliest:
                 log.error("retention has deleted %d unapplied records of partition %d", earliest - offset, number)
-            place = self._place(number)
-            place.next_offset = max(offset or 0, earliest)
-            place.committed, place.hole, place.ready, place.caught_up = offset, None, False, False
-            place.takeover_end = None
+            self._place(number).take_over(offset, earliest)
 
     async def _continues(self, place: Place, records: Sequence[Record]) -> bool:
         """False for records that were applied already, and for those beyond a hole that may not be genuine."""
-        first, last, wanted = records[0].offset, records[-1].offset, place.next_offset
-        if wanted is None or last < wanted:
-            return False
-        if first > wanted and first != place.hole:
-            # Read again from there. A genuine hole (transaction marker, retention) comes back the same and is accepted;
-            # batches already on their way are dropped and come again.
-            now_s = self._config.monotonic_s()
-            if place.hole is None or now_s - place.asked_at_s > HOLE_PATIENCE_S:
-                place.hole, place.asked_at_s = first, now_s
-                self._metrics.holes.inc()
-                log.warning(
-                    "partition %d continues at %d where %d was expected: reading again",
-                    place.partition.number,
-                    first,
-                    wanted,
-                )
-                await self._cursor().seek({place.partition.number: wanted})
-            return False
-        place.hole = None
-        return True
+        follows = place.follows(records, self._config.monotonic_s())
+        if follows is Follows.HOLE and place.next_offset is not None:
+            number, wanted = place.partition.number, place.next_offset
+            self._metrics.holes.inc()
+            log.warning(
+                "partition %d continues at %d where %d was expected: reading again", number, records[0].offset, wanted
+            )
+            await self._cursor().seek({number: wanted})
+        return follows is Follows.YES
 
     async def _apply(self, place: Place, records: Sequence[Record]) -> int:
         now = 0 if self._config.event_clock else self._config.now()
@@ -331,8 +290,10 @@ class Host:
             await self._sink.send(topics.dead_letters, DEAD_LETTER_PARTITION, result.dead_letters)
             for home, records in _by_partition(result.forwards).items():
                 await self._sink.send(topics.events, home, records)
+            await self._sink.send(topics.customers, number, result.snapshots)
             last = await self._sink.send(topics.changelog, number, result.writes)
-            _note_written(place, last, len(result.writes))
+            if not place.note_written(last, len(result.writes)):
+                log.warning("another worker has written states of partition %d", number)
             await self._sink.send(topics.warnings, number, result.warnings)
         place.dirty = False
         self._metrics.count(result)
@@ -356,18 +317,6 @@ class Host:
 
     def _may_wake(self, place: Place) -> bool:
         return place.ready and place.caught_up and not self.failed
-
-
-def _note_written(place: Place, last: int, count: int) -> None:
-    """Of the changelog we know what we have read and what we wrote right behind it.
-
-    If records of another worker lie in between, because we or they have slept through a rebalance, the next recovery
-    must read them: it goes on behind the last offset that we claim to know.
-    """
-    if last == place.changelog_offset + count:
-        place.changelog_offset = last
-    elif count:
-        log.warning("another worker has written states of partition %d", place.partition.number)
 
 
 def _by_partition(forwards: Sequence[tuple[int, Outgoing]]) -> dict[int, list[Outgoing]]:

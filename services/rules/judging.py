@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from services.rules.calendar import NEVER, Micros
-from services.rules.counting import told
+from services.rules.tallying import told
 from services.rules.entries import Item, Key
 from services.rules.facts import UNKNOWN, Point, Proof, Question, Value, proof, subjects_of
 from services.rules.series import Pick

@@ -1,20 +1,28 @@
 """What a customer owes, and since when it was not paid: invoices, credit notes, disputes, payments. PURE.
 
 The reading (design.md, Late): allocations cover the invoice that they name; what is unallocated or left over covers
-undisputed invoices, oldest due first, as the money and the invoices came; a prepayment waits for the next invoice. All
-of it is computed anew from everything that is now known.
+undisputed invoices, oldest due first, as the money and the invoices came; a prepayment waits for the next invoice. It
+is a function of the events that stand, in whatever order they came to stand; only what an event touches is worked out
+again.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from services.rules.calendar import Day, Micros, Month, month_of_day
-from services.rules.entries import Entry, Key
+import msgspec
+
+from services.rules.arrears import Arrears
+from services.rules.calendar import Micros
+from services.rules.entries import Entry, Item, Key
+from services.rules.instalments import ZERO, Instalment, PartKey
+from services.rules.invoices import NOT_ISSUED, Booked, Invoices
+from services.rules.receiving import Receipts, allocated_to, unallocated
+from services.rules.spreading import Spreading
 from services.rules.state import CustomerState
 
 LEDGER_KINDS = frozenset(
@@ -27,213 +35,198 @@ LEDGER_KINDS = frozenset(
         "payment.reversed",
     }
 )
-ZERO = Decimal(0)
+"""What decides who paid what, and when."""
+
+FINANCE_KINDS = LEDGER_KINDS | {"invoice.delay_explained"}
+"""What a ledger takes in."""
+
+_PAYMENT_KINDS = frozenset({"payment.received", "payment.reversed"})
 
 
-class Cover(NamedTuple):
-    """Money on an instalment: from which payment, of which value date."""
+class Changes(NamedTuple):
+    """What is no longer so, and what is so now. An instalment that changed is in both lists."""
 
-    day: Day
-    amount: Decimal
-    payment: Key
+    removed: list[Instalment]
+    added: list[Instalment]
+    receipts_removed: list[Entry]
+    receipts_added: list[Entry]
 
 
-@dataclass
-class Instalment:
-    """One due part of an invoice, after credit notes. `certain` is false when other currencies were booked on it."""
+class Ledger:
+    """A customer's instalments with what covers each, and the payments. `change` notes, `settle` brings up to date;
+    everything else is read after a settle."""
 
-    invoice_id: str
-    number: int
-    currency: str
-    issued: Day
-    due: Day
-    amount: Decimal
-    disputed: bool
-    certain: bool
-    invoice: Key
-    covers: list[Cover] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._invoices = Invoices()
+        self._receipts = Receipts()
+        self._booked: dict[str, Booked] = {}
+        self._over: dict[Key, dict[str, Decimal]] = {}
+        self._spreading: defaultdict[str, Spreading] = defaultdict(Spreading)
+        self._instalments: dict[PartKey, Instalment] = {}
+        self._arrears = Arrears()
+        self._settled = True
 
     @property
-    def month(self) -> Month:
-        return month_of_day(self.due)
+    def instalments(self) -> Mapping[PartKey, Instalment]:
+        """All instalments by name, in no order."""
+        assert self._settled
+        return self._instalments
 
-    def settled_on(self) -> Day | None:
-        """The value date of the money that covered the last of it; None while something is open."""
-        return max((cover.day for cover in self.covers), default=self.issued) if self.uncovered() <= 0 else None
+    @property
+    def arrears(self) -> Arrears:
+        """The instalments that were not paid by their due dates."""
+        assert self._settled
+        return self._arrears
 
-    def uncovered(self, day: Day | None = None) -> Decimal:
-        """What no payment with a value date up to the end of `day` covers (None: no payment at all)."""
-        return self.amount - sum((cover.amount for cover in self.covers if day is None or cover.day <= day), ZERO)
+    @property
+    def receipts(self) -> list[Entry]:
+        """The payments that were really received, by value date. Not to be changed."""
+        assert self._settled
+        return self._receipts.all
+
+    @property
+    def unspent(self) -> frozenset[Key]:
+        """The payments of which money still waits for an invoice."""
+        assert self._settled
+        return frozenset(payment for spreading in self._spreading.values() for payment in spreading.unspent)
+
+    def change(self, entry: Entry, *, stands: bool) -> None:
+        """An event of FINANCE_KINDS begins to stand, or one that stood does so no longer."""
+        self._settled = False
+        if entry.kind in _PAYMENT_KINDS:
+            self._receipts.change(entry, stands=stands)
+        else:
+            self._invoices.change(entry, stands=stands)
+
+    def settle(self) -> Changes:
+        """Works out what the changes since the last settle touch; returns exactly what is different."""
+        gone, new = self._receipts.settle()
+        for payment in gone:
+            self._fund(payment, ZERO)
+        stale = {payment.key for payment in new}
+        parts: set[PartKey] = set()
+        for invoice_id in self._invoices.take_touched().union(*map(allocated_to, (*gone, *new))):
+            self._rebook(invoice_id, stale, parts)
+        for key in stale:
+            received = self._receipts.get(key)
+            if received is not None:
+                self._fund(received, unallocated(received) + sum(self._over.get(key, {}).values(), ZERO))
+        for spreading in self._spreading.values():
+            parts |= spreading.settle()
+        self._settled = True
+        removed, added = self._replace(parts)
+        return Changes(removed, added, gone, new)
+
+    def _fund(self, payment: Entry, free: Decimal) -> None:
+        data = payment.data or {}
+        self._spreading[data["currency"]].fund(payment.key, data["value_date"], free)
+
+    def _rebook(self, invoice_id: str, stale: set[Key], parts: set[PartKey]) -> None:
+        """Books the invoice anew; adds the payments whose free money and the instalments that may be others."""
+        before = self._booked.pop(invoice_id, NOT_ISSUED)
+        after = self._invoices.book(invoice_id, self._receipts.claims(invoice_id))
+        if after.parts:
+            self._booked[invoice_id] = after
+        for part in before.parts:
+            parts.add(part.key)
+            self._spreading[part.currency].owe(part.key, part.order, ZERO)
+        for part in after.parts:
+            parts.add(part.key)
+            self._spreading[part.currency].owe(part.key, part.order, ZERO if part.disputed else part.uncovered())
+        for payment in before.over.keys() | after.over.keys():
+            stale.add(payment)
+            self._set_over(payment, invoice_id, after.over.get(payment, ZERO))
+
+    def _set_over(self, payment: Key, invoice_id: str, over: Decimal) -> None:
+        by_invoice = self._over.setdefault(payment, {})
+        by_invoice[invoice_id] = over
+        if not over:
+            del by_invoice[invoice_id]
+        if not by_invoice:
+            del self._over[payment]
+
+    def _replace(self, parts: Iterable[PartKey]) -> tuple[list[Instalment], list[Instalment]]:
+        invoice_ids = {key.invoice_id for key in parts}
+        booked = {part.key: part for invoice_id in invoice_ids for part in self._parts(invoice_id)}
+        removed, added = [], []
+        for key in sorted(parts):
+            before, after = self._instalments.get(key), self._covered(booked.get(key))
+            if before == after:
+                continue
+            if before is not None:
+                self._arrears.remove(before)
+                del self._instalments[key]
+                removed.append(before)
+            if after is not None:
+                self._arrears.add(after)
+                self._instalments[key] = after
+                added.append(after)
+        return removed, added
+
+    def _parts(self, invoice_id: str) -> tuple[Instalment, ...]:
+        return self._booked.get(invoice_id, NOT_ISSUED).parts
+
+    def _covered(self, part: Instalment | None) -> Instalment | None:
+        """The instalment with the money that belonged to no invoice on it as well."""
+        if part is None:
+            return None
+        spread = self._spreading[part.currency].covers(part.key)
+        return msgspec.structs.replace(part, covers=part.covers + spread) if spread else part
 
 
-class Money(NamedTuple):
-    """A payment's amount that no allocation holds."""
+class LedgerFeed:
+    """The ledger of a customer that is open. It has no items of its own: the series made of it subscribe."""
 
-    day: Day
-    payment: Key
-    currency: str
-    amount: Decimal
+    def __init__(self) -> None:
+        self.ledger = Ledger()
+        self.items: tuple[()] = ()
+        self._subscribers: list[list[Changes]] = []
+
+    def change(self, entry: Entry, stands: bool) -> None:
+        """An event of FINANCE_KINDS begins, or ceases, to stand."""
+        self.ledger.change(entry, stands=stands)
+
+    def refresh(self, now: Micros) -> tuple[list[Item], list[Item]]:
+        """Settles, and tells who subscribed."""
+        changes = self.ledger.settle()
+        if changes.removed or changes.added:
+            for waiting in self._subscribers:
+                waiting.append(changes)
+        return [], []
+
+    def subscribe(self) -> list[Changes]:
+        """A list to which the changes from now on are added; the subscriber empties it."""
+        changes: list[Changes] = []
+        self._subscribers.append(changes)
+        return changes
 
 
-@dataclass
-class Ledger:
-    """All instalments by due date, each with what covered it, and the payments of which money still waits."""
+@dataclass(frozen=True)
+class LedgerSource:
+    """The ledger as a source: worked out with the series, before those that are made of it."""
 
-    instalments: list[Instalment]
-    unspent: frozenset[Key]
+    @property
+    def kinds(self) -> frozenset[str]:
+        return FINANCE_KINDS
+
+    def feed(self, state: CustomerState) -> LedgerFeed:
+        feed = LedgerFeed()
+        for kind in FINANCE_KINDS:
+            for item in state.items(kind):
+                feed.change(item, True)
+        return feed
+
+
+LEDGER = LedgerSource()
 
 
 def ledger_of(state: CustomerState) -> Ledger:
-    """The customer's ledger, computed once for each change of the state."""
-    found = state.cached("ledger", state.changed)
-    if not isinstance(found, Ledger):
-        found = _settle(state)
-        state.remember("ledger", found)
-    return found
-
-
-def _settle(state: CustomerState) -> Ledger:
-    invoices = _invoices(state)
-    left_over = _allocate(state, invoices)
-    instalments = [part for parts in invoices.values() for part in parts]
-    instalments.sort(key=_oldest_due)
-    waiting: list[Money] = []
-    for currency in sorted({money.currency for money in left_over}):
-        waiting += _cover_oldest(
-            [part for part in instalments if part.currency == currency and not part.disputed],
-            [money for money in left_over if money.currency == currency],
-        )
-    return Ledger(instalments, frozenset(money.payment for money in waiting))
-
-
-def _oldest_due(part: Instalment) -> tuple[Day, Day, str, int]:
-    return (part.due, part.issued, part.invoice_id, part.number)
-
-
-def _newest(items: Iterable[Entry], field_name: str) -> dict[str, Entry]:
-    """The item that counts for each business id: systems may report the same invoice twice, and the last word wins."""
-    newest: dict[str, Entry] = {}
-    for item in items:
-        name = str((item.data or {})[field_name])
-        known = newest.get(name)
-        if known is None or (known.time, known.key) < (item.time, item.key):
-            newest[name] = item
-    return newest
-
-
-def _invoices(state: CustomerState) -> dict[str, list[Instalment]]:
-    disputed = _disputed(state)
-    credits: dict[str, list[Entry]] = defaultdict(list)
-    for credit in _newest(state.items("invoice.credited"), "credit_id").values():
-        credits[(credit.data or {})["invoice_id"]].append(credit)
-    invoices = {}
-    for invoice_id, issued in _newest(state.items("invoice.issued"), "invoice_id").items():
-        invoices[invoice_id] = list(_instalments(issued, credits.get(invoice_id, []), invoice_id in disputed))
-    return invoices
-
-
-def _disputed(state: CustomerState) -> set[str]:
-    """Invoices whose newest word is a dispute, open or upheld; a rejected one counts as if never contested."""
-    words: dict[str, tuple[tuple[Micros, int, Micros, Key], bool]] = {}
-    for rank, kind in enumerate(("invoice.disputed", "dispute.settled")):
-        for item in state.items(kind):
-            data = item.data or {}
-            word = ((item.at, rank, item.time, item.key), data.get("outcome") != "rejected")
-            invoice_id = data["invoice_id"]
-            words[invoice_id] = max(words.get(invoice_id, word), word)
-    return {invoice_id for invoice_id, (_, contested) in words.items() if contested}
-
-
-def _instalments(issued: Entry, credits: list[Entry], disputed: bool) -> Iterator[Instalment]:
-    data = issued.data or {}
-    same = [credit.data or {} for credit in credits if (credit.data or {})["currency"] == data["currency"]]
-    credit = sum((Decimal(item["amount"]) for item in same), ZERO)
-    parts = data.get("instalments") or [{"due_date": data["due_date"], "amount": data["amount"]}]
-    ordered = sorted(enumerate(parts), key=lambda pair: (pair[1]["due_date"], pair[0]))
-    for number, part in ordered:
-        amount = Decimal(part["amount"])
-        off = min(credit, amount)
-        credit -= off
-        yield Instalment(
-            invoice_id=data["invoice_id"],
-            number=number,
-            currency=data["currency"],
-            issued=data["issue_date"],
-            due=part["due_date"],
-            amount=amount - off,
-            disputed=disputed,
-            certain=len(same) == len(credits),
-            invoice=issued.key,
-        )
-
-
-def _allocate(state: CustomerState, invoices: dict[str, list[Instalment]]) -> list[Money]:
-    """Books what payments say they pay; returns what is left of them, by value date."""
-    left = []
-    for payment in receipts(state):
-        data = payment.data or {}
-        free = Decimal(data["amount"])
-        for allocation in data.get("allocations", []):
-            amount = Decimal(allocation["amount"])
-            free -= amount
-            # An invoice that is not known yet keeps its allocation waiting: the money is spoken for.
-            parts = invoices.get(allocation["invoice_id"], [])
-            if any(part.currency != data["currency"] for part in parts):
-                for part in parts:
-                    part.certain = False
-            elif parts:
-                free += _book(parts, Cover(data["value_date"], amount, payment.key))
-        if free > 0:
-            left.append(Money(data["value_date"], payment.key, data["currency"], free))
-    return left
-
-
-def _book(parts: list[Instalment], cover: Cover) -> Decimal:
-    """Covers an invoice's parts in the order of their due dates; returns what is over."""
-    amount = cover.amount
-    for part in parts:
-        taken = min(amount, part.uncovered())
-        if taken > 0:
-            part.covers.append(cover._replace(amount=taken))
-            amount -= taken
-    return amount
-
-
-def _cover_oldest(parts: list[Instalment], money: list[Money]) -> list[Money]:
-    """Spends money of one currency on undisputed instalments, oldest due first; returns what still waits.
-
-    Money covers what is issued by its value date; what is left of it waits for the next invoice, oldest money first.
-    """
-    waiting: list[Money] = []
-    issued: list[Instalment] = []
-    pending = sorted(parts, key=lambda part: (part.issued, _oldest_due(part)))
-    coming = sorted(money, key=lambda one: (one.day, one.payment))
-    for day in sorted({one.day for one in money} | {part.issued for part in parts}):
-        while pending and pending[0].issued <= day:
-            issued.append(pending.pop(0))
-        while coming and coming[0].day <= day:
-            waiting.append(coming.pop(0))
-        waiting = _spend(sorted((part for part in issued if part.uncovered() > 0), key=_oldest_due), waiting)
-    return waiting
-
-
-def _spend(parts: list[Instalment], waiting: list[Money]) -> list[Money]:
-    for part in parts:
-        while waiting and part.uncovered() > 0:
-            one = waiting.pop(0)
-            over = _book([part], Cover(one.day, one.amount, one.payment))
-            if over > 0:
-                waiting.insert(0, one._replace(amount=over))
-    return waiting
+    """The customer's ledger, as of the last time that the series were brought up to date."""
+    feed = state.feed(LEDGER)
+    assert isinstance(feed, LedgerFeed), "the ledger is its own source"
+    return feed.ledger
 
 
 def receipts(state: CustomerState) -> list[Entry]:
     """The payments that were really received, by value date."""
-    reversed_ids = _reversed(state)
-    payments = _newest(state.items("payment.received"), "payment_id")
-    kept = [payment for payment_id, payment in payments.items() if payment_id not in reversed_ids]
-    return sorted(kept, key=lambda item: ((item.data or {})["value_date"], item.key))
-
-
-def _reversed(state: CustomerState) -> set[str]:
-    return {(item.data or {})["payment_id"] for item in state.items("payment.reversed")}
+    return ledger_of(state).receipts

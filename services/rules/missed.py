@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from services.rules.calendar import DAY, OPENING, Micros, PeriodName, first_day_of
-from services.rules.counting import told
+from services.rules.tallying import told
 from services.rules.entries import Item, Key
 from services.rules.facts import AHEAD, LATER, Point, Proof, Question, Span, value_at
 from services.rules.series import Pick

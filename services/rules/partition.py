@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -12,7 +12,8 @@ from services.rules.batch import Batch
 from services.rules.calendar import Micros
 from services.rules.due import DueQueue
 from services.rules.intake import Advance, Forward, judge
-from services.rules.port import CLOCK_KEY, SEGMENT_MARK, Core, Outgoing, Record
+from services.rules.opened import OpenCustomers
+from services.rules.port import CLOCK_KEY, LONG_DUE, SEGMENT_MARK, Core, Outgoing, Record
 
 HEAD = ""
 """The segment name of a customer's head record."""
@@ -22,35 +23,44 @@ HEAD = ""
 class BatchResult:
     """What a batch wants written.
 
-    Order matters (see host.py): `dead_letters` and `forwards` first, then `writes`, then `warnings`, then `next_offset`
-    may be committed. `next_offset` is None for wake-ups; `consumed` counts the records taken from the front.
+    Order matters (see host.py): `dead_letters`, `forwards` and `snapshots` first, then `writes`, then `warnings`, then
+    `next_offset` may be committed. `next_offset` is None for wake-ups; `consumed` counts the records taken from the
+    front, `decoded` the customers that had to be opened from their records.
     """
 
     writes: list[Outgoing]
     warnings: list[Outgoing]
+    snapshots: list[Outgoing] = field(default_factory=list)
     dead_letters: list[Outgoing] = field(default_factory=list)
     forwards: list[tuple[int, Outgoing]] = field(default_factory=list)
     next_offset: int | None = None
     consumed: int = 0
     applied: int = 0
     woken: int = 0
+    decoded: int = 0
 
 
 class Partition:
     """State of one partition. Methods that apply change memory at once: write their result, or forget the partition.
 
     `stale` counts changelog records that an overtaken writer left behind; `state_bytes` the size of all records.
+    `unjudged` are customers whom other rules or other rates judged last, and who are due for that.
     """
 
-    def __init__(self, number: int, partitions: int, core: Core, *, event_clock: bool) -> None:
+    def __init__(
+        self, number: int, partitions: int, core: Core, *, event_clock: bool, opened: OpenCustomers | None = None
+    ) -> None:
+        """`opened` keeps customers open between batches, for all partitions of a worker; without it none stays open."""
         self.number = number
         self.clock: Micros = 0
         self.due = DueQueue()
         self.stale = 0
         self.state_bytes = 0
+        self.unjudged: set[str] = set()
         self._partitions = partitions
         self._core = core
         self._event_clock = event_clock
+        self._shelf = (OpenCustomers(0) if opened is None else opened).shelf()
         self._customers: dict[str, dict[str, bytes]] = {}
         self._clock_version = (-1, 0)
         self._restored: set[str] = set()
@@ -70,6 +80,8 @@ class Partition:
             self._restore_clock(value)
             return
         customer_id, _, segment = key.decode().partition(SEGMENT_MARK)
+        # Whoever wrote this has gone on from there.
+        self._shelf.take(customer_id)
         records = self._customers.setdefault(customer_id, {})
         old = records.get(segment)
         if value is not None and old is not None and self._core.version(value) < self._core.version(old):
@@ -92,10 +104,44 @@ class Partition:
                 self.due.set(customer_id, None)
                 continue
             peek = self._core.peek(head)
-            self.due.set(customer_id, peek.wake_at)
+            self._set_due(customer_id, peek.wake_at)
             unsent += [Outgoing(customer_id.encode(), warning) for warning in peek.unsent]
         self._restored.clear()
         return unsent
+
+    def forget_opened(self) -> None:
+        """Every customer is opened from its records the next time."""
+        self._shelf.clear()
+
+    def use(self, core: Core) -> None:
+        """Other rules from the next batch on; `recheck` tells whom they have to judge anew."""
+        self._core = core
+        self.forget_opened()
+
+    def recheck(self, customers_at_once: int) -> Iterator[int]:
+        """Makes due whoever was judged by other rules or rates than those in force. Yields after every so many
+        customers how many are still to be looked at; batches may come in between.
+        """
+        waiting = list(self._customers)
+        for start in range(0, len(waiting), customers_at_once):
+            for customer_id in waiting[start : start + customers_at_once]:
+                if self._is_unjudged(customer_id):
+                    self._set_due(customer_id, LONG_DUE)
+            yield max(0, len(waiting) - start - customers_at_once)
+
+    def _is_unjudged(self, customer_id: str) -> bool:
+        head = self._customers.get(customer_id, {}).get(HEAD)
+        return head is not None and self._core.peek(head).wake_at == LONG_DUE
+
+    def _set_due(self, customer_id: str, wake_at: Micros | None) -> None:
+        self.due.set(customer_id, wake_at)
+        if wake_at == LONG_DUE:
+            self.unjudged.add(customer_id)
+
+    def _wake(self, customer_id: str, now: Micros, batch: Batch) -> None:
+        # Whatever comes of it: a customer with whom the rules in force cannot deal must not be woken for ever.
+        self.unjudged.discard(customer_id)
+        batch.wake(customer_id, now)
 
     def apply_batch(self, records: Sequence[Record], now: Micros) -> BatchResult:
         """As many records from the front as one batch takes: `consumed` of them, at least one step further each call.
@@ -132,11 +178,11 @@ class Partition:
             due = None if batch.full else self.due.take(now)
             if due is None:
                 break
-            batch.wake(due.customer_id, now)
+            self._wake(due.customer_id, now, batch)
         return self._finish(batch)
 
     def _batch(self) -> Batch:
-        return Batch(self._core, self.number, self._customers, self.due, tracks_due=self._event_clock)
+        return Batch(self._core, self.number, self._customers, self.due, self._shelf, tracks_due=self._event_clock)
 
     def _take(self, record: Record, batch: Batch, forwards: list[tuple[int, Outgoing]], now: Micros) -> bool:
         """False when the batch was full before the record was reached; it is then untouched."""
@@ -168,7 +214,7 @@ class Partition:
                 self.clock = max(self.clock, to)
                 return True
             self.clock = max(self.clock, due.at)
-            batch.wake(due.customer_id, self.clock)
+            self._wake(due.customer_id, self.clock, batch)
         return False
 
     def _finish(self, batch: Batch) -> BatchResult:
@@ -176,7 +222,20 @@ class Partition:
         for customer_id, written in closed.written.items():
             for segment, value in written.records:
                 self._put(customer_id, segment, value)
-        return BatchResult(closed.writes, closed.warnings, batch.dead_letters, applied=batch.applied, woken=batch.woken)
+        for customer_id in self.unjudged.intersection(batch.touched):
+            # An event that was refused, or known already, makes nobody judged.
+            self.unjudged.discard(customer_id)
+            if self._is_unjudged(customer_id):
+                self._set_due(customer_id, LONG_DUE)
+        return BatchResult(
+            closed.writes,
+            closed.warnings,
+            closed.snapshots,
+            batch.dead_letters,
+            applied=batch.applied,
+            woken=batch.woken,
+            decoded=batch.decoded,
+        )
 
     def _put(self, customer_id: str, segment: str, value: bytes | None) -> None:
         records = self._customers.setdefault(customer_id, {})

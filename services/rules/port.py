@@ -9,10 +9,13 @@ from schemas.events import Event
 from services.rules.calendar import Micros
 
 CustomerState = Any
-"""Opaque to the runtime; belongs to one batch."""
+"""Opaque to the runtime. After `close` it serves the next batch; after an error it must be thrown away."""
 
 SEGMENT_MARK = "\x1f"
 """Between customer id and segment name in a table key; an identifier cannot contain it."""
+
+LONG_DUE: Micros = 0
+"""The instant of a wake-up that should have come already: other rules, or other rates, judged the customer last."""
 
 CLOCK_KEY = b"\x00clock"
 """The table key of a partition's own clock; no customer id begins with a control character."""
@@ -30,7 +33,7 @@ class Peek(Protocol):
 
 
 class Written(Protocol):
-    """What one batch made of a customer. `records` are in the order in which they must be written: the head last."""
+    """What a batch made of a customer. `records` are in the order in which they must be written: the head last."""
 
     @property
     def records(self) -> list[tuple[str, bytes | None]]: ...
@@ -38,6 +41,9 @@ class Written(Protocol):
     def wake_at(self) -> Micros | None: ...
     @property
     def warnings(self) -> list[bytes]: ...
+    @property
+    def snapshots(self) -> list[tuple[str, bytes | None]]:
+        """For the customers topic, by what follows the customer id in the key: "" for the snapshot itself."""
 
 
 class Core(Protocol):
@@ -56,7 +62,11 @@ class Core(Protocol):
     def wake_at(self, state: CustomerState) -> Micros | None:
         """As `close` would give it. Under the event clock the next event may lie beyond it within the same batch."""
 
-    def close(self, state: CustomerState) -> Written: ...
+    def close(self, state: CustomerState) -> Written:
+        """What has changed since `open` or the last `close`, and the warnings since then. The state may be used on."""
+
+    def size(self, state: CustomerState) -> int:
+        """How many items it keeps in memory while it is open."""
 
     def peek(self, head: bytes) -> Peek: ...
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from services.rules.compiling import Rule
-from services.rules.counting import Field, Share, Sum
+from services.rules.tallying import Field, Share, Sum
 from services.rules.definition import BadRule
 from services.rules.entries import Item
 from services.rules.facts import Fact

@@ -45,12 +45,24 @@ class RuntimeMetrics:
         self.lag = Gauge("bellwether_rules_lag_records", "Events not yet applied.", ["partition"], registry=registry)
         self.due = Gauge("bellwether_rules_due_queue_length", "Customers with a wake-up.", registry=registry)
         self.state_bytes = Gauge("bellwether_rules_state_bytes", "Size of all customers' records.", registry=registry)
+        self.decoded = Counter(
+            "bellwether_rules_customers_decoded", "Customers opened from their records.", registry=registry
+        )
+        self.open_items = Gauge(
+            "bellwether_rules_open_items", "Items of the customers who stay open in memory.", registry=registry
+        )
+        self.unjudged = Gauge(
+            "bellwether_rules_unjudged_customers",
+            "Customers still to be judged by the rules and rates in force.",
+            registry=registry,
+        )
         self.partitions = Gauge("bellwether_rules_partitions", "Partitions being worked on.", registry=registry)
 
     def count(self, result: BatchResult) -> None:
         """A batch that has been written."""
         self.events.inc(result.applied)
         self.wakes.inc(result.woken)
+        self.decoded.inc(result.decoded)
         self.forwards.inc(len(result.forwards))
         for letter in result.dead_letters:
             if is_first_part(letter):

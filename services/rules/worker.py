@@ -54,6 +54,7 @@ def run_worker(settings: Settings, core: Core, session_timeout_s: float = SESSIO
             event_clock=settings.clock == "event",
             now=now,
             revoke_patience_s=session_timeout_s / 2,
+            open_items=settings.open_items,
         ),
         data_dir=settings.data_dir / "faust",
         session_timeout_s=session_timeout_s,
@@ -82,7 +83,7 @@ def check_topics(settings: Settings) -> None:
     topics = settings.topics
     with admin_client(settings.kafka, _LOOK_TIMEOUT_S) as admin:
         found = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
-    used = {topics.events, topics.dead_letters, topics.warnings, topics.changelog}
+    used = {topics.events, topics.dead_letters, topics.warnings, topics.customers, topics.changelog}
     for spec in topic_specs(topics.prefix, settings.partitions):
         if spec.name not in used:
             continue

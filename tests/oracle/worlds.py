@@ -9,6 +9,13 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 PESSIMIST, OPTIMIST = False, True
+
+
+class Unknown:
+    """The value of what may be anything: a comparison with it is true in one world and false in the other."""
+
+
+UNKNOWN = Unknown()
 Span = tuple[datetime, datetime | None]
 Question = Callable[[datetime, bool], bool]
 """Does it hold at the instant, in the world where unknowns have this value?"""

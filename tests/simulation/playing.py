@@ -14,7 +14,7 @@ from services.rules.backtest import Backtest, found_of
 from services.rules.calendar import micros
 from tests.oracle import Found, episodes
 from tests.simulation.strategies import History
-from tests.simulation.worlds import World, core_of
+from tests.simulation.worlds import World, core_of, shipped
 
 HISTORIES = "BELLWETHER_HISTORIES"
 
@@ -67,7 +67,8 @@ def told_by(warnings: Iterable[bytes]) -> set[Found]:
 
 def expected(history: History, clock: datetime | None = None) -> set[Found]:
     """What the oracle finds when time has come to `clock`, or to the history's end."""
-    return episodes(history.events(), history.world.knobs, history.world.zone, clock or clock_of(history))
+    when = clock or clock_of(history)
+    return episodes(history.events(), history.world.knobs, history.world.zone, when, rules=shipped())
 
 
 def difference(found: set[Found], wanted: set[Found]) -> str:

@@ -35,6 +35,12 @@ def core_of(world: World) -> Core:
     return _core(WORLDS.index(world))
 
 
+@cache
+def shipped() -> frozenset[str]:
+    """The ids of the rules that ship."""
+    return frozenset(rule.id for rule in read_rules(SHIPPED))
+
+
 SHANGHAI = World("Shanghai", ZoneInfo("Asia/Shanghai"))
 
 WORLDS = (

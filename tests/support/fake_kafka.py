@@ -88,6 +88,7 @@ class HostBench:
             now=lambda: self.now_us,
             revoke_patience_s=0.05,
             monotonic_s=lambda: self.steady_s,
+            open_items=1_000,
         )
         self.host = Host(config, core or StandInCore(), self.sink, RuntimeMetrics(self.registry))
         self.host.cursor = self.cursor

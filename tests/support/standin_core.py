@@ -2,7 +2,8 @@
 
 It counts and adds up payments. Every tenth payment is a warning; so is every silence of 24 hours. Every event's name is
 kept in a month segment, so a doubled one is recognised. Payments named `poison` break it, those named `refused` it
-refuses, and a customer that holds a payment named `bomb` cannot be closed.
+refuses, and a customer that holds a payment named `bomb` cannot be closed. The snapshot is the count. Whom another
+`book` has judged gets a warning.
 
 Run as a module it is a whole worker: python -m tests.support.standin_core
 """
@@ -22,6 +23,7 @@ from schemas.codec import InvalidEvent
 from schemas.events import Event, Retraction
 from schemas.finance import PaymentReceived
 from services.rules.calendar import Micros, micros
+from services.rules.port import LONG_DUE
 
 SILENCE_US: Micros = 24 * 3600 * 1_000_000
 WARN_EVERY = 10
@@ -43,6 +45,7 @@ class Written(NamedTuple):
     records: list[tuple[str, bytes | None]]
     wake_at: Micros | None
     warnings: list[bytes]
+    snapshots: list[tuple[str, bytes | None]]
 
 
 @dataclass
@@ -57,18 +60,21 @@ class State:
     months: dict[str, list[str]] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     warnings: list[bytes] = field(default_factory=list)
+    book: str = ""
 
 
 class StandInCore:
     """See the module."""
 
+    book = ""
+
     def open(self, customer_id: str, records: Mapping[str, bytes]) -> State:
-        state = State(customer_id)
+        state = State(customer_id, book=self.book)
         if "" in records:
             head = orjson.loads(records[""])
             state.version, state.clock = Version(*head["version"]), head["clock"]
             state.count, state.total = head["count"], Decimal(head["total"])
-            state.last, state.wake_at = head["last"], head["wake_at"]
+            state.last, state.wake_at, state.book = head["last"], head["wake_at"], head["book"]
         state.months = {name: orjson.loads(record)["ids"] for name, record in records.items() if name}
         return state
 
@@ -100,6 +106,10 @@ class StandInCore:
             self._warn(state, f"{state.customer_id}:{state.count}", "tenth", now)
 
     def wake(self, state: State, *, now: Micros) -> None:
+        if state.book != self.book:
+            state.version = Version(state.version.offset, state.version.revision + 1)
+            state.book = self.book
+            self._warn(state, f"{state.customer_id}:book:{self.book}", "book", now)
         if state.wake_at is None or state.wake_at > now:
             return
         state.version = Version(state.version.offset, state.version.revision + 1)
@@ -111,6 +121,9 @@ class StandInCore:
 
     def wake_at(self, state: State) -> Micros | None:
         return state.wake_at
+
+    def size(self, state: State) -> int:
+        return state.count
 
     def close(self, state: State) -> Written:
         if any(name.endswith("/bomb") for ids in state.months.values() for name in ids):
@@ -127,14 +140,18 @@ class StandInCore:
             "last": state.last,
             "wake_at": state.wake_at,
             "unsent": [warning.decode() for warning in state.warnings],
+            "book": state.book,
         }
         records.append(("", orjson.dumps(head)))
-        return Written(records, state.wake_at, state.warnings)
+        written = Written(records, state.wake_at, state.warnings, [("", str(state.count).encode())])
+        state.touched, state.warnings = set(), []
+        return written
 
     def peek(self, head: bytes) -> Peek:
         found = orjson.loads(head)
         unsent = [warning.encode() for warning in found["unsent"]]
-        return Peek(Version(*found["version"]), found["clock"], found["wake_at"], unsent)
+        wake_at = found["wake_at"] if found["book"] == self.book else LONG_DUE
+        return Peek(Version(*found["version"]), found["clock"], wake_at, unsent)
 
     def version(self, record: bytes) -> Version:
         return Version(*orjson.loads(record)["version"])

@@ -9,7 +9,9 @@ import pytest
 
 from services.rules.batch import MAX_STEPS
 from services.rules.calendar import micros
-from services.rules.host import HOLE_PATIENCE_S, STILL_OBSERVATIONS, LogReplaced, NotCopartitioned
+from services.rules.host import LogReplaced, NotCopartitioned
+from services.rules.place import HOLE_PATIENCE_S, STILL_OBSERVATIONS
+from services.rules.port import Outgoing
 from tests.support.fake_kafka import FakeSink, HostBench
 from tests.support.records import TOPICS, Rec, at, customer_on, paid
 from tests.support.standin_core import payment
@@ -41,13 +43,19 @@ async def test_dead_letters_then_states_then_warnings_then_the_commit() -> None:
     await bench.take_over()
     forwarded = Rec(10, b"x", payment(customer_on(3), "E-f", at(0)))
     await bench.host.process(0, [*TEN, forwarded, Rec(11, b"x", b"{")])
-    assert bench.sink.topics() == [TOPICS.dead_letters, TOPICS.events, TOPICS.changelog, TOPICS.warnings]
+    assert bench.sink.topics() == [
+        TOPICS.dead_letters,
+        TOPICS.events,
+        TOPICS.customers,
+        TOPICS.changelog,
+        TOPICS.warnings,
+    ]
     assert bench.cursor.offsets == {0: None}
     await bench.host.commit()
     assert bench.cursor.offsets == {0: 12}
 
 
-@pytest.mark.parametrize("topic", [TOPICS.dead_letters, TOPICS.changelog, TOPICS.warnings])
+@pytest.mark.parametrize("topic", [TOPICS.dead_letters, TOPICS.customers, TOPICS.changelog, TOPICS.warnings])
 async def test_nothing_is_committed_of_a_batch_whose_writes_fail_and_nothing_more_is_taken(topic: str) -> None:
     bench = HostBench()
     await bench.take_over()
@@ -61,7 +69,7 @@ async def test_nothing_is_committed_of_a_batch_whose_writes_fail_and_nothing_mor
     assert bench.host.failed
 
 
-@pytest.mark.parametrize("topic", [TOPICS.dead_letters, TOPICS.changelog, TOPICS.warnings])
+@pytest.mark.parametrize("topic", [TOPICS.dead_letters, TOPICS.customers, TOPICS.changelog, TOPICS.warnings])
 async def test_the_next_process_makes_up_for_a_crash_before_any_write(topic: str) -> None:
     records = [*TEN, paid(10, A, payment_id="refused")]
     first = HostBench()
@@ -80,13 +88,37 @@ async def test_the_next_process_makes_up_for_a_crash_before_any_write(topic: str
     assert len(second.sink.written(TOPICS.dead_letters, 0)) >= 1
 
 
+async def test_snapshots_lie_with_their_customer_and_are_safe_before_the_state_that_would_not_give_them_again() -> None:
+    bench = HostBench()
+    await bench.take_over()
+    bench.sink.fail_on = TOPICS.changelog
+    with pytest.raises(ConnectionError):
+        await bench.host.process(0, TEN)
+    assert bench.sink.written(TOPICS.customers, 0) == [Outgoing(A.encode(), b"10")]
+
+
+async def test_customers_stay_open_until_their_partition_is_taken_away() -> None:
+    bench = HostBench()
+    await bench.take_over()
+    for record in TEN:
+        await bench.host.process(0, [record])
+    assert bench.registry.get_sample_value("bellwether_rules_customers_decoded_total") == 1
+    await bench.host.on_revoked()
+    bench.host.refresh_gauges()
+    assert bench.registry.get_sample_value("bellwether_rules_open_items") == 0
+    await bench.take_over()
+    await bench.host.process(0, [paid(10, A)])
+    assert bench.registry.get_sample_value("bellwether_rules_customers_decoded_total") == 2
+    assert count_of(bench) == 11
+
+
 async def test_a_dead_letter_is_safe_before_the_state_that_remembers_its_event() -> None:
     bench = HostBench()
     await bench.take_over()
     bench.sink.fail_on = TOPICS.changelog
     with pytest.raises(ConnectionError):
         await bench.host.process(0, [paid(0, A), paid(1, A, payment_id="refused")])
-    assert bench.sink.topics() == [TOPICS.dead_letters]
+    assert bench.sink.topics() == [TOPICS.dead_letters, TOPICS.customers]
 
 
 async def test_a_new_owner_goes_on_at_the_commit_and_a_fresh_group_at_the_first_offset_there_is() -> None:
@@ -281,11 +313,11 @@ async def test_wake_ups_go_the_way_of_events_and_commit_nothing() -> None:
     bench.now_us = micros(at(24))
     before = len(bench.sink.log)
     await bench.host.wake_due()
-    assert bench.sink.topics()[before:] == [TOPICS.changelog, TOPICS.warnings]
+    assert bench.sink.topics()[before:] == [TOPICS.customers, TOPICS.changelog, TOPICS.warnings]
     assert ids(bench.sink) == [f"{A}:silent:{micros(at(0))}"]
     assert bench.host.places[0].next_offset == 1
     await bench.host.wake_due()
-    assert len(bench.sink.log) == before + 2
+    assert len(bench.sink.log) == before + 3
 
 
 async def test_a_crash_between_a_wake_ups_state_and_its_warning_is_made_up_for() -> None:

@@ -181,7 +181,14 @@ DATA: dict[str, dict[str, Any]] = {
         "amount": "1000000",
         "currency": "CNY",
     },
-    "ranks.published": {"measure": "order_amount", "as_of": AT, "part": 0, "parts": 2, "percentiles": {"C001": 1.0}},
+    "ranks.published": {
+        "measure": "order_amount",
+        "as_of": AT,
+        "part": 0,
+        "parts": 2,
+        "percentiles": {"C001": 1.0},
+        "notes": {"C001": "pumps"},
+    },
 }
 
 

@@ -1,0 +1,41 @@
+"""Systems may report the same thing twice under other events' names; the last word on it counts. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from services.rules.entries import Entry
+
+
+def last_said(entry: Entry) -> tuple[Any, ...]:
+    """The rank of an event among those on the same thing: by when it was said, then by name."""
+    return (entry.time, entry.source, entry.id)
+
+
+class Newest:
+    """The standing events on each business id (the value of one field), and which of them is the last word."""
+
+    def __init__(self, field: str, rank: Callable[[Entry], Any] = last_said) -> None:
+        self._field = field
+        self._rank = rank
+        self._said: dict[str, list[Entry]] = {}
+
+    def change(self, entry: Entry, *, stands: bool) -> str:
+        """Takes an event in, or out again; returns the business id it is about."""
+        name = str((entry.data or {})[self._field])
+        said = self._said.setdefault(name, [])
+        if stands:
+            said.append(entry)
+        else:
+            said.remove(entry)
+            if not said:
+                del self._said[name]
+        return name
+
+    def get(self, name: str) -> Entry | None:
+        """The last word on `name`; None when nothing is said."""
+        said = self._said.get(name)
+        if said is None:
+            return None
+        return said[0] if len(said) == 1 else max(said, key=self._rank)

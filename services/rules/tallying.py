@@ -1,0 +1,290 @@
+"""Shapes that count or add up the items of a window: count, sum, mean, share, distinct, distinct_days, changes. PURE."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from services.rules.calendar import NEVER, Calendar, Micros
+from services.rules.dues import Instalments
+from services.rules.entries import Item, Key
+from services.rules.facts import (
+    AHEAD,
+    INFINITY,
+    LATER,
+    UNKNOWN,
+    Point,
+    Proof,
+    Question,
+    Span,
+    Value,
+    proof,
+    put,
+    subjects_of,
+)
+from services.rules.reference import Reference
+from services.rules.series import Amount, Filter, Measure, Path, Pick, Series, number_of
+from services.rules.state import CustomerState
+from services.rules.windows import Ever, Since, Slice, Window, slices
+
+KEPT_FOR_EVER = 50
+"""Of a window without bounds so many of the first and of the last items are kept beyond the horizon."""
+
+
+def told(course: Iterable[Point], now: Micros) -> list[Point]:
+    """The points of a course, to AHEAD changes beyond `now`."""
+    points: list[Point] = []
+    for at, value in course:
+        put(points, at, value)
+        if len(points) > AHEAD and points[-AHEAD - 1].at > now:
+            points[-1] = Point(points[-1].at, LATER)
+            break
+    return points
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What all facts over the items of a window have in common."""
+
+    pick: Pick
+    window: Window
+    elapsed: bool = False
+    asks: bool = False
+
+    @property
+    def picks(self) -> tuple[Pick, ...]:
+        return (self.pick, *self.window.picks)
+
+    @property
+    def reach(self) -> Micros:
+        return self.window.reach
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether some items may not be what they seem."""
+        return isinstance(self.pick.source, Instalments)
+
+    def course(self, question: Question) -> list[Point]:
+        series = question.series(self.pick)
+        value = self.value(series, question)
+        parts = slices(series, self.window, question)
+        return told((Point(part.at, value(part)) for part in parts), question.now)
+
+    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
+        """The fact's value for what counts at an instant; asked for slices in the order of time."""
+        raise AssertionError("every shape has its own")
+
+    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
+        series = question.series(self.pick)
+        first, _ = self.window.counted(start, question)
+        end = len(series) if stop >= NEVER else series.before(self.window.counted(stop, question)[1])
+        return proof(series.items, series.before(first), end)
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        if not isinstance(self.window, (Ever, Since)):
+            return ()
+        items = state.series(self.pick.whole).items
+        old = state.series(self.pick.whole).before(line)
+        kept = [*items[: min(old, KEPT_FOR_EVER)], *items[max(0, old - KEPT_FOR_EVER) : old]]
+        return [key for item in kept for key in item.keys]
+
+    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
+        return subjects_of(pick, items)
+
+
+def _doubt(item: Item) -> Amount:
+    data = item.data or {}
+    return Amount(Decimal(0), 0, int(data.get("late", True) and data.get("certain") is False))
+
+
+@dataclass(frozen=True)
+class Count(Counted):
+    """How many items there are; those of which it is not sure that they are late may not be among them."""
+
+    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
+        if not self.is_unsure:
+            return lambda part: part.end - part.first
+        doubts = series.totals("doubts", _doubt)
+
+        def count(part: Slice) -> Value:
+            total, unsure = part.end - part.first, doubts.between(part.first, part.end).unknown
+            return Span(total - unsure, total) if unsure else total
+
+        return count
+
+
+@dataclass(frozen=True)
+class Field:
+    """A number of each item; with a currency, an amount of money in it."""
+
+    path: Path
+    currency: str | None = None
+
+    def measure(self, reference: Reference, calendar: Calendar) -> Measure:
+        """What an item adds. Money of a currency without a rate up to that day is not known."""
+
+        def amount(item: Item) -> Amount:
+            number = number_of(self.path.read(item))
+            if number is None:
+                return Amount(Decimal(0), 0)
+            if self.currency is None:
+                return Amount(number)
+            currency = (item.data or {}).get("currency", self.currency)
+            if currency == self.currency:
+                return Amount(number)
+            rate = reference.rate(currency, self.currency, calendar.day_of(item.at))
+            return Amount(Decimal(0), 1, 1) if rate is None else Amount(number * rate)
+
+        return amount
+
+    def name(self, reference: Reference) -> object:
+        """Totals of this field are kept under this name: other rates make other totals."""
+        return (self, reference.fingerprint if self.currency else "")
+
+
+@dataclass(frozen=True)
+class Sum(Counted):
+    """The sum of a field. Money that cannot be converted makes it uncertain from below."""
+
+    field: Field = Field(Path(("amount",)))
+
+    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
+        totals = series.totals(
+            self.field.name(question.reference), self.field.measure(question.reference, question.calendar)
+        )
+
+        def added(part: Slice) -> Value:
+            total = totals.between(part.first, part.end)
+            return Span(total.amount, INFINITY) if total.unknown else total.amount
+
+        return added
+
+
+@dataclass(frozen=True)
+class Mean(Sum):
+    """The mean over the items that have the field; None when none has."""
+
+    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
+        totals = series.totals(
+            self.field.name(question.reference), self.field.measure(question.reference, question.calendar)
+        )
+
+        def mean(part: Slice) -> Value:
+            total = totals.between(part.first, part.end)
+            if total.unknown:
+                return UNKNOWN
+            return total.amount / total.counted if total.counted else None
+
+        return mean
+
+
+@dataclass(frozen=True)
+class Share(Counted):
+    """The share of the items that pass a second filter, weighed by a field where one is given; None without items."""
+
+    matching: Filter = Filter()
+    field: Field | None = None
+
+    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
+        weigh = self._weight(question)
+        name = self.field.name(question.reference) if self.field else "one each"
+        everything = series.totals(("all", name), weigh)
+        matching = self.matching
+        nothing = Amount(Decimal(0), 0)
+        passing = series.totals((matching, name), lambda item: weigh(item) if matching(item) else nothing)
+
+        doubts = series.totals("doubts", _doubt) if self.is_unsure else None
+
+        def share(part: Slice) -> Value:
+            total = everything.between(part.first, part.end)
+            if total.unknown or (doubts is not None and doubts.between(part.first, part.end).unknown):
+                return UNKNOWN
+            return passing.between(part.first, part.end).amount / total.amount if total.amount else None
+
+        return share
+
+    def _weight(self, question: Question) -> Measure:
+        if self.field is None:
+            return lambda item: Amount(Decimal(1))
+        return self.field.measure(question.reference, question.calendar)
+
+
+@dataclass(frozen=True)
+class Distinct(Counted):
+    """How many different values a field has; items without it do not count."""
+
+    path: Path = Path(())
+
+    def name_of(self, item: Item, calendar: Calendar) -> Any:
+        """What is to be counted once; None for nothing."""
+        value = self.path.read(item)
+        return str(value) if isinstance(value, (list, dict)) else value
+
+    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
+        counts = defaultdict[Any, int](int)
+        seen = [0, 0]
+
+        def distinct(part: Slice) -> Value:
+            if part.first >= seen[1]:
+                counts.clear()
+                seen[:] = [part.first, part.first]
+            for item in series.items[seen[1] : part.end]:
+                counts[self.name_of(item, question.calendar)] += 1
+            for item in series.items[seen[0] : part.first]:
+                name = self.name_of(item, question.calendar)
+                counts[name] -= 1
+                if not counts[name]:
+                    del counts[name]
+            seen[:] = [part.first, part.end]
+            return len(counts) - (None in counts)
+
+        return distinct
+
+
+@dataclass(frozen=True)
+class DistinctDays(Distinct):
+    """On how many of the company's days something happened."""
+
+    def name_of(self, item: Item, calendar: Calendar) -> Any:
+        return calendar.day_of(item.at)
+
+
+@dataclass(frozen=True)
+class Changes(Counted):
+    """How often a field took another value than before; the first value is no change."""
+
+    path: Path = Path(())
+
+    def course(self, question: Question) -> list[Point]:
+        changed = Series()
+        for item in self._changes(question.series(self.pick)):
+            changed.add(item)
+        parts = slices(changed, self.window, question)
+        return told((Point(part.at, part.end - part.first) for part in parts), question.now)
+
+    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
+        items = list(self._changes(question.series(self.pick)))
+        first, _ = self.window.counted(start, question)
+        return proof([item for item in items if first <= item.at <= stop])
+
+    def _changes(self, series: Series) -> Iterator[Item]:
+        before: Any = None
+        for item in series:
+            value = self.path.read(item)
+            if value is None:
+                continue
+            if before is not None and value != before:
+                yield item
+            before = value
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        # The newest value before the line tells whether the next one is a change.
+        series = state.series(self.pick.whole)
+        newest = {}
+        for item in series.items[: series.before(line)]:
+            if self.path.read(item) is not None:
+                newest[self.pick.subject.read(item) if self.pick.subject else ""] = item.keys
+        return [*super().keeps(state, line), *(key for keys in newest.values() for key in keys)]

@@ -1,0 +1,132 @@
+"""Shapes that look for what did not come: somebody waits, a period closed without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+
+from tests.oracle.conditions import Condition, Fact
+from tests.oracle.days import has_working_day, later_period, local_day, period_start
+from tests.oracle.known import ABSENT, Source, View, at_path, same
+from tests.oracle.series import Item
+from tests.oracle.standing import midnight
+
+
+class Waiting(Fact):
+    """The time since the subject's item while no answer came; None when nobody waits."""
+
+    def __init__(
+        self,
+        after: Source,
+        answer: Source | Sequence[Source],
+        match: dict[str, str] | None = None,
+        first_only: bool = False,
+        restarts: bool = False,
+        early: bool = False,
+    ) -> None:
+        self.after = after
+        self.answers = (answer,) if isinstance(answer, Source) else tuple(answer)
+        self.match, self.first_only, self.restarts, self.early = match, first_only, restarts, early
+
+    def sources(self) -> tuple[Source, ...]:
+        return self.after, *self.answers
+
+    def begins(self, view: View) -> Iterable[datetime]:
+        return [item.at for item in view.all_of(self.after)]
+
+    def measure(self, view: View, at: datetime, world: bool) -> timedelta | None:
+        item = self._waits(view, at, world)
+        if item is None or any(self._answered(view, item, answer, at, world) for answer in self.answers):
+            return None
+        return at - item.at if world or not view.silent(at) else None
+
+    def _waits(self, view: View, at: datetime, world: bool) -> Item | None:
+        """The item that would have to be answered."""
+        items = [item for item in view.items(self.after, world) if item.at <= at]
+        if self.first_only:
+            everybody = view.root().items(self.after, world)
+            items = [item for item in items if item.at == everybody[0].at]
+        if not items:
+            return None
+        return items[-1] if self.restarts else items[0]
+
+    def _answered(self, view: View, item: Item, answer: Source, at: datetime, world: bool) -> bool:
+        return any(
+            one.at <= at and self._belongs(item, one) and (one.at >= item.at or self._whenever())
+            for one in view.items(answer, world)
+        )
+
+    def _whenever(self) -> bool:
+        """Whether an answer that came before counts: it belongs to the item, and no newer item begins anew."""
+        return self.early or (self.match is not None and not self.restarts)
+
+    def _belongs(self, item: Item, answer: Item) -> bool:
+        for theirs, ours in (self.match or {}).items():
+            one, other = at_path(answer, theirs), at_path(item, ours)
+            if ABSENT in (one, other) or not same(one, other):
+                return False
+        return True
+
+
+class Missed(Fact):
+    """Closed periods in a row in which something that is wanted did not come."""
+
+    def __init__(
+        self, every: str, each: Sequence[Source], during: Condition | None = None, working: bool = False
+    ) -> None:
+        self.every, self.each, self.during, self.working = every, each, during, working
+
+    def sources(self) -> tuple[Source, ...]:
+        inner = [source for fact in self.during.facts() for source in fact.sources()] if self.during else []
+        return (*self.each, *inner)
+
+    def _periods(self, view: View, at: datetime) -> list[tuple[date, date]]:
+        """The periods that have closed by the instant, from the first that can count."""
+        firsts = _first_event(view.root())
+        if firsts is None:
+            return []
+        start, found = period_start(self.every, local_day(firsts, view.zone)), []
+        if midnight(start, view.zone) <= firsts:
+            start = later_period(self.every, start)
+        while midnight(end := later_period(self.every, start), view.zone) <= at:
+            found.append((start, end))
+            start = end
+        return found
+
+    def turns(self, view: View) -> Iterable[datetime]:
+        return [midnight(end, view.zone) for _, end in self._periods(view, view.clock)]
+
+    def measure(self, view: View, at: datetime, world: bool) -> int:
+        if view.silent(at) and not world:
+            return 0
+        run = 0
+        for start, end in self._periods(view, at):
+            verdict = self._failed(view, start, end, world)
+            if verdict is not None:
+                run = run + 1 if verdict else 0
+        return run
+
+    def _failed(self, view: View, start: date, end: date, world: bool) -> bool | None:
+        """Whether the period closed without; None when it does not count."""
+        key = (self, start, world)
+        if key not in view.memo:
+            view.memo[key] = self._judged(view, start, end, world)
+        failed: bool | None = view.memo[key]
+        return failed
+
+    def _judged(self, view: View, start: date, end: date, world: bool) -> bool | None:
+        begins, closes = midnight(start, view.zone), midnight(end, view.zone)
+        if self.working and not has_working_day(start, end):
+            return None
+        if self.during is not None and not self.during.held_during(view, begins, closes, world):
+            return None
+        return not all(any(begins <= i.at < closes for i in view.items(wanted, world)) for wanted in self.each)
+
+
+def _first_event(view: View) -> datetime | None:
+    """When the first thing that is known of the customer was true."""
+    if "first event" not in view.memo:
+        kinds = {event.kind for event in view.events}
+        view.memo["first event"] = min((i.at for kind in kinds for i in view.all_of(Source(kind))), default=None)
+    first: datetime | None = view.memo["first event"]
+    return first
