@@ -16,7 +16,7 @@ SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 """In rising order."""
 
 
-ComparedOp = Literal["<", "<=", "==", "!=", ">=", ">", "in", "not in"]
+ComparedOp = Literal["<", "<=", "==", "!=", ">=", ">", "in", "not in", "known", "not known"]
 
 
 class Bilingual(Wire):
@@ -34,7 +34,10 @@ class EventRef(Wire):
 
 
 class Compared(Wire):
-    """One leaf of the rule's condition with the value it saw. Values are texts: decimals stay exact."""
+    """One leaf of the rule's condition with the value it saw. Values are texts: decimals stay exact.
+
+    `decisive`: it began to hold as the episode did. `events` are the newest of the `events_total` behind its fact.
+    """
 
     fact: str
     label: Bilingual
@@ -42,15 +45,39 @@ class Compared(Wire):
     op: ComparedOp
     threshold: str
     held: bool
+    decisive: bool = False
+    events: list[EventRef] = []
+    events_total: int = 0
+
+
+class Branch(Wire):
+    """The condition as a tree: `all` or `any` of its branches, or one leaf by its place in `compared`."""
+
+    mode: Literal["all", "any", "leaf"]
+    of: list[Branch] = []
+    leaf: int | None = None
 
 
 class Evidence(Wire):
-    """Why the warning holds: the events behind it (the newest `events` of `events_total`) and the values compared."""
+    """Why the warning holds: the events behind it (the newest `events` of `events_total`), the values compared and the
+    condition tree over them."""
 
     events: list[EventRef]
     events_total: int
     compared: list[Compared]
     summary: Bilingual
+    tree: Branch | None = None
+
+
+class Other(Wire):
+    """Another warning of the customer that holds at the same time."""
+
+    id: Identifier
+    rule: Label
+    name: Bilingual
+    severity: Severity
+    subject: str = ""
+    start: Instant
 
 
 class Review(Wire):
@@ -73,7 +100,8 @@ class Warning(Wire):
 
     `start` and `end` are the episode's extent as now known (a point has end = start; an open one has no end);
     `run` is the number of periods in a row for a period streak. `pages_again` tells that this revision is worse than
-    all before: higher severity or longer run. A `historical` warning is filed and pages nobody.
+    all before: higher severity or longer run. A `historical` warning is filed and pages nobody. `clears` tells what
+    would end it, `others` what else holds of the customer (at most 20), `department` who is to act on a ticket.
     """
 
     id: Identifier
@@ -98,8 +126,11 @@ class Warning(Wire):
     advice: Bilingual
     clause: Bilingual
     clause_source: Label
+    clears: Bilingual | None = None
     audience: list[Literal["owner", "superior"]] = ["owner", "superior"]
+    department: Label | None = None
     review: Review | None = None
+    others: list[Other] = []
 
 
 _ADAPTER: TypeAdapter[Warning] = TypeAdapter(Warning)

@@ -10,8 +10,18 @@ from dataclasses import dataclass
 
 from services.rules.calendar import NEVER, Micros
 from services.rules.compiling import Rule
-from services.rules.conditions import Judge, Node, SidePoint, agreed, assumed, leaves_of, side_course, truth_course
-from services.rules.facts import LATER, UNKNOWN, Fact, Point, Question, Value, put, value_at
+from services.rules.conditions import (
+    Judge,
+    Node,
+    SidePoint,
+    agreed,
+    assumed,
+    leaves_of,
+    side_course,
+    silenced,
+    truth_course,
+)
+from services.rules.facts import LATER, UNKNOWN, Fact, Point, Question, Value, least_elapsed, put, value_at
 from services.rules.reference import Reference
 from services.rules.scoring import score
 from services.rules.state import CustomerState
@@ -104,7 +114,14 @@ class World:
 
     def sides(self, tree: Node) -> list[list[SidePoint]]:
         """The courses of a tree's leaves, from left to right."""
-        return [side_course(leaf, self.course(leaf.fact), self.complete_until) for leaf in leaves_of(tree)]
+        sides = []
+        for leaf in leaves_of(tree):
+            course = side_course(leaf, self.course(leaf.fact))
+            if leaf.elapsed and self.complete_until < NEVER:
+                least = least_elapsed(self.judged.rule.facts[leaf.fact])
+                course = silenced(leaf, course, self.complete_until, least)
+            sides.append(course)
+        return sides
 
     def truth(self, tree: Node) -> list[Point]:
         """When the tree holds in this world."""

@@ -6,10 +6,10 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from schemas.codec import InvalidEvent
-from schemas.events import CustomerEvent, Event, Retraction
+from schemas.events import CustomerEvent, Event, ReferenceEvent, Retraction
 from schemas.warnings import Warning, decode_warning
 from services.rules.calendar import BEGINNING, Micros, micros
 from services.rules.core import Core
@@ -45,8 +45,10 @@ class Backtest:
         self._due: list[tuple[Micros, str]] = []
 
     def feed(self, event: Event) -> None:
-        """Applies one event; what the core refuses is kept in `refused`."""
+        """Applies one event; what the core refuses is kept in `refused`. What belongs to no customer counts at once,
+        for everything that was fed before as well."""
         if not isinstance(event, (CustomerEvent, Retraction)):
+            self._learn(event)
             return
         self.advance(micros(event.time))
         self.offset += 1
@@ -57,6 +59,21 @@ class Backtest:
         except InvalidEvent as error:
             self.refused.append(error)
         self._settle(state)
+
+    def _learn(self, event: ReferenceEvent[Any]) -> None:
+        before = self.core.engine.book
+        self.core.reference.learn(event)
+        for state in self._states.values():
+            if event.kind == "feed.heartbeat":
+                self.core.hear(state, event.data.feed, now=self.clock)
+            elif self.core.engine.book != before:
+                self.core.wake(state, now=self.clock)
+            self._settle(state)
+
+    def judgements(self, customer_id: str) -> dict[str, str | None]:
+        """The classes and scores of a customer; None for inconclusive."""
+        state = self._states.get(customer_id)
+        return {} if state is None else {rule: one.value for rule, one in state.head.judgements.items()}
 
     def advance(self, to: Micros) -> None:
         """Moves the clock on, through everything that becomes due on the way."""

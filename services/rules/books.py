@@ -8,11 +8,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.rules.calendar import Calendar
-from services.rules.compiling import Rule, Rulebook, compile_rule
+from services.rules.compiling import Rule, compile_rule
 from services.rules.core import Core
 from services.rules.definition import BadRule, parse_definition
 from services.rules.engine import Engine, Settings, judges_for
 from services.rules.matcher import matcher_for, remembering_judge
+from services.rules.reference import Reference
+from services.rules.rulebook import Rulebook
+from services.rules.workdays import is_working_day
 
 SHIPPED = Path(__file__).parent / "rulebook"
 
@@ -60,10 +63,13 @@ def parse_overrides(settings: list[str]) -> dict[str, dict[str, str]]:
     return overrides
 
 
-def assemble(rules: list[Rule], zone: ZoneInfo, horizon_months: int | None) -> Core:
-    """The core over these rules, with durable_rules deciding."""
+def assemble(
+    rules: list[Rule], zone: ZoneInfo, horizon_months: int | None, reference: Reference | None = None
+) -> Core:
+    """The core over these rules, with durable_rules deciding. Raises BadRule when rules do not fit together."""
     rulebook = Rulebook(rules)
     trees = {f"{rule.id}#{n}": tree for rule in rulebook.rules.values() for n, tree in enumerate(rule.trees())}
     matcher = matcher_for(trees)
     judges = judges_for(rulebook, lambda name, tree: remembering_judge(matcher, name, tree))
-    return Core(Engine(rulebook, judges, Calendar(zone), Settings(horizon_months)))
+    calendar = Calendar(zone, is_working_day)
+    return Core(Engine(rulebook, judges, calendar, Settings(horizon_months), reference or Reference()))

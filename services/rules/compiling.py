@@ -132,7 +132,7 @@ class _Compiler:
         if definition.of is None:
             return
         self.place[:] = ["of"]
-        raw = {"of": definition.of} if isinstance(definition.of, str) else dict(definition.of)
+        raw: dict[str, Any] = {"of": definition.of} if isinstance(definition.of, str) else dict(definition.of)
         if definition.where is not None:
             raw["where"] = definition.where
         self.of = self.forms.pick(raw).whole

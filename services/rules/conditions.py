@@ -98,6 +98,7 @@ def _compare(value: object, threshold: Threshold) -> Side:
         return 0 if type(value) is type(threshold) and value == threshold else 1
     # A decimal is kept as a text, so that it stays exact.
     number = value if isinstance(value, (int, Decimal)) else Decimal(str(value))
+    assert not isinstance(threshold, Measurable), "whether there is anything to measure is no comparison"
     return 0 if number == threshold else -1 if number < threshold else 1
 
 
@@ -113,9 +114,8 @@ def _same_verdict(op: Op, low: Side, high: Side) -> bool:
     return true_on(op, low) == true_on(op, high)
 
 
-def side_course(leaf: Leaf, points: Sequence[Point], complete_until: Micros = NEVER) -> list[SidePoint]:
-    """The leaf's side over time. Time passed counts as above its limit from the instant that reaches it; beyond what a
-    feed has reported to be complete, nobody knows whether it has passed."""
+def side_course(leaf: Leaf, points: Sequence[Point]) -> list[SidePoint]:
+    """The leaf's side over time. Time passed counts as above its limit from the instant that reaches it."""
     course: list[SidePoint] = []
     for index, point in enumerate(points):
         at, value = point
@@ -127,17 +127,34 @@ def side_course(leaf: Leaf, points: Sequence[Point], complete_until: Micros = NE
             continue
         assert isinstance(value, int), "an elapsed fact's values are instants"
         assert isinstance(leaf.threshold, int), "an elapsed fact's threshold is a duration"
-        until = points[index + 1].at if index + 1 < len(points) else NEVER
         limit = value + leaf.threshold
         if limit > at:
             course.append((at, -1))
-        passed = max(limit, at)
-        if passed < until:
-            if passed <= complete_until:
-                course.append((passed, 1))
-            if complete_until < until - 1:
-                course.append((max(passed, complete_until + 1), None))
+        if limit < (points[index + 1].at if index + 1 < len(points) else NEVER):
+            course.append((max(limit, at), 1))
     return course
+
+
+def silenced(
+    leaf: Leaf, course: Sequence[SidePoint], complete_until: Micros, least: Micros | None
+) -> list[SidePoint]:
+    """The side of a time passed where its feed may be silent: beyond `complete_until` what is missing may have come, and
+    then `least` would have passed (None: nothing would be waited for). Where that changes the verdict it is not known."""
+    if least is None or leaf.threshold is KNOWN:
+        had_it_come = FALSE_SIDE[leaf.op] if leaf.threshold is not KNOWN else (1 if least is None else 0)
+    else:
+        assert isinstance(leaf.threshold, int), "an elapsed fact's threshold is a duration"
+        had_it_come = 1 if least >= leaf.threshold else -1
+    verdict = true_on(leaf.op, had_it_come)
+    known = [point for point in course if point[0] <= complete_until]
+    beyond = [point for point in course if point[0] > complete_until]
+    if known and (not beyond or beyond[0][0] > complete_until + 1):
+        beyond.insert(0, (complete_until + 1, known[-1][1]))
+    return known + [(at, now if _agrees(leaf, now, verdict) else None) for at, now in beyond]
+
+
+def _agrees(leaf: Leaf, now: Side | Later | None, verdict: bool) -> bool:
+    return now is None or isinstance(now, Later) or true_on(leaf.op, now) is verdict
 
 
 def assumed(leaf: Leaf, course: Sequence[SidePoint], holds: bool) -> list[tuple[Micros, Side | Later]]:

@@ -9,7 +9,9 @@ from schemas.events import Event
 from services.rules.calendar import Micros
 from services.rules.engine import Engine
 from services.rules.port import LONG_DUE
-from services.rules.state import HEAD, CustomerState, Version, read_head_prefix, read_prefix
+from services.rules.records import HEAD, Version, read_head_prefix, read_prefix
+from services.rules.reference import Reference
+from services.rules.state import CustomerState
 
 
 class Peek(NamedTuple):
@@ -36,12 +38,17 @@ class Core:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
+    @property
+    def reference(self) -> Reference:
+        """Rates, rankings and heartbeats; whoever feeds the core lets it learn between batches."""
+        return self.engine.reference
+
     def open(self, customer_id: str, records: Mapping[str, bytes]) -> CustomerState:
         """The customer of these records. Segments without a head are what a crash left of the first write: their
         events come again, so the customer is opened as new."""
         if HEAD not in records:
-            return CustomerState.new(customer_id, self.engine.calendar)
-        return CustomerState.decode(records, self.engine.calendar)
+            return CustomerState.new(customer_id, self.engine.calendar, self.engine.rulebook.plan)
+        return CustomerState.decode(records, self.engine.calendar, self.engine.rulebook.plan)
 
     def apply(self, state: CustomerState, event: Event, *, offset: int, now: Micros) -> None:
         """Applies one event; raises InvalidEvent when it must go to the dead letters (only the offset has changed).
@@ -51,6 +58,10 @@ class Core:
     def wake(self, state: CustomerState, *, now: Micros) -> None:
         """Announces what has become true by itself."""
         self.engine.wake(state, now)
+
+    def hear(self, state: CustomerState, feed: str, *, now: Micros) -> None:
+        """A feed has told how far it is complete: the rules that wait for it are asked again."""
+        self.engine.hear(state, feed, now)
 
     def unsent_bytes(self, state: CustomerState) -> int:
         """The size of the warnings gathered since `open` or the last `close`."""
@@ -62,9 +73,8 @@ class Core:
 
     def close(self, state: CustomerState) -> Written:
         """The one encode for all changes since `open` or the last `close`."""
-        written = Written(state.encode(), state.head.wake_at, state.unsent, [])
-        state.unsent = []
-        return written
+        warnings = state.unsent
+        return Written(state.encode(), state.head.wake_at, warnings, [])
 
     def size(self, state: CustomerState) -> int:
         """How many events it holds."""
@@ -74,7 +84,7 @@ class Core:
         """A head's version, clock, wake-up and unsent warnings. A customer whom other rules judged last is due at once:
         a changed rule must not wait for the customer's next event."""
         prefix = read_head_prefix(head)
-        is_judged = prefix.book == self.engine.rulebook.fingerprint
+        is_judged = prefix.book == self.engine.book
         wake_at = prefix.wake_at if is_judged else LONG_DUE
         return Peek(Version(prefix.offset, prefix.revision), prefix.clock, wake_at, prefix.unsent)
 

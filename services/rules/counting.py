@@ -259,7 +259,7 @@ def months_touched(state: CustomerState, learned: Iterable[Entry]) -> set[Month]
 
 def _bound_to(state: CustomerState, entry: Entry) -> list[Entry]:
     """The event and all that corrections bind it to: any of them may stand now or have stood before."""
-    bound = next((chain for chain in state.chains() if entry.key in chain), None)
+    bound = next((chain for chain in state.known.chains() if entry.key in chain), None)
     if bound is None:
         return [entry]
     return [found for found in map(state.find, bound) if found is not None]

@@ -15,6 +15,8 @@ from services.rules.calendar import DAY, HOUR, SECOND, Micros
 RuleId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,15}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
+ClassName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$")]
+
 Subject = Literal[
     "contract",
     "contact",
@@ -35,7 +37,7 @@ SUBJECTS: dict[Subject, str] = {
     "service_case": "case_id",
     "opportunity": "opportunity_id",
     "order": "order_id",
-    "milestone": "occurs_on",
+    "milestone": "subject",
     "anniversary": "subject",
 }
 """What `per:` may name, and the field of an item that holds it."""
@@ -99,7 +101,7 @@ class Escalation(_Part):
 class Class(_Part):
     """A word for the customer, while `when` holds and none before it does."""
 
-    value: Name
+    value: ClassName
     name: Words
     advice: Words | None = None
     when: dict[str, Any]
@@ -108,7 +110,7 @@ class Class(_Part):
 class Otherwise(_Part):
     """The word for a customer of whom none of the others holds."""
 
-    value: Name
+    value: ClassName
     name: Words
     advice: Words | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol
 
@@ -126,7 +127,7 @@ class Orders(Things):
         lines = _left(data["lines"], [line for entry in cancelled for line in (entry.data or {})["lines"]])
         if not lines:
             return []
-        kept = {name: data[name] for name in ("order_id", "currency", "campaign", "promised_date") if name in data}
+        kept: dict[str, Any] = {name: data[name] for name in ("order_id", "currency", "campaign", "promised_date") if name in data}
         kept |= {
             "amount": sum((quantity * Decimal(line["unit_price"]) for line, quantity in lines), Decimal(0)),
             "quantity": sum((quantity for _, quantity in lines), Decimal(0)),
@@ -154,6 +155,21 @@ def _left(lines: list[dict[str, Any]], cancelled: list[dict[str, Any]]) -> list[
         if quantity > taken:
             left.append((line, quantity - taken))
     return left
+
+
+@dataclass(frozen=True)
+class Milestones(Things):
+    """Days that call for care, each named by what it is and when."""
+
+    NAMES: ClassVar[Mapping[str, str]] = {"customer.milestone": "occurs_on"}
+    FIELDS: ClassVar[frozenset[str]] = frozenset({"kind", "occurs_on", "subject"})
+
+    def build(self, parts: Parts, calendar: Calendar) -> Iterable[Item]:
+        by_kind = {(entry.data or {})["kind"]: entry for entry in parts["customer.milestone"]}
+        for kind, entry in by_kind.items():
+            data = entry.data or {}
+            subject = f"{kind}:{date.fromordinal(data['occurs_on']).isoformat()}"
+            yield Derived(entry.at, {**data, "subject": subject}, entry.keys, (subject,))
 
 
 STAGES = ("lead", "opportunity", "needs", "proposal", "negotiation", "won")

@@ -1,40 +1,42 @@
 """The step: an event or a wake-up changes a customer's state, and the rules that it can move say what is new. PURE.
 
-The engine judges a rule's whole course anew when an event that it reads came in, or when its own next change is due,
-and compares the episodes found with those announced. So what is announced is a function of what is known, and not of
-the order in which it was learned.
+What an event changes it changes from its own instant on, so a rule is asked from there, and what it finds is compared
+with what was announced from there on. A rule is asked again when its own next change is due. So what is announced is
+a function of what is known, and not of the order in which it was learned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from schemas.codec import InvalidEvent
 from schemas.events import Event
-from schemas.warnings import Warning, encode_warning
-from services.rules.announcing import (
-    Moment,
-    Say,
-    announce,
-    is_forgotten,
-    is_frozen,
-    matched,
-    revise,
-    withdraw,
-)
-from services.rules.calendar import BEGINNING, NEVER, Calendar, Micros
-from services.rules.compiling import Rulebook
+from schemas.warnings import encode_warning
+from services.rules.announcing import Moment, Say, announce, is_forgotten, is_frozen, matched, revise, withdraw
+from services.rules.asking import Asking, Judged
+from services.rules.calendar import BEGINNING, HOUR, NEVER, OPENING, Calendar, Micros
 from services.rules.conditions import Judge, Node
-from services.rules.entries import Key, entry_of
-from services.rules.episodes import Episode, Judged, evidence, find, leaf_values
+from services.rules.entries import entry_of
+from services.rules.episodes import Episode, Finding, evidence, find, find_points, subjects
+from services.rules.explaining import Told, told_of
+from services.rules.facts import Proof, Unknown, Value, value_at
 from services.rules.forgetting import forget
-from services.rules.state import Announced, CustomerState, wake_at
+from services.rules.records import Announced, Judgement
+from services.rules.reference import Reference
+from services.rules.rulebook import Reader, Rulebook, passing
+from services.rules.state import CustomerState, wake_at
 from services.rules.wording import warning_of
 
 MakeJudge = Callable[[str, Node], Judge]
 """Given a name for a tree and the tree, who judges it."""
+
+ASK_AGAIN: Micros = HOUR
+"""While a silent feed leaves a verdict open, it is looked at again after this."""
+
+MARK = "\x1f"
+"""Between a rule and a subject in the names of what is due."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +46,34 @@ class Settings:
     horizon_months: int | None
 
 
+Agenda = dict[tuple[str, str], Micros]
+"""The rules to be asked, each about a subject, and from when on."""
+
+
 class Engine:
     """All rules of one book over one company's calendar. Without state of its own: any worker may run any customer."""
 
     def __init__(
-        self, rulebook: Rulebook, judges: Mapping[str, Mapping[int, Judge]], calendar: Calendar, settings: Settings
+        self,
+        rulebook: Rulebook,
+        judges: Mapping[str, Mapping[int, Judge]],
+        calendar: Calendar,
+        settings: Settings,
+        reference: Reference,
     ) -> None:
         self.rulebook = rulebook
         self.calendar = calendar
         self.settings = settings
-        self._facts = [fact for rule in rulebook.rules.values() for fact in rule.facts.values()]
+        self.reference = reference
+        self._facts = rulebook.facts
         self._reach = max((fact.reach for fact in self._facts), default=0)
-        self._judged = {rule.id: Judged(rule, judges[rule.id]) for rule in rulebook.rules.values()}
+        self._judging = [rule.id for rule in rulebook.rules.values() if rule.definition.judges]
+        self.judged = {rule.id: Judged(rule, judges[rule.id]) for rule in rulebook.rules.values()}
+
+    @property
+    def book(self) -> str:
+        """By what customers are judged: the rules, and rankings and rates."""
+        return f"{self.rulebook.fingerprint}{MARK}{self.reference.fingerprint}"
 
     def apply(self, state: CustomerState, event: Event, offset: int, now: Micros) -> None:
         """Learns of an event and announces what changed by it. An offset that was applied before changes nothing.
@@ -80,17 +98,24 @@ class Engine:
         self._forget(state, horizon)
         if entry.history:
             # What time or a new rulebook brought to light is no history, though an event of the past finds it.
-            self._announce(state, set(), Moment(head.customer_id, now, horizon, history=False))
-        kinds = state.add(entry)
-        moved = {rule.id for kind in kinds for rule in self.rulebook.reading(kind)}
-        self._announce(state, moved, Moment(head.customer_id, now, horizon, entry.history))
+            self._announce(state, {}, Moment(head.customer_id, now, horizon, history=False))
+        state.add(entry)
+        self._announce(state, self._moved(state, now), Moment(head.customer_id, now, horizon, entry.history))
 
     def wake(self, state: CustomerState, now: Micros) -> None:
         """Time has passed: announces what holds or has ended by `now`."""
         head = state.head
         head.revision += 1
         now = head.clock = max(head.clock, now)
-        self._announce(state, set(), Moment(head.customer_id, now, self._horizon(now), history=False))
+        moment = Moment(head.customer_id, now, self._horizon(now), history=False)
+        self._announce(state, self._moved(state, now), moment)
+
+    def hear(self, state: CustomerState, feed: str, now: Micros) -> None:
+        """A feed has told how far it is complete: what is due of its rules is asked again."""
+        for key in state.head.due:
+            if self.rulebook.rules[key.partition(MARK)[0]].source == feed:
+                state.head.due[key] = state.head.wake_at = min(state.head.due[key], now)
+        self.wake(state, now)
 
     def _horizon(self, now: Micros) -> Micros:
         if self.settings.horizon_months is None or now == BEGINNING:
@@ -103,72 +128,169 @@ class Engine:
         if horizon == BEGINNING or state.head.kept_from >= line:
             return
         forget(state, line, self._facts)
-        head = state.head
-        head.kept_from = line
-        head.announced = [one for one in head.announced if not is_forgotten(one, horizon)]
+        state.moved(state.head.clock)  # no rule can tell what was forgotten
+        state.head.kept_from = line
+        for one in state.announced:
+            if is_forgotten(one, horizon):
+                state.announced.forget(one)
 
-    def _announce(self, state: CustomerState, moved: set[str], moment: Moment) -> None:
-        head = state.head
-        is_new_book = head.book != self.rulebook.fingerprint and head.book != ""
-        if is_new_book or state.reconcile:
-            moved = set(self._judged)
+    # -- what is to be asked
+
+    def _moved(self, state: CustomerState, now: Micros) -> Agenda:
+        """The rules that what came or went can move."""
+        agenda: Agenda = {}
+        for source, items in state.moved(now).items():
+            for watched in self.rulebook.watching(source):
+                found = passing(watched.pick, items)
+                if not found:
+                    continue
+                since = min(item.at for item in found)
+                for reader in watched.readers:
+                    for subject in self._subjects(state, reader, found):
+                        key = (reader.rule.id, subject)
+                        agenda[key] = min(since, agenda.get(key, since))
+        return agenda
+
+    def _subjects(self, state: CustomerState, reader: Reader, items: list) -> Iterable[str]:  # type: ignore[type-arg]
+        rule = reader.rule
+        if rule.subject is None or rule.of is not None:
+            return ("",)
+        assert reader.fact is not None, "only points read an event themselves"
+        touched = reader.fact.touched(state, reader.pick, items)
+        if touched is None:
+            touched = subjects(Asking(state, state.head.clock, self.reference, self.judged), rule)
+        return [subject for subject in touched if subject]
+
+    def _agenda(self, state: CustomerState, moved: Agenda, now: Micros) -> Agenda:
+        head, agenda = state.head, moved
+        rules, _, reference = head.book.partition(MARK)
+        if state.reconcile or (head.book and rules != self.rulebook.fingerprint):
+            agenda = self._everything(state, self.judged)
             head.due = {}
-            state.reconcile = False
-        head.book = self.rulebook.fingerprint
-        due = {rule for rule, at in head.due.items() if at <= moment.now}
-        for rule_id in sorted(moved | due):
-            self._announce_rule(state, self._judged[rule_id], moment)
+            head.judgements = {}
+        elif reference != self.reference.fingerprint and head.book:
+            agenda = moved | self._everything(state, self.rulebook.by_reference)
+        elif not head.book:
+            agenda = {(rule_id, ""): OPENING for rule_id in self._judging} | moved
+        state.reconcile = False
+        head.book = self.book
+        if head.wake_at is not None and head.wake_at <= now:
+            for key, at in head.due.items():
+                if at <= now:
+                    rule, _, subject = key.partition(MARK)
+                    agenda[rule, subject] = min(at, agenda.get((rule, subject), at))
+        return agenda
+
+    def _everything(self, state: CustomerState, rules: Iterable[str]) -> Agenda:
+        asking = Asking(state, state.head.clock, self.reference, self.judged)
+        agenda: Agenda = {}
+        for rule_id in rules:
+            rule = self.rulebook.rules[rule_id]
+            for subject in [""] if rule.of is not None else subjects(asking, rule):
+                agenda[rule_id, subject] = OPENING
+        return agenda
+
+    # -- what is to be said
+
+    def _announce(self, state: CustomerState, moved: Agenda, moment: Moment) -> None:
+        head = state.head
+        agenda = self._agenda(state, moved, moment.now)
+        if not agenda:
+            return
+        asking = Asking(state, moment.now, self.reference, self.judged)
+        for (rule_id, subject), since in sorted(agenda.items()):
+            judged = self.judged[rule_id]
+            key = f"{rule_id}{MARK}{subject}" if subject else rule_id
+            if judged.rule.definition.judges:
+                change = self._judge(asking, judged, min(since, moment.now))
+            elif judged.rule.of is not None:
+                change = self._announce_points(asking, judged, min(since, moment.now), moment)
+            else:
+                change = self._announce_stretches(asking, judged, subject, min(since, moment.now), moment)
+            if change < NEVER:
+                head.due[key] = change
+            else:
+                head.due.pop(key, None)
         head.wake_at = wake_at(head.due)
 
-    def _announce_rule(self, state: CustomerState, judged: Judged, moment: Moment) -> None:
-        finding = find(judged, state, moment.now)
-        rule_id = judged.rule.id
-        if finding.next_change < NEVER:
-            state.head.due[rule_id] = finding.next_change
-        else:
-            state.head.due.pop(rule_id, None)
-        announced = [one for one in state.head.announced if one.rule == rule_id]
-        episodes = [one for one in finding.episodes if not is_frozen(one.end, moment.horizon)]
-        for say, keys in self._compare(state, judged, announced, episodes, moment):
-            state.unsent.append(encode_warning(self._warning(state, judged, say, keys, moment)))
+    def _judge(self, asking: Asking, judged: Judged, since: Micros) -> Micros:
+        """Keeps the class or score that holds now; returns when it may next change."""
+        rule_id, now = judged.rule.id, asking.now
+        course = asking.result(rule_id, max(since - 1, OPENING))
+        value = _judgement(value_at(course, now))
+        known = asking.state.head.judgements.get(rule_id)
+        if known is None or known.value != value:
+            begun = max((point.at for point in course if point.at <= now), default=now)
+            asking.state.head.judgements[rule_id] = Judgement(value, max(begun, since) if known else begun)
+        return min((point.at for point in course if point.at > now), default=NEVER)
+
+    def _announce_points(self, asking: Asking, judged: Judged, since: Micros, moment: Moment) -> Micros:
+        state, rule = asking.state, judged.rule
+        finding = find_points(asking, judged, since)
+        names = {episode.subject for episode in finding.episodes}
+        names.update(state.announced.subjects(rule.id) if rule.subject is not None else [""])
+        for subject in sorted(names):
+            episodes = [one for one in finding.episodes if one.subject == subject]
+            self._compare(asking, judged, subject, finding._replace(episodes=episodes), moment)
+        return finding.next_change
+
+    def _announce_stretches(
+        self, asking: Asking, judged: Judged, subject: str, since: Micros, moment: Moment
+    ) -> Micros:
+        finding = find(asking, judged, subject, since)
+        self._compare(asking, judged, subject, finding, moment)
+        if asking.complete_until(judged.rule) < moment.now:
+            return min(finding.next_change, moment.now + ASK_AGAIN)
+        return finding.next_change
 
     def _compare(
-        self, state: CustomerState, judged: Judged, announced: list[Announced], episodes: list[Episode], moment: Moment
-    ) -> list[tuple[Say, list[Key]]]:
-        living = [one for one in announced if one.change != "withdrawn" and not is_frozen(one.end, moment.horizon)]
-        lives, merged = matched(living, episodes, judged.rule.definition.kind == "point")
-        says: list[tuple[Say, list[Key]]] = []
+        self, asking: Asking, judged: Judged, subject: str, finding: Finding, moment: Moment
+    ) -> None:
+        state, is_point = asking.state, judged.rule.of is not None
+        episodes = [one for one in finding.episodes if not is_frozen(one.end, moment.horizon)]
+        living = [
+            one
+            for one in state.announced.of(judged.rule.id, subject)
+            if one.change != "withdrawn"
+            and (one.end is None or one.end >= finding.since)
+            and not is_frozen(one.end, moment.horizon)
+        ]
+        if not living and not episodes:
+            return
+        lives, merged = matched(living, episodes, is_point)
         for old in living:
             episode = lives.get(old.number)
             if episode is None:
-                if old.start < moment.horizon:
-                    continue  # its evidence may be forgotten by now: it freezes
-                says.append((withdraw(old, merged.get(old.number)), []))
+                if old.start >= moment.horizon:  # else its evidence may be forgotten by now: it freezes
+                    self._say(asking, judged, withdraw(old, merged.get(old.number)), None, moment)
                 continue
-            keys = evidence(judged, state, episode, moment.now)
-            say = revise(old, episode, _digest(keys), moment)
+            found = evidence(asking, judged, episode)
+            say = revise(old, episode, _digest(found), moment)
             if say is not None:
-                says.append((say, keys))
-        known = state.head.announced
+                self._say(asking, judged, say, found, moment)
         for episode in episodes:
             if episode not in lives.values():
-                keys = evidence(judged, state, episode, moment.now)
-                say = announce(judged.rule.id, episode, _digest(keys), known, moment)
-                state.head.announced = known = [one for one in known if one.id != say.announced.id] + [say.announced]
-                says.append((say, keys))
-        return says
+                self._say_new(asking, judged, episode, moment)
 
-    def _warning(self, state: CustomerState, judged: Judged, say: Say, keys: list[Key], moment: Moment) -> Warning:
-        episode = say.episode
-        at = moment.now
-        values = []
-        if episode is not None:
-            if judged.rule.definition.kind == "point":
-                at = episode.start
-            elif episode.end is not None and episode.end <= moment.now:
-                at = episode.end - 1  # the last instant at which it held
-            values = leaf_values(judged, state, episode, at)
-        return warning_of(judged.rule, say, moment.customer_id, keys, values, at, moment.now)
+    def _say_new(self, asking: Asking, judged: Judged, episode: Episode, moment: Moment) -> None:
+        state, found = asking.state, evidence(asking, judged, episode)
+        number = state.head.numbered + 1
+        say = announce(judged.rule.id, episode, _digest(found), state.announced, number, moment)
+        if say.announced.number == number:
+            state.head.numbered = number
+        self._say(asking, judged, say, found, moment)
+
+    def _say(self, asking: Asking, judged: Judged, say: Say, found: Proof | None, moment: Moment) -> None:
+        state = asking.state
+        state.announced.put(say.announced)
+        told = Told() if found is None else told_of(asking, judged, say, found)
+        others = [one for one in state.announced.open() if one.id != say.announced.id]
+        warning = warning_of(judged.rule, say, moment.customer_id, told, others, self.rulebook.rules, moment.now)
+        state.unsent.append(encode_warning(warning))
+
+
+def _judgement(value: Value) -> str | None:
+    return None if value is None or isinstance(value, Unknown) else str(value)
 
 
 def judges_for(rulebook: Rulebook, make: MakeJudge) -> dict[str, dict[int, Judge]]:
@@ -179,8 +301,10 @@ def judges_for(rulebook: Rulebook, make: MakeJudge) -> dict[str, dict[int, Judge
     }
 
 
-def _digest(keys: list[Key]) -> bytes:
-    digest = blake2b(digest_size=8)
-    for key in sorted(keys):
+def _digest(found: Proof) -> bytes:
+    digest = blake2b(str(found.total).encode(), digest_size=8)
+    for key in sorted(found.keys):
         digest.update(f"{key.source}\x1f{key.id}\x1e".encode())
     return digest.digest()
+
+

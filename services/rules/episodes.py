@@ -132,16 +132,19 @@ def point_subject(rule: Rule, item: Item) -> str:
 def happened(asking: Asking, judged: Judged, series: Series, item: Item) -> bool:
     """Whether an item is a point: its condition holds, and it is the first of its combination."""
     rule = judged.rule
-    if rule.once_per and _is_repeated(rule, series, item):
+    if not judged.judge(rule.when)(point_sides(asking, judged, item)):
         return False
-    return judged.judge(rule.when)(point_sides(asking, judged, item))
+    return not rule.once_per or not _is_repeated(asking, judged, series, item)
 
 
-def _is_repeated(rule: Rule, series: Series, item: Item) -> bool:
+def _is_repeated(asking: Asking, judged: Judged, series: Series, item: Item) -> bool:
+    rule = judged.rule
     combination = [path.read(item) for path in rule.once_per]
     same = series.of(rule.once_per[0], subject_text(combination[0]))
     return any(
-        earlier.order < item.order and [path.read(earlier) for path in rule.once_per] == combination
+        earlier.order < item.order
+        and [path.read(earlier) for path in rule.once_per] == combination
+        and judged.judge(rule.when)(point_sides(asking, judged, earlier))
         for earlier in same.items[: same.up_to(item.at)]
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -10,8 +11,8 @@ from schemas.events import PREFIX, Event
 from schemas.fields import parse_instant
 from services.rules.backtest import Backtest
 from services.rules.books import assemble
-from services.rules.calendar import Micros, instant, micros
-from services.rules.compiling import compile_rule
+from services.rules.calendar import NEVER, Micros, instant, micros
+from services.rules.compiling import Rule, compile_rule
 from services.rules.definition import BadRule, Definition, Example, ExampleEvent
 
 EXAMPLE_ZONE = ZoneInfo("Asia/Shanghai")
@@ -28,43 +29,78 @@ class Verdict(NamedTuple):
     problem: str | None
 
 
-def run_examples(definition: Definition, file: str) -> list[Verdict]:
-    """Every example of a rule, alone in its rulebook."""
+Others = Mapping[str, Definition]
+"""The definitions of a folder by their ids: what a rule's facts may read the results of."""
+
+
+def run_examples(definition: Definition, file: str, others: Others | None = None) -> list[Verdict]:
+    """Every example of a rule, with no other rule in its book than those whose classes and scores it reads."""
     return [
-        Verdict(definition.id, example.name, _problem(definition, example, file)) for example in definition.examples
+        Verdict(definition.id, example.name, _problem(definition, example, file, others or {}))
+        for example in definition.examples
     ]
 
 
-def _problem(definition: Definition, example: Example, file: str) -> str | None:
+def _problem(definition: Definition, example: Example, file: str, others: Others) -> str | None:
     try:
         rule = compile_rule(definition, example.params, file)
-        wanted = sorted(_extent(extent) for extent in example.fires)
-        backtest = Backtest(assemble([rule], EXAMPLE_ZONE, None))
+        backtest = Backtest(assemble([rule, *_read(rule, others, {rule.id})], EXAMPLE_ZONE, None))
+        for number, short in enumerate(example.reference):
+            backtest.feed(_event(short, number, None))
         for number, short in enumerate(example.events):
-            backtest.feed(_event(short, number))
+            backtest.feed(_event(short, number, "customer"))
         backtest.advance(micros(parse_instant(example.until)))
+        if backtest.refused:
+            return f"an event was refused: {backtest.refused[0].message}"
+        return _differs(definition, example, backtest)
     except (BadRule, InvalidEvent, ValueError) as error:
         return str(error)
-    if backtest.refused:
-        return f"an event was refused: {backtest.refused[0].message}"
-    found = sorted(_extent([one.start, one.end]) for one in backtest.episodes())
+
+
+def _read(rule: Rule, others: Others, seen: set[str]) -> list[Rule]:
+    """The rules whose results a rule reads, and those that they read."""
+    found = []
+    for name in rule.results:
+        if name in others and name not in seen:
+            seen.add(name)
+            other = compile_rule(others[name], {}, name)
+            found += [other, *_read(other, others, seen)]
+    return found
+
+
+def _differs(definition: Definition, example: Example, backtest: Backtest) -> str | None:
+    if definition.judges:
+        value = backtest.judgements("customer").get(definition.id)
+        return None if value == example.is_ else f"should be {example.is_}, is {value}"
+    wanted = sorted((_extent(extent) for extent in example.fires or []), key=_by_start)
+    found = sorted(
+        (
+            _extent([one.start, one.end])
+            for one in backtest.episodes()
+            if one.rule == definition.id and example.subject in (None, one.subject)
+        ),
+        key=_by_start,
+    )
     return None if found == wanted else f"should find {_said(wanted)}, finds {_said(found)}"
 
 
-def _event(short: ExampleEvent, number: int) -> Event:
-    return parse(
-        {
-            "specversion": "1.0",
-            "id": short.id or f"event-{number}",
-            "source": "example",
-            "type": PREFIX + short.type,
-            "time": short.time,
-            "subject": "customer",
-            "data": short.data,
-            "supersedes": short.supersedes,
-            "retracted": short.retracted,
-        }
-    )
+def _by_start(extent: Extent) -> tuple[Micros, Micros]:
+    start, end = extent
+    return start, NEVER if end is None else end
+
+
+def _event(short: ExampleEvent, number: int, customer: str | None) -> Event:
+    said = {
+        "specversion": "1.0",
+        "id": short.id or f"event-{number}",
+        "source": "example",
+        "type": PREFIX + short.type,
+        "time": short.time,
+        "data": short.data,
+        "supersedes": short.supersedes,
+        "retracted": short.retracted,
+    }
+    return parse(said if customer is None else {**said, "subject": customer})
 
 
 def _extent(extent: list[str | None]) -> Extent:

@@ -125,6 +125,12 @@ class Fact(Protocol):
         ...
 
 
+def least_elapsed(fact: Fact) -> Micros | None:
+    """What a time passed would be if what is missing had come just now; None if nothing would be waited for."""
+    least: Micros | None = getattr(fact, "least_elapsed", None)
+    return least
+
+
 MAX_EVENTS = 50
 """Events named as evidence of one fact; all of them are counted."""
 

@@ -20,7 +20,7 @@ def forget(state: CustomerState, line: Micros, facts: Iterable[Fact]) -> None:
     """Drops what is true before `line` and is needed by nothing."""
     old = {entry.key: entry for entry in state.entries_before(line)}
     needed = {key for fact in facts for key in fact.keeps(state, line)} | _owed(state, old)
-    chains = state.chains()
+    chains = state.known.chains()
     for chain in chains:
         if any(key not in old or key in needed for key in chain):
             needed.update(chain)

@@ -34,6 +34,7 @@ THINGS: dict[str, tuple[Source, frozenset[str] | str]] = {
     "promises": (promises.Promises(), promises.FIELDS),
     "stage_steps": (derived.StageSteps(), "opportunity.stage_changed"),
     "stage_visits": (derived.StageVisits(), derived.StageVisits.FIELDS),
+    "milestones": (derived.Milestones(), derived.Milestones.FIELDS),
 }
 """Derived series without options, with their fields (or the event whose fields they have)."""
 
@@ -338,6 +339,7 @@ class Forms:
     def _checklist(self, raw: Raw) -> Fact:
         only(raw, {"lists"})
         lists = raw["lists"]
+        lists = {stage: self.value(tasks) for stage, tasks in lists.items()} if isinstance(lists, dict) else lists
         if not isinstance(lists, dict) or not all(isinstance(tasks, list) and tasks for tasks in lists.values()):
             raise ValueError("lists: give for each stage the kinds of its tasks")
         visits, tasks = self.pick({"of": "stage_visits"}), self.pick({"of": "task.completed"})

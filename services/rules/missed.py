@@ -51,38 +51,37 @@ class Missed:
         if held[0].value is True and not self._is_kept(question, period - 1):
             held = question.holds(self.during, OPENING)
         run = self._run_before(question, held, period)
-        yield Point(question.since, _value(*run))
+        silent_from = question.complete_until + 1
+        yield Point(question.since, _value(run, question.since >= silent_from))
         ats = [series.ats[-1] for series in map(question.series, self.each) if series.ats]
         last = max([question.now, question.since, held[-1].at, *ats])
         end = period_at(last, self.every, calendar) + AHEAD + 4
         while period <= end:
+            closes = start_of_period(period + 1, self.every, calendar)
+            if question.since < silent_from < closes:
+                yield Point(silent_from, _value(run, is_silent=True))
+                silent_from = question.since
             run = self._after(question, held, period, run)
             period += 1
-            yield Point(start_of_period(period, self.every, calendar), _value(*run))
+            yield Point(closes, _value(run, closes > question.complete_until))
         if held[-1].value is not False:
             yield Point(start_of_period(period + 1, self.every, calendar), LATER)
 
-    def _run_before(self, question: Question, held: Sequence[Point], period: int) -> tuple[int, int]:
-        """The least and the greatest run of the periods that had closed by the beginning of this one."""
+    def _run_before(self, question: Question, held: Sequence[Point], period: int) -> int:
+        """The run of the periods that had closed by the beginning of this one."""
         first = period_at(max(held[0].at, OPENING), self.every, question.calendar)
-        start = period
-        while start > first and not (
-            self._counts(question, held, start - 1) and self._is_kept(question, start - 1)
-        ):
-            start -= 1
-        run = (0, 0)
-        for one in range(start, period):
-            run = self._after(question, held, one, run)
+        run = 0
+        for one in range(period - 1, first - 1, -1):
+            if self._counts(question, held, one):
+                if self._is_kept(question, one):
+                    break
+                run += 1
         return run
 
-    def _after(self, question: Question, held: Sequence[Point], period: int, run: tuple[int, int]) -> tuple[int, int]:
+    def _after(self, question: Question, held: Sequence[Point], period: int, run: int) -> int:
         if not self._counts(question, held, period):
             return run
-        if self._is_kept(question, period):
-            return (0, 0)
-        low, high = run
-        is_known = start_of_period(period + 1, self.every, question.calendar) - 1 <= question.complete_until
-        return (low + 1, high + 1) if is_known else (0, high + 1)
+        return 0 if self._is_kept(question, period) else run + 1
 
     def _counts(self, question: Question, held: Sequence[Point], period: int) -> bool:
         calendar = question.calendar
@@ -116,5 +115,6 @@ class Missed:
         return None
 
 
-def _value(low: int, high: int) -> int | Span:
-    return low if low == high else Span(low, high)
+def _value(run: int, is_silent: bool) -> int | Span:
+    """While the feed is silent, what was missed may have been done."""
+    return Span(0, run) if is_silent and run else run

@@ -95,17 +95,8 @@ class Trend(Monthly):
         return self.months + self.back
 
     def value(self, question: Question, month: Month) -> Value:
-        series = question.series(self.pick)
         before = month - self.span
-        if not series.ats or question.calendar.month_of(series.ats[0]) > before:
-            return None
         now, then = self.total(question, month - self.months, month), self.total(question, before, before + self.months)
         if now.unknown or then.unknown:
             return UNKNOWN
         return now.amount / then.amount if then.amount else None
-
-    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
-        # Without its first item the series would look as if it had begun later.
-        return [key for item in state.series(self.pick.whole).items[:1] for key in item.keys]
-
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from services.rules.calendar import Calendar, Micros
 from services.rules.entries import Derived, Entry, Item, Key
@@ -74,13 +75,14 @@ class _Feed:
         due: Micros | None = data["due"]
         keys = [made.key]
         for change in sorted(self._changed[data.get("order_id", "")].values(), key=lambda entry: entry.order):
-            if change.at > made.at:
+            # Whoever changes what was promised after it was due has been let down already.
+            if change.at > made.at and (due is None or change.at < due):
                 day = (change.data or {}).get("promised_date")
                 due = None if day is None else self._calendar.start_of_day(day + 1)
                 keys.append(change.key)
         if due is None:
             return None
-        said = {field: data[field] for field in ("promise_id", "order_id", "by") if field in data}
+        said: dict[str, Any] = {field: data[field] for field in ("promise_id", "order_id", "by") if field in data}
         said |= {"made_at": made.at, "due": due}
         met = min(self._met[name].values(), key=lambda entry: entry.order, default=None)
         if met is not None:

@@ -72,11 +72,12 @@ class Test(NamedTuple):
         number = number_of(value)
         if number is None:
             return False
+        wanted: Decimal = self.operand
         if self.word == "at_least":
-            return number >= self.operand
+            return number >= wanted
         if self.word == "at_most":
-            return number <= self.operand
-        return number > self.operand if self.word == "above" else number < self.operand
+            return number <= wanted
+        return number > wanted if self.word == "above" else number < wanted
 
 
 def _is_plain(value: Any) -> bool:

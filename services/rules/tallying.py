@@ -15,7 +15,6 @@ from services.rules.facts import (
     AHEAD,
     INFINITY,
     LATER,
-    UNKNOWN,
     Point,
     Proof,
     Question,
@@ -95,9 +94,17 @@ class Counted:
         return subjects_of(pick, items)
 
 
-def _doubt(item: Item) -> Amount:
+NOTHING = Amount(Decimal(0), 0)
+
+
+def _is_doubted(item: Item) -> bool:
+    """An instalment that looks late, but money of another currency was booked on it."""
     data = item.data or {}
-    return Amount(Decimal(0), 0, int(data.get("late", True) and data.get("certain") is False))
+    return bool(data.get("late")) and data.get("certain") is False
+
+
+def _doubt(item: Item) -> Amount:
+    return Amount(Decimal(0), 0, int(_is_doubted(item)))
 
 
 @dataclass(frozen=True)
@@ -172,13 +179,14 @@ class Mean(Sum):
             self.field.name(question.reference), self.field.measure(question.reference, question.calendar)
         )
 
-        def mean(part: Slice) -> Value:
+        def value(part: Slice) -> Value:
             total = totals.between(part.first, part.end)
-            if total.unknown:
-                return UNKNOWN
-            return total.amount / total.counted if total.counted else None
+            if not total.counted:
+                return None
+            mean = total.amount / total.counted
+            return Span(mean, INFINITY) if total.unknown else mean
 
-        return mean
+        return value
 
 
 @dataclass(frozen=True)
@@ -189,20 +197,28 @@ class Share(Counted):
     field: Field | None = None
 
     def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
-        weigh = self._weight(question)
+        weigh, matching = self._weight(question), self.matching
         name = self.field.name(question.reference) if self.field else "one each"
         everything = series.totals(("all", name), weigh)
-        matching = self.matching
-        nothing = Amount(Decimal(0), 0)
-        passing = series.totals((matching, name), lambda item: weigh(item) if matching(item) else nothing)
-
-        doubts = series.totals("doubts", _doubt) if self.is_unsure else None
+        passing = series.totals((matching, name), lambda item: weigh(item) if matching(item) else NOTHING)
+        doubted = self.is_unsure
+        unsure = series.totals(("unsure", name), lambda item: weigh(item) if _is_doubted(item) else NOTHING)
+        both = series.totals(
+            ("unsure", matching, name), lambda item: weigh(item) if _is_doubted(item) and matching(item) else NOTHING
+        )
 
         def share(part: Slice) -> Value:
             total = everything.between(part.first, part.end)
-            if total.unknown or (doubts is not None and doubts.between(part.first, part.end).unknown):
-                return UNKNOWN
-            return passing.between(part.first, part.end).amount / total.amount if total.amount else None
+            if total.unknown:
+                return Span(Decimal(0), Decimal(1))
+            if not total.amount:
+                return None
+            passed = passing.between(part.first, part.end).amount
+            maybe = unsure.between(part.first, part.end).amount if doubted else Decimal(0)
+            if not maybe:
+                return passed / total.amount
+            out = both.between(part.first, part.end).amount
+            return Span((passed - out) / total.amount, (passed + maybe - out) / total.amount)
 
         return share
 

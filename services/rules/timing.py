@@ -111,6 +111,7 @@ class SinceLast:
     since_condition: str | None
     since_events: Pick | None
     elapsed: bool = True
+    least_elapsed: Micros | None = 0
     reach: Micros = 0
 
     @property
@@ -187,6 +188,11 @@ class PastUsualGap:
         first = Point(question.since, self._expected(series, index - 1) if index else None)
         ahead = (Point(series.ats[n], self._expected(series, n)) for n in range(index, len(series)))
         return told((first, *ahead), question.now)
+
+    @property
+    def least_elapsed(self) -> Micros:
+        """What is the least that it can be: an item has come just now."""
+        return -self.least
 
     def _expected(self, series: Series, index: int) -> Micros:
         """The instant from which the silence after an item is longer than usual."""

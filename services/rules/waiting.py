@@ -39,6 +39,7 @@ class Waiting:
     restarts: bool = False
     early: bool = False
     elapsed: bool = True
+    least_elapsed: Micros | None = None
     reach: Micros = 0
     asks: bool = False
 
@@ -91,7 +92,7 @@ class Waiting:
 
     def _answer(self, item: Item, state: CustomerState) -> Item | None:
         """The first answer: of any time where it belongs to the item, else not before it."""
-        from_at = BEGINNING if self.early or (self.match and not self.restarts) else item.at
+        from_at = BEGINNING if not self.restarts and (self.early or self.match) else item.at
         found: Item | None = None
         for pick in self.answers:
             series = state.series(pick)

@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
-from schemas.warnings import SEVERITIES, Bilingual, Compared, ComparedOp, EventRef, Evidence, Review, Warning
+from schemas.warnings import (
+    SEVERITIES,
+    Bilingual,
+    Branch,
+    Compared,
+    ComparedOp,
+    EventRef,
+    Evidence,
+    Other,
+    Output,
+    Review,
+    Warning,
+)
 from services.rules.announcing import Say
 from services.rules.calendar import DAY, HOUR, SECOND, Micros, instant
 from services.rules.compiling import Rule
-from services.rules.conditions import Leaf, Side, side, true_on
-from services.rules.definition import Words
+from services.rules.conditions import KNOWN, Leaf, Node, Side, side, true_on
+from services.rules.definition import Who, Words
 from services.rules.entries import Key
+from services.rules.explaining import NO_PROOF, Told
 from services.rules.facts import Span, Unknown, Value
+from services.rules.records import Announced
 
-MAX_EVENTS = 50
-"""Events named in one warning; all of them are counted."""
+MAX_LEAF_EVENTS = 10
+"""Events named behind one value; all of them are counted."""
+
+MAX_OTHERS = 20
+"""Other warnings of the customer that are told."""
 
 
 def warning_of(
     rule: Rule,
     say: Say,
     customer_id: str,
-    keys: list[Key],
-    values: list[tuple[Leaf, Value]],
-    at: Micros,
+    told: Told,
+    others: Sequence[Announced],
+    rules: Mapping[str, Rule],
     now: Micros,
 ) -> Warning:
-    """The warning of one revision; `values` are those compared at `at`."""
+    """The warning of one revision; `others` are the customer's other open episodes."""
     definition, announced = rule.definition, say.announced
     review = definition.review
     first = instant(announced.first_detected_at)
@@ -36,12 +55,12 @@ def warning_of(
         id=announced.id,
         revision=announced.revision,
         change=say.change,
-        output=definition.output,
+        output=_output(rule),
         rule=rule.id,
         name=_bilingual(definition.name),
         customer_id=customer_id,
         subject=announced.subject,
-        kind=definition.kind,
+        kind=_kind(rule),
         severity=SEVERITIES[announced.severity],
         start=instant(announced.start),
         end=None if announced.end is None else instant(announced.end),
@@ -51,11 +70,13 @@ def warning_of(
         historical=announced.historical,
         pages_again=say.pages_again and not announced.historical,
         merged_into=say.merged_into,
-        evidence=_evidence(rule, announced.run, keys, values, at),
+        evidence=_evidence(rule, announced.run, told),
         advice=_bilingual(definition.advice),
         clause=Bilingual(zh=definition.clause.zh, en=definition.clause.en),
         clause_source=definition.clause.source,
-        audience=list(definition.audience),
+        clears=None if definition.clears is None else _bilingual(definition.clears),
+        audience=_audience(rule, say),
+        department=definition.department,
         review=None
         if review is None
         else Review(
@@ -64,6 +85,36 @@ def warning_of(
             departments=list(review.departments),
             quorum=review.quorum,
         ),
+        others=[_other(one, rules[one.rule]) for one in others[-MAX_OTHERS:] if one.rule in rules],
+    )
+
+
+def _output(rule: Rule) -> Output:
+    output = rule.definition.output
+    assert output != "class" and output != "score", "classes and scores are not announced"
+    return output
+
+
+def _kind(rule: Rule) -> Literal["stretch", "streak", "point"]:
+    kind = rule.definition.kind
+    assert kind != "class" and kind != "score", "classes and scores are not announced"
+    return kind
+
+
+def _audience(rule: Rule, say: Say) -> list[Who]:
+    number = say.episode.escalation if say.episode is not None else None
+    escalated = None if number is None else rule.definition.escalates[number].audience
+    return list(escalated if escalated is not None else rule.definition.audience)
+
+
+def _other(one: Announced, rule: Rule) -> Other:
+    return Other(
+        id=one.id,
+        rule=one.rule,
+        name=_bilingual(rule.definition.name),
+        severity=SEVERITIES[one.severity],
+        subject=one.subject,
+        start=instant(one.start),
     )
 
 
@@ -71,8 +122,8 @@ def _bilingual(words: Words) -> Bilingual:
     return Bilingual(zh=words.zh, en=words.en)
 
 
-def _evidence(rule: Rule, run: int, keys: list[Key], values: list[tuple[Leaf, Value]], at: Micros) -> Evidence:
-    texts = {leaf.fact: value_text(value, leaf.elapsed, at) for leaf, value in values}
+def _evidence(rule: Rule, run: int, told: Told) -> Evidence:
+    texts = {name: value_text(value, elapsed, told.at) for name, (value, elapsed) in told.shown.items()}
     for name, value in rule.params.items():
         is_duration = rule.definition.params[name].type == "duration"
         texts.setdefault(name, duration_text(value) if is_duration else parameter_text(value))
@@ -80,11 +131,22 @@ def _evidence(rule: Rule, run: int, keys: list[Key], values: list[tuple[Leaf, Va
     summary = rule.definition.summary
     chinese = {name: _chinese(text) for name, text in texts.items()}
     return Evidence(
-        events=[EventRef(source=key.source, id=key.id) for key in keys[-MAX_EVENTS:]],
-        events_total=len(keys),
-        compared=[_compared(rule, leaf, value, at) for leaf, value in values],
+        events=_refs(told.proof.keys),
+        events_total=told.proof.total,
+        compared=[_compared(rule, leaf, value, told) for leaf, value in told.values],
         summary=Bilingual(zh=_filled(summary.zh, chinese), en=_filled(summary.en, texts)),
+        tree=_tree(rule.when, itertools.count()) if told.values else None,
     )
+
+
+def _refs(keys: Sequence[Key]) -> list[EventRef]:
+    return [EventRef(source=key.source, id=key.id) for key in keys]
+
+
+def _tree(node: Node, places: Iterator[int]) -> Branch:
+    if isinstance(node, Leaf):
+        return Branch(mode="leaf", leaf=next(places))
+    return Branch(mode=node.mode, of=[_tree(branch, places) for branch in node.branches])
 
 
 _UNITS = {"d": "天", "h": "小时", "min": "分钟"}
@@ -102,22 +164,32 @@ def _filled(text: str, texts: dict[str, str]) -> str:
     return text
 
 
-def _compared(rule: Rule, leaf: Leaf, value: Value, at: Micros) -> Compared:
+def _compared(rule: Rule, leaf: Leaf, value: Value, told: Told) -> Compared:
+    proof = told.proofs.get(leaf.fact, NO_PROOF)
+    return Compared(
+        fact=leaf.fact,
+        label=label_of(rule, leaf.fact),
+        value=value_text(value, leaf.elapsed, told.at),
+        op=op_text(leaf),
+        threshold=threshold_text(leaf),
+        held=holds(leaf, value, told.at),
+        decisive=leaf.name in told.decisive,
+        events=_refs(proof.keys[-MAX_LEAF_EVENTS:]),
+        events_total=proof.total,
+    )
+
+
+def holds(leaf: Leaf, value: Value, at: Micros) -> bool:
+    """Whether a leaf holds for a fact's value at an instant; what is not known does not."""
     if leaf.elapsed and isinstance(value, int) and isinstance(leaf.threshold, int):
         found: Side | None = 1 if at - value >= leaf.threshold else -1
     else:
         found = side(leaf, value)
-    return Compared(
-        fact=leaf.fact,
-        label=_label(rule, leaf.fact),
-        value=value_text(value, leaf.elapsed, at),
-        op=_op_text(leaf),
-        threshold=threshold_text(leaf),
-        held=found is not None and true_on(leaf.op, found),
-    )
+    return found is not None and true_on(leaf.op, found)
 
 
-def _label(rule: Rule, fact: str) -> Bilingual:
+def label_of(rule: Rule, fact: str) -> Bilingual:
+    """What people call a fact, or a field of a point's event."""
     words = rule.definition.fields.get(fact)
     if words is not None:
         return _bilingual(words)
@@ -125,7 +197,10 @@ def _label(rule: Rule, fact: str) -> Bilingual:
     return Bilingual(zh=str(raw["zh"]), en=str(raw["en"]))
 
 
-def _op_text(leaf: Leaf) -> ComparedOp:
+def op_text(leaf: Leaf) -> ComparedOp:
+    """The operator as the wire names it."""
+    if leaf.threshold is KNOWN:
+        return "known" if leaf.op == "==" else "not known"
     if isinstance(leaf.threshold, frozenset):
         return "in" if leaf.op == "==" else "not in"
     return leaf.op
@@ -138,7 +213,8 @@ def value_text(value: Value, elapsed: bool, at: Micros) -> str:
     if isinstance(value, Unknown):
         return "?"
     if isinstance(value, Span):
-        return f"{value.low}–{'?' if value.high == Decimal('Infinity') else value.high}"
+        high = "?" if value.high == Decimal("Infinity") else parameter_text(value.high)
+        return f"{parameter_text(value.low)}–{high}"
     if elapsed and isinstance(value, int):
         return duration_text(at - value)
     return parameter_text(value)
@@ -146,6 +222,8 @@ def value_text(value: Value, elapsed: bool, at: Micros) -> str:
 
 def threshold_text(leaf: Leaf) -> str:
     """The threshold as people read it."""
+    if leaf.threshold is KNOWN:
+        return ""
     if isinstance(leaf.threshold, frozenset):
         return ", ".join(sorted(str(one) for one in leaf.threshold))
     if leaf.elapsed and isinstance(leaf.threshold, int):
@@ -159,7 +237,9 @@ def parameter_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
+    if isinstance(value, Decimal):
+        return format(value if value == value.to_integral() or -value.as_tuple().exponent <= 4 else round(value, 4), "f")  # type: ignore[operator]
+    return str(value)
 
 
 def duration_text(span: Micros) -> str:

@@ -67,6 +67,10 @@ class _Feed:
         come = [item for key, item in self._items.items() if before.get(key) != item]
         return list(gone), list(come)
 
+    @property
+    def items(self) -> Iterator[Item]:
+        return iter(list(self._items.values()))
+
     def _made(self) -> Iterator[Derived]:
         birthdays: dict[str, Entry] = {}
         for entry in sorted(self._entries["contact.birthday"].values(), key=lambda entry: (entry.time, entry.key)):
