@@ -13,6 +13,8 @@ from services.rules.definition import Definition
 Raw = Mapping[str, Any]
 """A definition, or a part of one, with the keys of its file."""
 
+WITHOUT_SEVERITY = ("class", "score")
+
 
 def catalogue(definitions: Iterable[Definition], language: Language) -> str:
     """The whole page: an index, then every rule, by output and number."""
@@ -55,8 +57,7 @@ def _index(rules: Sequence[Raw], language: Language) -> list[str]:
 
 
 def _severity(rule: Raw, language: Language) -> str:
-    severity = rule.get("severity")
-    return words.SEVERITIES[severity][language] if severity else "—"
+    return "—" if rule["output"] in WITHOUT_SEVERITY else words.SEVERITIES[rule["severity"]][language]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -103,13 +104,11 @@ class RulePage:
             ("output", self._say(words.OUTPUTS[rule["output"]])),
             ("kind", self._say(words.KINDS[rule["kind"]])),
         ]
-        if rule.get("severity"):
+        if rule["output"] not in WITHOUT_SEVERITY:
             rows.append(("severity", _severity(rule, self.language)))
         rows.append(("subject", self._subject()))
         if rule.get("of"):
-            rows.append(("event", self._items(rule)))
-        if rule.get("options"):
-            rows.append(("options", self._value(rule["options"])))
+            rows.append(("event", self._event()))
         if rule.get("once_per"):
             rows.append(("once", ", ".join(f"`{field}`" for field in rule["once_per"])))
         if rule.get("run"):
@@ -127,6 +126,14 @@ class RulePage:
     def _subject(self) -> str:
         per = self.rule.get("per")
         return self._say(words.SUBJECTS.get(per, words.WHOLE_CUSTOMER) if per else words.WHOLE_CUSTOMER)
+
+    def _event(self) -> str:
+        """What a point is about: the event type or series with its filter, and the options of the series."""
+        rule = self.rule
+        of = rule["of"] if isinstance(rule["of"], Mapping) else {"of": rule["of"]}
+        options = [f"`{key}` {self._value(value)}" for key, value in of.items() if key not in ("of", "where")]
+        items = self._items({**of, "where": rule.get("where") or of.get("where")})
+        return self._say(words.COMMA).join([items, *options])
 
     def _people(self, people: Sequence[str]) -> str:
         return self._say(words.LISTED).join(self._say(words.PEOPLE[one]) for one in people)
@@ -306,7 +313,8 @@ class RulePage:
         rule, language = self.rule, self.language
         lines: list[str] = []
         changes = "changes" if rule["output"] in ("class", "score") else "clears"
-        for heading, text in (("advice", rule.get("advice")), (changes, rule.get("clears"))):
+        texts = (("says", rule["summary"]), ("advice", rule.get("advice")), (changes, rule.get("clears")))
+        for heading, text in texts:
             if text:
                 lines += [
                     f"**{self._say(words.HEADINGS[heading])}**{self._say(words.COLON)}{text[language].strip()}",
