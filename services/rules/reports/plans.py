@@ -263,9 +263,13 @@ class MinMarginReport:
             "other_currencies": others,
         }
         if isinstance(margin, Missing):
-            return {**known, "difference": margin, "below": margin}
+            return _in_order({**known, "difference": margin, "below": margin})
         is_below: bool | Missing = margin < plan.amount
         if is_below and (without_cost or others):
             # What is not counted may be what is lacking.
             is_below = Missing(COST_UNKNOWN if without_cost else OTHERS_EARNED)
-        return {**known, "difference": cents(margin - plan.amount), "below": is_below}
+        return _in_order({**known, "difference": cents(margin - plan.amount), "below": is_below})
+
+
+def _in_order(row: Row) -> Row:
+    return {column.name: row[column.name] for column in MARGINS}
