@@ -49,7 +49,8 @@ class Scene:
 class Diary:
     """The events of one customer, in the order in which the stories tell them.
 
-    `monthly` is about what the customer orders in a month, in its own currency; None lets the routine choose.
+    `monthly` is about what the customer orders in a month, in its own currency; None lets the routine choose. One
+    invoice in `late_every` months is paid a little late. `liveliness` is the share of contacts that come from them.
     """
 
     scene: Scene
@@ -59,6 +60,9 @@ class Diary:
     signed_days_ago: int = 500
     monthly: Decimal | None = None
     growth_pct: int = 8
+    late_every: int | None = None
+    has_thin_archive: bool = False
+    liveliness: float = 0.3
     events: list[dict[str, Any]] = field(default_factory=list)
     _serial: int = 0
 

@@ -189,6 +189,20 @@ def step(diary: Diary, at: datetime, deal: str, previous: str | None, stage: str
     diary.write("opportunity.stage_changed", at, CRM, {**moved, **more})
 
 
+def prospect(diary: Diary) -> None:
+    """Nothing is signed yet: a lead whose need, budget and way of deciding were confirmed twelve days ago."""
+    lead, deal = diary.name("L"), diary.name("OPP")
+    begun = diary.scene.at(40, 10)
+    diary.write("lead.created", begun, CRM, {"lead_id": lead, "owner": diary.customer.owner, "channel": "trade fair"})
+    step(diary, begun, deal, None, "lead", lead_id=lead)
+    confirmed = {"need_confirmed": True, "budget_confirmed": True, "decision_process_confirmed": True}
+    step(diary, diary.scene.at(12, 10), deal, "lead", "opportunity", lead_id=lead, **confirmed)
+    judged = {"score": 65, "assessor": diary.customer.owner}
+    diary.write("assessment.recorded", diary.scene.at(11, 15), CRM, judged)
+    for days_ago in range(39, 0, -6):
+        diary.contact_made(diary.scene.at(days_ago, 11))
+
+
 def service_case(diary: Diary, at: datetime) -> None:
     """Acknowledged at once, found its owner at once, solved, and praised; then a call."""
     case = {"case_id": diary.name("S")}

@@ -16,6 +16,8 @@ IMPORTANT_MONTHLY = (650_000, 900_000)
 ORDINARY_MONTHLY = (30_000, 140_000)
 ABROAD_MONTHLY = (4_000, 20_000)
 SWING = 20
+LATE_DAYS = 3
+REPLY_MINUTES = (10, 900)
 
 ARCHIVE: dict[str, dict[str, str | int]] = {
     "basic": {"industry": "machinery", "size": 240},
@@ -47,8 +49,8 @@ def _monthly_range(diary: Diary) -> tuple[int, int]:
 
 def signing(diary: Diary, confirmed_after_h: float | None) -> None:
     """The archive, made the day before; the first contract; the needs confirmed so many hours later, or never."""
-    for section, fields in ARCHIVE.items():
-        filed = {"section": section, "fields": {**fields, **_own_fields(diary, section)}}
+    for section in ARCHIVE:
+        filed = {"section": section, "fields": _archive(diary, section)}
         diary.write("profile.updated", diary.scene.at(diary.signed_days_ago + 1, 16), CRM, filed)
     data = {
         "contract_id": diary.name("K"),
@@ -71,6 +73,12 @@ def _own_fields(diary: Diary, section: str) -> dict[str, str | int]:
     if section == "relationship":
         return {"key_contact": diary.person("procurement")}
     return {"industry_growth_pct": diary.growth_pct} if section == "external" else {}
+
+
+def _archive(diary: Diary, section: str) -> dict[str, str | int]:
+    """What stands in a section on the day of signing; of a thin archive little more than the card."""
+    common = {} if diary.has_thin_archive and section in ("relationship", "external") else ARCHIVE[section]
+    return {**common, **_own_fields(diary, section)}
 
 
 def contacts(diary: Diary) -> None:
@@ -102,7 +110,9 @@ def business_month(diary: Diary, back: int) -> None:
     diary.contact_made(diary.scene.on(delivered + timedelta(days=2), diary.hour()))
     issued = first + timedelta(days=16)
     due = due_day(issued)
-    invoice_and_payment(diary, issued, due, amount, due - timedelta(days=diary.random.randint(2, 9)))
+    early = timedelta(days=diary.random.randint(2, 9))
+    is_late = diary.late_every is not None and due.month % diary.late_every == 0
+    invoice_and_payment(diary, issued, due, amount, due + timedelta(days=LATE_DAYS) if is_late else due - early)
 
 
 def amount_of_month(diary: Diary) -> Decimal:
@@ -156,7 +166,10 @@ def contact_week(diary: Diary, weeks_back: int) -> None:
     if diary.scene.on(day) < diary.scene.at(diary.signed_days_ago - 3):
         return
     kind, channel = diary.random.choice([("call", "phone"), ("message", "im"), ("meeting", "video")])
-    diary.contact_made(diary.scene.on(day, diary.hour()), kind, channel=channel)
+    more: dict[str, str | int] = {}
+    if diary.random.random() < diary.liveliness:
+        more = {"direction": "inbound", "reply_latency_minutes": diary.random.randint(*REPLY_MINUTES)}
+    diary.contact_made(diary.scene.on(day, diary.hour()), kind, channel=channel, **more)
 
 
 def care_month(diary: Diary, back: int) -> None:
@@ -175,6 +188,9 @@ def care_month(diary: Diary, back: int) -> None:
         salon = diary.scene.on(first + timedelta(days=25), 14)
         invited = {"event_id": f"salon-{first:%Y-%m}", "kind": "salon", "held_at": salon.isoformat()}
         diary.write("event.invited", diary.scene.on(first + timedelta(days=5), 9), CRM, invited)
+        if diary.random.random() < diary.liveliness:
+            attended = {"event_id": invited["event_id"], "kind": "salon", "contact_id": diary.person("technical")}
+            diary.write("event.attended", salon, CRM, attended)
     if first.month == 3:
         met = diary.scene.on(first + timedelta(days=11), 14)
         diary.contact_made(met, "exec_visit", next_at=(met + timedelta(days=365)).isoformat())

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from schemas.events import PREFIX
 from services.ingest.sample.company import Customer, customers, directory
 from services.ingest.sample.diary import CRM, ERP, MONTHS, Diary, Scene
-from services.ingest.sample.occasions import OCCASIONS
+from services.ingest.sample.occasions import OCCASIONS, prospect
 from services.ingest.sample.routine import routine
 from services.ingest.sample.stories import STORIES, Story
 
@@ -21,6 +21,9 @@ OCCASIONS_EACH = 3
 IMPORTANT_EVERY = 4
 KEY_ACCOUNT_EVERY = 8
 NEWER_EVERY = 3
+PROSPECT_EVERY = 20
+LATE_EVERY = {1: 12, 2: 4}
+"""Of four customers in a row, the second pays one invoice a year a little late, the third one in four months."""
 OLDEST_DAYS = 900
 """The longest that a customer has been one: within the horizon of 36 months, so that the first contract is known."""
 NEWER_DAYS = (200, 350)
@@ -60,10 +63,10 @@ def make_sample(seed: int, today: date, zone: ZoneInfo, count: int) -> Sample:
 
 def live_well(diary: Diary, index: int) -> None:
     """The routine, with a few occasions. The index spreads them so that every kind of event occurs."""
-    diary.important = not diary.customer.english and index % IMPORTANT_EVERY == 0
-    is_newer = index % NEWER_EVERY == 1
-    diary.signed_days_ago = diary.random.randint(*(NEWER_DAYS if is_newer else (MONTHS * 31 + 10, OLDEST_DAYS)))
-    diary.growth_pct = diary.random.choice((3, 8, 12, 18))
+    if index % PROSPECT_EVERY == PROSPECT_EVERY - 1:
+        prospect(diary)
+        return
+    _character(diary, index)
     if diary.important and index % KEY_ACCOUNT_EVERY == 0:
         diary.growth_pct = 28
         manager = {"section": "basic", "fields": {"owner_role": "KAM"}}
@@ -73,6 +76,17 @@ def live_well(diary: Diary, index: int) -> None:
     for turn in range(OCCASIONS_EACH):
         occasion = OCCASIONS[(index * OCCASIONS_EACH + turn) % len(OCCASIONS)]
         occasion(diary, diary.scene.at(diary.random.randint(110, earliest), diary.hour()))
+
+
+def _character(diary: Diary, index: int) -> None:
+    """How large, how long a customer, how punctual, how well known and how lively."""
+    diary.important = not diary.customer.english and index % IMPORTANT_EVERY == 0
+    is_newer = index % NEWER_EVERY == 1
+    diary.signed_days_ago = diary.random.randint(*(NEWER_DAYS if is_newer else (MONTHS * 31 + 10, OLDEST_DAYS)))
+    diary.growth_pct = diary.random.choice((3, 8, 12, 18))
+    diary.late_every = LATE_EVERY.get(index % 4)
+    diary.has_thin_archive = index % 5 == 3
+    diary.liveliness = diary.random.choice((0.1, 0.3, 0.6))
 
 
 def reference_events(scene: Scene) -> list[dict[str, Any]]:
