@@ -26,6 +26,8 @@ COMMANDS = {
     "import": Entry("services.ingest.cli:import_command", "Turn a CSV export into events, to Kafka or to a file."),
     "ingest": Entry("services.ingest.cli:ingest", "The service that takes events by HTTP and puts them on Kafka."),
     "notifier": Entry("services.notifier.cli:notifier", "The service that pages people, keeps cases, has the console."),
+    "ranks": Entry("services.rules.reports.cli:ranks", "Rank all customers by what they buy."),
+    "report": Entry("services.rules.reports.cli:report", "Work out a report from what is known of all customers."),
     "rules": Entry("services.rules.cli:rules", "The service that watches customers, and its rule files."),
     "sample": Entry("services.ingest.cli:sample_command", "Make sample events and the people file that fits them."),
     "schema": Entry("services.common.cli:schema", "Write the JSON Schema of every event."),

@@ -114,11 +114,12 @@ def import_command(
     required=True,
     help="The people and customers, for the notifier.",
 )
-@click.option("--customers", type=click.IntRange(16, 5000), default=40, show_default=True)
+@click.option("--customers", type=click.IntRange(32, 5000), default=60, show_default=True)
 def sample_command(seed: int, today: datetime | None, to: Path, directory: Path, customers: int) -> None:
     """Make sample events and the people file that fits them.
 
-    Most customers are well; for each of R1, R1b, R2, R3, R5 and R7 there are some whose warning holds today.
+    More than half of the customers are well; for most warnings, tasks and suggestions there are some for whom it holds
+    today.
     """
     import orjson
     import yaml

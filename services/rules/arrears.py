@@ -1,73 +1,70 @@
-"""The instalments that were not covered when they were due, found by month. PURE."""
+"""The instalments that were not covered when they were due, and what is worked out of them alone. PURE."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from typing import TypeVar
+from collections.abc import Callable, Hashable
+from typing import Protocol, TypeVar, cast
 
-from services.rules.calendar import Day, Month, month_of_day
+from services.rules.calendar import Day
 from services.rules.instalments import Instalment, PartKey
 
-_Parts = dict[PartKey, Instalment]
-_Index = TypeVar("_Index", Month, Month | None)
+MOST_VIEWS = 32
+"""As many ways of looking at arrears are kept up to date; rules that were changed leave theirs behind."""
+
+
+class View(Protocol):
+    """Something worked out of arrears, which follows them one by one."""
+
+    def add(self, part: Instalment) -> None:
+        """An instalment is in arrears, so as it now is."""
+
+    def remove(self, part: Instalment) -> None:
+        """An instalment that was added is not, or is not so any more."""
+
+
+_View = TypeVar("_View", bound=View)
 
 
 class Arrears:
-    """Kept up to date by `add` and `remove`; whoever pays in time leaves but a due date here."""
+    """Kept up to date by `add` and `remove`; whoever pays in time leaves but a due date here.
+
+    An instalment that is not yet due and not yet paid is in arrears as well: it will be late, as far as is known.
+    """
 
     def __init__(self) -> None:
         self._dues: list[Day] = []
-        self._by_due: dict[Month, _Parts] = {}
-        self._by_settled: dict[Month | None, _Parts] = {}
+        self._parts: dict[PartKey, Instalment] = {}
+        self._views: dict[Hashable, View] = {}
 
     def add(self, part: Instalment) -> None:
         """An instalment as it now is."""
         insort(self._dues, part.due)
         if part.uncovered(part.due) > 0:
-            self._by_due.setdefault(part.month, {})[part.key] = part
-            self._by_settled.setdefault(_settled(part), {})[part.key] = part
+            self._parts[part.key] = part
+            for view in self._views.values():
+                view.add(part)
 
     def remove(self, part: Instalment) -> None:
         """An instalment as it was when it was added."""
         del self._dues[bisect_left(self._dues, part.due)]
-        if part.uncovered(part.due) > 0:
-            _take(self._by_due, part.month, part.key)
-            _take(self._by_settled, _settled(part), part.key)
+        if self._parts.pop(part.key, None) is not None:
+            for view in self._views.values():
+                view.remove(part)
 
     @property
     def last_due(self) -> Day | None:
         """The greatest due date of all instalments; None without any."""
         return self._dues[-1] if self._dues else None
 
-    def due_from(self, first: Month | None = None) -> dict[Month, list[Instalment]]:
-        """Those due in each month from `first` on (None: from ever on), oldest due first."""
-        return {
-            month: sorted(parts.values(), key=_order)
-            for month, parts in self._by_due.items()
-            if first is None or month >= first
-        }
-
-    def open_at_ends_from(self, first: Month | None = None) -> list[Instalment]:
-        """Those that some month from `first` on found uncovered at its end, oldest due first; at least those."""
-        found = [
-            part
-            for settled, parts in self._by_settled.items()
-            if first is None or settled is None or settled > first
-            for part in parts.values()
-        ]
-        return sorted(found, key=_order)
-
-
-def _order(part: Instalment) -> tuple[Day, Day, str, int]:
-    return part.order
-
-
-def _settled(part: Instalment) -> Month | None:
-    day = part.settled_on()
-    return None if day is None else month_of_day(day)
-
-
-def _take(index: dict[_Index, _Parts], month: _Index, key: PartKey) -> None:
-    del index[month][key]
-    if not index[month]:
-        del index[month]
+    def view(self, name: Hashable, make: Callable[[], _View]) -> _View:
+        """The view of this name, made from all arrears when it is asked for first, then kept up to date."""
+        found = self._views.get(name)
+        if found is None:
+            found = make()
+            for part in self._parts.values():
+                found.add(part)
+            if len(self._views) == MOST_VIEWS:
+                del self._views[next(iter(self._views))]
+            self._views[name] = found
+        return cast("_View", found)

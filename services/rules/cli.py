@@ -14,6 +14,7 @@ from services.cli import Entry, LazyGroup
 from services.common.settings import read_settings
 
 _GROUP = {
+    "catalogue": Entry("services.rules.catalogue_cli:catalogue_command", "Write what every rule does, to read."),
     "check": Entry("services.rules.backtest_cli:check", "Check rule files and run their examples."),
     "run": Entry("services.rules.cli:run", "Watch customers: the worker. Start as many as there are cores to use."),
 }

@@ -37,7 +37,7 @@ class Cover(NamedTuple):
     payment: Key
 
 
-class Instalment(msgspec.Struct, frozen=True):
+class Instalment(msgspec.Struct, frozen=True, gc=False):
     """One due part of an invoice, after credit notes. `certain` is false when other currencies were booked on it;
     `fault` is whose fault a delay was, when that is explained: ours, customer, third_party."""
 

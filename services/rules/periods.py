@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_left, insort
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
-from services.rules.calendar import Calendar, Day, Micros, Month, first_day, last_day, month_of_day
+from services.rules.calendar import Calendar, Day, Micros, Month, last_day, month_of_day
 from services.rules.entries import Key
-from services.rules.instalments import ZERO, Instalment
+from services.rules.instalments import ZERO, Instalment, OldestDue
 from services.rules.ledger import Ledger
 
 LONGEST_RUN = 37
@@ -40,11 +43,17 @@ class LatePolicy:
         return part.uncovered(self.deadline(part)) > self.tolerance
 
 
-class Fault(NamedTuple):
-    """An instalment that made a month fail: from when that is known, and the events behind it."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Fault:
+    """Instalments that made a month fail: from when that is known, and which they are (looked up when asked for)."""
 
     known_at: Micros
-    keys: tuple[Key, ...]
+    parts: Callable[[], Iterable[Instalment]]
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The events behind it: the invoices, then the payments on them."""
+        return events_behind(tuple(self.parts()))
 
 
 class Period(NamedTuple):
@@ -70,18 +79,8 @@ def late_months(ledger: Ledger, policy: LatePolicy, calendar: Calendar, first_mo
 
     Only months from `first_month` on are told (None: all).
     """
-    by_month = {}
-    for month, due in ledger.arrears.due_from(first_month).items():
-        parts = [part for part in due if policy.counts(part) and policy.late(part)]
-        if not parts:
-            continue
-        certain = [part for part in parts if part.certain]
-        faults = tuple(
-            Fault(calendar.start_of_day(policy.deadline(part) + 1), _keys([part])) for part in certain or parts
-        )
-        failed_at = min(fault.known_at for fault in faults) if certain else None
-        by_month[month] = Period(failed_at, faults)
-    return Periods(by_month, policy.grace_days)
+    view = ledger.arrears.view((_LateMonths, policy, calendar), partial(_LateMonths, policy, calendar))
+    return Periods(dict(view.periods(first_month)), policy.grace_days)
 
 
 def overdue_month_ends(
@@ -96,97 +95,148 @@ def overdue_month_ends(
     last_due = ledger.arrears.last_due
     this_month = calendar.month_of(now)
     last = max(this_month, this_month if last_due is None else month_of_day(last_due + policy.grace_days)) + LONGEST_RUN
-    found = [part for part in ledger.arrears.open_at_ends_from(first_month) if policy.counts(part)]
-    owed = [part for part in found if part.uncovered(policy.deadline(part)) > 0]
-    # From here on nothing changes: each month's end finds what the one before found.
-    steady = max([first_month or 0, *(_last_change(part, policy) + 1 for part in owed)])
-    by_month = {}
-    for month, parts in _overdue(owed, policy, first_month or 0, min(last, steady)).items():
-        period = _month_end(parts, policy, month, calendar)
-        if period is not None:
-            by_month[month] = period
-    if steady in by_month:
-        for month in range(steady + 1, last + 1):
-            by_month[month] = _found_again(by_month[steady], calendar.start_of_month(month + 1))
-    return Periods(by_month, 0)
+    view = ledger.arrears.view((_OverdueMonthEnds, policy), partial(_OverdueMonthEnds, policy))
+    return Periods(dict(view.periods(first_month, last, calendar)), 0)
 
 
-def _overdue(owed: list[Instalment], policy: LatePolicy, first: Month, last: Month) -> dict[Month, list[Instalment]]:
-    """What is overdue at the end of each month between the two, both included."""
-    overdue: dict[Month, list[Instalment]] = defaultdict(list)
-    for part in owed:
-        settled = part.settled_on()
-        stop = last + 1 if settled is None else min(last + 1, month_of_day(settled))
-        for month in range(max(first, month_of_day(policy.deadline(part))), stop):
-            overdue[month].append(part)
-    return overdue
-
-
-def _last_change(part: Instalment, policy: LatePolicy) -> Month:
-    """The last month in which the instalment became overdue or money came on it."""
-    return month_of_day(max([policy.deadline(part), *(cover.day for cover in part.covers)]))
-
-
-def _found_again(period: Period, known_at: Micros) -> Period:
-    faults = tuple(fault._replace(known_at=known_at) for fault in period.faults)
-    return Period(None if period.failed_at is None else known_at, faults)
-
-
-def _month_end(overdue: list[Instalment], policy: LatePolicy, month: Month, calendar: Calendar) -> Period | None:
-    end, known_at = last_day(month), calendar.start_of_day(first_day(month + 1))
-    certain = [part for part in overdue if part.certain]
-    if _exceeds(certain, end, policy.tolerance):
-        return Period(known_at, (Fault(known_at, _keys(certain)),))
-    if _exceeds(overdue, end, policy.tolerance):
-        return Period(None, (Fault(known_at, _keys(overdue)),))
-    return None
-
-
-def _exceeds(parts: list[Instalment], day: Day, tolerance: Decimal) -> bool:
-    """Whether more than the tolerance is uncovered in some currency."""
-    balances: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    for part in parts:
-        balances[part.currency] += part.uncovered(day)
-    return any(balance > tolerance for balance in balances.values())
-
-
-def _keys(parts: list[Instalment]) -> tuple[Key, ...]:
+def events_behind(parts: Iterable[Instalment]) -> tuple[Key, ...]:
+    """The invoices of instalments, then the payments on them, each once."""
     keys = {part.invoice: None for part in parts}
     for part in parts:
         keys.update({cover.payment: None for cover in part.covers})
     return tuple(keys)
 
 
-class InstalmentItem(NamedTuple):
-    """An item of the series `instalments`: where it lies, the fields that rules may read, the events behind it."""
-
-    at: Micros
-    data: dict[str, Any]
-    keys: tuple[Key, ...]
+class _Late(NamedTuple):
+    order: OldestDue
+    certain: bool
+    fault: Fault
 
 
-def instalment_item(
-    part: Instalment, policy: LatePolicy, calendar: Calendar, fault: str | None
-) -> InstalmentItem | None:
-    """The instalment as rules see it, at the start of the day after its deadline; None when it does not count.
+class _LateMonths:
+    """The late instalments of each month, oldest due first."""
 
-    `days_late` (from the due date to the value date of the money that covered the last of it, at least 0) is absent
-    while it is open, `fault` until a delay is explained. `certain` is false when money of another currency was booked
-    on it: then `late` may be untrue.
-    """
-    if not policy.counts(part):
-        return None
-    settled = part.settled_on()
-    data: dict[str, Any] = {
-        "invoice_id": part.invoice_id,
-        "amount": format(part.amount, "f"),
-        "currency": part.currency,
-        "late": policy.late(part),
-        "settled": settled is not None,
-        "certain": part.certain,
-    }
-    if settled is not None:
-        data["days_late"] = max(0, settled - part.due)
-    if fault is not None:
-        data["fault"] = fault
-    return InstalmentItem(calendar.start_of_day(policy.deadline(part) + 1), data, _keys([part]))
+    def __init__(self, policy: LatePolicy, calendar: Calendar) -> None:
+        self._policy = policy
+        self._calendar = calendar
+        self._late: dict[Month, list[_Late]] = {}
+        self._periods: dict[Month, Period] = {}
+
+    def add(self, part: Instalment) -> None:
+        if self._is_late(part):
+            known_at = self._calendar.start_of_day(self._policy.deadline(part) + 1)
+            late = self._late.setdefault(part.month, [])
+            insort(late, _Late(part.order, part.certain, Fault(known_at, partial(tuple, (part,)))))
+            self._periods.pop(part.month, None)
+
+    def remove(self, part: Instalment) -> None:
+        if self._is_late(part):
+            late = self._late[part.month]
+            del late[bisect_left(late, (part.order,))]
+            if not late:
+                del self._late[part.month]
+            self._periods.pop(part.month, None)
+
+    def _is_late(self, part: Instalment) -> bool:
+        return self._policy.counts(part) and self._policy.late(part)
+
+    def periods(self, first: Month | None) -> Iterator[tuple[Month, Period]]:
+        for month, late in self._late.items():
+            if first is None or month >= first:
+                if month not in self._periods:
+                    self._periods[month] = _late_period(late)
+                yield month, self._periods[month]
+
+
+def _late_period(late: list[_Late]) -> Period:
+    certain = tuple(one.fault for one in late if one.certain)
+    if certain:
+        return Period(min(fault.known_at for fault in certain), certain)
+    return Period(None, tuple(one.fault for one in late))
+
+
+class _Owed(NamedTuple):
+    """An instalment that is overdue at the ends of the months from `first` on, up to before `stop` (None: for ever)."""
+
+    order: OldestDue
+    first: Month
+    stop: Month | None
+    part: Instalment
+
+    def at_end_of(self, month: Month) -> bool:
+        return self.first <= month and (self.stop is None or month < self.stop)
+
+
+_Purse = tuple[str, bool]
+"""A currency, and whether it is certain that the money is owed."""
+
+
+class _OverdueMonthEnds:
+    """What is overdue, oldest due first, and by how much the balance changes from one month's end to the next."""
+
+    def __init__(self, policy: LatePolicy) -> None:
+        self._policy = policy
+        self._owed: list[_Owed] = []
+        self._steps: dict[Month, dict[_Purse, Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
+        self._parts_that_step: Counter[Month] = Counter()
+
+    def add(self, part: Instalment) -> None:
+        owed = self._owed_of(part)
+        if owed is not None:
+            insort(self._owed, owed)
+            self._step(owed, 1)
+
+    def remove(self, part: Instalment) -> None:
+        if self._owed_of(part) is not None:
+            index = bisect_left(self._owed, (part.order,))
+            self._step(self._owed.pop(index), -1)
+
+    def _owed_of(self, part: Instalment) -> _Owed | None:
+        deadline = self._policy.deadline(part)
+        if not self._policy.counts(part) or part.uncovered(deadline) <= 0:
+            return None
+        settled = part.settled_on()
+        first, stop = month_of_day(deadline), None if settled is None else month_of_day(settled)
+        return None if stop is not None and stop <= first else _Owed(part.order, first, stop, part)
+
+    def _step(self, owed: _Owed, sign: int) -> None:
+        part = owed.part
+        steps = {owed.first: part.uncovered(last_day(owed.first))}
+        for cover in part.covers:
+            month = month_of_day(cover.day)
+            if month > owed.first:
+                steps[month] = steps.get(month, ZERO) - cover.amount
+        for month, step in steps.items():
+            self._steps[month][part.currency, part.certain] += sign * step
+            self._parts_that_step[month] += sign
+            if not self._parts_that_step[month]:
+                del self._steps[month], self._parts_that_step[month]
+
+    def periods(self, first: Month | None, last: Month, calendar: Calendar) -> Iterator[tuple[Month, Period]]:
+        owed = tuple(self._owed)
+        balances: dict[_Purse, Decimal] = defaultdict(lambda: ZERO)
+        certain = fails = False
+        for month in range(min(self._steps, default=last + 1), last + 1):
+            if month in self._steps:
+                for purse, step in self._steps[month].items():
+                    balances[purse] += step
+                certain = self._exceeds(balance for (_, certain), balance in balances.items() if certain)
+                fails = certain or self._exceeds(_by_currency(balances))
+            if fails and (first is None or month >= first):
+                known_at = calendar.start_of_month(month + 1)
+                fault = Fault(known_at, partial(_at_end_of, month, owed, certain_only=certain))
+                yield month, Period(known_at if certain else None, (fault,))
+
+    def _exceeds(self, balances: Iterable[Decimal]) -> bool:
+        return any(balance > self._policy.tolerance for balance in balances)
+
+
+def _by_currency(balances: dict[_Purse, Decimal]) -> Iterable[Decimal]:
+    sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for (currency, _), balance in balances.items():
+        sums[currency] += balance
+    return sums.values()
+
+
+def _at_end_of(month: Month, owed: tuple[_Owed, ...], *, certain_only: bool) -> list[Instalment]:
+    return [one.part for one in owed if one.at_end_of(month) and (one.part.certain or not certain_only)]

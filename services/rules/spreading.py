@@ -107,7 +107,6 @@ class Spreading:
 
     def settle(self) -> set[PartKey]:
         """Spreads the money as it is now wanted; returns the instalments whose covers may be others."""
-        self._touched = set()
         changes = [(event, amount) for event, amount in self._changes.items() if event.amount != amount]
         first = min((self._first_effect(event, amount) for event, amount in changes), default=len(self._done))
         again = self._undo(first)
@@ -123,7 +122,8 @@ class Spreading:
         for event in sorted((event for event in again if event.amount), key=_place):
             self._do(event)
         self._forget()
-        return self._touched
+        touched, self._touched = self._touched, set()
+        return touched
 
     def _forget(self) -> None:
         for event in self._changes:

@@ -76,7 +76,7 @@ def test_events_can_be_written_to_a_file_instead_and_sent_later(
 def test_the_sample_is_taken_in_whole(service: IngestService, kafka: Kafka, topics: Topics, tmp_path: Path) -> None:
     events, people = tmp_path / "sample.jsonl", tmp_path / "directory.yaml"
     arguments = ("--seed", "1", "--today", "2026-03-02", "--to", str(events), "--directory", str(people))
-    made = run_bellwether("sample", *arguments, "--customers", "16", env=service.env)
+    made = run_bellwether("sample", *arguments, "--customers", "32", env=service.env)
     assert made.returncode == 0, made.stderr
     assert yaml.safe_load(people.read_text())["fallback"] == "li.na"
     sent = run_bellwether("import", str(events), env=service.env)

@@ -47,13 +47,22 @@ class Scene:
 
 @dataclass
 class Diary:
-    """The events of one customer, in the order in which the stories tell them."""
+    """The events of one customer, in the order in which the stories tell them.
+
+    `monthly` is about what the customer orders in a month, in its own currency; None lets the routine choose. One
+    invoice in `late_every` months is paid a little late. `liveliness` is the share of contacts that come from them.
+    """
 
     scene: Scene
     customer: Customer
     random: Random
     important: bool = False
     signed_days_ago: int = 500
+    monthly: Decimal | None = None
+    growth_pct: int = 8
+    late_every: int | None = None
+    has_thin_archive: bool = False
+    liveliness: float = 0.3
     events: list[dict[str, Any]] = field(default_factory=list)
     _serial: int = 0
 
@@ -92,6 +101,19 @@ class Diary:
         data = {"kind": kind, "channel": channel, "by": self.customer.owner, "with": [self.person("procurement")]}
         self.write("activity.logged", at, CRM, {**data, **more})
 
+    @property
+    def signed(self) -> datetime:
+        """When the first contract was signed."""
+        return self.scene.at(self.signed_days_ago, 10)
+
+    def forget(self, days_ago: float, *kinds: str) -> list[dict[str, Any]]:
+        """Takes the events of these kinds from the last days out of the diary again, and gives them."""
+        since, types = self.scene.at(days_ago), {PREFIX + kind for kind in kinds}
+        gone = [event for event in self.events if event["type"] in types and happened(event) >= since]
+        names = {event["id"] for event in gone}
+        self.events = [event for event in self.events if event["id"] not in names]
+        return gone
+
     def person(self, role: str) -> str:
         """The customer's contact of a role."""
         return f"{self.customer.id}-{role}"
@@ -103,6 +125,11 @@ class Diary:
     def hour(self) -> float:
         """Some time of a working day."""
         return self.random.randint(9 * 4, 17 * 4) / 4
+
+
+def happened(event: dict[str, Any]) -> datetime:
+    """The time of an event as it was written down."""
+    return datetime.fromisoformat(event["time"])
 
 
 def money_text(amount: Decimal) -> str:

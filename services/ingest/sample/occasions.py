@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from services.ingest.sample.company import other_owner
 from services.ingest.sample.diary import CRM, DESK, ERP, FINANCE, Diary, money_text
@@ -78,6 +79,7 @@ def order_changed(diary: Diary, at: datetime) -> None:
         data = cancelled if change == "order.cancelled" else respecified
         diary.write(change, at + timedelta(days=2), ERP, data)
         diary.write("order.delivered", at + timedelta(days=12), ERP, {"order_id": order})
+    diary.contact_made(at + timedelta(days=14))
 
 
 def contract_renewed(diary: Diary, at: datetime) -> None:
@@ -150,28 +152,55 @@ def merged(diary: Diary, at: datetime) -> None:
     diary.write("customer.merged", at, CRM, {"merged_customer_id": f"{diary.customer.id}-OLD"})
 
 
+CHECKLISTS = {
+    "opportunity": ("decision_chain", "budget"),
+    "needs": ("needs_interview", "needs_document"),
+    "proposal": ("proposal_document", "presentation"),
+    "negotiation": ("price_agreed", "contract_draft"),
+}
+"""What is to be done in each stage of a sale, as the tasks are called."""
+
+
 def opportunity(diary: Diary, at: datetime) -> None:
     """From lead to contract by the book."""
     lead, deal = diary.name("L"), diary.name("OPP")
     diary.write("lead.created", at, CRM, {"lead_id": lead, "owner": diary.customer.owner, "campaign": "spring-fair"})
-    stages = ("lead", "opportunity", "needs_analysis", "solution", "negotiation", "won")
     previous = None
-    for number, stage in enumerate(stages):
+    for number, stage in enumerate(("lead", *CHECKLISTS, "won")):
         moved = at + timedelta(days=4 * number)
-        data = {"opportunity_id": deal, "to": stage, "owner": diary.customer.owner, "lead_id": lead}
-        if previous:
-            data["from"] = previous
         confirmed = {"need_confirmed": True, "budget_confirmed": True, "decision_process_confirmed": True}
-        diary.write("opportunity.stage_changed", moved, CRM, data | (confirmed if stage == "opportunity" else {}))
-        if stage == "solution":
+        step(diary, moved, deal, previous, stage, lead_id=lead, **(confirmed if stage == "opportunity" else {}))
+        if stage == "proposal":
             diary.contact_made(moved + timedelta(hours=3), "minutes_sent", channel="email", opportunity_id=deal)
             sent = {"kind": "proposal", "opportunity_id": deal}
             diary.write("document.sent", moved + timedelta(hours=5), CRM, sent)
             needed = {"opportunity_id": deal, "status": "needs_technical_support"}
             diary.write("opportunity.status_changed", moved + timedelta(hours=6), CRM, needed)
-        done = {"kind": f"{stage}_checklist", "opportunity_id": deal, "by": diary.customer.owner}
-        diary.write("task.completed", moved + timedelta(days=3), CRM, done)
+        for task in CHECKLISTS.get(stage, ()):
+            done = {"kind": task, "opportunity_id": deal, "by": diary.customer.owner}
+            diary.write("task.completed", moved + timedelta(days=3), CRM, done)
         previous = stage
+
+
+def step(diary: Diary, at: datetime, deal: str, previous: str | None, stage: str, **more: Any) -> None:
+    """A sale goes on to a stage."""
+    came = {"from": previous} if previous else {}
+    moved = {"opportunity_id": deal, **came, "to": stage, "owner": diary.customer.owner}
+    diary.write("opportunity.stage_changed", at, CRM, {**moved, **more})
+
+
+def prospect(diary: Diary) -> None:
+    """Nothing is signed yet: a lead whose need, budget and way of deciding were confirmed twelve days ago."""
+    lead, deal = diary.name("L"), diary.name("OPP")
+    begun = diary.scene.at(40, 10)
+    diary.write("lead.created", begun, CRM, {"lead_id": lead, "owner": diary.customer.owner, "channel": "trade fair"})
+    step(diary, begun, deal, None, "lead", lead_id=lead)
+    confirmed = {"need_confirmed": True, "budget_confirmed": True, "decision_process_confirmed": True}
+    step(diary, diary.scene.at(12, 10), deal, "lead", "opportunity", lead_id=lead, **confirmed)
+    judged = {"score": 65, "assessor": diary.customer.owner}
+    diary.write("assessment.recorded", diary.scene.at(11, 15), CRM, judged)
+    for days_ago in range(39, 0, -6):
+        diary.contact_made(diary.scene.at(days_ago, 11))
 
 
 def service_case(diary: Diary, at: datetime) -> None:

@@ -1,20 +1,15 @@
-"""Customers whose relationship is going wrong today: one story for each rule that the sample shows."""
+"""Customers whose relationship is going wrong today: money, people, competitors, orders."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from schemas.events import PREFIX
 from services.ingest.sample.diary import CRM, Diary
 from services.ingest.sample.names import contact_name
 from services.ingest.sample.routine import invoice_and_payment, routine, signing
 
-Trouble = Callable[[Diary], None]
-"""Writes a customer's whole diary."""
-
-SILENT_DAYS = 45
 LATE_MONTHS = 3
+STOPPED_DAYS = 120
 
 
 def paying_late(diary: Diary) -> None:
@@ -22,9 +17,12 @@ def paying_late(diary: Diary) -> None:
     time."""
     routine(diary)
     for back in range(LATE_MONTHS, 0, -1):
-        due = diary.scene.month(back).replace(day=6)
-        amount = diary.money(30_000, 90_000)
-        invoice_and_payment(diary, due - timedelta(days=30), due, amount, due + timedelta(days=9))
+        _paid_late(diary, back)
+
+
+def _paid_late(diary: Diary, back: int) -> None:
+    due = diary.scene.month(back).replace(day=6)
+    invoice_and_payment(diary, due - timedelta(days=30), due, diary.money(30_000, 90_000), due + timedelta(days=9))
 
 
 def not_paying(diary: Diary) -> None:
@@ -79,40 +77,34 @@ def needs_never_asked(diary: Diary) -> None:
     diary.signed_days_ago = 4
     lead = {"lead_id": diary.name("L"), "owner": diary.customer.owner}
     diary.write("lead.created", diary.scene.at(60, 9), CRM, lead)
-    signing(diary, diary.signed_days_ago, confirmed_after_h=None)
+    signing(diary, confirmed_after_h=None)
 
 
-def forgotten_by_flag(diary: Diary) -> None:
-    """R7: marked as important in its profile; the last contact is six weeks ago."""
-    routine(diary)
-    flag = {"section": "basic", "fields": {"important": True}}
-    diary.write("profile.updated", diary.scene.at(200, 9), CRM, flag)
-    fall_silent(diary)
-
-
-def forgotten_by_receipts(diary: Diary) -> None:
-    """R7: more than 500,000 CNY received in every month; the last contact is six weeks ago."""
+def late_giant(diary: Diary) -> None:
+    """R10b, and so R23a: orders of millions, three late payments in half a year, never two months running; and its head
+    is said to retire."""
     diary.important = True
     routine(diary)
-    fall_silent(diary)
+    for back in (5, 3, 1):
+        _paid_late(diary, back)
+    rumour = {
+        "contact_id": diary.person("executive"),
+        "change": "left",
+        "decision_role": "executive",
+        "certainty": "rumoured",
+    }
+    diary.write("contact.changed", diary.scene.at(8, 15), CRM, rumour)
 
 
-def fall_silent(diary: Diary) -> None:
-    """Nobody was in touch in the last SILENT_DAYS days."""
-    since = diary.scene.at(SILENT_DAYS)
+def stopped_ordering(diary: Diary) -> None:
+    """R23a: no order for four months, after one in each month."""
+    routine(diary)
+    orders = {event["data"]["order_id"] for event in diary.forget(STOPPED_DAYS, "order.placed")}
+    # An order is invoiced 15 days after it was placed.
+    invoices = {event["data"]["invoice_id"] for event in diary.forget(STOPPED_DAYS - 15, "invoice.issued")}
     diary.events = [
         event
         for event in diary.events
-        if event["type"] != PREFIX + "activity.logged" or datetime.fromisoformat(event["time"]) < since
+        if event["data"].get("order_id") not in orders
+        and not any(part["invoice_id"] in invoices for part in event["data"].get("allocations", ()))
     ]
-
-
-TROUBLES: dict[str, tuple[Trouble, ...]] = {
-    "R1": (paying_late, paying_late),
-    "R1b": (not_paying,),
-    "R2": (buyer_left, finance_replaced),
-    "R3": (courted_by_competitors,),
-    "R5": (needs_never_asked,),
-    "R7": (forgotten_by_flag, forgotten_by_receipts),
-}
-"""The stories by the rule whose warning holds at the sample's end."""

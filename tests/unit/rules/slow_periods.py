@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from decimal import Decimal
+from typing import NamedTuple
 
 from services.rules.calendar import Calendar, Day, Micros, Month, first_day, last_day, month_of_day
 from services.rules.entries import Key
-from services.rules.periods import LONGEST_RUN, Fault, LatePolicy, Period, Periods
+from services.rules.periods import LONGEST_RUN, LatePolicy
 from tests.unit.rules.slow_ledger import Part, SlowLedger
 
 ZERO = Decimal(0)
+
+
+class Fault(NamedTuple):
+    known_at: Micros
+    keys: tuple[Key, ...]
+
+
+class Period(NamedTuple):
+    failed_at: Micros | None
+    faults: tuple[Fault, ...]
 
 
 def _counts(policy: LatePolicy, part: Part) -> bool:
@@ -25,7 +36,7 @@ def _late(policy: LatePolicy, part: Part) -> bool:
     return part.uncovered(_deadline(policy, part)) > policy.tolerance
 
 
-def slow_late_months(ledger: SlowLedger, policy: LatePolicy, calendar: Calendar) -> Periods:
+def slow_late_months(ledger: SlowLedger, policy: LatePolicy, calendar: Calendar) -> dict[Month, Period]:
     """late(c, m) of R1: an instalment due in month m was late. Known from the day after the deadline on."""
     late: dict[Month, list[Part]] = defaultdict(list)
     for part in ledger.instalments:
@@ -39,10 +50,12 @@ def slow_late_months(ledger: SlowLedger, policy: LatePolicy, calendar: Calendar)
         )
         failed_at = min(fault.known_at for fault in faults) if certain else None
         by_month[month] = Period(failed_at, faults)
-    return Periods(by_month, policy.grace_days)
+    return by_month
 
 
-def slow_overdue_month_ends(ledger: SlowLedger, policy: LatePolicy, calendar: Calendar, now: Micros) -> Periods:
+def slow_overdue_month_ends(
+    ledger: SlowLedger, policy: LatePolicy, calendar: Calendar, now: Micros
+) -> dict[Month, Period]:
     """R1b's months: those at whose end more than the tolerance was overdue in some currency.
 
     The tolerance is for the balance: small rests of many instalments add up. Money that is owed stays overdue for ever,
@@ -58,7 +71,7 @@ def slow_overdue_month_ends(ledger: SlowLedger, policy: LatePolicy, calendar: Ca
             for month in range(month_of_day(deadline), last + 1 if settled is None else month_of_day(settled)):
                 overdue[month].append(part)
     periods = {month: _month_end(parts, policy, month, calendar) for month, parts in overdue.items()}
-    return Periods({month: period for month, period in periods.items() if period is not None}, 0)
+    return {month: period for month, period in periods.items() if period is not None}
 
 
 def _month_end(overdue: list[Part], policy: LatePolicy, month: Month, calendar: Calendar) -> Period | None:

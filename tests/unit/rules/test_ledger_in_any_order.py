@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.rules.calendar import month_of_day
+from services.rules.calendar import Month, month_of_day
 from services.rules.entries import Entry, Key
 from services.rules.instalments import Instalment, PartKey
 from services.rules.ledger import Changes, Ledger
-from services.rules.periods import LatePolicy, late_months, overdue_month_ends
+from services.rules.periods import LatePolicy, Periods, late_months, overdue_month_ends
 from tests.unit.rules.making import CALENDAR
 from tests.unit.rules.slow_ledger import Part, SlowLedger, slow_ledger
-from tests.unit.rules.slow_periods import slow_late_months, slow_overdue_month_ends
+from tests.unit.rules.slow_periods import Fault, Period, slow_late_months, slow_overdue_month_ends
 
 FIRST_DAY = date(2026, 1, 1).toordinal()
 NOW = CALENDAR.start_of_day(FIRST_DAY + 100)
@@ -146,13 +146,21 @@ def check_months(ledger: Ledger, plain: SlowLedger) -> None:
     for policy in POLICIES:
         late = slow_late_months(plain, policy, CALENDAR)
         overdue = slow_overdue_month_ends(plain, policy, CALENDAR, NOW)
-        assert late_months(ledger, policy, CALENDAR) == late
-        assert overdue_month_ends(ledger, policy, CALENDAR, NOW) == overdue
-        for first in (month_of_day(FIRST_DAY + 40), month_of_day(FIRST_DAY + 130), month_of_day(FIRST_DAY + 800)):
-            some = {month: period for month, period in late.by_month.items() if month >= first}
-            assert late_months(ledger, policy, CALENDAR, first).by_month == some
-            some = {month: period for month, period in overdue.by_month.items() if month >= first}
-            assert overdue_month_ends(ledger, policy, CALENDAR, NOW, first).by_month == some
+        for first in (None, *(month_of_day(FIRST_DAY + later) for later in (40, 130, 800))):
+            assert as_told(late_months(ledger, policy, CALENDAR, first)) == since(first, late)
+            assert as_told(overdue_month_ends(ledger, policy, CALENDAR, NOW, first)) == since(first, overdue)
+
+
+def as_told(periods: Periods) -> dict[Month, Period]:
+    """The months with the events behind their faults looked up."""
+    return {
+        month: Period(period.failed_at, tuple(Fault(fault.known_at, fault.keys) for fault in period.faults))
+        for month, period in periods.by_month.items()
+    }
+
+
+def since(first: Month | None, periods: dict[Month, Period]) -> dict[Month, Period]:
+    return {month: period for month, period in periods.items() if first is None or month >= first}
 
 
 def play(story: tuple[list[Entry], list[tuple[int, bool]]]) -> None:
