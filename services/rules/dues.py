@@ -10,7 +10,8 @@ from services.rules.calendar import Calendar, Micros
 from services.rules.entries import Derived, Item
 from services.rules.instalments import Instalment, PartKey
 from services.rules.ledger import FINANCE_KINDS, LEDGER, LedgerFeed
-from services.rules.periods import LatePolicy, instalment_item
+from services.rules.instalment_items import instalment_item
+from services.rules.periods import LatePolicy
 from services.rules.series import Feed
 from services.rules.state import CustomerState
 

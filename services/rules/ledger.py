@@ -67,6 +67,11 @@ class Ledger:
         self._settled = True
 
     @property
+    def is_settled(self) -> bool:
+        """Whether nothing was noted since the last settle."""
+        return self._settled
+
+    @property
     def instalments(self) -> Mapping[PartKey, Instalment]:
         """All instalments by name, in no order."""
         assert self._settled
@@ -188,6 +193,8 @@ class LedgerFeed:
 
     def refresh(self, now: Micros) -> tuple[list[Item], list[Item]]:
         """Settles, and tells who subscribed."""
+        if self.ledger.is_settled:
+            return [], []
         changes = self.ledger.settle()
         if changes.removed or changes.added:
             for waiting in self._subscribers:
@@ -221,9 +228,10 @@ LEDGER = LedgerSource()
 
 
 def ledger_of(state: CustomerState) -> Ledger:
-    """The customer's ledger, as of the last time that the series were brought up to date."""
+    """The customer's ledger, up to date."""
     feed = state.feed(LEDGER)
     assert isinstance(feed, LedgerFeed), "the ledger is its own source"
+    feed.refresh(state.head.clock)
     return feed.ledger
 
 

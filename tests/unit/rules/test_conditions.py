@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.rules.calendar import BEGINNING
+from services.rules.calendar import BEGINNING, NEVER
 from services.rules.conditions import (
     Leaf,
     Op,
@@ -72,10 +72,9 @@ def test_an_anchor_that_lies_far_back_is_past_its_limit_at_once() -> None:
 
 def truth(tree: Tree | Leaf, facts: dict[str, list[Point]]) -> list[Point]:
     """The tree's course where what is unknown is supposed to hold and not to hold."""
-    courses = {leaf.name: (leaf, side_course(leaf, facts[leaf.fact])) for leaf in leaves_of(tree)}
+    courses = [(leaf, side_course(leaf, facts[leaf.fact])) for leaf in leaves_of(tree)]
     worlds = [
-        truth_course(tree, {name: assumed(*pair, holds) for name, pair in courses.items()}, plain_judge(tree))
-        for holds in (False, True)
+        truth_course(tree, [assumed(*pair, holds) for pair in courses], plain_judge(tree)) for holds in (False, True)
     ]
     return agreed(*worlds)
 
@@ -83,9 +82,9 @@ def truth(tree: Tree | Leaf, facts: dict[str, list[Point]]) -> list[Point]:
 def test_where_it_is_not_known_nothing_starts_or_ends() -> None:
     leaf = Leaf("L", "count", ">=", 2)
     rising = [Point(BEGINNING, 0), Point(10, UNKNOWN), Point(20, 3), Point(30, UNKNOWN), Point(40, 0)]
-    assert stretches(truth(leaf, {"count": rising})) == [(20, 40)]
+    assert stretches(truth(leaf, {"count": rising})) == ([(20, 40)], NEVER)
     undecided = [Point(BEGINNING, 0), Point(10, UNKNOWN), Point(20, 1)]
-    assert stretches(truth(leaf, {"count": undecided})) == []
+    assert stretches(truth(leaf, {"count": undecided})) == ([], NEVER)
 
 
 def test_what_is_unknown_but_cannot_decide_does_no_harm() -> None:

@@ -58,13 +58,13 @@ def test_an_episode_that_passed_the_horizon_is_frozen_and_then_forgotten() -> No
     one.learns(payment("P", "2026-02-20", "200.00"), "2026-02-20")
     one.wakes("2026-04-01")
     later = one.learns(nothing("2029-03-01"), "2029-03-01")
-    [announced] = one.state.head.announced
+    [announced] = list(one.state.announced)
     assert (announced.change, announced.end) == ("ended", at("2026-04-01"))
     later += one.learns(nothing("2030-09-01"), "2030-09-01")
     later += one.learns(invoice("Z", "2030-09-02", "2030-09-20"), "2030-09-02")
     assert known(one, *bills) == [False, False]
     assert later == []
-    assert one.state.head.announced == []
+    assert list(one.state.announced) == []
 
 
 def test_a_run_that_reaches_over_the_horizon_is_neither_shortened_nor_withdrawn() -> None:

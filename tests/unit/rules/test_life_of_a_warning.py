@@ -88,7 +88,7 @@ def test_when_two_stretches_merge_the_earlier_announced_lives_on() -> None:
     one = customer("R3")
     for day in ("2026-01-01", "2026-01-10", "2026-07-01", "2026-07-10", "2026-03-31", "2026-04-05"):
         one.learns(fair(day), "2026-08-01")
-    first, *others = one.state.head.announced
+    first, *others = list(one.state.announced)
     assert [(old.start, old.end) for old in (first, *others)] == [
         (at("2026-01-10"), at("2026-06-29")),
         (at("2026-07-10"), None),
@@ -103,7 +103,7 @@ def test_when_a_stretch_splits_the_first_part_keeps_the_id() -> None:
     one = customer("R3")
     for day in ("2026-01-01", "2026-01-10", "2026-03-20", "2026-04-05", "2026-05-30"):
         one.learns(fair(day), "2026-09-01")
-    [whole] = one.state.head.announced
+    [whole] = list(one.state.announced)
     assert (whole.start, whole.end) == (at("2026-01-10"), at("2026-07-04"))
     fields: dict[str, Any] = {
         "competitor_id": "X",
