@@ -210,9 +210,8 @@ def publish(as_of: str | None, to: Path | None, file: Path | None) -> None:
     at = now if as_of is None else _instant(as_of)
     if at > now:
         raise UserError(f"--as-of {as_of} lies in the future: now it is {now.isoformat()}")
-    last_day = (at - datetime.resolution).astimezone(settings.zone).toordinal()
     reference = reading.reference_of_file(file) if file else reading.reference_of_topic(settings.kafka, settings.topics)
-    rankings = ranking.Rankings(last_day, reference)
+    rankings = ranking.Rankings(at, Calendar(settings.zone), reference)
     source = reading.file_source(file) if file else reading.topic_source(settings.kafka, settings.topics.customers)
     customers = reading.Customers(source, rankings.days(), People())
     for customer in customers:

@@ -16,9 +16,9 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.events import PREFIX
-from services.rules.calendar import Day
+from services.rules.calendar import Calendar, Day
 from services.rules.reference import Reference
-from services.rules.reports.customer import Customer
+from services.rules.reports.customer import Customer, day_of
 from services.rules.reports.query import months_before
 
 MONTHS = 12
@@ -61,13 +61,16 @@ class Ranking:
 class Rankings:
     """Takes customers one by one; keeps a few numbers of each.
 
-    The 12 months end with the day `until`. Ranked by order amount and margin is who has ever ordered; by recency,
-    frequency and monetary value who ordered in the 12 months. Money is in CNY at the rate of the day of the order;
-    without a rate, or without the cost of an order, the customer has no place: its figure is not known.
+    The 12 months end with the last day that had begun before `as_of`. Ranked by order amount and margin is who has ever
+    ordered by then; by recency, frequency and monetary value who ordered in the 12 months. Money is in CNY at the rate
+    of the day of the order; without a rate, or without the cost of an order, the customer has no place: its figure is
+    not known.
     """
 
-    def __init__(self, until: Day, reference: Reference) -> None:
-        self._since, self._until = months_before(until, MONTHS), until
+    def __init__(self, as_of: datetime, calendar: Calendar, reference: Reference) -> None:
+        self._calendar = calendar
+        self._until = day_of(as_of - datetime.resolution, calendar)
+        self._since = months_before(self._until, MONTHS)
         self._reference = reference
         self._ids: list[str] = []
         self._measures = {name: Ranked() for name in MEASURES}
@@ -84,7 +87,8 @@ class Rankings:
         row = len(self._ids)
         self._ids.append(customer.snapshot.customer_id)
         bought = _Bought(customer, self._since, self._until, self._reference)
-        if customer.snapshot.orders.first is not None:
+        first = customer.snapshot.orders.first
+        if first is not None and day_of(first, self._calendar) <= self._until:
             self._rank("order_amount_12m", row, bought.amount)
             self._rank("margin_12m", row, bought.margin)
         if bought.orders:
