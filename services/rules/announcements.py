@@ -1,4 +1,4 @@
-"""The episodes of a customer that were announced: open ones in the head, closed ones beside the months they began in. PURE."""
+"""The announced episodes of a customer: open ones in the head, closed ones beside the months they began in. PURE."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from services.rules.segments import Segments
 
 
 class Announcements:
-    """Every announced episode by rule and subject. Tell `put` of each change, so that it is written where it belongs."""
+    """Every announced episode by rule and subject. `put` is told of each change, so that it is written in its place."""
 
     def __init__(self, segments: Segments) -> None:
         self._segments = segments

@@ -103,9 +103,7 @@ def withdraw(old: Announced, merged_into: str | None) -> Say:
     return Say(old, "withdrawn", None, merged_into=merged_into)
 
 
-def announce(
-    rule: str, episode: Episode, evidence: bytes, known: Announcements, number: int, moment: Moment
-) -> Say:
+def announce(rule: str, episode: Episode, evidence: bytes, known: Announcements, number: int, moment: Moment) -> Say:
     """A new episode, to be the `number`th of the customer. One that was withdrawn and is found again takes up its id
     with the next revision."""
     end = visible_end(episode, moment.now)

@@ -41,9 +41,7 @@ class Judged:
 class Asking:
     """One customer at one instant, all rules: what one rule has worked out another need not."""
 
-    def __init__(
-        self, state: CustomerState, now: Micros, reference: Reference, judged: Mapping[str, Judged]
-    ) -> None:
+    def __init__(self, state: CustomerState, now: Micros, reference: Reference, judged: Mapping[str, Judged]) -> None:
         self.state = state
         self.now = now
         self.reference = reference
@@ -156,14 +154,12 @@ class Inquiry:
         self._hopeful: World | None = None
 
     def truth(self, tree: Node) -> list[Point]:
-        """When the tree holds: True, False, None where what is unknown would decide, LATER where it was not worked out."""
+        """When the tree holds: True, False, None where the unknown would decide, LATER where it was not worked out."""
         plain = self.plain.truth(tree)
         if not self.plain.supposed:
             return plain
         if self._hopeful is None:
-            self._hopeful = World(
-                self._asking, self.judged, self.subject, self.plain.since, unknown_holds=True
-            )
+            self._hopeful = World(self._asking, self.judged, self.subject, self.plain.since, unknown_holds=True)
         return agreed(plain, self._hopeful.truth(tree))
 
 

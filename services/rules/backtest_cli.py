@@ -153,16 +153,18 @@ def check(folder: Path | None) -> None:
         read_rules(place)
     except BadRule as error:
         problems += error.problems
-    checked = 0
+    checked, definitions = 0, {}
     for file in sorted(place.glob("*.yaml")):
         try:
             definition = parse_definition(file.read_text(encoding="utf-8"), file.name)
         except (BadRule, OSError, UnicodeDecodeError):
             continue  # said above, by read_rules
-        for verdict in run_examples(definition, file.name):
+        definitions[definition.id] = definition
+    for file_name, definition in ((f"{name}", one) for name, one in definitions.items()):
+        for verdict in run_examples(definition, file_name, definitions):
             checked += 1
             if verdict.problem and verdict.problem not in problems:
-                problems.append(f"{file.name}: {verdict.rule}: example “{verdict.example}”: {verdict.problem}")
+                problems.append(f"{verdict.rule}: example “{verdict.example}”: {verdict.problem}")
     for problem in problems:
         click.echo(problem, err=True)
     if problems:

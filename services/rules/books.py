@@ -63,9 +63,7 @@ def parse_overrides(settings: list[str]) -> dict[str, dict[str, str]]:
     return overrides
 
 
-def assemble(
-    rules: list[Rule], zone: ZoneInfo, horizon_months: int | None, reference: Reference | None = None
-) -> Core:
+def assemble(rules: list[Rule], zone: ZoneInfo, horizon_months: int | None, reference: Reference | None = None) -> Core:
     """The core over these rules, with durable_rules deciding. Raises BadRule when rules do not fit together."""
     rulebook = Rulebook(rules)
     trees = {f"{rule.id}#{n}": tree for rule in rulebook.rules.values() for n, tree in enumerate(rule.trees())}

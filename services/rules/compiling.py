@@ -194,7 +194,7 @@ class _Compiler:
         if (one.scale is None) == (one.map is None) and weight:
             raise ValueError("give either scale or map")
         scale = [(self.forms.decimal(x), self.forms.decimal(y)) for x, y in one.scale or [[0, 0]]]
-        if sorted(set(x for x, _ in scale)) != [x for x, _ in scale]:
+        if sorted({x for x, _ in scale}) != [x for x, _ in scale]:
             raise ValueError("scale: give the points from the least x to the greatest")
         words = tuple((word, self.forms.decimal(part)) for word, part in (one.map or {}).items())
         missing = Decimal(one.missing) if isinstance(one.missing, int) else one.missing

@@ -17,7 +17,7 @@ from services.rules.facts import LATER, Later, Point, Span, Unknown, Value
 
 Op = Literal["<", "<=", "==", "!=", ">=", ">"]
 Side = Literal[-1, 0, 1]
-SidePoint = tuple[Micros, Side | None | Later]
+SidePoint = tuple[Micros, Side | Later | None]
 """From an instant on a leaf lies on this side; None where that is not known, LATER where it was not worked out."""
 
 
@@ -135,11 +135,10 @@ def side_course(leaf: Leaf, points: Sequence[Point]) -> list[SidePoint]:
     return course
 
 
-def silenced(
-    leaf: Leaf, course: Sequence[SidePoint], complete_until: Micros, least: Micros | None
-) -> list[SidePoint]:
-    """The side of a time passed where its feed may be silent: beyond `complete_until` what is missing may have come, and
-    then `least` would have passed (None: nothing would be waited for). Where that changes the verdict it is not known."""
+def silenced(leaf: Leaf, course: Sequence[SidePoint], complete_until: Micros, least: Micros | None) -> list[SidePoint]:
+    """The side of a time passed where its feed may be silent: beyond `complete_until` what is missing may have come,
+    and then `least` would have passed (None: nothing would be waited for). Where that changes the verdict it is not
+    known."""
     if least is None or leaf.threshold is KNOWN:
         had_it_come = FALSE_SIDE[leaf.op] if leaf.threshold is not KNOWN else (1 if least is None else 0)
     else:
@@ -188,9 +187,7 @@ def truth_course(node: Node, courses: Sequence[Sequence[tuple[Micros, Side | Lat
         if not points or points[-1].value is not verdict:
             points.append(Point(at, verdict))
         coming = [
-            course[cursor + 1][0]
-            for course, cursor in zip(courses, cursors, strict=True)
-            if cursor + 1 < len(course)
+            course[cursor + 1][0] for course, cursor in zip(courses, cursors, strict=True) if cursor + 1 < len(course)
         ]
         if not coming:
             return points
@@ -211,7 +208,7 @@ def _truth_of_one(node: Node, course: Sequence[tuple[Micros, Side | Later]], jud
 
 
 def agreed(one: Sequence[Point], other: Sequence[Point]) -> list[Point]:
-    """What two suppositions agree on: points of True, False, or None where they differ; LATER where one of them ends."""
+    """What two suppositions agree on: True, False, or None where they differ; LATER where one of them ends."""
     points: list[Point] = []
     first = second = 0
     at = one[0].at

@@ -212,7 +212,7 @@ def parse_definition(text: str, file: str) -> Definition:
         definition = Definition.model_validate(raw)
     except ValidationError as error:
         raise BadRule([_problem(file, tree, item) for item in error.errors(include_url=False)]) from None
-    definition._tree = tree
+    definition._tree = tree  # noqa: SLF001 made here, for its own messages
     _check_examples(definition, file)
     return definition
 

@@ -37,7 +37,7 @@ class Grouped:
         self._items: dict[str, list[Item]] = {}
         self._touched: set[str] = set()
 
-    def change(self, entry: Entry, stands: bool) -> None:
+    def change(self, entry: Entry, *, stands: bool) -> None:
         name = str((entry.data or {}).get(self._names[entry.kind]))
         if stands:
             self._events[name][entry.key] = entry
@@ -90,7 +90,7 @@ class Things:
         feed = Grouped(self.NAMES, self.build, state.calendar)
         for kind in self.NAMES:
             for entry in state.items(kind):
-                feed.change(entry, True)
+                feed.change(entry, stands=True)
         return feed
 
     def build(self, parts: Parts, calendar: Calendar) -> Iterable[Item]:
@@ -127,7 +127,9 @@ class Orders(Things):
         lines = _left(data["lines"], [line for entry in cancelled for line in (entry.data or {})["lines"]])
         if not lines:
             return []
-        kept: dict[str, Any] = {name: data[name] for name in ("order_id", "currency", "campaign", "promised_date") if name in data}
+        kept: dict[str, Any] = {
+            name: data[name] for name in ("order_id", "currency", "campaign", "promised_date") if name in data
+        }
         kept |= {
             "amount": sum((quantity * Decimal(line["unit_price"]) for line, quantity in lines), Decimal(0)),
             "quantity": sum((quantity for _, quantity in lines), Decimal(0)),
@@ -212,5 +214,3 @@ class StageVisits(Things):
             if number + 1 < len(steps):
                 stay["left_at"] = steps[number + 1].at
             yield Derived(entry.at, stay, entry.keys, (entry.time, *entry.key))
-
-

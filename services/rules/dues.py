@@ -8,9 +8,9 @@ from typing import Literal
 
 from services.rules.calendar import Calendar, Micros
 from services.rules.entries import Derived, Item
+from services.rules.instalment_items import instalment_item
 from services.rules.instalments import Instalment, PartKey
 from services.rules.ledger import FINANCE_KINDS, LEDGER, LedgerFeed
-from services.rules.instalment_items import instalment_item
 from services.rules.periods import LatePolicy
 from services.rules.series import Feed
 from services.rules.state import CustomerState
@@ -30,7 +30,7 @@ class _Feed:
         for part in ledger.ledger.instalments.values():
             self._items[part.key] = make(part)
 
-    def change(self, entry: object, stands: bool) -> None:
+    def change(self, entry: object, *, stands: bool) -> None:
         """The ledger is told, and tells."""
 
     def refresh(self, now: Micros) -> tuple[list[Item], list[Item]]:

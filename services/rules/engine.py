@@ -23,7 +23,7 @@ from services.rules.episodes import Episode, Finding, evidence, find, find_point
 from services.rules.explaining import Told, told_of
 from services.rules.facts import Proof, Unknown, Value, value_at
 from services.rules.forgetting import forget
-from services.rules.records import Announced, Judgement
+from services.rules.records import Judgement
 from services.rules.reference import Reference
 from services.rules.rulebook import Reader, Rulebook, passing
 from services.rules.state import CustomerState, wake_at
@@ -67,7 +67,12 @@ class Engine:
         self.reference = reference
         self._facts = rulebook.facts
         self._reach = max((fact.reach for fact in self._facts), default=0)
-        self._judging = [rule.id for rule in rulebook.rules.values() if rule.definition.judges]
+        # What no event of a customer need prompt is asked when the customer is first heard of.
+        self._unprompted = [
+            rule.id
+            for rule in rulebook.rules.values()
+            if rule.definition.judges or (rule.id in rulebook.by_reference and not rule.of and not rule.subject)
+        ]
         self.judged = {rule.id: Judged(rule, judges[rule.id]) for rule in rulebook.rules.values()}
 
     @property
@@ -171,7 +176,7 @@ class Engine:
         elif reference != self.reference.fingerprint and head.book:
             agenda = moved | self._everything(state, self.rulebook.by_reference)
         elif not head.book:
-            agenda = {(rule_id, ""): OPENING for rule_id in self._judging} | moved
+            agenda = {(rule_id, ""): OPENING for rule_id in self._unprompted} | moved
         state.reconcile = False
         head.book = self.book
         if head.wake_at is not None and head.wake_at <= now:
@@ -243,9 +248,7 @@ class Engine:
             return min(finding.next_change, moment.now + ASK_AGAIN)
         return finding.next_change
 
-    def _compare(
-        self, asking: Asking, judged: Judged, subject: str, finding: Finding, moment: Moment
-    ) -> None:
+    def _compare(self, asking: Asking, judged: Judged, subject: str, finding: Finding, moment: Moment) -> None:
         state, is_point = asking.state, judged.rule.of is not None
         episodes = [one for one in finding.episodes if not is_frozen(one.end, moment.horizon)]
         living = [
@@ -306,5 +309,3 @@ def _digest(found: Proof) -> bytes:
     for key in sorted(found.keys):
         digest.update(f"{key.source}\x1f{key.id}\x1e".encode())
     return digest.digest()
-
-

@@ -234,5 +234,3 @@ def subjects(asking: Asking, rule: Rule) -> list[str]:
                 names.update(dict.fromkeys(asking.state.series(pick.whole).groups(pick.subject)))
     names.pop("", None)
     return list(names)
-
-

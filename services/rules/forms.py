@@ -10,7 +10,6 @@ from typing import Any
 from schemas.events import CUSTOMER_EVENTS
 from services.rules import derived, promises, yearly
 from services.rules.calendar import DAY, Micros, PeriodName
-from services.rules.tallying import Changes, Count, Counted, Distinct, DistinctDays, Field, Mean, Share, Sum
 from services.rules.definition import SUBJECTS, Definition, parse_duration
 from services.rules.dues import FIELDS as INSTALMENT_FIELDS
 from services.rules.dues import Instalments, Movements
@@ -21,6 +20,7 @@ from services.rules.monthly import BestMonth, Trend
 from services.rules.periods import LatePolicy
 from services.rules.series import Events, Filter, Path, Pick, Source, Test, Word
 from services.rules.streaks import Streak
+from services.rules.tallying import Changes, Count, Counted, Distinct, DistinctDays, Field, Mean, Share, Sum
 from services.rules.timing import Latest, PastUsualGap, SinceLast, YearsSinceFirst
 from services.rules.waiting import Match, Waiting
 from services.rules.windows import Ever, Full, Present, Rolling, RollingMonths, Since, Window
@@ -42,7 +42,7 @@ SERIES = (*THINGS, "instalments", "anniversaries")
 
 
 class Forms:
-    """Reads the facts of one definition; its methods raise ValueError with a sentence. `place` is told where it reads."""
+    """Reads the facts of one definition; its methods raise ValueError with a sentence."""
 
     def __init__(self, definition: Definition, params: Mapping[str, Any]) -> None:
         self.definition = definition
@@ -208,7 +208,7 @@ class Forms:
     def _counted(self, shape: type[Counted], raw: Raw) -> Fact:
         return shape(self.pick(raw, "window"), self.window(raw.get("window")))
 
-    def _named(self, shape: type[Distinct] | type[Changes], raw: Raw) -> Fact:
+    def _named(self, shape: type[Distinct | Changes], raw: Raw) -> Fact:
         pick = self.pick(raw, "window", "field")
         return shape(pick, self.window(raw.get("window")), path=self.path(raw, raw["field"]))
 
@@ -391,5 +391,3 @@ def check_field(of: str, fields: frozenset[str] | str, path: str) -> None:
         raise ValueError(f"{of} has no field {first} (fields: {listed(sorted(names))})")
     if rest and first != "fields":
         raise ValueError(f"{of}.{first} has no field {rest}")
-
-

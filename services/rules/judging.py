@@ -1,4 +1,4 @@
-"""Shapes that read what others judged: rankings among customers, the results of other rules, archives, checklists. PURE."""
+"""Shapes that read what others judged: rankings, the results of other rules, archives, checklists. PURE."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from services.rules.calendar import NEVER, Micros
-from services.rules.tallying import told
 from services.rules.entries import Item, Key
 from services.rules.facts import UNKNOWN, Point, Proof, Question, Value, proof, subjects_of
 from services.rules.series import Pick
 from services.rules.state import CustomerState
+from services.rules.tallying import told
 from services.rules.timing import last_kept
 
 
@@ -132,7 +132,7 @@ def _archived(item: Item) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Checklist:
-    """The share of the tasks of the opportunity's present stage that were done since it entered; None without a list."""
+    """The share of the tasks of the opportunity's stage that were done since it entered; None without a list."""
 
     visits: Pick
     tasks: Pick
@@ -184,5 +184,3 @@ class Checklist:
 
     def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
         return subjects_of(pick, items)
-
-

@@ -5,7 +5,6 @@ A set by name: the order in which events came and how often leaves no trace in i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from schemas.codec import InvalidEvent
@@ -98,5 +97,3 @@ class Known:
                 return entry if entry is not None and entry.data is not None else None
             key = max(corrections, key=lambda entry: (entry.time, entry.id)).key
         return None
-
-

@@ -187,7 +187,7 @@ class LedgerFeed:
         self.items: tuple[()] = ()
         self._subscribers: list[list[Changes]] = []
 
-    def change(self, entry: Entry, stands: bool) -> None:
+    def change(self, entry: Entry, *, stands: bool) -> None:
         """An event of FINANCE_KINDS begins, or ceases, to stand."""
         self.ledger.change(entry, stands=stands)
 
@@ -220,7 +220,7 @@ class LedgerSource:
         feed = LedgerFeed()
         for kind in FINANCE_KINDS:
             for item in state.items(kind):
-                feed.change(item, True)
+                feed.change(item, stands=True)
         return feed
 
 

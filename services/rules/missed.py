@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from services.rules.calendar import DAY, OPENING, Micros, PeriodName, first_day_of
-from services.rules.tallying import told
 from services.rules.entries import Item, Key
 from services.rules.facts import AHEAD, LATER, Point, Proof, Question, Span, value_at
 from services.rules.series import Pick
 from services.rules.state import CustomerState
+from services.rules.tallying import told
 from services.rules.timing import last_kept
 from services.rules.windows import period_at, start_of_period
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from services.rules.calendar import DAY, NEVER, Micros, Month
-from services.rules.tallying import Field, told
 from services.rules.entries import Item, Key
 from services.rules.facts import INFINITY, UNKNOWN, Point, Proof, Question, Span, Value, proof, subjects_of
-from services.rules.series import Amount, Path, Pick
+from services.rules.series import Amount, Pick
 from services.rules.state import CustomerState
+from services.rules.tallying import Field, told
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class Promises:
         feed = _Feed(state.calendar)
         for kind in self.kinds:
             for entry in state.items(kind):
-                feed.change(entry, True)
+                feed.change(entry, stands=True)
         return feed
 
 
@@ -42,7 +42,7 @@ class _Feed:
         self._items: dict[str, Derived] = {}
         self._touched: set[str] = set()
 
-    def change(self, entry: Entry, stands: bool) -> None:
+    def change(self, entry: Entry, *, stands: bool) -> None:
         data = entry.data or {}
         if entry.kind == "order.spec_changed":
             _keep(self._changed[data["order_id"]], entry, stands)

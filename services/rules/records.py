@@ -44,7 +44,7 @@ class Announced(msgspec.Struct, array_like=True):
 
 
 class Judgement(msgspec.Struct, array_like=True):
-    """The class or score that a rule gave last: a word, a decimal as a text, or None for inconclusive; and since when."""
+    """The class or score that a rule gave last: a word, a decimal as a text, None for inconclusive; and since when."""
 
     value: str | None
     since: Micros
@@ -108,7 +108,7 @@ _prefix_decoder = msgspec.msgpack.Decoder(Prefix)
 _head_prefix_decoder = msgspec.msgpack.Decoder(HeadPrefix)
 
 HEAD = ""
-"""The name of the head among a customer's records; segments are named by their month and number, 2026-03 and 2026-03.1."""
+"""The name of the head among a customer's records; segments are named by month and number, 2026-03 and 2026-03.1."""
 
 
 def read_prefix(record: bytes) -> Prefix:

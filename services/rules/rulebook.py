@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from services.rules.compiling import Rule
-from services.rules.tallying import Field, Share, Sum
 from services.rules.definition import BadRule
 from services.rules.entries import Item
 from services.rules.facts import Fact
@@ -18,6 +17,7 @@ from services.rules.judging import Rank, Result
 from services.rules.monthly import Monthly
 from services.rules.series import Events, Pick, Source
 from services.rules.state import Plan
+from services.rules.tallying import Field, Share, Sum
 
 
 class Reader(NamedTuple):
@@ -62,11 +62,12 @@ def _resolved(rules: dict[str, Rule]) -> dict[str, Rule]:
     known: dict[Fact, Fact] = {}
     resolved: dict[str, Rule] = {}
     for rule_id, rule in rules.items():
-        facts = {}
+        facts: dict[str, Fact] = {}
         for name, fact in rule.facts.items():
-            if isinstance(fact, Result):
-                fact = replace(fact, picks=_read_by(fact.rule, rules, rule, [rule_id]))
-            facts[name] = known.setdefault(fact, fact)
+            reads = (
+                replace(fact, picks=_read_by(fact.rule, rules, rule, [rule_id])) if isinstance(fact, Result) else fact
+            )
+            facts[name] = known.setdefault(reads, reads)
         resolved[rule_id] = replace(rule, facts=facts)
     return resolved
 
@@ -141,5 +142,3 @@ def _fingerprint(rules: Iterable[Rule]) -> str:
         for rule in rules
     ]
     return hashlib.blake2b(json.dumps(said, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
-
-

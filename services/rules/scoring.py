@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from services.rules.facts import UNKNOWN, Span, Unknown, Value
@@ -74,7 +75,7 @@ def _interpolated(scale: tuple[tuple[Decimal, Decimal], ...], x: Decimal) -> Dec
     """The piecewise linear function through the points, flat outside."""
     if x <= scale[0][0]:
         return scale[0][1]
-    for (left, low), (right, high) in zip(scale, scale[1:], strict=False):
+    for (left, low), (right, high) in pairwise(scale):
         if x <= right:
             return low + (high - low) * (x - left) / (right - left)
     return scale[-1][1]

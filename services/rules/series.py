@@ -6,11 +6,13 @@ customer's state, kept up to date while the customer is open. PURE.
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from services.rules.calendar import Micros
@@ -59,29 +61,31 @@ class Test(NamedTuple):
     operand: Any
 
     def holds(self, item: Item) -> bool:
-        value = self.path.read(item)
-        match self.word:
-            case "in":
-                return value in self.operand if _is_plain(value) else False
-            case "not_in":
-                return value not in self.operand if _is_plain(value) else True
-            case "has":
-                return isinstance(value, (list, tuple)) and self.operand in value
-            case "known":
-                return (value is not None) is self.operand
+        return _WORDS[self.word](self.path.read(item), self.operand)
+
+
+def _is_among(value: Any, operand: Any) -> bool:
+    return not isinstance(value, (list, dict)) and value in operand
+
+
+def _compares(comparison: Callable[[Decimal, Decimal], bool]) -> Callable[[Any, Any], bool]:
+    def compare(value: Any, operand: Any) -> bool:
         number = number_of(value)
-        if number is None:
-            return False
-        wanted: Decimal = self.operand
-        if self.word == "at_least":
-            return number >= wanted
-        if self.word == "at_most":
-            return number <= wanted
-        return number > wanted if self.word == "above" else number < wanted
+        return number is not None and comparison(number, operand)
+
+    return compare
 
 
-def _is_plain(value: Any) -> bool:
-    return not isinstance(value, (list, dict))
+_WORDS: dict[Word, Callable[[Any, Any], bool]] = {
+    "in": _is_among,
+    "not_in": lambda value, operand: not _is_among(value, operand),
+    "has": lambda value, operand: isinstance(value, (list, tuple)) and operand in value,
+    "known": lambda value, operand: (value is not None) is operand,
+    "at_least": _compares(operator.ge),
+    "at_most": _compares(operator.le),
+    "above": _compares(operator.gt),
+    "below": _compares(operator.lt),
+}
 
 
 @lru_cache(maxsize=10_000)
@@ -112,16 +116,13 @@ class Filter:
     tests: tuple[Test, ...] = ()
 
     def __call__(self, item: Item) -> bool:
-        for test in self.tests:
-            if not test.holds(item):
-                return False
-        return True
+        return all(test.holds(item) for test in self.tests)
 
 
 class Feed(Protocol):
     """A derived series while a customer is open: told of events, it says which items that takes away and brings."""
 
-    def change(self, entry: Entry, stands: bool) -> None:
+    def change(self, entry: Entry, *, stands: bool) -> None:
         """An event begins, or ceases, to stand. Only noted: `refresh` does the work."""
         ...
 
@@ -317,7 +318,7 @@ class Totals:
 
 
 def _gaps(ats: list[Micros]) -> list[Micros]:
-    return sorted(later - earlier for earlier, later in zip(ats, ats[1:], strict=False))
+    return sorted(later - earlier for earlier, later in pairwise(ats))
 
 
 def _order(item: Item) -> tuple[Any, ...]:

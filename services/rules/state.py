@@ -103,11 +103,11 @@ class CustomerState:
     def _learn(self, entry: Entry) -> None:
         change = self.known.learn(entry)
         for item in change.fell:
-            self._stand(item, False)
+            self._stand(item, stands=False)
         for item in change.rose:
-            self._stand(item, True)
+            self._stand(item, stands=True)
 
-    def _stand(self, entry: Entry, stands: bool) -> None:
+    def _stand(self, entry: Entry, *, stands: bool) -> None:
         kind = entry.kind
         for source in self.plan.derived.get(kind, ()):
             self.feed(source)
@@ -123,7 +123,7 @@ class CustomerState:
                 series.add(entry) if stands else series.remove(entry)
         for source, feed in self._feeds.items():
             if kind in source.kinds:
-                feed.change(entry, stands)
+                feed.change(entry, stands=stands)
         self._moved.setdefault(Events(kind), []).append(entry)
 
     # -- series
@@ -160,7 +160,7 @@ class CustomerState:
         return feed
 
     def moved(self, now: Micros) -> dict[Source, list[Item]]:
-        """The items that came or went since the last call, by where they come from. Brings derived series up to date."""
+        """The items that came or went since the last call, by their source. Brings derived series up to date."""
         for source, feed in self._feeds.items():
             gone, come = feed.refresh(now)
             for pick, series in self._feed_series[source] if gone or come else ():
@@ -181,7 +181,7 @@ class CustomerState:
         """Forgets events for good; they lie before the horizon and no rule can tell."""
         for entry in list(entries):
             if self.known.stands(entry):
-                self._stand(entry, False)
+                self._stand(entry, stands=False)
             self.known.drop(entry)
             self.segments.drop(entry)
 

@@ -1,4 +1,4 @@
-"""Shapes that count or add up the items of a window: count, sum, mean, share, distinct, distinct_days, changes. PURE."""
+"""Shapes that count or add up the items of a window: count, sum, mean, share, distinct, changes. PURE."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ from services.rules.reference import Reference
 from services.rules.series import Amount, Filter, Measure, Path, Pick, Series, number_of
 from services.rules.state import CustomerState
 from services.rules.windows import Ever, Since, Slice, Window, slices
+
+EVERYTHING = Filter()
+NOWHERE = Path(())
 
 KEPT_FOR_EVER = 50
 """Of a window without bounds so many of the first and of the last items are kept beyond the horizon."""
@@ -152,11 +155,14 @@ class Field:
         return (self, reference.fingerprint if self.currency else "")
 
 
+AMOUNT = Field(Path(("amount",)))
+
+
 @dataclass(frozen=True)
 class Sum(Counted):
     """The sum of a field. Money that cannot be converted makes it uncertain from below."""
 
-    field: Field = Field(Path(("amount",)))
+    field: Field = AMOUNT
 
     def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
         totals = series.totals(
@@ -193,7 +199,7 @@ class Mean(Sum):
 class Share(Counted):
     """The share of the items that pass a second filter, weighed by a field where one is given; None without items."""
 
-    matching: Filter = Filter()
+    matching: Filter = EVERYTHING
     field: Field | None = None
 
     def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
@@ -224,7 +230,7 @@ class Share(Counted):
 
     def _weight(self, question: Question) -> Measure:
         if self.field is None:
-            return lambda item: Amount(Decimal(1))
+            return lambda _: Amount(Decimal(1))
         return self.field.measure(question.reference, question.calendar)
 
 
@@ -232,7 +238,7 @@ class Share(Counted):
 class Distinct(Counted):
     """How many different values a field has; items without it do not count."""
 
-    path: Path = Path(())
+    path: Path = NOWHERE
 
     def name_of(self, item: Item, calendar: Calendar) -> Any:
         """What is to be counted once; None for nothing."""
@@ -272,7 +278,7 @@ class DistinctDays(Distinct):
 class Changes(Counted):
     """How often a field took another value than before; the first value is no change."""
 
-    path: Path = Path(())
+    path: Path = NOWHERE
 
     def course(self, question: Question) -> list[Point]:
         changed = Series()

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.rules.calendar import DAY, NEVER, OPENING, Micros, years_later
-from services.rules.tallying import told
 from services.rules.entries import Item, Key
 from services.rules.facts import Point, Proof, Question, Value, proof, put, subjects_of
 from services.rules.series import Path, Pick, Series
 from services.rules.state import CustomerState
+from services.rules.tallying import told
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from services.rules.calendar import BEGINNING, NEVER, Micros
-from services.rules.tallying import told
 from services.rules.entries import Item, Key
 from services.rules.facts import Point, Proof, Question, subject_text
 from services.rules.series import Path, Pick, Series
 from services.rules.state import CustomerState
+from services.rules.tallying import told
 
 
 class Match(NamedTuple):

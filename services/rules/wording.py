@@ -91,13 +91,15 @@ def warning_of(
 
 def _output(rule: Rule) -> Output:
     output = rule.definition.output
-    assert output != "class" and output != "score", "classes and scores are not announced"
+    assert output != "class", "a class is not announced"
+    assert output != "score", "a score is not announced"
     return output
 
 
 def _kind(rule: Rule) -> Literal["stretch", "streak", "point"]:
     kind = rule.definition.kind
-    assert kind != "class" and kind != "score", "classes and scores are not announced"
+    assert kind != "class", "a class is not announced"
+    assert kind != "score", "a score is not announced"
     return kind
 
 
@@ -238,7 +240,8 @@ def parameter_text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)
     if isinstance(value, Decimal):
-        return format(value if value == value.to_integral() or -value.as_tuple().exponent <= 4 else round(value, 4), "f")  # type: ignore[operator]
+        short = round(value, 4)
+        return format(value if value == short else short, "f")
     return str(value)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from lunar_python import Lunar
+from lunar_python import Lunar, LunarYear
 
 from services.rules.calendar import Calendar, Day, Micros, years_later
 from services.rules.entries import Derived, Entry, Item, Key
@@ -33,7 +33,7 @@ class Anniversaries:
         feed = _Feed(state.calendar, self.lead_days)
         for kind in self.kinds:
             for entry in state.items(kind):
-                feed.change(entry, True)
+                feed.change(entry, stands=True)
         return feed
 
 
@@ -46,7 +46,7 @@ class _Feed:
         self._told_to: Day = 0
         self._is_touched = False
 
-    def change(self, entry: Entry, stands: bool) -> None:
+    def change(self, entry: Entry, *, stands: bool) -> None:
         if stands:
             self._entries[entry.kind][entry.key] = entry
         else:
@@ -120,10 +120,8 @@ def _solar(year: int, month: int, day: int) -> Day | None:
 
 def _lunar(year: int, month: int, day: int) -> Day | None:
     """The day of the Chinese calendar in the lunar year; the 30th of a short month is kept on its 29th."""
-    for one in (day, 29):
-        try:
-            solar = Lunar.fromYmd(year, month, one).getSolar()
-        except Exception:  # noqa: BLE001 the library raises nothing more precise for a day that the month lacks
-            continue
-        return date(solar.getYear(), solar.getMonth(), solar.getDay()).toordinal()
-    return None
+    month_of_year = LunarYear.fromYear(year).getMonth(month)
+    if month_of_year is None:
+        return None
+    solar = Lunar.fromYmd(year, month, min(day, month_of_year.getDayCount())).getSolar()
+    return date(solar.getYear(), solar.getMonth(), solar.getDay()).toordinal()

@@ -10,10 +10,10 @@ import yaml
 
 from services.rules.books import SHIPPED, parse_overrides, read_rules
 from services.rules.compiling import compile_rule
-from services.rules.rulebook import Rulebook
-from services.rules.series import Events
 from services.rules.definition import BadRule, Definition, parse_definition, parse_duration
 from services.rules.examples import run_examples
+from services.rules.rulebook import Rulebook
+from services.rules.series import Events
 from tests.support.commands import run_bellwether
 
 FILES = sorted(SHIPPED.glob("*.yaml"))
@@ -32,7 +32,7 @@ def test_a_shipped_rule_does_what_its_examples_say(file: Path) -> None:
 
 def test_the_rules_of_this_release_are_there() -> None:
     rules = {rule.id: rule for rule in read_rules(SHIPPED)}
-    assert set(rules) == {"R1", "R1b", "R2", "R3", "R5", "R5a", "R7"}
+    assert len(rules) == 58
     for name in ("R1", "R1b", "R2", "R3"):
         review = rules[name].definition.review
         assert review is not None, "R4: a superior's review within 24 hours, by a cross-department team"
@@ -180,7 +180,7 @@ def test_parameters_are_set_by_name_within_their_bounds() -> None:
 
 def test_rules_check_runs_the_shipped_rulebook_and_points_at_a_bad_file(tmp_path: Path) -> None:
     good = run_bellwether("rules", "check")
-    assert (good.returncode, good.stdout) == (0, "7 rules and 28 examples are right\n")
+    assert (good.returncode, good.stdout) == (0, "58 rules and 336 examples are right\n")
     (tmp_path / "R3.yaml").write_text(BAD["an unknown fact"][0], encoding="utf-8")
     wrong = R3.read_text(encoding="utf-8").replace("id: R3", "id: R33").replace("value: $days", "value: 3")
     (tmp_path / "R33.yaml").write_text(wrong, encoding="utf-8")
