@@ -9,6 +9,7 @@ from schemas.events import Event
 from services.rules.calendar import Micros
 from services.rules.engine import Engine
 from services.rules.port import LONG_DUE
+from services.rules.reference import Reference
 from services.rules.state import HEAD, CustomerState, Version, read_head_prefix, read_prefix
 
 
@@ -35,6 +36,7 @@ class Core:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.reference = Reference()
 
     def open(self, customer_id: str, records: Mapping[str, bytes]) -> CustomerState:
         """The customer of these records. Segments without a head are what a crash left of the first write: their
