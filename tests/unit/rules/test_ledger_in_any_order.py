@@ -104,7 +104,7 @@ def test_the_ledger_is_a_function_of_the_events_that_stand(
 
 @pytest.mark.nightly
 @given(stories())
-@settings(EVERY_ORDER, max_examples=10_000)
+@settings(EVERY_ORDER, max_examples=2_000)
 def test_the_ledger_is_a_function_of_the_events_that_stand_in_very_many_stories(
     story: tuple[list[Entry], list[tuple[int, bool]]],
 ) -> None:
