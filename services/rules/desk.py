@@ -21,8 +21,8 @@ from services.rules.runtime_metrics import RuntimeMetrics
 
 log = logging.getLogger(__name__)
 
-LEARN_AT_ONCE = 50
-"""Reference records between two looks at the rest of the world; a part of a ranking is a large one."""
+TURN_S = 0.02
+"""Of learning between two turns of the event loop; a part of a ranking takes as long."""
 
 CALM_S = 1.0
 """Rates come in groups: customers are judged again when nothing has come for so long …"""
@@ -74,13 +74,17 @@ class Desk:
         if records[0].topic == self._topics.rulebook:
             self._take_books(records)
             return
-        for start in range(0, len(records), LEARN_AT_ONCE):
-            changed = learn(self._reference, records[start : start + LEARN_AT_ONCE], self._metrics)
-            if changed and host is not None:
+        before = self._reference.fingerprint if host is not None else ""
+        turn_s = time.monotonic()
+        for record in records:
+            if learn(self._reference, record, self._metrics) and host is not None:
                 # At once, before any batch: what open customers have worked out may rest on the old figures.
                 host.forget_opened()
-                self._want_recheck()
-            await asyncio.sleep(0)
+            if time.monotonic() - turn_s > TURN_S:
+                await asyncio.sleep(0)
+                turn_s = time.monotonic()
+        if host is not None and self._reference.fingerprint != before:
+            self._want_recheck()
 
     def _take_books(self, records: Sequence[Any]) -> None:
         for record in records:

@@ -40,8 +40,9 @@ def feeds(as_json: bool) -> None:
         now = micros(clock_from(settings.clock)())
     except ClockUnreadable as error:
         raise UserError(str(error)) from error
-    reference = Reference()
-    learn(reference, _records(settings), RuntimeMetrics(CollectorRegistry()))
+    reference, metrics = Reference(), RuntimeMetrics(CollectorRegistry())
+    for record in _records(settings):
+        learn(reference, record, metrics)
     states = FeedWatch(settings.feed_silent_minutes * 60 * SECOND).look(reference.feeds(), now)
     if as_json:
         click.echo(orjson.dumps([_row(state, settings.zone) for state in states], option=orjson.OPT_INDENT_2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from typing import Any
 
 from schemas.codec import InvalidEvent
 from schemas.events import ReferenceEvent
@@ -14,29 +14,33 @@ from services.rules.runtime_metrics import RuntimeMetrics
 
 log = logging.getLogger(__name__)
 
-
-def learn(reference: Reference, records: Iterable[Record], metrics: RuntimeMetrics) -> bool:
-    """Takes in what can be read of the records; True when verdicts may change by it."""
-    before = reference.fingerprint
-    for record in records:
-        code = _learn_one(reference, record, metrics)
-        if code is not None:
-            # The code and the place only: a reason quotes the record, which may name customers.
-            log.warning("the reference record at offset %d is refused: %s", record.offset, code)
-            metrics.reference_refused.labels(code).inc()
-    return reference.fingerprint != before
+JUDGED_BY = frozenset({"rate.published", "ranks.published"})
+"""Kinds of events of which verdicts are made, as the Reference's fingerprint has it."""
 
 
-def _learn_one(reference: Reference, record: Record, metrics: RuntimeMetrics) -> str | None:
-    """None when all is well, else why not."""
+def learn(reference: Reference, record: Record, metrics: RuntimeMetrics) -> bool:
+    """Takes in what can be read of the record; False when no verdict can change by it."""
     try:
-        event = decode_record(record)
-        if not isinstance(event, ReferenceEvent):
-            return "wrong_topic"
+        event = _event_in(record)
         reference.learn(event)
-        metrics.reference_events.labels(event.kind).inc()
     except InvalidEvent as error:
-        return error.code
+        _refuse(record, error.code, metrics)
+        return False
     except Exception as error:  # noqa: BLE001 one record that breaks the reading must not stop the worker
-        return f"poison_{type(error).__name__}"
-    return None
+        _refuse(record, f"poison_{type(error).__name__}", metrics)
+        return False
+    metrics.reference_events.labels(event.kind).inc()
+    return event.kind in JUDGED_BY or event.supersedes is not None
+
+
+def _event_in(record: Record) -> ReferenceEvent[Any]:
+    event = decode_record(record)
+    if not isinstance(event, ReferenceEvent):
+        raise InvalidEvent("wrong_topic", f"{event.type} belongs to a customer")
+    return event
+
+
+def _refuse(record: Record, code: str, metrics: RuntimeMetrics) -> None:
+    # The code and the place only: a reason quotes the record, which may name customers.
+    log.warning("the reference record at offset %d is refused: %s", record.offset, code)
+    metrics.reference_refused.labels(code).inc()

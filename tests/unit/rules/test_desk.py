@@ -155,7 +155,7 @@ def shipped() -> list[Rule]:
 async def test_an_invalid_reference_record_is_counted_and_logged_without_what_it_says(
     bench: Bench, caplog: pytest.LogCaptureFixture, value: bytes | None, reason: str
 ) -> None:
-    assert not learn(bench.reference, [On(7, A.encode(), value)], bench.metrics)
+    assert not learn(bench.reference, On(7, A.encode(), value), bench.metrics)
     assert bench.sample("bellwether_rules_reference_refused_total", reason=reason) == 1
     assert f"offset 7 is refused: {reason}" in caplog.text
     assert A not in caplog.text
@@ -166,7 +166,7 @@ async def test_a_record_that_breaks_the_reading_costs_itself(bench: Bench, monke
         raise ArithmeticError("burst")
 
     monkeypatch.setattr(bench.reference, "learn", burst)
-    assert not learn(bench.reference, [said(0, rate("a", "7.1"))], bench.metrics)
+    assert not learn(bench.reference, said(0, rate("a", "7.1")), bench.metrics)
     assert bench.sample("bellwether_rules_reference_refused_total", reason="poison_ArithmeticError") == 1
 
 
@@ -238,6 +238,6 @@ async def test_ops_are_told_of_each_feed_and_of_its_silence(bench: Bench, caplog
     bench.desk.look_at_feeds(micros(at(3.6)))
     assert bench.sample("bellwether_feed_silent", feed="crm") == 1
     assert caplog.text.count("the feed crm has been silent for 90 minutes") == 1
-    learn(bench.reference, [said(1, beat("b", until=3, hours=3.5))], bench.metrics)
+    learn(bench.reference, said(1, beat("b", until=3, hours=3.5)), bench.metrics)
     bench.desk.look_at_feeds(micros(at(3.7)))
     assert "the feed crm is heard again" in caplog.text
