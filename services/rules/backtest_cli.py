@@ -20,11 +20,11 @@ from schemas.fields import parse_instant
 from services.common.errors import UserError
 from services.common.settings import read_settings
 from services.rules.backtest import Backtest, Found, summary
-from services.rules.books import SHIPPED, assemble, parse_overrides, read_rules
+from services.rules.books import SHIPPED, assemble, parse_overrides, read_files, read_rules
 from services.rules.calendar import Calendar, Micros, micros
+from services.rules.checking import check_files
 from services.rules.compiling import Rule
-from services.rules.definition import BadRule, parse_definition
-from services.rules.examples import run_examples
+from services.rules.definition import BadRule
 
 MAX_COMPLAINTS = 10
 """Refused events told one by one; the rest are counted."""
@@ -147,26 +147,10 @@ def _complain(run: Backtest, bad_lines: list[str]) -> None:
 @click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 def check(folder: Path | None) -> None:
     """Check the rule files of FOLDER (default: the shipped rulebook) and run their examples."""
-    place = folder or SHIPPED
-    problems = []
-    try:
-        read_rules(place)
-    except BadRule as error:
-        problems += error.problems
-    checked, definitions = 0, {}
-    for file in sorted(place.glob("*.yaml")):
-        try:
-            definition = parse_definition(file.read_text(encoding="utf-8"), file.name)
-        except (BadRule, OSError, UnicodeDecodeError):
-            continue  # said above, by read_rules
-        definitions[definition.id] = definition
-    for file_name, definition in ((f"{name}", one) for name, one in definitions.items()):
-        for verdict in run_examples(definition, file_name, definitions):
-            checked += 1
-            if verdict.problem and verdict.problem not in problems:
-                problems.append(f"{verdict.rule}: example “{verdict.example}”: {verdict.problem}")
+    files, unread = read_files(folder or SHIPPED)
+    _, problems, examples = check_files(files, {}, unread)
     for problem in problems:
         click.echo(problem, err=True)
     if problems:
         sys.exit(1)
-    click.echo(f"{len(list(place.glob('*.yaml')))} rules and {checked} examples are right")
+    click.echo(f"{len(files)} rules and {examples} examples are right")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,31 +23,44 @@ Overrides = Mapping[str, Mapping[str, Any]]
 """Parameter values by rule and name, as a person gave them."""
 
 
+def read_files(folder: Path) -> tuple[dict[str, str], list[str]]:
+    """The rule files of a folder, text by name, and a sentence for each that cannot be read."""
+    files, problems = {}, []
+    for file in sorted(folder.glob("*.yaml")):
+        try:
+            files[file.name] = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"{file.name}: cannot be read: {error}")
+    if not files and not problems:
+        problems.append(f"{folder}: there is no rule file (*.yaml) here")
+    return files, problems
+
+
 def read_rules(folder: Path, overrides: Overrides | None = None) -> list[Rule]:
     """Every rule of a folder; raises BadRule with all problems of all files, or when the folder holds none."""
-    overrides = overrides or {}
-    files = sorted(folder.glob("*.yaml"))
-    if not files:
-        raise BadRule([f"{folder}: there is no rule file (*.yaml) here"])
-    rules, problems, seen, known = [], [], dict[str, str](), set[str]()
-    for file in files:
+    files, problems = read_files(folder)
+    return rules_of(files, overrides or {}, problems)
+
+
+def rules_of(files: Mapping[str, str], overrides: Overrides, unread: Sequence[str] = ()) -> list[Rule]:
+    """The rules of texts by file name; raises BadRule with all their problems, `unread` among them."""
+    rules, problems, seen, known = [], list(unread), dict[str, str](), set[str]()
+    for file, text in sorted(files.items()):
         try:
-            definition = parse_definition(file.read_text(encoding="utf-8"), file.name)
+            definition = parse_definition(text, file)
             known.add(definition.id)
-            rule = compile_rule(definition, overrides.get(definition.id, {}), file.name)
+            rule = compile_rule(definition, overrides.get(definition.id, {}), file)
         except BadRule as error:
             problems += error.problems
             continue
-        except (OSError, UnicodeDecodeError) as error:
-            problems.append(f"{file.name}: cannot be read: {error}")
-            continue
         if rule.id in seen:
-            problems.append(f"{file.name}: {rule.id} is also in {seen[rule.id]}: give each rule its own id")
-        seen[rule.id] = file.name
+            problems.append(f"{file}: {rule.id} is also in {seen[rule.id]}: give each rule its own id")
+        seen[rule.id] = file
         rules.append(rule)
     problems += [f"{name}: there is no rule {name} to set a parameter of" for name in overrides if name not in known]
     if problems:
         raise BadRule(problems)
+    Rulebook(rules)  # whether they fit together
     return rules
 
 
@@ -70,4 +83,6 @@ def assemble(rules: list[Rule], zone: ZoneInfo, horizon_months: int | None, refe
     matcher = matcher_for(trees)
     judges = judges_for(rulebook, lambda name, tree: remembering_judge(matcher, name, tree))
     calendar = Calendar(zone, is_working_day)
-    return Core(Engine(rulebook, judges, calendar, Settings(horizon_months), reference or Reference()))
+    return Core(
+        Engine(rulebook, judges, calendar, Settings(horizon_months), Reference() if reference is None else reference)
+    )

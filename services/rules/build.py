@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from services.common.settings import Settings
-from services.rules.books import SHIPPED, assemble, read_rules
+from services.rules.books import assemble
+from services.rules.compiling import Rule
 from services.rules.core import Core
+from services.rules.reference import Reference
 
 
-def build_core(settings: Settings) -> Core:
-    """The shipped rulebook over the company's zone and horizon; raises BadRule."""
-    return assemble(read_rules(SHIPPED), settings.zone, settings.horizon_months)
+def build_core(settings: Settings, rules: list[Rule], reference: Reference) -> Core:
+    """These rules over the company's zone and horizon, with reference data that is shared and goes on to change."""
+    return assemble(rules, settings.zone, settings.horizon_months, reference)

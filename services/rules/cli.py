@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from services.common.settings import read_settings
 _GROUP = {
     "catalogue": Entry("services.rules.catalogue_cli:catalogue_command", "Write what every rule does, to read."),
     "check": Entry("services.rules.backtest_cli:check", "Check rule files and run their examples."),
+    "publish": Entry("services.rules.publish_cli:publish", "Check a rulebook and put it in force in every worker."),
     "run": Entry("services.rules.cli:run", "Watch customers: the worker. Start as many as there are cores to use."),
 }
 
@@ -37,7 +39,7 @@ def run() -> None:
 
     configure_logging()
     settings = read_settings(os.environ)
-    run_worker(settings, build_core(settings))
+    run_worker(settings, partial(build_core, settings))
 
 
 class _Instant(click.ParamType):

@@ -1,12 +1,15 @@
-"""The event clock from outside: a control record on every partition of the events topic."""
+"""The workers from outside: a control record moves the event clock of every partition, a record replaces the rules."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from schemas.rulebook import KEY
 from schemas.topics import Topics
 from services.common.errors import UserError
 from services.common.kafka_admin import BrokerUnreachable
@@ -14,10 +17,15 @@ from services.rules.intake import advance_record
 
 _TIMEOUT_S = 30.0
 _CONNECT_TIMEOUT_MS = 5_000
+_MAX_REQUEST_BYTES = 2 << 20
 
 
 class AdvanceFailed(UserError):
     """Some partition may not have been told; telling them all again does no harm."""
+
+
+class PublishFailed(UserError):
+    """The book may not have reached the topic; publishing it again does no harm."""
 
 
 def advance(bootstrap: str, topics: Topics, partitions: int, to: datetime) -> None:
@@ -26,23 +34,41 @@ def advance(bootstrap: str, topics: Topics, partitions: int, to: datetime) -> No
     Partitions under another clock ignore it, and none goes back. Raises BrokerUnreachable, AdvanceFailed.
     """
     record = advance_record(to)
+    with _producer(bootstrap, "bellwether-advance") as producer:
+        try:
+            sent = [
+                producer.send(topics.events, key=record.key, value=record.value, partition=number)
+                for number in range(partitions)
+            ]
+            for future in sent:
+                future.get(timeout=_TIMEOUT_S)
+        except (KafkaError, AssertionError) as error:
+            raise AdvanceFailed(f"not every partition of {topics.events} has taken the instant: {error}") from error
+
+
+def publish_book(bootstrap: str, topics: Topics, raw: bytes) -> None:
+    """Put an encoded book on the rulebook topic; returns when the broker has it. Raises BrokerUnreachable,
+    PublishFailed."""
+    with _producer(bootstrap, "bellwether-publish") as producer:
+        try:
+            producer.send(topics.rulebook, key=KEY, value=raw, partition=0).get(timeout=_TIMEOUT_S)
+        except (KafkaError, AssertionError) as error:
+            raise PublishFailed(f"{topics.rulebook} has not taken the rulebook: {error}") from error
+
+
+@contextmanager
+def _producer(bootstrap: str, client_id: str) -> Iterator[KafkaProducer]:
     try:
         producer = KafkaProducer(
             bootstrap_servers=bootstrap,
             acks="all",
             bootstrap_timeout_ms=_CONNECT_TIMEOUT_MS,
-            client_id="bellwether-advance",
+            max_request_size=_MAX_REQUEST_BYTES,
+            client_id=client_id,
         )
     except (KafkaError, ValueError) as error:
         raise BrokerUnreachable(f"no Kafka answers at {bootstrap}; start one, or set BELLWETHER_KAFKA") from error
     try:
-        sent = [
-            producer.send(topics.events, key=record.key, value=record.value, partition=number)
-            for number in range(partitions)
-        ]
-        for future in sent:
-            future.get(timeout=_TIMEOUT_S)
-    except (KafkaError, AssertionError) as error:
-        raise AdvanceFailed(f"not every partition of {topics.events} has taken the instant: {error}") from error
+        yield producer
     finally:
         producer.close(timeout=_TIMEOUT_S)

@@ -197,8 +197,7 @@ class Definition(_Part):
 def parse_definition(text: str, file: str) -> Definition:
     """The definition in a YAML text; raises BadRule with every problem that the form has. `file` is for messages."""
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(text)
+        tree, raw = _read(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{file}:{mark.line + 1}" if mark else file
@@ -215,6 +214,19 @@ def parse_definition(text: str, file: str) -> Definition:
     definition._tree = tree  # noqa: SLF001 made here, for its own messages
     _check_examples(definition, file)
     return definition
+
+
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _read(text: str) -> tuple[yaml.Node | None, Any]:
+    """The document with its lines, and as values."""
+    loader = _Loader(text)
+    try:
+        tree = loader.get_single_node()
+        return tree, None if tree is None else loader.construct_document(tree)
+    finally:
+        loader.dispose()
 
 
 def _check_examples(definition: Definition, file: str) -> None:

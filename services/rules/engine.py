@@ -22,7 +22,7 @@ from services.rules.entries import entry_of
 from services.rules.episodes import Episode, Finding, evidence, find, find_points, subjects
 from services.rules.explaining import Told, told_of
 from services.rules.facts import Proof, Unknown, Value, value_at
-from services.rules.forgetting import forget
+from services.rules.forgetting import forget, reaches
 from services.rules.records import Judgement
 from services.rules.reference import Reference
 from services.rules.rulebook import Reader, Rulebook, passing
@@ -66,7 +66,7 @@ class Engine:
         self.settings = settings
         self.reference = reference
         self._facts = rulebook.facts
-        self._reach = max((fact.reach for fact in self._facts), default=0)
+        self._reach = reaches(self._facts)
         # What no event of a customer need prompt is asked when the customer is first heard of.
         self._unprompted = [
             rule.id
@@ -129,12 +129,11 @@ class Engine:
 
     def _forget(self, state: CustomerState, horizon: Micros) -> None:
         """Once a month: what lies further back than the horizon and the longest look of any fact."""
-        line = horizon - self._reach
-        if horizon == BEGINNING or state.head.kept_from >= line:
+        if horizon == BEGINNING or state.head.kept_from >= horizon:
             return
-        forget(state, line, self._facts)
+        forget(state, horizon, self._facts, self._reach)
         state.moved(state.head.clock)  # no rule can tell what was forgotten
-        state.head.kept_from = line
+        state.head.kept_from = horizon
         for one in state.announced:
             if is_forgotten(one, horizon):
                 state.announced.forget(one)

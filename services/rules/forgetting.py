@@ -7,7 +7,7 @@ all that it touches, and chains of corrections that reach into the horizon.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from services.rules.calendar import Micros
 from services.rules.entries import Entry, Key
@@ -16,10 +16,29 @@ from services.rules.ledger import FINANCE_KINDS, ledger_of, receipts
 from services.rules.state import CustomerState
 
 
-def forget(state: CustomerState, line: Micros, facts: Iterable[Fact]) -> None:
-    """Drops what is true before `line` and is needed by nothing."""
-    old = {entry.key: entry for entry in state.entries_before(line)}
-    needed = {key for fact in facts for key in fact.keeps(state, line)} | _owed(state, old)
+def reaches(facts: Iterable[Fact]) -> dict[str, Micros]:
+    """How far back the facts look, by kind of event. The kinds of one series go together."""
+    facts, found = list(facts), defaultdict[str, Micros](int)
+    sources = {pick.source for fact in facts for pick in fact.picks}
+    for fact in facts:
+        for kind in {kind for pick in fact.picks for kind in pick.source.kinds}:
+            found[kind] = max(found[kind], fact.reach)
+    for _ in sources:
+        for source in sources:
+            longest = max(found[kind] for kind in source.kinds)
+            found.update(dict.fromkeys(source.kinds, longest))
+    return dict(found)
+
+
+def forget(state: CustomerState, horizon: Micros, facts: Iterable[Fact], reach: Mapping[str, Micros]) -> None:
+    """Drops what lies further back than the horizon and the longest look at its kind, and is needed by nothing."""
+    old = {entry.key: entry for entry in state.entries_before(horizon) if entry.at < horizon - reach.get(entry.kind, 0)}
+    if not old:
+        return
+    needed = _owed(state, old)
+    for fact in facts:
+        kinds = {kind for pick in fact.picks for kind in pick.source.kinds}
+        needed.update(fact.keeps(state, horizon - max((reach[kind] for kind in kinds), default=0)))
     chains = state.known.chains()
     for chain in chains:
         if any(key not in old or key in needed for key in chain):

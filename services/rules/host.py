@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 WAKE_LIMIT = 200
 """Wake-ups in one batch: events must not wait long behind them."""
 
+RECHECK_AT_ONCE = 2_000
+"""Heads looked at between two turns of the event loop: some milliseconds."""
+
 DEAD_LETTER_PARTITION = 0
 
 
@@ -208,6 +211,28 @@ class Host:
             for number, offset in todo.items():
                 if number in self.places:
                     self.places[number].committed = offset
+
+    async def use(self, core: Core) -> None:
+        """Other rules from the next batch on; `recheck` then makes whoever the old ones judged due."""
+        async with self._lock:
+            self._core = core
+            for place in self.places.values():
+                place.partition.use(core)
+
+    def forget_opened(self) -> None:
+        """Customers are opened from their records again. Between batches, like everything that is not awaited."""
+        for place in self.places.values():
+            place.partition.forget_opened()
+
+    async def recheck(self) -> None:
+        """Makes due whoever was judged by other rules or rates than those in force, a slice at a time."""
+        places = list(self.places.values())
+        waiting = {place.partition.number: place.partition.customers for place in places}
+        for place in places:
+            for left in place.partition.recheck(RECHECK_AT_ONCE):
+                waiting[place.partition.number] = left
+                self._metrics.recheck_left.set(sum(waiting.values()))
+                await asyncio.sleep(0)
 
     def observe(self, number: int, position: int, highwater: int, *, idle: bool) -> None:
         """What the consumer sees of a partition: see Place.observe."""

@@ -59,7 +59,7 @@ def judge(record: Record, partition: int, partitions: int) -> Apply | Forward | 
     """What the record asks for. Raises InvalidEvent for what belongs in the dead letters."""
     if record.key == CONTROL_KEY:
         return _read_control(record.value or b"")
-    event = _decode(record)
+    event = decode_record(record)
     if isinstance(event, ReferenceEvent):
         raise InvalidEvent(
             "wrong_topic",
@@ -74,6 +74,16 @@ def judge(record: Record, partition: int, partitions: int) -> Apply | Forward | 
         # The customer's partition recognises a second forwarding of it by (source, id).
         return Forward(home, Outgoing(key, record.value, tuple(record.headers)))
     return Apply(customer_id, event, micros(event.time))
+
+
+def decode_record(record: Record) -> Event:
+    """The event in a record, in structured or binary mode; raises InvalidEvent."""
+    headers = _text_headers(record)
+    if codec.is_binary(headers):
+        return codec.decode_binary(headers, record.value or b"")
+    if record.value is None:
+        raise InvalidEvent("empty", "the record has no value")
+    return codec.decode(record.value)
 
 
 def advance_record(to: datetime) -> Outgoing:
@@ -117,15 +127,6 @@ def code_of(letter: Outgoing) -> str:
 def is_first_part(letter: Outgoing) -> bool:
     """Of a dead letter in parts, one counts."""
     return letter.headers[-1] == ("part", b"1")
-
-
-def _decode(record: Record) -> Event:
-    headers = _text_headers(record)
-    if codec.is_binary(headers):
-        return codec.decode_binary(headers, record.value or b"")
-    if record.value is None:
-        raise InvalidEvent("empty", "the record has no value")
-    return codec.decode(record.value)
 
 
 def _text_headers(record: Record) -> dict[str, str]:

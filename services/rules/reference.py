@@ -36,9 +36,8 @@ class Name(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """What a word is about: a feed, a pair of currencies on a day, a part of a ranking."""
+    """What a word of its kind is about: a feed, a pair of currencies on a day, a part of a ranking."""
 
-    kind: str
     source: str
     key: tuple[str, ...]
 
@@ -58,11 +57,12 @@ class Reference:
     """All reference events learned so far, in whatever order and however often."""
 
     def __init__(self) -> None:
-        self._words: dict[Slot, Word] = {}
+        self._words: dict[str, dict[Slot, Word]] = {}
         self._corrections: dict[Name, tuple[Micros, str]] = {}
         self._heard: dict[str, Micros] = {}
         self._names = Names()
         self._ranked: dict[str, dict[Micros, set[Slot]]] = {}
+        self._joined: dict[tuple[str, Micros], tuple[bytes, Ranking]] = {}
         self._views: dict[str, Any] = {}
 
     def learn(self, event: ReferenceEvent[Any]) -> None:
@@ -74,13 +74,14 @@ class Reference:
             target = Name(event.source, event.supersedes)
             self._corrections[target] = max((time, event.id), self._corrections.get(target, (time, event.id)))
             self._views.clear()
-        slot = Slot(event.kind, event.source, natural_key(said))
+        slot = Slot(event.source, natural_key(said))
         if isinstance(said, RanksPublished):
             said = self._names.part(said)
         word = Word(time, event.source, event.id, event.supersedes, event.retracted, said)
-        known = self._words.get(slot)
+        words = self._words.setdefault(event.kind, {})
+        known = words.get(slot)
         if known is None or self._replaces(word, known):
-            self._words[slot] = word
+            words[slot] = word
             self._forget_views(event.kind)
             if isinstance(said, Part):
                 self._bound(slot, said)
@@ -118,10 +119,10 @@ class Reference:
 
     def ranking(self, measure: str) -> list[Ranking]:
         """The complete rankings by this measure, oldest first; the newest MAX_RANKINGS of them."""
-        joined: dict[str, list[Ranking]] = self._views.setdefault("joined", {})
-        if measure not in joined:
-            joined[measure] = [ranking_of(self._names, found) for found in self._rankings().get(measure, [])]
-        return joined[measure]
+        lists: dict[str, list[Ranking]] = self._views.setdefault("rankings", {})
+        if measure not in lists:
+            lists[measure] = [self._join(measure, found) for found in self._rankings().get(measure, [])]
+        return lists[measure]
 
     def plans(self) -> list[PlanSet]:
         """The figures that are planned, by id, period, metric and scope."""
@@ -163,7 +164,7 @@ class Reference:
         return self._corrections[Name(word.source, word.supersedes)] == (word.time, word.id)
 
     def _standing(self, kind: str) -> Iterator[Word]:
-        return (word for slot, word in self._words.items() if slot.kind == kind and self._stands(word))
+        return (word for word in self._words.get(kind, {}).values() if self._stands(word))
 
     def _newest_of_each(self, kind: str) -> list[Word]:
         """Where several sources speak of one thing, the newest of their words."""
@@ -209,6 +210,14 @@ class Reference:
                 newest.setdefault(measure, {}).setdefault(as_of, found)
         return {measure: [found[at] for at in sorted(found)[-MAX_RANKINGS:]] for measure, found in newest.items()}
 
+    def _join(self, measure: str, found: Complete) -> Ranking:
+        """A new ranking leaves the others joined: each is a hundred thousand figures."""
+        digest, ranking = self._joined.get((measure, found.as_of), (b"", None))
+        if ranking is None or digest != found.digest:
+            ranking = ranking_of(self._names, found)
+            self._joined[measure, found.as_of] = found.digest, ranking
+        return ranking
+
     def _fingerprint(self) -> str:
         rates, rankings = self._rates(), self._rankings()
         if not rates and not rankings:
@@ -223,7 +232,7 @@ class Reference:
     def _forget_views(self, kind: str) -> None:
         self._views.pop(kind, None)
         if kind == "ranks.published":
-            self._views.pop("joined", None)
+            self._views.pop("rankings", None)
         if kind in ("rate.published", "ranks.published"):
             self._views.pop("fingerprint", None)
 
@@ -232,8 +241,10 @@ class Reference:
         slots = self._ranked.setdefault(part.measure, {})
         slots.setdefault(part.as_of, set()).add(slot)
         if len(slots) > 2 * MAX_RANKINGS:
-            for old in slots.pop(min(slots)):
-                del self._words[old]
+            oldest = min(slots)
+            self._joined.pop((part.measure, oldest), None)
+            for old in slots.pop(oldest):
+                del self._words["ranks.published"][old]
 
 
 def _rank(word: Word) -> tuple[Micros, str, str]:

@@ -57,6 +57,42 @@ class RuntimeMetrics:
             registry=registry,
         )
         self.partitions = Gauge("bellwether_rules_partitions", "Partitions being worked on.", registry=registry)
+        self._add_reference(registry)
+
+    def _add_reference(self, registry: CollectorRegistry) -> None:
+        self.reference_events = Counter(
+            "bellwether_rules_reference_events", "Reference events learned, by kind.", ["kind"], registry=registry
+        )
+        self.reference_refused = Counter(
+            "bellwether_rules_reference_refused", "Reference records refused, by reason.", ["reason"], registry=registry
+        )
+        self.recheck_left = Gauge(
+            "bellwether_rules_recheck_left_customers",
+            "Customers still to be looked at after a change of rules or rates.",
+            registry=registry,
+        )
+        self.book_refused = Counter("bellwether_rulebook_refused", "Rulebooks refused.", registry=registry)
+        self.book = Gauge(
+            "bellwether_rulebook_in_force", "1 for the book in force.", ["fingerprint", "origin"], registry=registry
+        )
+        self.book_published = Gauge(
+            "bellwether_rulebook_published_seconds",
+            "When the book in force was published (epoch); 0 for the shipped one.",
+            registry=registry,
+        )
+        feed = ["feed"]
+        self.feed_complete = Gauge(
+            "bellwether_feed_complete_until_seconds",
+            "How far (epoch) the feed is complete.",
+            feed,
+            registry=registry,
+        )
+        self.feed_heard = Gauge(
+            "bellwether_feed_last_heartbeat_seconds", "When (epoch) the feed sent word last.", feed, registry=registry
+        )
+        self.feed_silent = Gauge(
+            "bellwether_feed_silent", "1 while a feed that sends heartbeats is silent.", feed, registry=registry
+        )
 
     def count(self, result: BatchResult) -> None:
         """A batch that has been written."""

@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,6 +19,9 @@ import uvloop
 from aiokafka.errors import KafkaError
 
 from schemas.topics import Topics
+from services.rules.calendar import Micros
+from services.rules.desk import Desk
+from services.rules.following import Follower
 from services.rules.health import REBALANCE_PATIENCE_S, Health, Mark
 from services.rules.host import Host, HostConfig
 from services.rules.port import Core
@@ -64,7 +67,7 @@ class StreamConfig:
         return self.host.topics
 
 
-def run_stream(config: StreamConfig, core: Core, metrics: RuntimeMetrics, health: Health) -> NoReturn:
+def run_stream(config: StreamConfig, desk: Desk, metrics: RuntimeMetrics, health: Health) -> NoReturn:
     """Work until SIGTERM or SIGINT; leaves by SystemExit, with 0 after an orderly stop.
 
     Kafka must be there and have the topics. Raises aiokafka's KafkaError when it has gone meanwhile.
@@ -72,26 +75,30 @@ def run_stream(config: StreamConfig, core: Core, metrics: RuntimeMetrics, health
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     config.data_dir.mkdir(parents=True, exist_ok=True)
-    sink = loop.run_until_complete(_connect(config))
+    # Before any partition is taken over: customers are not to be judged without the rates that there are.
+    sink, follower, core = loop.run_until_complete(_begin(config, desk))
     host = Host(config.host, core, sink, metrics)
     app = build_app(config, host)
-    runtime = Runtime(app, host, sink, health)
+    runtime = Runtime(app, host, sink, follower, health)
     runtime.attach()
-    loop.create_task(runtime.pulse())
+    runtime.begin(loop, desk, config.host.now)
     threading.Thread(target=runtime.watch, name="watchdog", daemon=True).start()
     worker = app.Worker(loop=loop, override_logging=False, redirect_stdouts=False, quiet=True)
     worker.execute_from_commandline()
     raise SystemExit(0)
 
 
-async def _connect(config: StreamConfig) -> RecordProducer:
+async def _begin(config: StreamConfig, desk: Desk) -> tuple[RecordProducer, Follower, Core]:
     sink = RecordProducer(config.bootstrap, config.compression)
+    follower = Follower(config.bootstrap, [config.topics.reference, config.topics.rulebook])
     try:
         await sink.start()
-    except KafkaError:
+        await follower.start()
+        return sink, follower, await desk.begin(follower.whole())
+    except BaseException:
+        await follower.stop()
         await sink.stop()
         raise
-    return sink
 
 
 def build_app(config: StreamConfig, host: Host) -> RulesApp:
@@ -149,12 +156,14 @@ def _process(app: RulesApp) -> Any:
 class Runtime:
     """What runs beside the stream: commits, wake-ups, observation, and a watchdog in a thread of its own."""
 
-    def __init__(self, app: RulesApp, host: Host, sink: RecordProducer, health: Health) -> None:
+    def __init__(self, app: RulesApp, host: Host, sink: RecordProducer, follower: Follower, health: Health) -> None:
         self._app = app
         self._host = host
         self._sink = sink
+        self._follower = follower
         self._health = health
         self._beat_s = time.monotonic()
+        self._tasks: list[asyncio.Task[None]] = []
 
     def attach(self) -> None:
         """Connect to Faust's tasks and signals."""
@@ -163,14 +172,26 @@ class Runtime:
         self._app.on_partitions_revoked.connect(self._revoked)
         self._app.on_before_shutdown.connect(self._shutdown)
 
+    def begin(self, loop: asyncio.AbstractEventLoop, desk: Desk, now: Callable[[], Micros]) -> None:
+        """What is no Faust task, since those start late."""
+        self._tasks = [loop.create_task(self.pulse()), loop.create_task(self.attend(desk, now))]
+
     async def pulse(self) -> None:
-        """Shows the watchdog that the loop turns, and what gets done. Not a Faust task: those start late."""
+        """Shows the watchdog that the loop turns, and what gets done."""
         while True:
             self._beat_s = time.monotonic()
             self._health.phase = self._phase()
             self._health.stalls.update(self._marks(), self._beat_s)
             self._host.refresh_gauges()
             await asyncio.sleep(0.25)
+
+    async def attend(self, desk: Desk, now: Callable[[], Micros]) -> None:
+        """Reference data and rulebooks, from now on."""
+        try:
+            await desk.work(self._follower.on(), self._host, now)
+        except Exception:
+            log.critical("the reference data cannot be followed", exc_info=True)
+            _leave("customers would be judged by old rules and rates")
 
     def watch(self) -> None:
         """In a thread: ends the process when it will not get any further by itself."""
@@ -234,10 +255,13 @@ class Runtime:
 
     async def _shutdown(self, *_: object, **__: object) -> None:
         await self._host.on_revoked()
-        try:
-            await self._sink.stop()
-        except KafkaError as error:
-            log.warning("the producer did not close cleanly: %s", type(error).__name__)
+        for task in self._tasks:
+            task.cancel()
+        for part in (self._sink, self._follower):
+            try:
+                await part.stop()
+            except KafkaError as error:
+                log.warning("the %s did not close cleanly: %s", type(part).__name__, type(error).__name__)
 
 
 def _leave(why: str) -> NoReturn:

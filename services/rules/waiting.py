@@ -118,7 +118,9 @@ class Waiting:
     def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
         series = state.series(self.after.whole)
         groups = [series] if self.after.subject is None else list(series.groups(self.after.subject).values())
-        firsts = series.items[:1] if self.first_only else [one.items[0] for one in groups if one.ats[-1] >= line]
+        firsts = (
+            series.items[:1] if self.first_only else [one.items[0] for one in groups if one.ats and one.ats[-1] >= line]
+        )
         waited = [item for one in groups for item in one.items[: one.before(line)] if self._lasts(item, state, line)]
         for item in (*firsts, *waited):
             answer = self._answer(item, state)

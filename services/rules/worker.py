@@ -17,11 +17,17 @@ from services.common.errors import UserError
 from services.common.kafka_admin import BrokerUnreachable, TopicMismatch, admin_client
 from services.common.ops import start_ops_server
 from services.common.settings import Settings
-from services.rules.calendar import Micros, micros
+from services.rules.bookkeeping import BookKeeper
+from services.rules.calendar import SECOND, Micros, micros
+from services.rules.compiling import Rule
+from services.rules.desk import Desk
+from services.rules.feeds import FeedWatch
 from services.rules.health import Health
 from services.rules.host import HostConfig
 from services.rules.port import Core
+from services.rules.reference import Reference
 from services.rules.runtime_metrics import RuntimeMetrics
+from services.rules.trial import tried
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +43,11 @@ class TopicsMissing(UserError):
     """Faust would say that it is ready and do nothing."""
 
 
-def run_worker(settings: Settings, core: Core, session_timeout_s: float = SESSION_TIMEOUT_S) -> NoReturn:
+BuildCore = Callable[[list[Rule], Reference], Core]
+"""The core over these rules and this reference data, which goes on to change between batches."""
+
+
+def run_worker(settings: Settings, build: BuildCore, session_timeout_s: float = SESSION_TIMEOUT_S) -> NoReturn:
     """Work until SIGTERM; wait for a Kafka not there yet. Raises TopicsMissing, TopicMismatch, OSError (port)."""
     from services.rules.stream import StreamConfig, run_stream
 
@@ -66,7 +76,7 @@ def run_worker(settings: Settings, core: Core, session_timeout_s: float = SESSIO
             try:
                 check_topics(settings)
                 health.phase = "joining the consumer group"
-                run_stream(config, core, metrics, health)
+                run_stream(config, _desk(settings, build, metrics), metrics, health)
             except (BrokerUnreachable, KafkaError, StreamKafkaError) as error:
                 log.warning("%s; trying again in %.1f s", error, delay_s)
             time.sleep(delay_s)
@@ -75,17 +85,23 @@ def run_worker(settings: Settings, core: Core, session_timeout_s: float = SESSIO
     raise AssertionError("the delays have no end")
 
 
+def _desk(settings: Settings, build: BuildCore, metrics: RuntimeMetrics) -> Desk:
+    reference = Reference()
+    books = BookKeeper(settings.data_dir, lambda rules: build(rules, reference), tried, metrics)
+    watch = FeedWatch(settings.feed_silent_minutes * 60 * SECOND)
+    return Desk(settings.topics, reference, books, watch, metrics)
+
+
 def check_topics(settings: Settings) -> None:
-    """Events, warnings and changelog exist with the partitions that the settings name.
+    """All topics that a worker uses exist with the partitions that the settings name.
 
     Raises BrokerUnreachable, TopicsMissing, TopicMismatch.
     """
     topics = settings.topics
     with admin_client(settings.kafka, _LOOK_TIMEOUT_S) as admin:
         found = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
-    used = {topics.events, topics.dead_letters, topics.warnings, topics.customers, topics.changelog}
     for spec in topic_specs(topics.prefix, settings.partitions):
-        if spec.name not in used:
+        if spec.name == topics.cases:
             continue
         if spec.name not in found:
             raise TopicsMissing(f"topic {spec.name} does not exist: run `bellwether topics create` first")

@@ -90,7 +90,8 @@ class HostBench:
             monotonic_s=lambda: self.steady_s,
             open_items=1_000,
         )
-        self.host = Host(config, core or StandInCore(), self.sink, RuntimeMetrics(self.registry))
+        self.metrics = RuntimeMetrics(self.registry)
+        self.host = Host(config, core or StandInCore(), self.sink, self.metrics)
         self.host.cursor = self.cursor
 
     async def take_over(self) -> None:

@@ -55,7 +55,7 @@ class Worker:
             return 0, ""
 
     def metric(self, name: str) -> float:
-        """A sample without labels; 0 while it is not there."""
+        """A sample, with its labels if it has any; 0 while it is not there."""
         _, text = self.page("/metrics")
         values = [line.split()[1] for line in text.splitlines() if line.startswith(f"{name} ")]
         return float(values[0]) if values else 0.0
@@ -95,12 +95,12 @@ class Installation:
         self.workers.append(made)
         return made.start()
 
-    def publish(self, records: Iterable[Sent]) -> None:
-        """In this order, acknowledged."""
+    def publish(self, records: Iterable[Sent], topic: str | None = None) -> None:
+        """In this order, acknowledged; on the events topic if no other is named."""
         producer = KafkaProducer(bootstrap_servers=self.bootstrap, acks="all", linger_ms=20, batch_size=200_000)
         try:
             for key, value, partition in records:
-                producer.send(self.topics.events, key=key and key.encode(), value=value, partition=partition)
+                producer.send(topic or self.topics.events, key=key and key.encode(), value=value, partition=partition)
             producer.flush(timeout=60)
         finally:
             producer.close()

@@ -3,7 +3,7 @@
 It counts and adds up payments. Every tenth payment is a warning; so is every silence of 24 hours. Every event's name is
 kept in a month segment, so a doubled one is recognised. Payments named `poison` break it, those named `refused` it
 refuses, and a customer that holds a payment named `bomb` cannot be closed. The snapshot is the count. Whom another
-`book` has judged gets a warning.
+`book` or other rates have judged gets a warning.
 
 Run as a module it is a whole worker: python -m tests.support.standin_core
 """
@@ -23,7 +23,10 @@ from schemas.codec import InvalidEvent
 from schemas.events import Event, Retraction
 from schemas.finance import PaymentReceived
 from services.rules.calendar import Micros, micros
+from services.rules.compiling import Rule
 from services.rules.port import LONG_DUE
+from services.rules.reference import Reference
+from services.rules.rulebook import Rulebook
 
 SILENCE_US: Micros = 24 * 3600 * 1_000_000
 WARN_EVERY = 10
@@ -67,9 +70,15 @@ class StandInCore:
     """See the module."""
 
     book = ""
+    reference = Reference()
+
+    @property
+    def judged_by(self) -> str:
+        """The rules and rates in force."""
+        return self.book + self.reference.fingerprint
 
     def open(self, customer_id: str, records: Mapping[str, bytes]) -> State:
-        state = State(customer_id, book=self.book)
+        state = State(customer_id, book=self.judged_by)
         if "" in records:
             head = orjson.loads(records[""])
             state.version, state.clock = Version(*head["version"]), head["clock"]
@@ -106,10 +115,10 @@ class StandInCore:
             self._warn(state, f"{state.customer_id}:{state.count}", "tenth", now)
 
     def wake(self, state: State, *, now: Micros) -> None:
-        if state.book != self.book:
+        if state.book != self.judged_by:
             state.version = Version(state.version.offset, state.version.revision + 1)
-            state.book = self.book
-            self._warn(state, f"{state.customer_id}:book:{self.book}", "book", now)
+            state.book = self.judged_by
+            self._warn(state, f"{state.customer_id}:book:{state.book}", "book", now)
         if state.wake_at is None or state.wake_at > now:
             return
         state.version = Version(state.version.offset, state.version.revision + 1)
@@ -150,7 +159,7 @@ class StandInCore:
     def peek(self, head: bytes) -> Peek:
         found = orjson.loads(head)
         unsent = [warning.encode() for warning in found["unsent"]]
-        wake_at = found["wake_at"] if found["book"] == self.book else LONG_DUE
+        wake_at = found["wake_at"] if found["book"] == self.judged_by else LONG_DUE
         return Peek(Version(*found["version"]), found["clock"], wake_at, unsent)
 
     def version(self, record: bytes) -> Version:
@@ -190,9 +199,14 @@ def main() -> None:
     from services.rules.logs import configure_logging
     from services.rules.worker import run_worker
 
+    def build(rules: list[Rule], reference: Reference) -> StandInCore:
+        core = StandInCore()
+        core.book, core.reference = Rulebook(rules).fingerprint, reference
+        return core
+
     configure_logging()
     # The least that Kafka allows: a killed worker's successor waits for it.
-    run_worker(read_settings(os.environ), StandInCore(), session_timeout_s=6)
+    run_worker(read_settings(os.environ), build, session_timeout_s=6)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -26,3 +27,15 @@ def wait_until(condition: Callable[[], T], what: str, deadline_s: float = DEFAUL
         if time.monotonic() > give_up_at:
             raise AssertionError(f"waited {deadline_s:g} s for {what}; the last answer was {answer!r}")
         time.sleep(POLL_S)
+
+
+async def wait_until_async(condition: Callable[[], T], what: str, deadline_s: float = DEFAULT_DEADLINE_S) -> T:
+    """The same on an event loop, for what its other tasks do."""
+    give_up_at = time.monotonic() + deadline_s
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > give_up_at:
+            raise AssertionError(f"waited {deadline_s:g} s for {what}; the last answer was {answer!r}")
+        await asyncio.sleep(POLL_S / 10)

@@ -16,7 +16,7 @@ from schemas.topics import Topics
 from services.common.errors import UserError
 from services.common.kafka_admin import BrokerUnreachable
 
-_CONNECT_TIMEOUT_MS = 10_000
+_CONNECT_TIMEOUT_MS = 5_000
 _SEND_TIMEOUT_S = 60.0
 
 

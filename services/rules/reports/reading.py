@@ -26,7 +26,7 @@ from services.rules.reports.customer import Customer
 from services.rules.reports.people import People
 from services.rules.reports.sorting import Record, newest_by_key
 
-CONNECT_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_MS = 5_000
 POLL_MS = 1_000
 SILENT_POLLS = 60
 """Polls in a row without a record before the broker counts as gone: a minute."""

@@ -69,9 +69,12 @@ def state_of(*events: Event) -> CustomerState:
 
 
 def core(overrides: Overrides | None = None, horizon_months: int | None = None, *only: str) -> Core:
-    """The shipped rules, or only some of them."""
-    rules = [rule for rule in read_rules(SHIPPED, overrides) if not only or rule.id in only]
-    return assemble(rules, EXAMPLE_ZONE, horizon_months)
+    """The shipped rules, or only some of them with those whose results they read."""
+    rules = {rule.id: rule for rule in read_rules(SHIPPED, overrides)}
+    wanted = list(only or rules)
+    for name in wanted:
+        wanted += [other for other in rules[name].results if other not in wanted]
+    return assemble([rules[name] for name in wanted], EXAMPLE_ZONE, horizon_months)
 
 
 def replay(*events: Event, until: str, with_core: Core | None = None) -> Backtest:

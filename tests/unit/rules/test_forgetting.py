@@ -24,7 +24,7 @@ def nothing(day: str) -> Event:
 
 
 def test_a_settled_invoice_is_forgotten_with_its_payment() -> None:
-    one = customer()
+    one = customer("R1")
     bill, money = invoice("A", "2026-01-05", "2026-01-15"), payment("P", "2026-01-14", "100.00", ("A", "100.00"))
     one.learns(bill, "2026-01-05")
     one.learns(money, "2026-01-14")
@@ -35,7 +35,7 @@ def test_a_settled_invoice_is_forgotten_with_its_payment() -> None:
 
 
 def test_money_that_is_owed_or_not_spent_stays_with_all_that_it_touches() -> None:
-    one = customer()
+    one = customer("R1")
     owed = invoice("A", "2026-01-05", "2026-01-15")
     part = payment("P", "2026-01-14", "60.00", ("A", "60.00"))
     prepaid = payment("Q", "2026-01-20", "50.00", ("B", "50.00"))

@@ -230,6 +230,15 @@ def test_a_ranking_published_again_in_fewer_parts_is_whole() -> None:
         assert dict(found.percentiles) == {"C-7": Decimal("0.75")}
 
 
+def test_a_new_ranking_leaves_the_others_as_they_are() -> None:
+    reference = knowing(ranks("a", {"C-1": 0.5}), ranks("b", {"C-1": 0.5}, as_of=24))
+    before = reference.ranking("orders")
+    reference.learn(ranks("c", {"C-1": 0.75}, hours=1, as_of=24))
+    after = reference.ranking("orders")
+    assert after[0] is before[0]
+    assert after[1].percentiles["C-1"] == Decimal("0.75")
+
+
 def test_a_retracted_part_makes_the_ranking_incomplete() -> None:
     back = ranks("b", {"C-1": 0.5}, hours=1, supersedes="a", retracted=True)
     assert knowing(ranks("a", {"C-1": 0.5}), back).ranking("orders") == []

@@ -26,7 +26,7 @@ def read(file: Path) -> Definition:
 
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
 def test_a_shipped_rule_does_what_its_examples_say(file: Path) -> None:
-    verdicts = run_examples(read(file), file.name)
+    verdicts = run_examples(read(file), file.name, {one.id: one for one in map(read, FILES)})
     assert [(verdict.example, verdict.problem) for verdict in verdicts if verdict.problem] == []
 
 
@@ -131,7 +131,7 @@ BAD: dict[str, tuple[str, str]] = {
         changed(examples=[{"name": "x", "events": [], "until": "2026-01-01T00:00:00Z", "fires": [["a", None]]}] * 2),
         "no example stays quiet",
     ),
-    "not YAML": ("id: [R3", "R3.yaml:1: not valid YAML"),
+    "not YAML": ("id: [R3", "R3.yaml:2: not valid YAML"),
     "not a mapping": ("- R3", "a rule file holds one mapping"),
     "an alias bomb": ("a: &a [x, x]\nb: &b [*a, *a]\nid: *b", "id: Input should be a valid string"),
 }
@@ -187,7 +187,7 @@ def test_rules_check_runs_the_shipped_rulebook_and_points_at_a_bad_file(tmp_path
     bad = run_bellwether("rules", "check", str(tmp_path))
     assert bad.returncode == 1
     assert ": R3: when: unknown fact 'shown_days' (facts: show_days)" in bad.stderr
-    assert "R33.yaml: R33: example “two days within ninety”: should find [2026-04-10T10:00:00+08:00" in bad.stderr
+    assert "R33: example “two days within ninety”: should find [2026-04-10T10:00:00+08:00" in bad.stderr
 
 
 def test_a_backtest_says_what_it_cannot_use(tmp_path: Path) -> None:
