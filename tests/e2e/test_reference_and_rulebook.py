@@ -8,10 +8,12 @@ from pathlib import Path
 import orjson
 import pytest
 
+from deploy.kafka import Broker
 from schemas.codec import encode
 from schemas.rulebook import KEY
-from schemas.topics import Topics
+from schemas.topics import Topics, topic_specs
 from services.common.clock import set_manual_clock
+from services.common.kafka_admin import ensure_topics
 from services.rules.bookkeeping import GOOD_FILE
 from services.rules.books import SHIPPED, read_rules
 from services.rules.compiling import Rulebook
@@ -117,6 +119,25 @@ def test_a_bad_book_is_refused_a_good_one_is_in_force_everywhere_and_over_a_rest
     worker.wait_until_ready()
     assert len(place.warnings()) == len(CUSTOMERS)
     assert worker.process().stop() == 0
+
+
+def test_reference_data_is_followed_over_the_death_of_the_broker(own_broker: Broker, tmp_path: Path) -> None:
+    topics = Topics("own")
+    ensure_topics(own_broker.bootstrap, topic_specs(topics.prefix, PARTITIONS))
+    place = Installation(own_broker.bootstrap, topics, PARTITIONS, tmp_path, "wall")
+    learned = 'bellwether_rules_reference_events_total{kind="rate.published"}'
+    try:
+        worker = place.worker()
+        worker.wait_until_ready()
+        tell(place, encode(rate("a", "7.1")))
+        wait_until(lambda: worker.metric(learned) == 1, "the first rate")
+        own_broker.kill()
+        own_broker.start()
+        tell(place, encode(rate("b", "7.2")))
+        wait_until(lambda: worker.metric(learned) == 2, "the second rate", 60)
+        assert worker.process().exit_code() is None
+    finally:
+        place.stop()
 
 
 def test_a_bad_folder_is_not_published(place: Installation, tmp_path: Path) -> None:
