@@ -40,7 +40,7 @@ def utc(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
 
 
-@pytest.mark.parametrize(("rule", "example"), examples())
+@pytest.mark.parametrize(("rule", "example"), [*examples()])
 def test_an_example_is_what_the_oracle_finds(rule: str, example: Example) -> None:
     events = told(example["events"], {"subject": "customer"})
     reference = told(example.get("reference", []), {})
