@@ -29,9 +29,9 @@ class Newest:
         if stands:
             self._said[name] = (*said, entry)
         else:
-            assert entry in said, "only what stood can cease to stand"
+            index = said.index(entry)
             if len(said) > 1:
-                self._said[name] = tuple(one for one in said if one.key != entry.key)
+                self._said[name] = said[:index] + said[index + 1 :]
         return name
 
     def get(self, name: str) -> Entry | None:
