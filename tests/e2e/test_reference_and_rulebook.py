@@ -16,6 +16,7 @@ from services.common.clock import set_manual_clock
 from services.common.kafka_admin import ensure_topics
 from services.rules.bookkeeping import GOOD_FILE
 from services.rules.books import SHIPPED, read_rules
+from services.rules.calendar import instant
 from services.rules.compiling import Rulebook
 from services.rules.reference import Reference
 from tests.support.commands import run_bellwether
@@ -24,6 +25,8 @@ from tests.support.records import at, customer_on
 from tests.support.rules_worker import Installation, Sent, Worker
 from tests.support.standin_core import payment
 from tests.support.waiting import wait_until
+from tests.unit.rules.making import at as day
+from tests.unit.rules.making import event
 from tests.unit.rules.test_reference import beat, knowing, rate
 
 PARTITIONS = 4
@@ -118,6 +121,24 @@ def test_a_bad_book_is_refused_a_good_one_is_in_force_everywhere_and_over_a_rest
     wait_until(lambda: worker.metric(in_force) == 1, "the last good book to be in force again")
     worker.wait_until_ready()
     assert len(place.warnings()) == len(CUSTOMERS)
+    assert worker.process().stop() == 0
+
+
+def test_a_tuned_rule_reaches_a_silent_customer_of_the_real_rules(place: Installation, tmp_path: Path) -> None:
+    important = event("profile.updated", "2026-01-01", section="basic", fields={"important": True})
+    call = event("activity.logged", "2026-01-02", kind="call")
+    set_manual_clock(tmp_path / "now.txt", instant(day("2026-01-15")))
+    place.publish([("C", encode(important), None), ("C", encode(call), None)])
+    worker = place.worker("services.cli", "rules", "run")
+    worker.wait_until_ready()
+    place.wait_until_done()
+    assert place.warnings() == {}
+
+    answer = run_bellwether("rules", "publish", "--set", "R7.limit=10d", env=place.env())
+    assert answer.returncode == 0, answer.stderr
+    wait_until(lambda: len(place.warnings()) == 1, "the warning")
+    (warning,) = place.warnings().values()
+    assert (orjson.loads(warning)["rule"], orjson.loads(warning)["customer_id"]) == ("R7", "C")
     assert worker.process().stop() == 0
 
 
