@@ -181,6 +181,19 @@ async def test_a_new_rate_makes_everybody_due_and_opens_them_anew(bench: Bench) 
         assert bench.sample("bellwether_rules_recheck_left_customers") == 0
 
 
+async def test_batches_go_on_while_much_is_learned_and_see_it_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk_module, "TURN_S", -1.0)
+    async with Working(bench) as working:
+        await bench.queue.put([said(n, rate(f"r{n}", "7.1", day=n + 1)) for n in range(40)])
+        for offset in range(40):
+            await working.host.process(0, [paid(offset, A)])
+        await wait_until_async(lambda: bench.reference.rate("USD", "CNY", 10**6), "the rates")
+        # Opened from its records each time that a rate had come.
+        assert (bench.sample("bellwether_rules_customers_decoded_total") or 0) > 3
+
+
 async def test_a_heartbeat_makes_nobody_due(bench: Bench) -> None:
     async with Working(bench) as working:
         await working.host.process(0, [paid(0, A)])
