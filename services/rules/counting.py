@@ -1,4 +1,4 @@
-"""What happened with a customer, counted by day: the facts behind a month's counters. PURE.
+"""What happened with a customer, counted by day. PURE.
 
 Each event is counted on the company day on which it is true, for who did it where that was said and else for the
 customer's owner of that day.
@@ -6,18 +6,15 @@ customer's owner of that day.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
 from schemas.customers import Count, Counted
-from services.rules.calendar import Day, Micros, Month, first_day
-from services.rules.dealings import CLOSED, ZERO, Deal, Line, Order, Owners, fields, newest, total_margin
+from services.rules.calendar import Calendar, Day, Month, first_day, month_of_day
+from services.rules.dealings import CLOSED, ZERO, Deal, Line, Order, Owners, fields, total_margin
 from services.rules.entries import Entry
-from services.rules.ledger import receipts
-from services.rules.state import CustomerState
 
 NOT_REACHED = frozenset({"unreached", "no_answer", "voicemail", "bounced"})
 VISITS = frozenset({"visit", "exec_visit"})
@@ -26,11 +23,11 @@ HUNDREDTH = Decimal("0.01")
 
 
 class What(NamedTuple):
-    """The key of a count. `day` is an ordinal."""
+    """The key of a count. `day` is an ordinal; `owner` is None where nobody said who did it."""
 
     day: Day
     kind: Counted
-    owner: str | None
+    owner: str | None = None
     currency: str | None = None
     product_line: str | None = None
     campaign: str | None = None
@@ -42,73 +39,19 @@ Fact = tuple[What, Decimal | None]
 """Something that happened once, and what it came to."""
 
 
-@dataclass(frozen=True)
-class Tallies:
-    """Where the facts come from. The lists are sorted by when they are true."""
-
-    state: CustomerState
-    owners: Owners
-    orders: list[Order]
-    deals: list[Deal]
-    leads: list[Entry]
-
-
-def count_month(seen: Tallies, since: Day, until: Day) -> list[Count]:
-    """The counts of the days from `since` up to, not including, `until`, in the order of their keys."""
-    found: dict[What, tuple[int, Decimal | None]] = {}
-    for what, amount in _facts(seen, since, until):
-        n, total = found.get(what, (0, None))
-        found[what] = (n + 1, total if amount is None else (total or ZERO) + amount)
-    return [
-        Count(
-            day=what.day - since + 1,
-            kind=what.kind,
-            n=n,
-            owner=what.owner,
-            amount=total,
-            currency=what.currency,
-            product_line=what.product_line,
-            campaign=what.campaign,
-            channel=what.channel,
-            stage=what.stage,
-        )
-        for what, (n, total) in sorted(found.items(), key=lambda pair: [str(part or "") for part in pair[0]])
-    ]
-
-
-def _facts(seen: Tallies, since: Day, until: Day) -> Iterator[Fact]:
-    start_of_day = seen.state.calendar.start_of_day
-    span = (start_of_day(since), start_of_day(until))
-    yield from _orders(seen, *span)
-    yield from _deals(seen, *span)
-    yield from _leads(seen, *span)
-    yield from _activities(seen, *span)
-    yield from _money(seen, *span)
-    yield from _voices(seen, *span)
-
-
-def _within(items: list[Entry], since: Micros, until: Micros) -> list[Entry]:
-    first = bisect_left(items, since, key=lambda item: item.at)
-    return items[first : bisect_left(items, until, lo=first, key=lambda item: item.at)]
-
-
-def _orders(seen: Tallies, since: Micros, until: Micros) -> Iterator[Fact]:
-    for order in seen.orders:
-        if not since <= order.at < until:
-            continue
-        day = seen.state.calendar.day_of(order.at)
-        owner = seen.owners.on(day)
-        yield What(day, "order", owner, order.currency, campaign=order.campaign), order.amount
-        if order.margin is None:
-            yield What(day, "order_without_cost", owner), None
-        else:
-            yield What(day, "order_margin", owner, order.currency), order.margin
-        for name, lines in _by_product_line(order).items():
-            amount = sum((line.amount for line in lines), ZERO)
-            yield What(day, "order_line", owner, order.currency, name), amount
-            margin = total_margin(lines)
-            if margin is not None:
-                yield What(day, "order_line_margin", owner, order.currency, name), margin
+def order_facts(order: Order, calendar: Calendar) -> Iterator[Fact]:
+    """The order, its margin, and both by product line."""
+    day = calendar.day_of(order.at)
+    yield What(day, "order", None, order.currency, campaign=order.campaign), order.amount
+    if order.margin is None:
+        yield What(day, "order_without_cost"), None
+    else:
+        yield What(day, "order_margin", None, order.currency), order.margin
+    for name, lines in _by_product_line(order).items():
+        yield What(day, "order_line", None, order.currency, name), sum((line.amount for line in lines), ZERO)
+        margin = total_margin(lines)
+        if margin is not None:
+            yield What(day, "order_line_margin", None, order.currency, name), margin
 
 
 def _by_product_line(order: Order) -> dict[str, list[Line]]:
@@ -119,76 +62,56 @@ def _by_product_line(order: Order) -> dict[str, list[Line]]:
     return found
 
 
-def _deals(seen: Tallies, since: Micros, until: Micros) -> Iterator[Fact]:
-    day_of = seen.state.calendar.day_of
-    for deal in seen.deals:
-        for visit in deal.visits:
-            if since <= visit.entered < until:
-                day = day_of(visit.entered)
-                yield What(day, "stage", deal.owner or seen.owners.on(day), stage=visit.stage), None
-        if deal.stage in CLOSED and since <= deal.visits[-1].entered < until:
-            day = day_of(deal.visits[-1].entered)
-            kind: Counted = "opportunity_won" if deal.stage == "won" else "opportunity_lost"
-            yield What(day, kind, deal.owner or seen.owners.on(day), deal.currency), deal.amount
+def deal_facts(deal: Deal, calendar: Calendar) -> Iterator[Fact]:
+    """Every stage that was entered, and the end that still holds."""
+    for visit in deal.visits:
+        yield What(calendar.day_of(visit.entered), "stage", deal.owner, stage=visit.stage), None
+    if deal.stage in CLOSED:
+        kind: Counted = "opportunity_won" if deal.stage == "won" else "opportunity_lost"
+        yield What(calendar.day_of(deal.visits[-1].entered), kind, deal.owner, deal.currency), deal.amount
 
 
-def _leads(seen: Tallies, since: Micros, until: Micros) -> Iterator[Fact]:
-    for item in _within(seen.leads, since, until):
-        day, data = seen.state.calendar.day_of(item.at), fields(item)
-        owner = data.get("owner") or seen.owners.on(day)
-        yield What(day, "lead", owner, campaign=data.get("campaign"), channel=data.get("channel")), None
+def event_facts(item: Entry, calendar: Calendar) -> Iterator[Fact]:
+    """What is counted of an event that tells a thing by itself; nothing for kinds that are not counted."""
+    data, day = fields(item), calendar.day_of(item.at)
+    match item.kind:
+        case "activity.logged":
+            yield from _activity(item, day)
+        case "survey.answered":
+            if "satisfaction" in data:
+                yield What(day, "satisfaction"), points(data["satisfaction"], data.get("scale", 5))
+            if "nps" in data:
+                yield What(day, _nps_kind(data["nps"])), None
+        case "lead.created":
+            owner, campaign, channel = (data.get(name) for name in ("owner", "campaign", "channel"))
+            yield What(day, "lead", owner, campaign=campaign, channel=channel), None
+        case "payment.received":
+            yield What(data["value_date"], "receipt", None, data["currency"]), Decimal(data["amount"])
+        case "contract.signed":
+            has_value = "value" in data and "currency" in data
+            yield (
+                What(day, "contract", None, data["currency"] if has_value else None),
+                Decimal(data["value"]) if has_value else None,
+            )
+        case "service_case.closed" if "score" in data:
+            yield What(day, "service_score"), points(data["score"], 5)
+        case "feedback.raised" if data.get("kind") == "complaint":
+            yield What(day, "complaint"), None
 
 
-def _activities(seen: Tallies, since: Micros, until: Micros) -> Iterator[Fact]:
-    for item in _within(seen.state.items("activity.logged"), since, until):
-        data = fields(item)
-        if data.get("automated"):
-            continue
-        day = seen.state.calendar.day_of(item.at)
-        owner, channel = data.get("by") or seen.owners.on(day), data.get("channel")
-        is_call = data["kind"] == "call" or channel == "phone"
-        if is_call and data.get("direction", "outbound") == "outbound":
-            yield What(day, "call", owner), None
-        if data.get("outcome", "reached") in NOT_REACHED:
-            continue
-        yield What(day, "contact", owner), None
-        if data["kind"] in VISITS or channel == "onsite":
-            yield What(day, "visit", owner), None
-
-
-def _money(seen: Tallies, since: Micros, until: Micros) -> Iterator[Fact]:
-    state = seen.state
-    for item in receipts(state):
-        data = fields(item)
-        day = int(data["value_date"])
-        if since <= state.calendar.start_of_day(day) < until:
-            yield What(day, "receipt", seen.owners.on(day), data["currency"]), Decimal(data["amount"])
-    for item in newest(state.items("contract.signed"), "contract_id"):
-        if since <= item.at < until:
-            data, day = fields(item), state.calendar.day_of(item.at)
-            value = Decimal(data["value"]) if "value" in data and "currency" in data else None
-            currency = None if value is None else data["currency"]
-            yield What(day, "contract", seen.owners.on(day), currency), value
-
-
-def _voices(seen: Tallies, since: Micros, until: Micros) -> Iterator[Fact]:
-    """Surveys, the marks of closed service cases, and complaints."""
-    state = seen.state
-    for item in _within(state.items("survey.answered"), since, until):
-        data, day = fields(item), state.calendar.day_of(item.at)
-        owner = seen.owners.on(day)
-        if "satisfaction" in data:
-            yield What(day, "satisfaction", owner), points(data["satisfaction"], data.get("scale", 5))
-        if "nps" in data:
-            yield What(day, _nps_kind(data["nps"]), owner), None
-    for item in newest(state.items("service_case.closed"), "case_id"):
-        if since <= item.at < until and "score" in fields(item):
-            day = state.calendar.day_of(item.at)
-            yield What(day, "service_score", seen.owners.on(day)), points(fields(item)["score"], 5)
-    for item in newest(state.items("feedback.raised"), "feedback_id"):
-        if since <= item.at < until and fields(item).get("kind") == "complaint":
-            day = state.calendar.day_of(item.at)
-            yield What(day, "complaint", seen.owners.on(day)), None
+def _activity(item: Entry, day: Day) -> Iterator[Fact]:
+    data = fields(item)
+    if data.get("automated"):
+        return
+    by, channel = data.get("by"), data.get("channel")
+    is_call = data["kind"] == "call" or channel == "phone"
+    if is_call and data.get("direction", "outbound") == "outbound":
+        yield What(day, "call", by), None
+    if data.get("outcome", "reached") in NOT_REACHED:
+        return
+    yield What(day, "contact", by), None
+    if data["kind"] in VISITS or channel == "onsite":
+        yield What(day, "visit", by), None
 
 
 def points(mark: float, scale: int) -> Decimal:
@@ -203,76 +126,85 @@ def _nps_kind(mark: int) -> Counted:
     return "nps_passive" if mark >= PASSIVE_FROM else "nps_detractor"
 
 
-COUNTED_EVENTS = (
-    "activity.logged",
-    "contract.signed",
-    "feedback.raised",
-    "lead.created",
-    "opportunity.stage_changed",
-    "order.placed",
-    "payment.received",
-    "service_case.closed",
-    "survey.answered",
-)
+@dataclass(slots=True)
+class _Sum:
+    n: int = 0
+    amounts: int = 0
+    total: Decimal = ZERO
 
 
-def months_with_counts(state: CustomerState) -> list[Month]:
-    """The months in which something happened that may be counted, in order."""
-    calendar = state.calendar
-    months: set[Month] = set()
-    for kind in COUNTED_EVENTS:
-        items, index = state.items(kind), 0
-        while index < len(items):
-            month = calendar.month_of(items[index].at)
-            months.add(month)
-            # From month to month: a customer with 100,000 activities has 36 of those.
-            end = calendar.start_of_day(first_day(month + 1))
-            index = bisect_left(items, end, lo=index + 1, key=lambda item: item.at)
-    return sorted(months)
+class Counters:
+    """All counts of a customer by month, kept up to date fact by fact. A month with nothing left in it is forgotten."""
+
+    def __init__(self) -> None:
+        self._months: dict[Month, dict[What, _Sum]] = {}
+        self._touched: set[Month] = set()
+
+    @property
+    def months(self) -> list[Month]:
+        """The months in which something happened."""
+        return sorted(self._months)
+
+    def replace(self, gone: Iterable[Fact], new: Iterable[Fact]) -> None:
+        """Facts that are no longer so, and facts that are so now."""
+        for what, amount in gone:
+            self._count(what, amount, -1)
+        for what, amount in new:
+            self._count(what, amount, 1)
+
+    def touch_from(self, day: Day) -> None:
+        """Another owner counts from this day on."""
+        self._touched.update(month for month in self._months if month >= month_of_day(day))
+
+    def take_touched(self) -> list[Month]:
+        """The months whose counts may differ from when this was last asked."""
+        touched, self._touched = self._touched, set()
+        return sorted(touched)
+
+    def of(self, month: Month, owners: Owners) -> list[Count]:
+        """The counts of a month in the order of their keys."""
+        found: dict[What, _Sum] = {}
+        for what, counted in self._months.get(month, {}).items():
+            known = what if what.owner is not None else what._replace(owner=owners.on(what.day))
+            total = found.setdefault(known, _Sum())
+            total.n += counted.n
+            total.amounts += counted.amounts
+            total.total += counted.total
+        before = first_day(month) - 1
+        ordered = sorted(found.items(), key=lambda pair: [str(part or "") for part in pair[0]])
+        return [_count(what, counted, before) for what, counted in ordered]
+
+    def _count(self, what: What, amount: Decimal | None, sign: int) -> None:
+        month = month_of_day(what.day)
+        self._touched.add(month)
+        counts = self._months.setdefault(month, {})
+        counted = counts.setdefault(what, _Sum())
+        counted.n += sign
+        if amount is not None:
+            counted.amounts += sign
+            counted.total += sign * amount
+        if not counted.n:
+            del counts[what]
+            if not counts:
+                del self._months[month]
 
 
-RETOLD: dict[str, tuple[str, str]] = {
-    "contract.signed": ("contract.signed", "contract_id"),
-    "feedback.raised": ("feedback.raised", "feedback_id"),
-    "lead.created": ("lead.created", "lead_id"),
-    "opportunity.stage_changed": ("opportunity.stage_changed", "opportunity_id"),
-    "order.cancelled": ("order.placed", "order_id"),
-    "order.placed": ("order.placed", "order_id"),
-    "payment.received": ("payment.received", "payment_id"),
-    "payment.reversed": ("payment.received", "payment_id"),
-    "service_case.closed": ("service_case.closed", "case_id"),
-}
-"""Of which events and by which business id an event of a kind changes what is counted."""
+def _count(what: What, counted: _Sum, before: Day) -> Count:
+    return Count(
+        day=what.day - before,
+        kind=what.kind,
+        n=counted.n,
+        owner=what.owner,
+        amount=_plain(counted.total) if counted.amounts else None,
+        currency=what.currency,
+        product_line=what.product_line,
+        campaign=what.campaign,
+        channel=what.channel,
+        stage=what.stage,
+    )
 
 
-def months_touched(state: CustomerState, learned: Iterable[Entry]) -> set[Month]:
-    """The months whose counters may have changed when the state learned of these events, after it did.
-
-    A month that began before what the state still keeps is left as it was written: the state no longer has all of it.
-    """
-    touched: set[Month] = set()
-    for entry in learned:
-        for item in _bound_to(state, entry):
-            touched |= _touched_by(state, item)
-    return {month for month in touched if state.calendar.start_of_month(month) >= state.head.kept_from}
-
-
-def _bound_to(state: CustomerState, entry: Entry) -> list[Entry]:
-    """The event and all that corrections bind it to: any of them may stand now or have stood before."""
-    bound = next((chain for chain in state.known.chains() if entry.key in chain), None)
-    if bound is None:
-        return [entry]
-    return [found for found in map(state.find, bound) if found is not None]
-
-
-def _touched_by(state: CustomerState, item: Entry) -> set[Month]:
-    own = state.calendar.month_of(item.at)
-    if item.kind == "customer.owner_changed":
-        # Every later day has another owner now.
-        return {month for month in months_with_counts(state) if month >= own}
-    touched = {own} if item.kind in COUNTED_EVENTS else set()
-    if item.kind in RETOLD and item.data is not None:
-        kind, name = RETOLD[item.kind]
-        wanted = item.data[name]
-        touched |= {state.calendar.month_of(one.at) for one in state.items(kind) if fields(one)[name] == wanted}
-    return touched
+def _plain(total: Decimal) -> Decimal:
+    """With two places or as many as it needs: what was added and taken out again leaves no trace."""
+    plain = total.normalize()
+    return plain if int(plain.as_tuple().exponent) < -2 else plain.quantize(HUNDREDTH)

@@ -1,20 +1,18 @@
-"""A customer's orders, deals, leads and owners, each put together from the events that tell of it. PURE.
+"""A customer's orders, deals and owners, each put together from the events that tell of it. PURE.
 
-Systems may report the same order, lead or contract twice: the newest word on a business id counts. A cancellation makes
-the order smaller on the day on which it was placed.
+A cancellation makes the order smaller on the day on which it was placed.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from services.rules.calendar import Day, Micros
+from services.rules.calendar import Calendar, Day, Micros
 from services.rules.entries import Entry
-from services.rules.state import CustomerState
 
 ZERO = Decimal(0)
 CLOSED = frozenset({"won", "lost"})
@@ -30,7 +28,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Order:
-    """An order net of cancellations; one that was cancelled whole is none."""
+    """An order net of cancellations."""
 
     order_id: str
     at: Micros
@@ -84,37 +82,21 @@ class Deal:
         return self.visits[-1].entered if self.stage in CLOSED else None
 
 
-def newest(items: Iterable[Entry], field: str) -> list[Entry]:
-    """The item that counts for each business id, by when it is true."""
-    found: dict[str, Entry] = {}
-    for item in items:
-        name = str(fields(item)[field])
-        known = found.get(name)
-        if known is None or (known.time, known.key) < (item.time, item.key):
-            found[name] = item
-    return sorted(found.values(), key=lambda item: item.order)
-
-
 def fields(item: Entry) -> dict[str, Any]:
     """The event's data; a standing item always has some."""
     return item.data or {}
 
 
-def net_orders(state: CustomerState) -> list[Order]:
-    """All orders of which something is left, oldest first."""
-    cancelled: dict[str, list[Entry]] = {}
-    for item in state.items("order.cancelled"):
-        cancelled.setdefault(fields(item)["order_id"], []).append(item)
-    orders = []
-    for item in newest(state.items("order.placed"), "order_id"):
-        lines = _lines_left(fields(item), cancelled.get(fields(item)["order_id"], []))
-        if lines:
-            data = fields(item)
-            orders.append(Order(data["order_id"], item.at, data["currency"], data.get("campaign"), lines))
-    return orders
+def order_of(placed: Entry, cancellations: Iterable[Entry]) -> Order | None:
+    """The order as it was placed, less what was cancelled; None when nothing is left."""
+    data = fields(placed)
+    lines = _lines_left(data, cancellations)
+    if not lines:
+        return None
+    return Order(data["order_id"], placed.at, data["currency"], data.get("campaign"), lines)
 
 
-def _lines_left(order: dict[str, Any], cancellations: list[Entry]) -> tuple[Line, ...]:
+def _lines_left(order: dict[str, Any], cancellations: Iterable[Entry]) -> tuple[Line, ...]:
     off: dict[str, Decimal] = {}
     for item in cancellations:
         lines = fields(item).get("lines")
@@ -139,32 +121,26 @@ def _line(line: dict[str, Any], quantity: Decimal) -> Line:
     return Line(line.get("product_line"), quantity * price, margin)
 
 
-def deals(state: CustomerState) -> list[Deal]:
-    """All opportunities, by when they began."""
-    steps: dict[str, list[Entry]] = {}
-    for item in state.items("opportunity.stage_changed"):
-        steps.setdefault(fields(item)["opportunity_id"], []).append(item)
-    found = [_deal(name, items) for name, items in steps.items()]
-    return sorted(found, key=lambda deal: (deal.visits[0].entered, deal.id))
-
-
-def _deal(name: str, steps: list[Entry]) -> Deal:
+def deal_of(name: str, steps: Iterable[Entry]) -> Deal | None:
+    """The opportunity that these changes of stage, oldest first, tell of; None without any."""
+    told = list(steps)
     entered: list[tuple[str, Micros]] = []
-    for step in steps:
+    for step in told:
         # The same stage reported again is no new visit.
         if not entered or entered[-1][0] != fields(step)["to"]:
             entered.append((fields(step)["to"], step.at))
-    ends: list[Micros | None] = [at for _, at in entered[1:]]
-    visits = tuple(Visit(stage, at, end) for (stage, at), end in zip(entered, ends + [None], strict=True))
-    amount, currency = _newest_amount(steps)
+    if not entered:
+        return None
+    ends: list[Micros | None] = [*(at for _, at in entered[1:]), None]
+    amount, currency = _newest_amount(told)
     return Deal(
         id=name,
-        visits=visits,
-        owner=_last_said(steps, "owner"),
-        lead_id=_last_said(steps, "lead_id"),
+        visits=tuple(Visit(stage, at, end) for (stage, at), end in zip(entered, ends, strict=True)),
+        owner=_last_said(told, "owner"),
+        lead_id=_last_said(told, "lead_id"),
         amount=amount,
         currency=currency,
-        close_day=_last_said(steps, "close_date"),
+        close_day=_last_said(told, "close_date"),
     )
 
 
@@ -185,16 +161,37 @@ def _last_said(items: Iterable[Entry], field: str) -> Any:
     return value
 
 
-class Owners:
+class Dated:
+    """Events in the order in which they are true."""
+
+    def __init__(self) -> None:
+        self.items: list[Entry] = []
+
+    def change(self, entry: Entry, *, stands: bool) -> None:
+        """Takes an event in, or out again."""
+        if stands:
+            insort(self.items, entry, key=_order)
+        else:
+            self.items.remove(entry)
+
+
+def _order(entry: Entry) -> tuple[Micros, Micros, str, str]:
+    return entry.order
+
+
+class Owners(Dated):
     """Whose customer it was: the newest change of owner up to the end of a day counts for all of the day."""
 
-    def __init__(self, state: CustomerState) -> None:
+    def __init__(self, calendar: Calendar) -> None:
+        super().__init__()
+        self._calendar = calendar
         self.since: list[tuple[Day, str]] = []
-        for item in state.items("customer.owner_changed"):
-            day = state.calendar.day_of(item.at)
-            if self.since and self.since[-1][0] == day:
-                self.since.pop()
-            self.since.append((day, fields(item)["new"]))
+
+    def change(self, entry: Entry, *, stands: bool) -> None:
+        """See Dated."""
+        super().change(entry, stands=stands)
+        newest = {self._calendar.day_of(item.at): str(fields(item)["new"]) for item in self.items}
+        self.since = sorted(newest.items())
 
     def on(self, day: Day) -> str | None:
         """The owner of a day; None before the first one."""
@@ -206,9 +203,13 @@ class Owners:
         return self.since[-1][1] if self.since else None
 
 
-def profile_value(state: CustomerState, field: str) -> str | None:
-    """The newest value of a profile field in whatever section, as a text; None when cleared or never said."""
-    value = None
-    for item in state.items("profile.updated"):
-        value = fields(item).get("fields", {}).get(field, value)
-    return str(value)[:200] if value not in (None, "") else None
+class Profile(Dated):
+    """The newest value of each field of the archive, whatever its section."""
+
+    def value(self, field: str) -> str | None:
+        """As a text; None when it was cleared or never said."""
+        for item in reversed(self.items):
+            said = fields(item).get("fields", {})
+            if field in said:
+                return str(said[field])[:200] if said[field] not in (None, "") else None
+        return None

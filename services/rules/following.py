@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -14,9 +13,6 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 log = logging.getLogger(__name__)
 
 POLL_MS = 500
-QUIET_S = 10.0
-"""What is left of a topic when nothing more comes for so long: transaction markers, which no record ever shows."""
-
 RETRY_S = 1.0
 ONLY_PARTITION = 0
 
@@ -40,12 +36,13 @@ class Follower:
         self._consumer.assign([TopicPartition(topic, ONLY_PARTITION) for topic in self._topics])
 
     async def whole(self) -> AsyncIterator[list[Any]]:
-        """All that lies on the topics now, in lists of a partition's consecutive records. Raises KafkaError."""
+        """All that lies on the topics now, in lists of a partition's consecutive records. Raises KafkaError.
+
+        A broker that is away in the middle of it is waited for. aiokafka's position moves over transaction markers.
+        """
         ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
-        moved_s = time.monotonic()
-        while await self._is_behind(ends) and time.monotonic() - moved_s < QUIET_S:
+        while await self._is_behind(ends):
             for records in (await self._consumer.getmany(timeout_ms=POLL_MS)).values():
-                moved_s = time.monotonic()
                 yield records
 
     async def on(self) -> AsyncIterator[list[Any]]:

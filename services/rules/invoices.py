@@ -125,7 +125,7 @@ def _owed(data: dict[str, Any], credit: Decimal) -> list[tuple[int, Day, Decimal
         amount = Decimal(part["amount"])
         off = min(credit, amount)
         credit -= off
-        owed.append((number, part["due_date"], amount - off))
+        owed.append((number, part["due_date"], amount - off if off else amount))
     return owed
 
 

@@ -19,18 +19,19 @@ class Newest:
     def __init__(self, field: str, rank: Callable[[Entry], Any] = last_said) -> None:
         self._field = field
         self._rank = rank
-        self._said: dict[str, list[Entry]] = {}
+        # Nearly always there is just one: tuples are small, and that counts where there are very many.
+        self._said: dict[str, tuple[Entry, ...]] = {}
 
     def change(self, entry: Entry, *, stands: bool) -> str:
         """Takes an event in, or out again; returns the business id it is about."""
         name = str((entry.data or {})[self._field])
-        said = self._said.setdefault(name, [])
+        said = self._said.pop(name, ())
         if stands:
-            said.append(entry)
+            self._said[name] = (*said, entry)
         else:
-            said.remove(entry)
-            if not said:
-                del self._said[name]
+            index = said.index(entry)
+            if len(said) > 1:
+                self._said[name] = said[:index] + said[index + 1 :]
         return name
 
     def get(self, name: str) -> Entry | None:

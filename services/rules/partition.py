@@ -101,7 +101,7 @@ class Partition:
         for customer_id in sorted(self._restored):
             head = self._customers.get(customer_id, {}).get(HEAD)
             if head is None:
-                self.due.set(customer_id, None)
+                self._set_due(customer_id, None)
                 continue
             peek = self._core.peek(head)
             self._set_due(customer_id, peek.wake_at)
@@ -137,6 +137,8 @@ class Partition:
         self.due.set(customer_id, wake_at)
         if wake_at == LONG_DUE:
             self.unjudged.add(customer_id)
+        else:
+            self.unjudged.discard(customer_id)
 
     def _wake(self, customer_id: str, now: Micros, batch: Batch) -> None:
         # Whatever comes of it: a customer with whom the rules in force cannot deal must not be woken for ever.

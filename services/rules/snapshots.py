@@ -1,17 +1,16 @@
-"""From a customer's state to its records on the customers topic: the snapshot, and the counters of a month. PURE.
+"""What is told of a customer on the customers topic, kept up to date event by event. PURE.
+
+A `Telling` takes in which events stand, as the ledger does, and gives the records to write: the snapshot, and the
+counters of the months that were touched. One more event costs no more for a customer with a long history.
 
 Records are bounded: where a list would make one too large its oldest entries are left out, and `cut` says how many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
-from functools import cached_property
-from itertools import pairwise
-from statistics import median
 from typing import Any
 
 from schemas.customers import (
@@ -23,16 +22,17 @@ from schemas.customers import (
     NearMiss,
     OpenEpisode,
     Opportunity,
-    OrderFacts,
     OwnerSince,
     ScoreNow,
     StageVisit,
     encode_record,
 )
-from services.rules.calendar import SECOND, Micros, Month, first_day, instant, month_name
-from services.rules.counting import Tallies, count_month, months_with_counts
-from services.rules.dealings import Deal, Order, Owners, deals, fields, net_orders, newest, profile_value
+from services.rules.calendar import BEGINNING, Calendar, Micros, Month, instant, month_name
+from services.rules.counting import Counters, Fact, deal_facts, event_facts, order_facts
+from services.rules.dealings import Dated, Deal, Owners, Profile, deal_of, fields
 from services.rules.entries import Entry
+from services.rules.newest import Newest
+from services.rules.purchases import Purchases
 from services.rules.state import CustomerState
 
 MAX_OWNERS = 100
@@ -42,15 +42,42 @@ MAX_NEAR_MISSES = 100
 MAX_DEALS = 1000
 MAX_LEADS = 1000
 MAX_STAGES = 100
-MAX_ORDER_TIMES = 1000
 
 SHRINKABLE = ("opportunities", "leads", "episodes", "near_misses")
 """Lists of a snapshot that lose their oldest half when the record is too large, the longest first."""
 
+CUT_FIRST = ("order_line_margin", "order_line", "stage", "lead")
+"""Kinds whose counts are left out first when a month is too large: their totals, or the snapshot, tell most of them."""
+
+NAMED = {
+    "contract.signed": "contract_id",
+    "feedback.raised": "feedback_id",
+    "lead.created": "lead_id",
+    "payment.received": "payment_id",
+    "service_case.closed": "case_id",
+}
+"""Events of which the newest word on a business id counts, and the field that holds the id."""
+
+UNNAMED = frozenset({"activity.logged", "survey.answered"})
+
+TOLD_KINDS = frozenset(
+    {
+        *NAMED,
+        *UNNAMED,
+        "customer.owner_changed",
+        "opportunity.stage_changed",
+        "order.cancelled",
+        "order.placed",
+        "payment.reversed",
+        "profile.updated",
+    }
+)
+"""The events that a Telling takes in."""
+
 
 @dataclass(frozen=True)
 class Judged:
-    """What the rules say of a customer; the state alone does not tell it."""
+    """What the rules say of a customer; its events alone do not tell it."""
 
     classes: Mapping[str, ClassNow] = field(default_factory=dict)
     scores: Mapping[str, ScoreNow] = field(default_factory=dict)
@@ -58,77 +85,205 @@ class Judged:
     near_misses: list[NearMiss] = field(default_factory=list)
 
 
-class Portrait:
-    """What snapshot and counters share of one state, worked out once. It must not outlive a change of the state."""
+class Telling:
+    """One customer's story. `change` it with every event that begins or ceases to stand, then write `records`."""
 
-    def __init__(self, state: CustomerState) -> None:
-        self.state = state
+    def __init__(self, customer_id: str, calendar: Calendar) -> None:
+        self._customer_id = customer_id
+        self._calendar = calendar
+        self._counters = Counters()
+        self._owners = Owners(calendar)
+        self._profile = Profile()
+        self._purchases = Purchases()
+        self._named = {kind: Newest(name) for kind, name in NAMED.items()}
+        self._current: dict[str, dict[str, Entry]] = {kind: {} for kind in NAMED}
+        self._reversals: dict[str, int] = {}
+        self._steps: dict[str, Dated] = {}
+        self._deals: dict[str, Deal] = {}
+        self._told: dict[str, Opportunity] = {}
+        self._opportunities: list[Opportunity] | None = None
+        self._leads: list[Lead] | None = None
 
-    @cached_property
-    def owners(self) -> Owners:
-        return Owners(self.state)
+    @classmethod
+    def of(cls, state: CustomerState) -> Telling:
+        """The story of all that stands in a state; every month counts as touched."""
+        telling = cls(state.customer_id, state.calendar)
+        for kind in TOLD_KINDS:
+            for item in state.items(kind):
+                telling.change(item, stands=True)
+        return telling
 
-    @cached_property
-    def orders(self) -> list[Order]:
-        return net_orders(self.state)
+    @property
+    def months(self) -> list[Month]:
+        """The months that have counters."""
+        return self._counters.months
 
-    @cached_property
-    def deals(self) -> list[Deal]:
-        return deals(self.state)
+    def change(self, entry: Entry, *, stands: bool) -> None:
+        """An event of TOLD_KINDS begins to stand, or one that stood does so no longer."""
+        match entry.kind:
+            case "order.placed" | "order.cancelled":
+                swap = self._purchases.change(entry, stands=stands)
+                self._replace(order_facts, swap.gone, swap.new)
+            case "opportunity.stage_changed":
+                self._change_deal(entry, stands=stands)
+            case "customer.owner_changed":
+                self._owners.change(entry, stands=stands)
+                self._counters.touch_from(self._calendar.day_of(entry.at))
+                self._opportunities = self._leads = None
+                self._told.clear()
+            case "profile.updated":
+                self._profile.change(entry, stands=stands)
+            case "payment.reversed":
+                payment_id = str(fields(entry)["payment_id"])
+                self._reversals[payment_id] = self._reversals.get(payment_id, 0) + (1 if stands else -1)
+                self._refresh("payment.received", payment_id)
+            case kind if kind in NAMED:
+                self._refresh(kind, self._named[kind].change(entry, stands=stands))
+            case _:
+                facts = list(event_facts(entry, self._calendar))
+                self._counters.replace((), facts) if stands else self._counters.replace(facts, ())
 
-    @cached_property
-    def leads(self) -> list[Entry]:
-        return newest(self.state.items("lead.created"), "lead_id")
+    def records(self, judged: Judged, now: Micros, kept_from: Micros = BEGINNING) -> list[tuple[str, bytes | None]]:
+        """The records to write after changes: the touched months by their name, then the snapshot under "".
 
-    @cached_property
-    def tallies(self) -> Tallies:
-        return Tallies(self.state, self.owners, self.orders, self.deals, self.leads)
+        A month that has nothing left is a tombstone. One that began before `kept_from` stays as it was written: the
+        state no longer has all of it.
+        """
+        written: list[tuple[str, bytes | None]] = []
+        for month in self._counters.take_touched():
+            if self._calendar.start_of_month(month) >= kept_from:
+                counters, raw = self._fitted_month(month)
+                written.append((month_name(month), raw if counters.counts else None))
+        return [*written, ("", _fitted(self._snapshot(judged, now))[1])]
 
+    def snapshot(self, judged: Judged, now: Micros) -> CustomerSnapshot:
+        """The customer as now known; at most MAX_RECORD_BYTES when encoded."""
+        return _fitted(self._snapshot(judged, now))[0]
 
-def snapshot_records(
-    state: CustomerState, judged: Judged, now: Micros, months: Iterable[Month]
-) -> list[tuple[str, bytes]]:
-    """The records to write after a change: those of `months` by their name, then the snapshot under "".
+    def counters(self, month: Month) -> MonthCounters:
+        """What happened in one month, as now known; at most MAX_RECORD_BYTES when encoded."""
+        return self._fitted_month(month)[0]
 
-    `months` are what `counting.months_touched` gave for the change. A month that has nothing left is written empty.
-    """
-    seen = Portrait(state)
-    records = [(month_name(month), _fitted_month(seen, month)[1]) for month in sorted(set(months))]
-    return [*records, ("", _fitted_snapshot(_snapshot(seen, judged, now))[1])]
+    # ---- inside
 
+    def _replace(self, facts: Callable[[Any, Calendar], Iterator[Fact]], gone: Any, new: Any) -> None:
+        self._counters.replace(
+            () if gone is None else facts(gone, self._calendar), () if new is None else facts(new, self._calendar)
+        )
 
-def customer_snapshot(state: CustomerState, judged: Judged, now: Micros) -> CustomerSnapshot:
-    """The customer as now known; at most MAX_RECORD_BYTES when encoded."""
-    return _fitted_snapshot(_snapshot(Portrait(state), judged, now))[0]
+    def _refresh(self, kind: str, name: str) -> None:
+        """What counts under a business id may be another event now, or none."""
+        current = self._current[kind]
+        old, new = current.get(name), self._named[kind].get(name)
+        if kind == "payment.received" and self._reversals.get(name):
+            new = None
+        if new is old:
+            return
+        current.pop(name, None)
+        if new is not None:
+            current[name] = new
+        self._replace(event_facts, old, new)
+        if kind == "lead.created":
+            self._leads = None
 
+    def _change_deal(self, entry: Entry, *, stands: bool) -> None:
+        name = str(fields(entry)["opportunity_id"])
+        steps = self._steps.setdefault(name, Dated())
+        steps.change(entry, stands=stands)
+        old, new = self._deals.pop(name, None), deal_of(name, steps.items)
+        if new is None:
+            del self._steps[name]
+        else:
+            self._deals[name] = new
+        self._replace(deal_facts, old, new)
+        self._told.pop(name, None)
+        self._opportunities = None
 
-def month_counters(state: CustomerState, month: Month) -> MonthCounters:
-    """What happened in one month, as now known; at most MAX_RECORD_BYTES when encoded."""
-    return _fitted_month(Portrait(state), month)[0]
+    def _snapshot(self, judged: Judged, now: Micros) -> CustomerSnapshot:
+        orders, times_cut = self._purchases.facts()
+        cut = {"order_times": times_cut} if times_cut else {}
+        contracts = self._current["contract.signed"].values()
+        return CustomerSnapshot(
+            customer_id=self._customer_id,
+            as_of=instant(now),
+            owner=self._owners.newest,
+            owners=_capped("owners", self._owners_since(), MAX_OWNERS, cut),
+            region=self._profile.value("region"),
+            team=self._profile.value("team"),
+            product_lines=_capped("product_lines", self._purchases.product_lines, MAX_LINES, cut),
+            classes=dict(judged.classes),
+            scores=dict(judged.scores),
+            episodes=_capped("episodes", judged.episodes, MAX_EPISODES, cut),
+            near_misses=_capped("near_misses", judged.near_misses, MAX_NEAR_MISSES, cut),
+            first_contract=min((instant(item.at) for item in contracts), default=None),
+            orders=orders,
+            opportunities=_capped("opportunities", self._told_deals(), MAX_DEALS, cut),
+            leads=_capped("leads", self._told_leads(), MAX_LEADS, cut),
+            months=[month_name(month) for month in self.months],
+            cut=cut,
+        )
 
+    def _owners_since(self) -> list[OwnerSince]:
+        return [OwnerSince(owner=owner, since=date.fromordinal(day)) for day, owner in self._owners.since]
 
-def _snapshot(seen: Portrait, judged: Judged, now: Micros) -> CustomerSnapshot:
-    state, cut = seen.state, dict[str, int]()
-    lines = sorted({line.product_line for order in seen.orders for line in order.lines if line.product_line})
-    return CustomerSnapshot(
-        customer_id=state.customer_id,
-        as_of=instant(now),
-        owner=seen.owners.newest,
-        owners=_capped("owners", _owners(seen.owners), MAX_OWNERS, cut),
-        region=profile_value(state, "region"),
-        team=profile_value(state, "team"),
-        product_lines=_capped("product_lines", lines, MAX_LINES, cut),
-        classes=dict(judged.classes),
-        scores=dict(judged.scores),
-        episodes=_capped("episodes", judged.episodes, MAX_EPISODES, cut),
-        near_misses=_capped("near_misses", judged.near_misses, MAX_NEAR_MISSES, cut),
-        first_contract=min((instant(item.at) for item in state.items("contract.signed")), default=None),
-        orders=_order_facts(seen.orders, cut),
-        opportunities=_capped("opportunities", _opportunities(seen), MAX_DEALS, cut),
-        leads=_capped("leads", _leads(seen), MAX_LEADS, cut),
-        months=[month_name(month) for month in months_with_counts(state)],
-        cut=cut,
-    )
+    def _told_deals(self) -> list[Opportunity]:
+        """Closed ones first, oldest end first: an open deal is the last to be left out."""
+        if self._opportunities is None:
+            ranked = sorted(
+                self._deals.values(), key=lambda deal: (deal.closed_at is None, deal.visits[-1].entered, deal.id)
+            )
+            for deal in ranked:
+                if deal.id not in self._told:
+                    self._told[deal.id] = self._told_deal(deal)
+            self._opportunities = [self._told[deal.id] for deal in ranked]
+        return self._opportunities
+
+    def _told_deal(self, deal: Deal) -> Opportunity:
+        closed_at = deal.closed_at
+        owner = self._owners.newest if closed_at is None else self._owners.on(self._calendar.day_of(closed_at))
+        return Opportunity(
+            id=deal.id,
+            stage=deal.stage,
+            owner=deal.owner or owner,
+            lead_id=deal.lead_id,
+            amount=deal.amount,
+            currency=deal.currency,
+            close_date=None if deal.close_day is None else date.fromordinal(deal.close_day),
+            stages=[
+                StageVisit(
+                    stage=visit.stage,
+                    entered=instant(visit.entered),
+                    left=None if visit.left is None else instant(visit.left),
+                )
+                for visit in deal.visits[-MAX_STAGES:]
+            ],
+        )
+
+    def _told_leads(self) -> list[Lead]:
+        if self._leads is None:
+            items = sorted(self._current["lead.created"].values(), key=lambda item: item.order)
+            self._leads = [
+                Lead(
+                    id=fields(item)["lead_id"],
+                    created=instant(item.at),
+                    owner=fields(item).get("owner") or self._owners.on(self._calendar.day_of(item.at)),
+                    channel=fields(item).get("channel"),
+                    campaign=fields(item).get("campaign"),
+                )
+                for item in items
+            ]
+        return self._leads
+
+    def _fitted_month(self, month: Month) -> tuple[MonthCounters, bytes]:
+        counts = self._counters.of(month, self._owners)
+        counters = MonthCounters(customer_id=self._customer_id, month=month_name(month), counts=counts)
+        while len(raw := encode_record(counters)) > MAX_RECORD_BYTES:
+            present = [one.kind for one in counters.counts]
+            kind = next((one for one in CUT_FIRST if one in present), max(set(present), key=present.count))
+            kept = [one for one in counters.counts if one.kind != kind]
+            cut = {**counters.cut, kind: present.count(kind)}
+            counters = counters.model_copy(update={"counts": kept, "cut": cut})
+        return counters, raw
 
 
 def _capped(name: str, items: list[Any], limit: int, cut: dict[str, int]) -> list[Any]:
@@ -138,67 +293,7 @@ def _capped(name: str, items: list[Any], limit: int, cut: dict[str, int]) -> lis
     return items[-limit:]
 
 
-def _owners(owners: Owners) -> list[OwnerSince]:
-    return [OwnerSince(owner=owner, since=date.fromordinal(day)) for day, owner in owners.since]
-
-
-def _order_facts(orders: list[Order], cut: dict[str, int]) -> OrderFacts:
-    times = [order.at for order in orders]
-    if not times:
-        return OrderFacts()
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    return OrderFacts(
-        count=len(times),
-        first=instant(times[0]),
-        last=instant(times[-1]),
-        median_gap_s=Decimal(int(2 * median(gaps))) / 2 / SECOND if gaps else None,
-        times=[instant(at) for at in _capped("order_times", times, MAX_ORDER_TIMES, cut)],
-    )
-
-
-def _opportunities(seen: Portrait) -> list[Opportunity]:
-    """Closed ones first, oldest end first: an open deal is the last to be left out."""
-    ranked = sorted(seen.deals, key=lambda deal: (deal.closed_at is None, deal.visits[-1].entered, deal.id))
-    return [_opportunity(deal, seen) for deal in ranked]
-
-
-def _opportunity(deal: Deal, seen: Portrait) -> Opportunity:
-    owner = seen.owners.newest
-    if deal.closed_at is not None:
-        owner = seen.owners.on(seen.state.calendar.day_of(deal.closed_at))
-    return Opportunity(
-        id=deal.id,
-        stage=deal.stage,
-        owner=deal.owner or owner,
-        lead_id=deal.lead_id,
-        amount=deal.amount,
-        currency=deal.currency,
-        close_date=None if deal.close_day is None else date.fromordinal(deal.close_day),
-        stages=[
-            StageVisit(
-                stage=visit.stage,
-                entered=instant(visit.entered),
-                left=None if visit.left is None else instant(visit.left),
-            )
-            for visit in deal.visits[-MAX_STAGES:]
-        ],
-    )
-
-
-def _leads(seen: Portrait) -> list[Lead]:
-    return [
-        Lead(
-            id=fields(item)["lead_id"],
-            created=instant(item.at),
-            owner=fields(item).get("owner") or seen.owners.on(seen.state.calendar.day_of(item.at)),
-            channel=fields(item).get("channel"),
-            campaign=fields(item).get("campaign"),
-        )
-        for item in seen.leads
-    ]
-
-
-def _fitted_snapshot(snapshot: CustomerSnapshot) -> tuple[CustomerSnapshot, bytes]:
+def _fitted(snapshot: CustomerSnapshot) -> tuple[CustomerSnapshot, bytes]:
     while len(raw := encode_record(snapshot)) > MAX_RECORD_BYTES:
         # The other fields are bounded far below the limit, so one of these is long.
         name = max(SHRINKABLE, key=lambda one: len(getattr(snapshot, one)))
@@ -209,16 +304,11 @@ def _fitted_snapshot(snapshot: CustomerSnapshot) -> tuple[CustomerSnapshot, byte
     return snapshot, raw
 
 
-CUT_FIRST = ("order_line_margin", "order_line", "stage", "lead")
-"""Kinds whose counts are left out first when a month is too large: their totals, or the snapshot, tell most of them."""
+def customer_snapshot(state: CustomerState, judged: Judged, now: Micros) -> CustomerSnapshot:
+    """The snapshot of a state that nobody keeps a Telling of."""
+    return Telling.of(state).snapshot(judged, now)
 
 
-def _fitted_month(seen: Portrait, month: Month) -> tuple[MonthCounters, bytes]:
-    counts = count_month(seen.tallies, first_day(month), first_day(month + 1))
-    counters = MonthCounters(customer_id=seen.state.customer_id, month=month_name(month), counts=counts)
-    while len(raw := encode_record(counters)) > MAX_RECORD_BYTES:
-        present = [one.kind for one in counters.counts]
-        kind = next((one for one in CUT_FIRST if one in present), max(set(present), key=present.count))
-        kept = [one for one in counters.counts if one.kind != kind]
-        counters = counters.model_copy(update={"counts": kept, "cut": {**counters.cut, kind: present.count(kind)}})
-    return counters, raw
+def month_counters(state: CustomerState, month: Month) -> MonthCounters:
+    """The counters of one month of a state that nobody keeps a Telling of."""
+    return Telling.of(state).counters(month)

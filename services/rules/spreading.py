@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -38,7 +38,7 @@ class _Event:
     place: _Place
     amount: Decimal = ZERO
     left: Decimal = ZERO
-    made: list[_Booking] = field(default_factory=list)
+    made: tuple[_Booking, ...] = ()
     money_waits: bool = False
 
 
@@ -47,7 +47,7 @@ class _Part(_Event):
     """An instalment is issued."""
 
     order: OldestDue
-    covers: list[Cover] = field(default_factory=list)
+    covers: tuple[Cover, ...] = ()
 
     @property
     def key(self) -> PartKey:
@@ -82,7 +82,7 @@ class Spreading:
     def covers(self, key: PartKey) -> tuple[Cover, ...]:
         """The money on an instalment, in the order in which it came to be there."""
         part = self._parts.get(key)
-        return tuple(part.covers) if part else ()
+        return part.covers if part else ()
 
     def owe(self, key: PartKey, order: OldestDue, amount: Decimal) -> None:
         """From the next settle on, `amount` of the instalment is to be covered; 0: it is none of ours."""
@@ -182,8 +182,10 @@ class Spreading:
         else:
             assert isinstance(event, _Money)
             self._waiting.append(event)
+        made = []
         while self._open and self._waiting:
-            event.made.append(self._cover(self._open[0], self._waiting[0]))
+            made.append(self._cover(self._open[0], self._waiting[0]))
+        event.made = tuple(made)
         event.money_waits = bool(self._waiting)
         self._done.append(event)
 
@@ -191,7 +193,7 @@ class Spreading:
         amount = min(part.left, money.left)
         part.left -= amount
         money.left -= amount
-        part.covers.append(Cover(money.day, amount, money.payment))
+        part.covers += (Cover(money.day, amount, money.payment),)
         self._touched.add(part.key)
         if not part.left:
             del self._open[0]
@@ -205,7 +207,7 @@ class Spreading:
         for event in reversed(undone):
             for booking in reversed(event.made):
                 self._uncover(booking)
-            event.made.clear()
+            event.made = ()
             if isinstance(event, _Part):
                 self._close(event)
             else:
@@ -221,7 +223,7 @@ class Spreading:
             self._waiting.appendleft(money)
         part.left += amount
         money.left += amount
-        part.covers.pop()
+        part.covers = part.covers[:-1]
         self._touched.add(part.key)
 
     def _close(self, part: _Part) -> None:

@@ -8,12 +8,15 @@ from pathlib import Path
 import orjson
 import pytest
 
+from deploy.kafka import Broker
 from schemas.codec import encode
 from schemas.rulebook import KEY
-from schemas.topics import Topics
+from schemas.topics import Topics, topic_specs
 from services.common.clock import set_manual_clock
+from services.common.kafka_admin import ensure_topics
 from services.rules.bookkeeping import GOOD_FILE
 from services.rules.books import SHIPPED, read_rules
+from services.rules.calendar import instant
 from services.rules.reference import Reference
 from services.rules.rulebook import Rulebook
 from tests.support.commands import run_bellwether
@@ -22,6 +25,8 @@ from tests.support.records import at, customer_on
 from tests.support.rules_worker import Installation, Sent, Worker
 from tests.support.standin_core import payment
 from tests.support.waiting import wait_until
+from tests.unit.rules.making import at as day
+from tests.unit.rules.making import event
 from tests.unit.rules.test_reference import beat, knowing, rate
 
 PARTITIONS = 4
@@ -117,6 +122,43 @@ def test_a_bad_book_is_refused_a_good_one_is_in_force_everywhere_and_over_a_rest
     worker.wait_until_ready()
     assert len(place.warnings()) == len(CUSTOMERS)
     assert worker.process().stop() == 0
+
+
+def test_a_tuned_rule_reaches_a_silent_customer_of_the_real_rules(place: Installation, tmp_path: Path) -> None:
+    important = event("profile.updated", "2026-01-01", section="basic", fields={"important": True})
+    call = event("activity.logged", "2026-01-02", kind="call")
+    set_manual_clock(tmp_path / "now.txt", instant(day("2026-01-15")))
+    place.publish([("C", encode(important), None), ("C", encode(call), None)])
+    worker = place.worker("services.cli", "rules", "run")
+    worker.wait_until_ready()
+    place.wait_until_done()
+    assert place.warnings() == {}
+
+    answer = run_bellwether("rules", "publish", "--set", "R7.limit=10d", env=place.env())
+    assert answer.returncode == 0, answer.stderr
+    wait_until(lambda: len(place.warnings()) == 1, "the warning")
+    (warning,) = place.warnings().values()
+    assert (orjson.loads(warning)["rule"], orjson.loads(warning)["customer_id"]) == ("R7", "C")
+    assert worker.process().stop() == 0
+
+
+def test_reference_data_is_followed_over_the_death_of_the_broker(own_broker: Broker, tmp_path: Path) -> None:
+    topics = Topics("own")
+    ensure_topics(own_broker.bootstrap, topic_specs(topics.prefix, PARTITIONS))
+    place = Installation(own_broker.bootstrap, topics, PARTITIONS, tmp_path, "wall")
+    learned = 'bellwether_rules_reference_events_total{kind="rate.published"}'
+    try:
+        worker = place.worker()
+        worker.wait_until_ready()
+        tell(place, encode(rate("a", "7.1")))
+        wait_until(lambda: worker.metric(learned) == 1, "the first rate")
+        own_broker.kill()
+        own_broker.start()
+        tell(place, encode(rate("b", "7.2")))
+        wait_until(lambda: worker.metric(learned) == 2, "the second rate", 60)
+        assert worker.process().exit_code() is None
+    finally:
+        place.stop()
 
 
 def test_a_bad_folder_is_not_published(place: Installation, tmp_path: Path) -> None:

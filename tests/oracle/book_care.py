@@ -10,6 +10,7 @@ from tests.oracle.book_words import (
     CUSTOMER,
     DAY,
     ONLINE,
+    RANKED_FOR,
     REACHED,
     SIGNED,
     VISIT,
@@ -37,7 +38,7 @@ def important(knobs: Knobs) -> Condition:
     """R7: by receipts, rank, class or a word in the profile."""
     return Some(
         tier(knobs.r7_currency, knobs.r7_stay_months, knobs.r7_receipts),
-        Rank("order_amount_12m", unknown="none") >= 0.8,
+        Rank("order_amount_12m", RANKED_FOR, "none") >= 0.8,
         Result(KIND).within("strategic", "key_cultivation"),
         profile("important").equals(True),  # noqa: FBT003
     )
@@ -51,7 +52,7 @@ def _not_followed_up(knobs: Knobs) -> StretchRule:
 
 def _unanswered(priorities: list[str]) -> Waiting:
     opened = Source("service_case.opened", {"priority": {"in": priorities}})
-    return Waiting(opened, Source("service_case.acknowledged"), BY_CASE)
+    return Waiting(opened, [Source("service_case.acknowledged"), *RESOLVED], BY_CASE)
 
 
 def _service_case() -> StretchRule:
@@ -69,8 +70,8 @@ def _cadence() -> list[Rule]:
     survey = [activity("survey", parts={"has": part}) for part in ("questionnaire", "phone")]
     salon = Source("event.invited", {"kind": {"is": "salon"}})
     return [
-        StretchRule("R6", Missed("week", [ONLINE], tier(), working=True) >= 1, source="crm"),
-        StretchRule("R6b", Missed("quarter", [VISIT], tier()) >= 1, source="crm"),
+        StretchRule("R6", All(tier(), Missed("week", [ONLINE], tier(), working=True) >= 1), source="crm"),
+        StretchRule("R6b", All(tier(), Missed("quarter", [VISIT], tier()) >= 1), source="crm"),
         StretchRule("R28", Missed("month", survey, CUSTOMER) >= 1, source="crm"),
         StretchRule("R28b", Missed("quarter", [salon], CUSTOMER) >= 1, source="crm"),
         StretchRule("R28c", Missed("year", [activity("exec_visit")], CUSTOMER) >= 1, source="crm"),
@@ -97,12 +98,12 @@ def _after_something() -> list[Rule]:
 
 
 def _archive() -> list[Rule]:
-    old = [section_age(section) > 92 * DAY for section in SECTIONS]
+    old = [section_age(section) >= 92 * DAY for section in SECTIONS]
     unvisited = SinceLast("activity.logged", VISIT.where, [SIGNED])
     return [
         StretchRule("R11", Some(*old), source="crm"),
         StretchRule("R35", All(CUSTOMER, Filled("basic", CARD) < 1)),
-        StretchRule("R39c", All(CUSTOMER, unvisited > 90 * DAY), source="crm"),
+        StretchRule("R39c", All(CUSTOMER, unvisited >= 90 * DAY), source="crm"),
     ]
 
 

@@ -13,6 +13,7 @@ from tests.oracle.book_words import (
     LATE_HALF_YEAR,
     LATE_THREE_YEARS,
     ORDERS_YEAR,
+    RANKED_FOR,
     YEAR,
     profile,
 )
@@ -49,7 +50,7 @@ KIND = ClassRule(
     "R10",
     (
         ("risk_watch", All(_value.equals("high"), LATE_HALF_YEAR >= 3)),
-        ("strategic", All(_value.equals("high"), _risk.differs("high"))),
+        ("strategic", All(_value.equals("high"), _potential.equals("high"), _risk.differs("high"))),
         ("key_cultivation", All(_value.equals("mid"), _potential.equals("high"), _risk.equals("low"))),
         ("growth", All(_value.equals("low"), _potential.equals("high"), _risk.differs("high"))),
         ("risk_control", _risk.equals("high")),
@@ -78,7 +79,7 @@ ORDERS = Count("orders")
 LIFECYCLE = ClassRule("R21", (("repurchase", ORDERS >= 2), ("deal", ORDERS >= 1), ("intent", OPEN >= 1)), "potential")
 YEARS = AnniversariesSinceFirst("contract.signed")
 TENURE = ClassRule("R25", (("strategic_tenure", YEARS >= 3), ("growth", YEARS >= 1), ("new", YEARS >= 0)), "none")
-AMOUNT_RANK = Rank("order_amount_12m")
+AMOUNT_RANK = Rank("order_amount_12m", RANKED_FOR)
 CONTRIBUTION = ClassRule(
     "R26",
     (
@@ -109,7 +110,7 @@ COMPLETENESS = ScoreRule(
 AMOUNT_SCORE = ScoreRule("R16", (Input(AMOUNT_RANK, ONE, PERCENT, missing="inconclusive"),))
 JUDGEMENT = Latest("assessment.recorded", "score", expires=timedelta(days=365), last_day="valid_until")
 PROSPECTS = ScoreRule("R17", (Input(JUDGEMENT, ONE, ((0, 0), (100, 100)), missing="inconclusive"),))
-PROFIT_SCORE = ScoreRule("R18", (Input(Rank("margin_12m"), ONE, PERCENT, missing="inconclusive"),))
+PROFIT_SCORE = ScoreRule("R18", (Input(Rank("margin_12m", RANKED_FOR), ONE, PERCENT, missing="inconclusive"),))
 HUNDRED = ((0, 0), (100, 100))
 COMPOSITE = ScoreRule(
     "R19",
@@ -123,7 +124,7 @@ COMPOSITE = ScoreRule(
 RFM = ScoreRule(
     "R20",
     tuple(
-        Input(Rank(f"rfm_{what}"), ONE, PERCENT, missing="inconclusive")
+        Input(Rank(f"rfm_{what}", RANKED_FOR), ONE, PERCENT, missing="inconclusive")
         for what in ("recency", "frequency", "monetary")
     ),
 )

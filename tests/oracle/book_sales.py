@@ -6,7 +6,7 @@ from datetime import timedelta
 from fractions import Fraction
 
 from tests.oracle.book_classes import CREDIT, KIND, PROMISE, VALUE
-from tests.oracle.book_words import DAY, LATE_HALF_YEAR, ORDER_GAP, ORDER_TREND, activity, profile
+from tests.oracle.book_words import DAY, LATE_HALF_YEAR, ORDER_GAP, ORDER_TREND, RANKED_FOR, activity, profile
 from tests.oracle.conditions import All, Condition, Some
 from tests.oracle.counting import Count, Distinct
 from tests.oracle.known import Source
@@ -58,7 +58,7 @@ def _stages() -> list[Rule]:
         Waiting(proposed, proposal, OF_DEAL, restarts=True) >= limit,
     )
     stage = Latest("stage_visits", "stage", default="")
-    stuck = All(SinceLast("stage_visits") > 30 * DAY, stage.outside("won", "lost", ""))
+    stuck = All(SinceLast("stage_visits") >= 30 * DAY, stage.outside("won", "lost", ""))
     return [
         StretchRule("R24b", sent, "opportunity", "crm"),
         StretchRule("R24s", stuck, "opportunity", "crm"),
@@ -85,5 +85,5 @@ def sales_rules() -> list[Rule]:
         StretchRule("R27", Result(PROMISE).equals("high_potential")),
         StretchRule("R23", All(Result(KIND).equals("strategic"), kam)),
         StretchRule("R32", All(Result(CREDIT).within("A"), Count("orders", window="365d") >= 1)),
-        StretchRule("R38", Rank("cross_sell", unknown="none") >= Fraction(1, 2)),
+        StretchRule("R38", Rank("cross_sell", RANKED_FOR, "none") >= Fraction(1, 2)),
     ]

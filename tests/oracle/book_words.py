@@ -12,6 +12,7 @@ from tests.oracle.lasting import Latest, PastUsualGap, SinceLast
 
 DAY = timedelta(days=1)
 YEAR = {"months": 12}
+RANKED_FOR = "35d"
 HALF_YEAR = {"months": 6}
 NO_CONTACT = ["unreached", "no_answer", "voicemail", "bounced"]
 KEY_CHANGES = ["left", "replaced", "role_changed"]

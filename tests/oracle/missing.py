@@ -80,28 +80,34 @@ class Missed(Fact):
         inner = [source for fact in self.during.facts() for source in fact.sources()] if self.during else []
         return (*self.each, *inner)
 
-    def _periods(self, view: View, at: datetime) -> list[tuple[date, date]]:
-        """The periods that have closed by the instant, from the first that can count."""
-        firsts = _first_event(view.root())
-        if firsts is None:
+    def _periods(self, view: View) -> list[tuple[date, date, datetime]]:
+        """(first day, day after the last, start of that) of the closed periods, from the first that can count."""
+        if (self, "periods") not in view.memo:
+            view.memo[self, "periods"] = self._closed(view)
+        periods: list[tuple[date, date, datetime]] = view.memo[self, "periods"]
+        return periods
+
+    def _closed(self, view: View) -> list[tuple[date, date, datetime]]:
+        first = _first_event(view.root())
+        if first is None:
             return []
-        start, found = period_start(self.every, local_day(firsts, view.zone)), []
-        if midnight(start, view.zone) <= firsts:
+        start, found = period_start(self.every, local_day(first, view.zone)), []
+        if midnight(start, view.zone) <= first:
             start = later_period(self.every, start)
-        while midnight(end := later_period(self.every, start), view.zone) <= at:
-            found.append((start, end))
+        while (closes := midnight(end := later_period(self.every, start), view.zone)) <= view.clock:
+            found.append((start, end, closes))
             start = end
         return found
 
     def turns(self, view: View) -> Iterable[datetime]:
-        return [midnight(end, view.zone) for _, end in self._periods(view, view.clock)]
+        return [closes for _, _, closes in self._periods(view)]
 
     def measure(self, view: View, at: datetime, world: bool) -> int:
         if view.silent(at) and not world:
             return 0
         run = 0
-        for start, end in self._periods(view, at):
-            verdict = self._failed(view, start, end, world)
+        for start, end, closes in self._periods(view):
+            verdict = self._failed(view, start, end, world) if closes <= at else None
             if verdict is not None:
                 run = run + 1 if verdict else 0
         return run

@@ -154,20 +154,24 @@ def _promises(view: View, _: Mapping[str, Any]) -> Iterator[Item]:
     changes = of_kind(view.events, "order.spec_changed")
     for event in newest_by(of_kind(view.events, "promise.made"), lambda e: str(e.data.promise_id)):
         data, made_at = event.data, when(event, "at")
-        later = [
-            ((when(c, "at"), c.time, c.source, c.id), c.data.promised_date)
-            for c in changes
-            if data.order_id is not None and c.data.order_id == data.order_id and when(c, "at") > made_at
-        ]
-        due = data.due.astimezone(UTC)
-        if later:
-            promised = max(later)[1]
-            if promised is None:
-                continue  # due no more
-            due = midnight(promised + DAY, view.zone)
+        due = _promised(view, event, changes)
+        if due is None:
+            continue
         met = [when(e, "at") for e in of_kind(view.events, "promise.met") if e.data.promise_id == data.promise_id]
         fields = {"promise_id": data.promise_id, "order_id": data.order_id, "by": data.by, "made_at": made_at}
         yield _item(due, event, fields | {"due": due, "met_at": min(met, default=None)})
+
+
+def _promised(view: View, promise: Standing, changes: list[Standing]) -> datetime | None:
+    """When a promise is due: changes of its order reset it, but one that comes after the due excuses nothing."""
+    made_at = when(promise, "at")
+    due: datetime | None = promise.data.due.astimezone(UTC)
+    for change in sorted(changes, key=lambda c: (when(c, "at"), c.time, c.source, c.id)):
+        at, promised = when(change, "at"), change.data.promised_date
+        mine = promise.data.order_id is not None and change.data.order_id == promise.data.order_id
+        if mine and made_at < at and (due is None or at <= due):
+            due = None if promised is None else midnight(promised + DAY, view.zone)
+    return due
 
 
 def _stage_steps(view: View, _: Mapping[str, Any]) -> Iterator[Item]:

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from operator import attrgetter
 
-from schemas.events import Event
 from schemas.warnings import decode_warning
 from services.rules import backtest
 from services.rules.backtest import Backtest, found_of
 from services.rules.calendar import micros
+from services.rules.core import Core
 from tests.oracle import Found, episodes
 from tests.simulation.strategies import History
-from tests.simulation.worlds import World, core_of, shipped
+from tests.simulation.worlds import core_of, shipped, taught
 
 HISTORIES = "BELLWETHER_HISTORIES"
 
@@ -29,19 +29,24 @@ def clock_of(history: History) -> datetime:
     return max([history.until, *(event.time for event in history.events())])
 
 
-def listed(world: World, events: Iterable[Event], until: datetime) -> list[backtest.Found]:
-    """What the core finds in events that arrive in this order when time has come to `until`."""
-    run = Backtest(core_of(world))
-    for event in events:
+def listed(history: History, core: Core | None = None) -> list[backtest.Found]:
+    """What the core finds in the events, as they arrive, when time has come to the history's end."""
+    run = Backtest(core or core_of(history.world, history.references()))
+    for event in history.events():
         run.feed(event)
-    run.advance(micros(until))
+    run.advance(micros(clock_of(history)))
     assert run.refused == []
     return run.episodes()
 
 
-def played(world: World, events: Iterable[Event], until: datetime) -> set[Found]:
+def played(history: History) -> set[Found]:
     """`listed` in the oracle's terms."""
-    return compared(listed(world, events, until))
+    return compared(listed(history))
+
+
+def played_on(core: Core, history: History) -> set[Found]:
+    """What this core finds, in the oracle's terms."""
+    return compared(listed(history, taught(core, history.references())))
 
 
 def compared(found: list[backtest.Found]) -> set[Found]:
@@ -68,7 +73,8 @@ def told_by(warnings: Iterable[bytes]) -> set[Found]:
 def expected(history: History, clock: datetime | None = None) -> set[Found]:
     """What the oracle finds when time has come to `clock`, or to the history's end."""
     when = clock or clock_of(history)
-    return episodes(history.events(), history.world.knobs, history.world.zone, when, rules=shipped())
+    world = history.world
+    return episodes(history.events(), world.knobs, world.zone, when, history.references(), shipped())
 
 
 def difference(found: set[Found], wanted: set[Found]) -> str:

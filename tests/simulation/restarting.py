@@ -22,6 +22,8 @@ class Restarting:
         self.states: dict[str, CustomerState] = {}
         self.records: dict[str, dict[str, bytes]] = defaultdict(dict)
         self.warnings: dict[str, list[bytes]] = defaultdict(list)
+        self.snapshots: dict[str, dict[str, bytes]] = defaultdict(dict)
+        """What was told of each customer last, by record."""
 
     def feed(self, event: Event) -> None:
         """One event of a customer, and perhaps a restart after it."""
@@ -56,10 +58,15 @@ class Restarting:
         for customer_id, state in self.states.items():
             written = self.core.close(state)
             self.warnings[customer_id] += written.warnings
-            for name, record in written.records:
-                if record is None:
-                    self.records[customer_id].pop(name, None)
-                else:
-                    self.records[customer_id][name] = record
+            _keep(written.records, self.records[customer_id])
+            _keep(written.snapshots, self.snapshots[customer_id])
             assert self.core.peek(self.records[customer_id][""]).wake_at == written.wake_at
         self.states = {name: self.core.open(name, self.records[name]) for name in self.states}
+
+
+def _keep(written: list[tuple[str, bytes | None]], kept: dict[str, bytes]) -> None:
+    for name, record in written:
+        if record is None:
+            kept.pop(name, None)
+        else:
+            kept[name] = record

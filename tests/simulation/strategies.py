@@ -44,7 +44,7 @@ from tests.simulation.strategies_first import (
 from tests.simulation.strategies_scene import CUSTOMERS, SOURCES, SPAN_DAYS, Document, History, Scene
 from tests.simulation.worlds import WORLDS, shipped
 
-__all__ = ["THEMES", "Document", "History", "Theme", "histories"]
+__all__ = ["THEMES", "Document", "History", "Maker", "Story", "Theme", "histories"]
 
 Maker = Callable[[Scene], Document]
 Story = Callable[[Scene], list[Document]]
@@ -57,8 +57,8 @@ class Theme:
     name: str
     events: tuple[Maker, ...]
     stories: tuple[Story, ...] = ()
-    reference: bool = False
-    """Whether something is heard of rates, rankings and feeds."""
+    heard: tuple[Story, ...] = ()
+    """What is heard of rates, rankings and feeds."""
 
 
 MONEY = (invoice_issued, invoice_issued, payment_received, payment_received, payment_received, payment_reversed)
@@ -75,7 +75,7 @@ FIRST_THEMES = (
     Theme("all of these", MONEY + PEOPLE + CARE),
 )
 FOCUSSED = tuple(
-    Theme(name, module.EVENTS, module.STORIES, reference=True)
+    Theme(name, module.EVENTS, module.STORIES, strategies_reference.STORIES)
     for name, module in (
         ("finance", strategies_finance),
         ("contact", strategies_contact),
@@ -88,7 +88,7 @@ EVERYTHING = Theme(
     "everything",
     MONEY + DISPUTES + PEOPLE + tuple(maker for theme in FOCUSSED for maker in theme.events),
     tuple(story for theme in FOCUSSED for story in theme.stories),
-    reference=True,
+    strategies_reference.STORIES,
 )
 THEMES = {theme.name: theme for theme in (*FIRST_THEMES, *FOCUSSED, EVERYTHING)}
 PLAYED = tuple(THEMES) if "R10" in shipped() else tuple(theme.name for theme in FIRST_THEMES)
@@ -105,14 +105,14 @@ CORRECTIONS = ("n", "zz", "b2", "aa")
 
 
 @st.composite
-def histories(draw: st.DrawFn, theme: str | None = None) -> History:
+def histories(draw: st.DrawFn, theme: Theme | str | None = None) -> History:
     """A whole history, in an order that is that of time or any other, some events more than once."""
     world = draw(st.sampled_from(WORLDS))
     first_day = draw(st.sampled_from(FIRST_DAYS + HOLIDAYS))
     offsets = draw(st.lists(st.integers(0, SPAN_DAYS // 2), min_size=3, max_size=5))
     favourites = tuple(first_day + timedelta(days=offset) for offset in offsets)
     scene = Scene(draw, world.zone, first_day, favourites, narrow=draw(st.booleans()))
-    told = THEMES[theme or scene.pick(*PLAYED)]
+    told = theme if isinstance(theme, Theme) else THEMES[theme or scene.pick(*PLAYED)]
     named = _corrected(scene, _documents(scene, told), told)
     named.sort(key=lambda document: datetime.fromisoformat(document["time"]))
     order = named if scene.often(2) else draw(st.permutations(named))
@@ -141,9 +141,9 @@ def _named(scene: Scene, document: Document, name: str) -> Document:
 
 def _references(scene: Scene, theme: Theme) -> tuple[Document, ...]:
     """What is heard of no customer; mostly nothing of feeds, since a silent one lets little begin."""
-    if not theme.reference or not scene.often(2):
+    if not theme.heard or not scene.often(2):
         return ()
-    words = [word for _ in range(scene.pick(1, 2, 3)) for word in scene.pick(*strategies_reference.STORIES)(scene)]
+    words = [word for _ in range(scene.pick(1, 2, 3)) for word in scene.pick(*theme.heard)(scene)]
     return tuple({"specversion": "1.0", "id": f"r{n}", "source": "market", **word} for n, word in enumerate(words))
 
 

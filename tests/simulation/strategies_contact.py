@@ -84,7 +84,7 @@ def monthly(scene: Scene) -> list[Document]:
         when = scene.beside(at, timedelta(days=scene.pick(20, 30, 31, 90) * (number + 1)))
         kind = scene.pick("survey", "exec_visit", "visit", "salon")
         if kind == "salon":
-            told.append(scene.tell("event.invited", when, {"event_id": "s", "kind": scene.pick("salon", "fair")}, None))
+            told.append(invited(scene, when))
         elif kind == "survey":
             parts = scene.pick(["phone"], ["questionnaire", "phone"], ["questionnaire"])
             told.append(contact(scene, when, kind="survey", parts=parts))
@@ -93,11 +93,20 @@ def monthly(scene: Scene) -> list[Document]:
     return told
 
 
+def invited(scene: Scene, at: datetime | None = None) -> Document:
+    data = {"event_id": "s", "kind": scene.pick("salon", "salon", "fair")}
+    return scene.tell("event.invited", at or scene.moment(), data, None)
+
+
+def delivered(scene: Scene, at: datetime | None = None, name: str | None = None) -> Document:
+    return scene.tell("order.delivered", at or scene.moment(), {"order_id": name or scene.pick("O1", "O2")})
+
+
 def deliveries(scene: Scene) -> list[Document]:
     """Delivered or closed, and a call about a week later: R39 and R39b."""
     at = scene.moment()
     name = scene.pick("O1", "O2")
-    told = [order(scene, at, name, "100"), scene.tell("order.delivered", scene.beside(at, DAY), {"order_id": name})]
+    told = [order(scene, at, name, "100"), delivered(scene, scene.beside(at, DAY), name)]
     if scene.often(2):
         told.append(contact(scene, scene.beside(at, 8 * DAY)))
     return told
@@ -141,5 +150,5 @@ def archive(scene: Scene) -> list[Document]:
     return [*told, scene.tell("profile.updated", scene.moment(), words)]
 
 
-STORIES = (handover, weekly, weekly, quarterly, monthly, deliveries, greetings, archive)
-EVENTS = (any_contact, any_contact, owner_changed, birthday, profile, contract)
+STORIES = (handover, weekly, weekly, quarterly, monthly, deliveries, deliveries, greetings, archive)
+EVENTS = (any_contact, any_contact, owner_changed, birthday, profile, contract, invited, delivered)

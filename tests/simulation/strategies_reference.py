@@ -35,9 +35,9 @@ def rates(scene: Scene) -> list[Document]:
     return told
 
 
-def rankings(scene: Scene) -> list[Document]:
+def rankings(scene: Scene, measure: str | None = None) -> list[Document]:
     """Rankings of one measure, mostly as of the start of a day; some do not name the customer, some lack a part."""
-    measure, told = scene.pick(*MEASURES), []
+    measure, told = measure or scene.pick(*MEASURES), []
     for day in sorted({scene.day() for _ in range(scene.pick(1, 2, 3))}):
         places = {name: scene.pick(*SHARES) for name in ("c1", "c2") if scene.often(6)}
         as_of = scene.iso(scene.moment(day)) if not scene.often(4) else f"{day.isoformat()}T00:00:00+08:00"

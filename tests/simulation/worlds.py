@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from zoneinfo import ZoneInfo
 
+from schemas.events import Event, ReferenceEvent
 from services.rules.books import SHIPPED, assemble, read_rules
 from services.rules.core import Core
 from tests.oracle.knobs import Knobs, Lateness
@@ -30,9 +31,17 @@ def _core(number: int) -> Core:
     return assemble(read_rules(SHIPPED, world.overrides), world.zone, None)
 
 
-def core_of(world: World) -> Core:
-    """The core of the shipped rulebook with the world's parameters; made once, since compiling takes a while."""
-    return _core(WORLDS.index(world))
+def core_of(world: World, reference: Iterable[Event] = ()) -> Core:
+    """A core of the shipped rulebook with the world's parameters that has heard this; compiled once for each world."""
+    return taught(Core(_core(WORLDS.index(world)).engine), reference)
+
+
+def taught(core: Core, reference: Iterable[Event]) -> Core:
+    """The core when it has heard all of this."""
+    for event in reference:
+        assert isinstance(event, ReferenceEvent)
+        core.reference.learn(event)
+    return core
 
 
 @cache

@@ -14,7 +14,7 @@ from services.rules.place import HOLE_PATIENCE_S, STILL_OBSERVATIONS
 from services.rules.port import Outgoing
 from tests.support.fake_kafka import FakeSink, HostBench
 from tests.support.records import TOPICS, Rec, at, customer_on, paid
-from tests.support.standin_core import payment
+from tests.support.standin_core import StandInCore, payment
 
 pytestmark = pytest.mark.anyio
 
@@ -110,6 +110,26 @@ async def test_customers_stay_open_until_their_partition_is_taken_away() -> None
     await bench.host.process(0, [paid(10, A)])
     assert bench.registry.get_sample_value("bellwether_rules_customers_decoded_total") == 2
     assert count_of(bench) == 11
+
+
+async def test_other_rules_wait_for_the_batch_in_hand() -> None:
+    bench = HostBench()
+    await bench.take_over()
+    bench.sink.hold = asyncio.Event()
+    work = asyncio.create_task(bench.host.process(0, [paid(n, A) for n in range(MAX_STEPS)]))
+    await asyncio.sleep(0.001)
+    other = StandInCore()
+    other.book = "2"
+    replaced = asyncio.create_task(bench.host.use(other))
+    await asyncio.sleep(0.001)
+    assert not replaced.done()
+    bench.sink.hold.set()
+    await asyncio.gather(work, replaced)
+    await bench.host.recheck()
+    assert bench.host.places[0].partition.unjudged == {A}
+    bench.caught_up()
+    await bench.host.wake_due()
+    assert ids(bench.sink)[-1] == f"{A}:book:2"
 
 
 async def test_a_dead_letter_is_safe_before_the_state_that_remembers_its_event() -> None:

@@ -229,6 +229,9 @@ def test_a_recovered_customer_whom_other_rules_judged_counts_as_not_judged() -> 
         after.restore(record.key or b"", record.value)
     after.recovered()
     assert after.unjudged == {A}
+    after.restore(A.encode(), None)
+    after.recovered()
+    assert after.unjudged == set()
 
 
 def test_a_customer_with_whom_the_new_rules_cannot_deal_is_woken_once() -> None:

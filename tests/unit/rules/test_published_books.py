@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from schemas.rulebook import MAX_BOOK_BYTES, PublishedBook, decode_book, encode_book
+from services.rules import checking, trial
 from services.rules.bookkeeping import GOOD_FILE, BookKeeper
 from services.rules.books import SHIPPED, read_files, read_rules
 from services.rules.checking import check_published
@@ -175,6 +176,21 @@ async def test_the_trial_says_what_the_check_says() -> None:
 async def test_a_trial_without_an_end_is_a_refusal() -> None:
     (problem,) = await tried(book(FILES), patience_s=0.01)
     assert "take too long" in problem
+
+
+@pytest.mark.anyio
+async def test_a_trial_that_breaks_down_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_MODULE", "services.rules.nothing_here")
+    (problem,) = await tried(book())
+    assert "brought its trial down (exit code 1)" in problem
+
+
+def test_what_nobody_has_thought_of_is_a_refusal_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def burst(*_: object) -> None:
+        raise ZeroDivisionError("nobody thought of it")
+
+    monkeypatch.setattr(checking, "check_files", burst)
+    assert check_published(book()) == ["the rulebook cannot be judged: ZeroDivisionError: nobody thought of it"]
 
 
 # ---- what is in force

@@ -11,14 +11,13 @@ from schemas.codec import parse
 from schemas.customers import ClassNow, CustomerSnapshot, MonthCounters, decode_record
 from schemas.events import Event, ReferenceEvent
 from services.rules.calendar import Calendar
-from services.rules.counting import months_with_counts
 from services.rules.entries import entry_of
 from services.rules.reference import Reference
 from services.rules.reports.catalogue import CATALOGUE
 from services.rules.reports.customer import Customer
 from services.rules.reports.model import Missing, Row
 from services.rules.reports.query import GroupBy, Query
-from services.rules.snapshots import Judged, snapshot_records
+from services.rules.snapshots import Judged, Telling
 from services.rules.state import CustomerState
 from tests.unit.rules.making import event
 
@@ -39,7 +38,7 @@ def records(
     for one in events:
         state.add(entry_of(one, calendar))
     now = calendar.start_of_day(day(NOW))
-    return [raw for _, raw in snapshot_records(state, judged or Judged(), now, months_with_counts(state))]
+    return [raw for _, raw in Telling.of(state).records(judged or Judged(), now) if raw is not None]
 
 
 def customer(

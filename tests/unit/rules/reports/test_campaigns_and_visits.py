@@ -124,6 +124,14 @@ def test_the_share_visited_is_by_quarter_and_by_whose_customers_they_were_at_its
     assert [row["is_over"] for row in rows] == [True] * 3 + [False] * 3
 
 
+def test_in_a_quarter_that_is_not_over_todays_owner_counts() -> None:
+    world = [customer("a", owned("2025-01-01", "ada"), owned("2026-05-02", "ben"))]
+
+    rows = tables("R34", world, "2026-04-01", "2026-05-01", today="2026-05-01")["visits"]
+
+    assert [row["owner"] for row in rows] == ["ada"]
+
+
 def test_visits_can_be_asked_of_one_owner_and_compared_by_region() -> None:
     world = [
         customer("a", owned("2025-01-01", "ada"), profile(region="华东"), activity("visit", "2026-01-05")),

@@ -127,6 +127,14 @@ def test_results_add_up_by_currency_and_never_across() -> None:
     assert (row["contracts"], row["contract_value"]) == (2, {"CNY": Decimal("5000.00")})
 
 
+def test_orders_of_one_day_are_each_counted_in_the_average() -> None:
+    world = customer("acme", order("O1", "2026-03-01", "100.00"), order("O2", "2026-03-01", "50.00"))
+
+    (row,) = tables("K2", [world], "2026-03-01", "2026-03-31")["results"]
+
+    assert (row["orders"], row["average_order"]) == (2, {"CNY": Decimal("75.00")})
+
+
 def test_without_data_a_figure_is_open_and_says_why() -> None:
     (row,) = tables("K2", [customer("acme")], "2026-03-01", "2026-03-31")["results"]
 
