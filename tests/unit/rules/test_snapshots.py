@@ -365,6 +365,15 @@ def test_what_is_told_depends_on_what_stands_and_not_on_how_it_came(seed: int) -
             assert encode_record(telling.counters(month)) == encode_record(whole.counters(month))
 
 
+def test_an_amount_that_is_taken_back_leaves_no_trace() -> None:
+    world = Learning(payment("P1", "2026-02-10", "300.00"), payment("P2", "2026-02-10", "0.125"))
+    assert [one.amount for one in world.telling.counters(month_number("2026-02")).counts] == [Decimal("300.125")]
+
+    world.learn(entry(event("payment.reversed", "2026-03-01", payment_id="P2")))
+
+    assert b'"amount":"300.00"' in encode_record(world.telling.counters(month_number("2026-02")))
+
+
 def test_keys_name_the_customer_and_the_month() -> None:
     assert record_key("C1") == b"C1"
     assert split_key(record_key("C1")) == ("C1", "")

@@ -174,6 +174,19 @@ def test_the_sales_cycle_runs_from_the_lead_to_the_win() -> None:
     assert (row["won_deals"], row["cycle_mean_days"], row["cycle_median_days"]) == (3, 14.0, 10.0)
 
 
+def test_a_lead_that_became_two_deals_was_won_with_the_first() -> None:
+    world = customer(
+        "acme",
+        lead("L1", "2026-03-01"),
+        stage("D1", "2026-03-02", "won", lead_id="L1"),
+        stage("D2", "2026-03-21", "won", lead_id="L1"),
+    )
+
+    (row,) = tables("K2", [world], "2026-03-01", "2026-03-31")["results"]
+
+    assert (row["won_deals"], row["cycle_mean_days"]) == (1, 1.0)
+
+
 def test_by_product_line_sales_are_known_and_collections_are_not() -> None:
     world = customer(
         "acme",
