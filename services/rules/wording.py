@@ -37,6 +37,9 @@ MAX_LEAF_EVENTS = 10
 MAX_OTHERS = 20
 """Other warnings of the customer that are told."""
 
+NOTHING = "—"
+"""A value that there is not."""
+
 
 def warning_of(
     rule: Rule,
@@ -125,7 +128,9 @@ def _bilingual(words: Words) -> Bilingual:
 
 
 def _evidence(rule: Rule, run: int, told: Told) -> Evidence:
-    texts = {name: value_text(value, elapsed, told.at) for name, (value, elapsed) in told.shown.items()}
+    # What is withdrawn held at no instant, so nothing can be shown of it: no name in braces may reach the reader.
+    texts = dict.fromkeys((*rule.facts, *rule.definition.fields), NOTHING)
+    texts |= {name: value_text(value, elapsed, told.at) for name, (value, elapsed) in told.shown.items()}
     for name, value in rule.params.items():
         is_duration = rule.definition.params[name].type == "duration"
         texts.setdefault(name, duration_text(value) if is_duration else parameter_text(value))
@@ -152,12 +157,15 @@ def _tree(node: Node, places: Iterator[int]) -> Branch:
 
 
 _UNITS = {"d": "天", "h": "小时", "min": "分钟"}
+_ANSWERS = {"true": "是", "false": "否"}
 
 
 def _chinese(text: str) -> str:
-    """A duration with its units in Chinese; any other text as it is."""
+    """A duration with its units in Chinese, true and false as well; any other text as it is."""
     words = text.split(" ")
-    return " ".join(_UNITS.get(word, word) for word in words) if words[0].isdigit() else text
+    if words[0].removeprefix("-").isdigit():
+        return " ".join(_UNITS.get(word, word) for word in words)
+    return _ANSWERS.get(text, text)
 
 
 def _filled(text: str, texts: dict[str, str]) -> str:
@@ -211,7 +219,7 @@ def op_text(leaf: Leaf) -> ComparedOp:
 def value_text(value: Value, elapsed: bool, at: Micros) -> str:
     """A fact's value as people read it; time passed as days and hours."""
     if value is None:
-        return "—"
+        return NOTHING
     if isinstance(value, Unknown):
         return "?"
     if isinstance(value, Span):
@@ -246,7 +254,9 @@ def parameter_text(value: Any) -> str:
 
 
 def duration_text(span: Micros) -> str:
-    """Microseconds as `31 d 4 h`, `72 h` or `90 min`."""
+    """Microseconds as `31 d 4 h`, `72 h` or `90 min`; what lies ahead has a minus before it."""
+    if span < 0:
+        return f"-{duration_text(-span)}"
     if span >= 4 * DAY or (span >= DAY and span % DAY == 0):
         days, rest = divmod(span, DAY)
         return f"{days} d" + (f" {rest // HOUR} h" if rest >= HOUR else "")
