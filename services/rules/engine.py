@@ -35,15 +35,20 @@ MakeJudge = Callable[[str, Node], Judge]
 ASK_AGAIN: Micros = HOUR
 """While a silent feed leaves a verdict open, it is looked at again after this."""
 
+SNAPSHOT = "@snapshot"
+"""What is due when a customer is to be told to reports."""
+
 MARK = "\x1f"
 """Between a rule and a subject in the names of what is due."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`horizon_months` None: everything is remembered, as in a backtest."""
+    """`horizon_months` None: everything is remembered, as in a backtest. `snapshot_every`: how long after a change a
+    customer is told to reports, so that a busy one is not told at every event; None: never."""
 
     horizon_months: int | None
+    snapshot_every: Micros | None = None
 
 
 Agenda = dict[tuple[str, str], Micros]
@@ -118,7 +123,7 @@ class Engine:
     def hear(self, state: CustomerState, feed: str, now: Micros) -> None:
         """A feed has told how far it is complete: what is due of its rules is asked again."""
         for key in state.head.due:
-            if self.rulebook.rules[key.partition(MARK)[0]].source == feed:
+            if key != SNAPSHOT and self.rulebook.rules[key.partition(MARK)[0]].source == feed:
                 state.head.due[key] = state.head.wake_at = min(state.head.due[key], now)
         self.wake(state, now)
 
@@ -180,7 +185,7 @@ class Engine:
         head.book = self.book
         if head.wake_at is not None and head.wake_at <= now:
             for key, at in head.due.items():
-                if at <= now:
+                if at <= now and key != SNAPSHOT:
                     rule, _, subject = key.partition(MARK)
                     agenda[rule, subject] = min(at, agenda.get((rule, subject), at))
         return agenda
@@ -199,7 +204,9 @@ class Engine:
     def _announce(self, state: CustomerState, moved: Agenda, moment: Moment) -> None:
         head = state.head
         agenda = self._agenda(state, moved, moment.now)
+        self._plan_snapshot(state, moment.now, is_changed=bool(agenda))
         if not agenda:
+            head.wake_at = wake_at(head.due)
             return
         asking = Asking(state, moment.now, self.reference, self.judged)
         for (rule_id, subject), since in sorted(agenda.items()):
@@ -217,6 +224,14 @@ class Engine:
                 head.due.pop(key, None)
         head.wake_at = wake_at(head.due)
 
+    def _plan_snapshot(self, state: CustomerState, now: Micros, *, is_changed: bool) -> None:
+        due = state.head.due
+        if due.get(SNAPSHOT, NEVER) <= now:
+            del due[SNAPSHOT]
+            state.tells = True
+        elif is_changed and self.settings.snapshot_every is not None:
+            due.setdefault(SNAPSHOT, now + self.settings.snapshot_every)
+
     def _judge(self, asking: Asking, judged: Judged, since: Micros) -> Micros:
         """Keeps the class or score that holds now; returns when it may next change."""
         rule_id, now = judged.rule.id, asking.now
@@ -225,7 +240,7 @@ class Engine:
         known = asking.state.head.judgements.get(rule_id)
         if known is None or known.value != value:
             begun = max((point.at for point in course if point.at <= now), default=now)
-            asking.state.head.judgements[rule_id] = Judgement(value, max(begun, since) if known else begun)
+            asking.state.head.judgements[rule_id] = Judgement(value, max(begun, since))
         return min((point.at for point in course if point.at > now), default=NEVER)
 
     def _announce_points(self, asking: Asking, judged: Judged, since: Micros, moment: Moment) -> Micros:

@@ -52,7 +52,8 @@ class Judgement(msgspec.Struct, array_like=True):
 
 class Head(msgspec.Struct, array_like=True):
     """Everything about a customer that is not an event and not a closed episode. The first fields are read by `peek`
-    alone. `book` names the rules and the reference data by which the customer was judged."""
+    alone. `book` names the rules and the reference data by which the customer was judged; `untold` are the months that
+    changed since reports were told of them."""
 
     schema: int
     offset: int
@@ -67,6 +68,7 @@ class Head(msgspec.Struct, array_like=True):
     kept_from: Micros
     numbered: int = 0
     judgements: dict[str, Judgement] = {}
+    untold: list[int] = []
 
 
 class Segment(msgspec.Struct, array_like=True):

@@ -30,7 +30,8 @@ class Plan:
 class CustomerState:
     """One customer, opened: applied to in place, written down after each batch.
 
-    When anything but InvalidEvent escapes from a change, the object is half changed and must be thrown away.
+    When anything but InvalidEvent escapes from a change, the object is half changed and must be thrown away. `tells`:
+    the next write is to tell reports of the customer.
     """
 
     def __init__(self, head: Head, calendar: Calendar, plan: Plan) -> None:
@@ -38,6 +39,7 @@ class CustomerState:
         self.calendar = calendar
         self.plan = plan
         self.reconcile = False
+        self.tells = False
         self.unsent: list[bytes] = []
         self.known = Known()
         self.segments = Segments(calendar)

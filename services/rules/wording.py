@@ -136,7 +136,7 @@ def _evidence(rule: Rule, run: int, told: Told) -> Evidence:
         texts.setdefault(name, duration_text(value) if is_duration else parameter_text(value))
     texts["run"] = str(run)
     summary = rule.definition.summary
-    chinese = {name: _chinese(text) for name, text in texts.items()}
+    chinese = {name: chinese_text(text) for name, text in texts.items()}
     return Evidence(
         events=_refs(told.proof.keys),
         events_total=told.proof.total,
@@ -160,7 +160,7 @@ _UNITS = {"d": "天", "h": "小时", "min": "分钟"}
 _ANSWERS = {"true": "是", "false": "否"}
 
 
-def _chinese(text: str) -> str:
+def chinese_text(text: str) -> str:
     """A duration with its units in Chinese, true and false as well; any other text as it is."""
     words = text.split(" ")
     if words[0].removeprefix("-").isdigit():

@@ -1,0 +1,109 @@
+"""How close each quiet rule of a customer is: what it still lacks, and when time alone would bring it. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from services.rules.asking import Asking, Judged
+from services.rules.calendar import Micros
+from services.rules.conditions import Leaf, Node
+from services.rules.episodes import subjects, values_at
+from services.rules.facts import Span, Unknown, Value
+from services.rules.wording import chinese_text, duration_text, holds, label_of, parameter_text, value_text
+
+MAX_SUBJECTS = 20
+"""Subjects of one rule that are looked at: those asked about last."""
+
+
+class Near(NamedTuple):
+    """A rule that does not hold: what it lacks, in both languages, and when time alone would bring it (None: never)."""
+
+    rule: str
+    subject: str
+    zh: str
+    en: str
+    due: Micros | None
+
+
+class _Lack(NamedTuple):
+    leaf: Leaf
+    value: Value
+
+
+def near_misses(asking: Asking) -> list[Near]:
+    """Every quiet rule that has something to measure, the soonest due first."""
+    found = [near for judged in asking.judged.values() for near in _of_rule(asking, judged)]
+    return sorted(found, key=lambda near: (near.due is None, near.due or 0, near.rule, near.subject))
+
+
+def _of_rule(asking: Asking, judged: Judged) -> Iterator[Near]:
+    rule = judged.rule
+    if rule.of is not None or rule.definition.judges:
+        return
+    for subject in subjects(asking, rule)[-MAX_SUBJECTS:]:
+        if any(one.end is None and one.change != "withdrawn" for one in asking.state.announced.of(rule.id, subject)):
+            continue
+        values = {leaf.name: value for leaf, value in values_at(asking, judged, subject, asking.now)}
+        lacks = _lacking(rule.when, values, asking.now)
+        if lacks and all(map(_is_measured, lacks)) and any(map(_grows, lacks)):
+            yield _near(judged, subject, lacks, asking.now)
+
+
+def _lacking(node: Node, values: Mapping[str, Value], now: Micros) -> list[_Lack]:
+    """The leaves that would have to hold as well; of alternatives those that lack least."""
+    if isinstance(node, Leaf):
+        value = values[node.name]
+        return [] if holds(node, value, now) else [_Lack(node, value)]
+    branches = [_lacking(branch, values, now) for branch in node.branches]
+    if node.mode == "all":
+        return [lack for branch in branches for lack in branch]
+    return min(branches, key=lambda branch: (not all(map(_is_measured, branch)), len(branch)), default=[])
+
+
+def _is_measured(lack: _Lack) -> bool:
+    leaf, value = lack
+    if value is None or isinstance(value, (Unknown, Span)):
+        return False
+    # Nothing of it has happened yet: every rule of the book would be "0 of 3" from the start.
+    return leaf.elapsed or not isinstance(value, (int, Decimal)) or bool(value)
+
+
+def _grows(lack: _Lack) -> bool:
+    """Whether time or more of the same brings it; a word that is another is no nearness."""
+    return lack.leaf.op in (">", ">=")
+
+
+def _near(judged: Judged, subject: str, lacks: list[_Lack], now: Micros) -> Near:
+    waits = [_due(lack) for lack in lacks]
+    due = max((at for at in waits if at is not None), default=None) if None not in waits else None
+    english = [_said(judged, lack, now, chinese=False) for lack in lacks]
+    chinese = [_said(judged, lack, now, chinese=True) for lack in lacks]
+    return Near(judged.rule.id, subject, "；".join(chinese), "; ".join(english), due)
+
+
+def _due(lack: _Lack) -> Micros | None:
+    """When a time that passes reaches its limit; None for what time does not bring."""
+    leaf, value = lack
+    if leaf.elapsed and leaf.op in (">", ">=") and isinstance(value, int) and isinstance(leaf.threshold, int):
+        return value + leaf.threshold
+    return None
+
+
+def _said(judged: Judged, lack: _Lack, now: Micros, *, chinese: bool) -> str:
+    leaf, value = lack
+    label = label_of(judged.rule, leaf.fact)
+    name = label.zh if chinese else label.en
+    due = _due(lack)
+    if due is not None:
+        left = duration_text(max(due - now, 0))
+        return f"{name}：还有 {chinese_text(left)}到期" if chinese else f"{name}: due in {left}"
+    shown = value_text(value, leaf.elapsed, now)
+    if leaf.op in (">", ">=") and isinstance(leaf.threshold, (int, Decimal)):
+        least = parameter_text(leaf.threshold)
+        more = leaf.op == ">"
+        if chinese:
+            return f"{name}：{shown}，{'超过' if more else '达到'} {least} 才触发"
+        return f"{name}: {shown} of {'more than ' if more else ''}{least}"
+    return f"{name}：目前 {chinese_text(shown)}" if chinese else f"{name}: now {shown}"
