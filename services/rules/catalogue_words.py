@@ -179,7 +179,7 @@ HEADINGS: dict[str, Said] = {
     "advice": _said("建议", "Advice"),
     "clears": _said("如何解除", "What clears it"),
     "changes": _said("何时改变", "When it changes"),
-    "examples": _said("示例", "Examples"),
+    "examples": _said("示例（规则文件中的名称）", "Examples"),
 }
 
 MISSING: dict[str, Said] = {
