@@ -1,7 +1,7 @@
 """What is told of a customer on the customers topic, kept up to date event by event. PURE.
 
-A `Telling` takes in which events stand, as the ledger does, and gives the records to write: the snapshot, and the
-counters of the months that were touched. One more event costs no more for a customer with a long history.
+A `Telling` is a feed of the state: it takes in which events begin and cease to stand, and gives the records to write:
+the snapshot, and the counters of the months that were touched. A long history makes one more event no dearer.
 
 Records are bounded: where a list would make one too large its oldest entries are left out, and `cut` says how many.
 """
@@ -30,7 +30,7 @@ from schemas.customers import (
 from services.rules.calendar import BEGINNING, Calendar, Micros, Month, instant, month_name
 from services.rules.counting import Counters, Fact, deal_facts, event_facts, order_facts
 from services.rules.dealings import Dated, Deal, Owners, Profile, deal_of, fields
-from services.rules.entries import Entry
+from services.rules.entries import Entry, Item
 from services.rules.newest import Newest
 from services.rules.purchases import Purchases
 from services.rules.state import CustomerState
@@ -106,17 +106,31 @@ class Telling:
 
     @classmethod
     def of(cls, state: CustomerState) -> Telling:
-        """The story of all that stands in a state; every month counts as touched."""
+        """The story of all that stands in a state; no month counts as touched."""
         telling = cls(state.customer_id, state.calendar)
         for kind in TOLD_KINDS:
             for item in state.items(kind):
                 telling.change(item, stands=True)
+        telling._counters.take_touched()
         return telling
 
     @property
     def months(self) -> list[Month]:
         """The months that have counters."""
         return self._counters.months
+
+    def tell_all(self) -> None:
+        """Every month is to be written: for a customer of whom nothing was ever told."""
+        self._counters.touch_all()
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """A story is no series."""
+        return ()
+
+    def refresh(self, now: Micros) -> tuple[list[Item], list[Item]]:
+        """A story is no series: nothing comes or goes."""
+        return [], []
 
     def change(self, entry: Entry, *, stands: bool) -> None:
         """An event of TOLD_KINDS begins to stand, or one that stood does so no longer."""
@@ -284,6 +298,30 @@ class Telling:
             cut = {**counters.cut, kind: present.count(kind)}
             counters = counters.model_copy(update={"counts": kept, "cut": cut})
         return counters, raw
+
+
+@dataclass(frozen=True)
+class Story:
+    """The source whose feed is a customer's Telling."""
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """See TOLD_KINDS."""
+        return TOLD_KINDS
+
+    def feed(self, state: CustomerState) -> Telling:
+        """The story of all that stands already, which was told when it came."""
+        return Telling.of(state)
+
+
+STORY = Story()
+
+
+def telling_of(state: CustomerState) -> Telling:
+    """The state's own Telling. To be asked for when a customer was opened: months are touched from then on."""
+    telling = state.feed(STORY)
+    assert isinstance(telling, Telling)
+    return telling
 
 
 def _capped(name: str, items: list[Any], limit: int, cut: dict[str, int]) -> list[Any]:

@@ -172,8 +172,10 @@ def _print_catalogue() -> None:
 
 def _print(title: str, query: Query, tables: list[Table], language: str) -> None:
     # Into a pipe lines may be as long as they must: nothing is cut off.
-    console = Console(width=shutil.get_terminal_size().columns if click.get_text_stream("stdout").isatty() else 400)
-    console.print(f"{title}  {date.fromordinal(query.since)} – {date.fromordinal(query.until)}", highlight=False)
+    width = shutil.get_terminal_size().columns if click.get_text_stream("stdout").isatty() else 400
+    # Names come from outside: brackets in them are brackets.
+    console = Console(width=width, markup=False, emoji=False, highlight=False)
+    console.print(f"{title}  {date.fromordinal(query.since)} – {date.fromordinal(query.until)}")
     for table in tables:
         printed = PrintedTable(title=say(table.title, language), title_justify="left")
         for column in table.columns:
@@ -182,10 +184,10 @@ def _print(title: str, query: Query, tables: list[Table], language: str) -> None
         for row in table.rows:
             printed.add_row(*(as_text(row[column.name]) for column in table.columns))
             why |= dict.fromkeys(reasons(row, language))
-        console.print(printed, markup=False)
+        console.print(printed)
         titles = {column.name: say(column.title, language) for column in table.columns}
         for name, reason in why:
-            console.print(f"– {titles.get(name, name)}: {reason}", highlight=False, markup=False)
+            console.print(f"– {titles[name]}: {reason}")
 
 
 @click.group()

@@ -38,7 +38,9 @@ def records(
     for one in events:
         state.add(entry_of(one, calendar))
     now = calendar.start_of_day(day(NOW))
-    return [raw for _, raw in Telling.of(state).records(judged or Judged(), now) if raw is not None]
+    telling = Telling.of(state)
+    telling.tell_all()
+    return [raw for _, raw in telling.records(judged or Judged(), now) if raw is not None]
 
 
 def customer(

@@ -120,6 +120,13 @@ def test_a_printed_table_is_in_the_language_asked_for(bellwether: Run, world: Pa
     assert "– Mean sales cycle, days: no deal was won that goes back to a lead" in english
 
 
+def test_brackets_in_names_are_printed_as_they_are(bellwether: Run, tmp_path: Path) -> None:
+    file = tmp_path / "world.jsonl"
+    file.write_bytes(b"\n".join(records("acme", profile(region="[red]east[/] :smile:"), order("O1", "2026-03-05"))))
+
+    assert "[red]east[/] :smile:" in bellwether("report", "K2", *MARCH, "--by", "region", "--snapshots", file).stdout
+
+
 @pytest.mark.parametrize("name", list(CATALOGUE))
 @pytest.mark.parametrize("by", [None, "region", "product_line", "team", "person"])
 def test_every_report_works_in_every_comparison_and_form(

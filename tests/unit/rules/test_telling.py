@@ -1,0 +1,185 @@
+"""Telling of a customer event by event: what is written after a change, and that the way it came leaves no trace."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from schemas.customers import ClassNow, decode_record, encode_record
+from schemas.events import Event
+from services.rules.calendar import month_number
+from services.rules.entries import Entry
+from services.rules.snapshots import Judged, Telling, customer_snapshot, month_counters, telling_of
+from services.rules.state import CustomerState
+from tests.unit.rules.making import CALENDAR, at, entry, event, payment, state_of
+
+LINE = {"product_id": "P1", "quantity": "10", "unit_price": "20.00", "unit_cost": "15.00", "product_line": "valves"}
+OTHER = {"product_id": "P2", "quantity": "1", "unit_price": "50.00", "product_line": "sensors"}
+
+
+def order(name: str, day: str, *lines: dict[str, Any], **more: Any) -> Event:
+    return event("order.placed", day, order_id=name, currency="CNY", lines=list(lines or [LINE]), **more)
+
+
+def stage(deal: str, day: str, to: str, **more: Any) -> Event:
+    return event("opportunity.stage_changed", day, opportunity_id=deal, to=to, **more)
+
+
+def owner(day: str, new: str) -> Event:
+    return event("customer.owner_changed", day, new=new)
+
+
+TOUCHING: list[tuple[str, Callable[[], Event], set[str]]] = [
+    ("an order", lambda: order("O9", "2026-04-02"), {"2026-04"}),
+    ("its cancellation", lambda: event("order.cancelled", "2026-06-01", order_id="O1"), {"2026-03"}),
+    ("a reversal", lambda: event("payment.reversed", "2026-06-01", payment_id="P1"), {"2026-02"}),
+    ("another owner", lambda: owner("2026-03-02", "ben"), {"2026-03", "2026-05"}),
+    ("a deal's end", lambda: stage("D1", "2026-06-01", "lost"), {"2026-05", "2026-06"}),
+    ("a profile", lambda: event("profile.updated", "2026-06-01", section="basic", confirmed_unchanged=True), set()),
+    (
+        "an order that moves",
+        lambda: order("O1", "2026-04-09", id="moved", supersedes="first"),
+        {"2026-03", "2026-04"},
+    ),
+]
+
+
+class Learning:
+    """A customer who is open, and what is told of it."""
+
+    def __init__(self, *events: Event) -> None:
+        self.state = CustomerState.new("C", CALENDAR)
+        self.telling = telling_of(self.state)
+        for one in events:
+            self.learn(entry(one))
+
+    def learn(self, made: Entry) -> None:
+        self.state.add(made)
+
+    def written(self) -> set[str]:
+        return {suffix for suffix, _ in self.telling.records(Judged(), at("2026-07-01"), self.state.head.kept_from)}
+
+
+@pytest.mark.parametrize(("learned", "months"), [pytest.param(make, m, id=name) for name, make, m in TOUCHING])
+def test_a_change_writes_the_months_whose_counters_differ(learned: Callable[[], Event], months: set[str]) -> None:
+    world = Learning(
+        payment("P1", "2026-02-10"),
+        order("O1", "2026-03-05", id="first"),
+        stage("D1", "2026-05-01", "won"),
+    )
+    assert world.written() == {"2026-02", "2026-03", "2026-05", ""}
+
+    world.learn(entry(learned()))
+
+    assert world.written() == {*months, ""}
+    assert world.written() == {""}
+
+
+def test_months_of_which_something_was_forgotten_are_left_as_they_were_written() -> None:
+    world = Learning(order("O1", "2026-03-05"), order("O2", "2026-04-05"))
+    world.written()
+    world.state.head.kept_from = at("2026-03-02")
+
+    world.learn(entry(owner("2026-01-01", "ada")))
+
+    assert world.written() == {"2026-04", ""}
+
+
+def test_the_records_are_the_months_and_then_the_snapshot() -> None:
+    state = state_of(order("O1", "2026-03-05"))
+    judged = Judged(classes={"R26": ClassNow(value="head")})
+
+    telling = Telling.of(state)
+    telling.tell_all()
+    records = telling.records(judged, at("2026-04-01"))
+
+    assert [suffix for suffix, _ in records] == ["2026-03", ""]
+    month, whole = (decode_record(raw) for _, raw in records if raw is not None)
+    assert month == month_counters(state, month_number("2026-03"))
+    assert whole == customer_snapshot(state, judged, at("2026-04-01"))
+
+
+def test_a_customer_who_is_opened_again_tells_only_what_is_new() -> None:
+    state = state_of(order("O1", "2026-03-05"))
+    telling = telling_of(state)
+    assert [suffix for suffix, _ in telling.records(Judged(), 0)] == [""]
+
+    state.add(entry(order("O2", "2026-04-05")))
+
+    assert telling_of(state) is telling
+    assert [suffix for suffix, _ in telling.records(Judged(), 0)] == ["2026-04", ""]
+
+
+def test_a_month_in_which_nothing_is_left_becomes_a_tombstone() -> None:
+    world = Learning(order("O1", "2026-03-05"))
+    world.written()
+
+    world.learn(entry(event("order.cancelled", "2026-04-01", order_id="O1")))
+
+    assert world.telling.records(Judged(), 0)[0] == ("2026-03", None)
+
+
+def some_event(rng: random.Random, number: int) -> Event:
+    """An event of any kind that is told, often about what others tell of, sometimes correcting another."""
+    day = f"2026-{rng.randrange(1, 5):02d}-{rng.randrange(1, 29):02d} {rng.randrange(24):02d}:00"
+    few = rng.randrange(3)
+    amount = rng.choice(["10", "3.5", "7.25", "0.125", "1000.00"])
+    made: list[tuple[str, dict[str, Any]]] = [
+        (
+            "order.placed",
+            {"order_id": f"O{few}", "currency": "CNY", "lines": rng.sample([LINE, OTHER], rng.randrange(1, 3))},
+        ),
+        ("order.cancelled", {"order_id": f"O{few}", "lines": [{"product_id": "P1", "quantity": str(1 + few * 5)}]}),
+        ("payment.received", {"payment_id": f"P{few}", "amount": amount, "currency": "CNY", "value_date": day[:10]}),
+        ("payment.reversed", {"payment_id": f"P{few}"}),
+        (
+            "opportunity.stage_changed",
+            {"opportunity_id": f"D{few}", "to": rng.choice(["lead", "needs", "won", "lost"])},
+        ),
+        ("customer.owner_changed", {"new": f"U{few}"}),
+        ("lead.created", {"lead_id": f"L{few}"}),
+        ("contract.signed", {"contract_id": f"K{few}", "value": amount, "currency": "CNY"}),
+        ("activity.logged", {"kind": "call", "by": rng.choice(["ada", "ben"])}),
+        ("survey.answered", {"satisfaction": 4.0, "nps": few * 4}),
+        ("profile.updated", {"section": "basic", "fields": {"region": rng.choice(["A", None])}}),
+        ("service_case.closed", {"case_id": f"S{few}", "score": 1 + few}),
+        ("feedback.raised", {"feedback_id": f"F{few}", "kind": "complaint", "topic": "x"}),
+    ]
+    kind, data = rng.choice(made)
+    envelope = {"supersedes": f"E{rng.randrange(number)}"} if number and rng.random() < 0.2 else {}
+    if envelope and rng.random() < 0.4:
+        envelope["retracted"] = True  # type: ignore[assignment]
+    return event(kind, day, id=f"E{number}", **data, **envelope)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_is_told_depends_on_what_stands_and_not_on_how_it_came(seed: int) -> None:
+    rng = random.Random(seed)
+    events = [some_event(rng, number) for number in range(60)]
+    came, other = Learning(), Learning()
+    for one in events:
+        came.learn(entry(one))
+        if rng.random() < 0.1:
+            came.telling.records(Judged(), 0)
+    for one in rng.sample(events, len(events)):
+        other.learn(entry(one))
+
+    whole = Telling.of(came.state)
+    for telling in (came.telling, other.telling):
+        assert telling.snapshot(Judged(), 0) == whole.snapshot(Judged(), 0)
+        assert telling.months == whole.months
+        for month in whole.months:
+            assert encode_record(telling.counters(month)) == encode_record(whole.counters(month))
+
+
+def test_an_amount_that_is_taken_back_leaves_no_trace() -> None:
+    world = Learning(payment("P1", "2026-02-10", "300.00"), payment("P2", "2026-02-10", "0.125"))
+    assert [one.amount for one in world.telling.counters(month_number("2026-02")).counts] == [Decimal("300.125")]
+
+    world.learn(entry(event("payment.reversed", "2026-03-01", payment_id="P2")))
+
+    assert b'"amount":"300.00"' in encode_record(world.telling.counters(month_number("2026-02")))
