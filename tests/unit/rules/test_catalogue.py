@@ -120,3 +120,32 @@ def test_one_language_and_a_folder_of_ones_own(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["rulebook.zh.md"]
     assert "### R99 在行业展会频繁接触竞品" in (tmp_path / "out" / "rulebook.zh.md").read_text(encoding="utf-8")
+
+
+def test_classes_are_a_table_from_the_top_with_a_condition_in_one_line() -> None:
+    page = page_of("R15_credit_grade.yaml", "en")
+    rows = [line for line in page.splitlines() if line.startswith(("| `A`", "| `D`", "| `none`"))]
+    assert [row.split("`")[1] for row in rows] == ["D", "A", "none"]
+    assert (
+        "grave delays is at least 1 (`long_count`) or share in time by amount is less than 0.70 (`c_from`)" in rows[0]
+    )
+    assert "| otherwise |" in rows[2]
+    assert "| severity |" not in page, "a class is no warning"
+
+
+def test_a_score_tells_what_each_input_weighs_and_gives() -> None:
+    page = page_of("R19_composite.yaml", "en")
+    assert "| credit grade | 0.30 | A → 100, B → 80, C → 60, D → 20 | the others take its weight |" in page
+    assert "result of another rule, rule [R15](#r15)" in page
+
+
+def test_a_point_tells_its_series_the_filter_and_the_options() -> None:
+    assert "`stage_steps` (from is opportunity, to is not lost)" in page_of("R24a_decision_chain_not_mapped.yaml", "en")
+    assert "`anniversaries`, `lead` 3 days (`lead`)" in page_of("R29_greeting_due.yaml", "en")
+    assert "| department to act | legal |" in page_of("R24cl_contract_review_wanted.yaml", "en")
+    assert "| once for each | `opportunity_id`, `status` |" in page_of("R24cl_contract_review_wanted.yaml", "en")
+
+
+def test_what_makes_it_graver_is_said() -> None:
+    page = page_of("R10b_risk_watch.yaml", "zh")
+    assert "**升级**\n\n- 紧急：决策人变动或传言 不少于 1" in page
