@@ -130,7 +130,7 @@ def test_classes_are_a_table_from_the_top_with_a_condition_in_one_line() -> None
         "grave delays is at least 1 (`long_count`) or share in time by amount is less than 0.70 (`c_from`)" in rows[0]
     )
     assert "| otherwise |" in rows[2]
-    assert "| severity |" not in page, "a class is no warning"
+    assert "\n| severity |" not in page, "a class is no warning"
 
 
 def test_a_score_tells_what_each_input_weighs_and_gives() -> None:
