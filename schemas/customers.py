@@ -124,7 +124,7 @@ class NearMiss(Wire):
 
 
 class OwnerSince(Wire):
-    """Whose customer it is from this day of the company's calendar on."""
+    """Whose customer it is from this day of the company's calendar on; 1970-01-01 says as far back as is known."""
 
     owner: Identifier
     since: Day

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ from services.rules.calendar import Calendar, Day, Micros
 from services.rules.entries import Entry
 
 ZERO = Decimal(0)
+BEFORE_ALL: Day = date(1970, 1, 1).toordinal()
+"""Since when the first known owner has been the owner."""
 CLOSED = frozenset({"won", "lost"})
 
 
@@ -180,7 +183,8 @@ def _order(entry: Entry) -> tuple[Micros, Micros, str, str]:
 
 
 class Owners(Dated):
-    """Whose customer it was: the newest change of owner up to the end of a day counts for all of the day."""
+    """Whose customer it was: the newest change of owner up to the end of a day counts for all of the day. Before the
+    first change it was whoever that one names as the old owner."""
 
     def __init__(self, calendar: Calendar) -> None:
         super().__init__()
@@ -191,10 +195,11 @@ class Owners(Dated):
         """See Dated."""
         super().change(entry, stands=stands)
         newest = {self._calendar.day_of(item.at): str(fields(item)["new"]) for item in self.items}
-        self.since = sorted(newest.items())
+        before = fields(self.items[0]).get("old") if self.items else None
+        self.since = [*([(BEFORE_ALL, str(before))] if before else []), *sorted(newest.items())]
 
     def on(self, day: Day) -> str | None:
-        """The owner of a day; None before the first one."""
+        """The owner of a day; None where nobody told."""
         index = bisect_right(self.since, day, key=lambda pair: pair[0])
         return self.since[index - 1][1] if index else None
 

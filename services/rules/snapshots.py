@@ -29,7 +29,7 @@ from schemas.customers import (
 )
 from services.rules.calendar import BEGINNING, Calendar, Micros, Month, instant, month_name
 from services.rules.counting import Counters, Fact, deal_facts, event_facts, order_facts
-from services.rules.dealings import Dated, Deal, Owners, Profile, deal_of, fields
+from services.rules.dealings import BEFORE_ALL, Dated, Deal, Owners, Profile, deal_of, fields
 from services.rules.entries import Entry, Item
 from services.rules.newest import Newest
 from services.rules.purchases import Purchases
@@ -100,6 +100,7 @@ class Telling:
         self._reversals: dict[str, int] = {}
         self._steps: dict[str, Dated] = {}
         self._deals: dict[str, Deal] = {}
+        self._stale_deals: set[str] = set()
         self._told: dict[str, Opportunity] = {}
         self._opportunities: list[Opportunity] | None = None
         self._leads: list[Lead] | None = None
@@ -111,16 +112,19 @@ class Telling:
         for kind in TOLD_KINDS:
             for item in state.items(kind):
                 telling.change(item, stands=True)
+        telling._settle()
         telling._counters.take_touched()
         return telling
 
     @property
     def months(self) -> list[Month]:
         """The months that have counters."""
+        self._settle()
         return self._counters.months
 
     def tell_all(self) -> None:
         """Every month is to be written: for a customer of whom nothing was ever told."""
+        self._settle()
         self._counters.touch_all()
 
     @property
@@ -141,8 +145,10 @@ class Telling:
             case "opportunity.stage_changed":
                 self._change_deal(entry, stands=stands)
             case "customer.owner_changed":
+                is_later = bool(self._owners.items) and self._owners.items[0].order < entry.order
                 self._owners.change(entry, stands=stands)
-                self._counters.touch_from(self._calendar.day_of(entry.at))
+                # The first change tells of all days before it, too.
+                self._counters.touch_from(self._calendar.day_of(entry.at) if is_later else BEFORE_ALL)
                 self._opportunities = self._leads = None
                 self._told.clear()
             case "profile.updated":
@@ -163,6 +169,7 @@ class Telling:
         A month that has nothing left is a tombstone. One that began before `kept_from` stays as it was written: the
         state no longer has all of it.
         """
+        self._settle()
         written: list[tuple[str, bytes | None]] = []
         for month in self._counters.take_touched():
             if self._calendar.start_of_month(month) >= kept_from:
@@ -172,10 +179,12 @@ class Telling:
 
     def snapshot(self, judged: Judged, now: Micros) -> CustomerSnapshot:
         """The customer as now known; at most MAX_RECORD_BYTES when encoded."""
+        self._settle()
         return _fitted(self._snapshot(judged, now))[0]
 
     def counters(self, month: Month) -> MonthCounters:
         """What happened in one month, as now known; at most MAX_RECORD_BYTES when encoded."""
+        self._settle()
         return self._fitted_month(month)[0]
 
     # ---- inside
@@ -201,17 +210,22 @@ class Telling:
             self._leads = None
 
     def _change_deal(self, entry: Entry, *, stands: bool) -> None:
+        """Only noted: a deal of many steps is put together once, when somebody asks."""
         name = str(fields(entry)["opportunity_id"])
-        steps = self._steps.setdefault(name, Dated())
-        steps.change(entry, stands=stands)
-        old, new = self._deals.pop(name, None), deal_of(name, steps.items)
-        if new is None:
-            del self._steps[name]
-        else:
-            self._deals[name] = new
-        self._replace(deal_facts, old, new)
-        self._told.pop(name, None)
-        self._opportunities = None
+        self._steps.setdefault(name, Dated()).change(entry, stands=stands)
+        self._stale_deals.add(name)
+
+    def _settle(self) -> None:
+        for name in self._stale_deals:
+            old, new = self._deals.pop(name, None), deal_of(name, self._steps[name].items)
+            if new is None:
+                del self._steps[name]
+            else:
+                self._deals[name] = new
+            self._replace(deal_facts, old, new)
+            self._told.pop(name, None)
+            self._opportunities = None
+        self._stale_deals.clear()
 
     def _snapshot(self, judged: Judged, now: Micros) -> CustomerSnapshot:
         orders, times_cut = self._purchases.facts()
@@ -233,7 +247,7 @@ class Telling:
             orders=orders,
             opportunities=_capped("opportunities", self._told_deals(), MAX_DEALS, cut),
             leads=_capped("leads", self._told_leads(), MAX_LEADS, cut),
-            months=[month_name(month) for month in self.months],
+            months=[month_name(month) for month in self._counters.months],
             cut=cut,
         )
 

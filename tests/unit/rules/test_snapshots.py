@@ -41,8 +41,8 @@ def stage(deal: str, day: str, to: str, **more: Any) -> Event:
     return event("opportunity.stage_changed", day, opportunity_id=deal, to=to, **more)
 
 
-def owner(day: str, new: str) -> Event:
-    return event("customer.owner_changed", day, new=new)
+def owner(day: str, new: str, **more: str) -> Event:
+    return event("customer.owner_changed", day, new=new, **more)
 
 
 def counts(state: CustomerState, month: str, *kinds: str) -> list[Count]:
@@ -132,6 +132,14 @@ def test_the_owner_of_a_day_is_the_newest_one_up_to_its_end() -> None:
         OwnerSince(owner="ada", since=date(2026, 3, 1)),
         OwnerSince(owner="ben", since=date(2026, 3, 10)),
     ]
+
+
+def test_before_the_first_change_the_old_owner_was_the_owner() -> None:
+    first, second = owner("2026-03-10", "ben", old="ada"), owner("2026-04-10", "cy", old="nobody")
+    state = state_of(order("O1", "2025-03-09"), order("O2", "2026-03-10"), second, first)
+
+    assert [one.owner for one in counts(state, "2025-03", "order")] == ["ada"]
+    assert [one.owner for one in counts(state, "2026-03", "order")] == ["ben"]
 
 
 def test_an_opportunity_has_its_stages_and_the_newest_of_what_was_said() -> None:

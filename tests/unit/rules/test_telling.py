@@ -29,15 +29,16 @@ def stage(deal: str, day: str, to: str, **more: Any) -> Event:
     return event("opportunity.stage_changed", day, opportunity_id=deal, to=to, **more)
 
 
-def owner(day: str, new: str) -> Event:
-    return event("customer.owner_changed", day, new=new)
+def owner(day: str, new: str, **more: str) -> Event:
+    return event("customer.owner_changed", day, new=new, **more)
 
 
 TOUCHING: list[tuple[str, Callable[[], Event], set[str]]] = [
     ("an order", lambda: order("O9", "2026-04-02"), {"2026-04"}),
     ("its cancellation", lambda: event("order.cancelled", "2026-06-01", order_id="O1"), {"2026-03"}),
     ("a reversal", lambda: event("payment.reversed", "2026-06-01", payment_id="P1"), {"2026-02"}),
-    ("another owner", lambda: owner("2026-03-02", "ben"), {"2026-03", "2026-05"}),
+    ("a later owner", lambda: owner("2026-03-02", "ben"), {"2026-03", "2026-05"}),
+    ("the first owner", lambda: owner("2026-01-05", "ben", old="ada"), {"2026-02", "2026-03", "2026-05"}),
     ("a deal's end", lambda: stage("D1", "2026-06-01", "lost"), {"2026-05", "2026-06"}),
     ("a profile", lambda: event("profile.updated", "2026-06-01", section="basic", confirmed_unchanged=True), set()),
     (
@@ -67,6 +68,7 @@ class Learning:
 @pytest.mark.parametrize(("learned", "months"), [pytest.param(make, m, id=name) for name, make, m in TOUCHING])
 def test_a_change_writes_the_months_whose_counters_differ(learned: Callable[[], Event], months: set[str]) -> None:
     world = Learning(
+        owner("2026-02-01", "zoe"),
         payment("P1", "2026-02-10"),
         order("O1", "2026-03-05", id="first"),
         stage("D1", "2026-05-01", "won"),
@@ -140,7 +142,7 @@ def some_event(rng: random.Random, number: int) -> Event:
             "opportunity.stage_changed",
             {"opportunity_id": f"D{few}", "to": rng.choice(["lead", "needs", "won", "lost"])},
         ),
-        ("customer.owner_changed", {"new": f"U{few}"}),
+        ("customer.owner_changed", {"new": f"U{few}", **({"old": "V"} if rng.random() < 0.5 else {})}),
         ("lead.created", {"lead_id": f"L{few}"}),
         ("contract.signed", {"contract_id": f"K{few}", "value": amount, "currency": "CNY"}),
         ("activity.logged", {"kind": "call", "by": rng.choice(["ada", "ben"])}),
