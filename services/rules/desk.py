@@ -32,9 +32,6 @@ LONGEST_STORM_S = 30.0
 
 FEEDS_EVERY_S = 5.0
 
-AWAITED_EVERY_S = 30.0
-"""Heartbeats come all the time: how often those are looked for whose verdict waited for one."""
-
 
 class Desk:
     """Learns, judges books, and sees to it that customers are judged again by what is new."""
@@ -50,8 +47,6 @@ class Desk:
         self._newest_book: bytes | None = None
         self._book_came = asyncio.Event()
         self._verdicts_may_change = asyncio.Event()
-        self._feeds_moved = asyncio.Event()
-        self._rechecking = asyncio.Lock()
         self._changed_s = 0.0
 
     async def begin(self, whole: AsyncIterable[Sequence[Any]]) -> Core:
@@ -68,7 +63,6 @@ class Desk:
             tasks.create_task(self._follow(following, host))
             tasks.create_task(self._judge_books(host))
             tasks.create_task(self._recheck(host))
-            tasks.create_task(self._recheck_awaiting(host))
             tasks.create_task(self._watch_feeds(now))
 
     async def _follow(self, following: AsyncIterable[Sequence[Any]], host: Host) -> None:
@@ -79,7 +73,7 @@ class Desk:
         if records[0].topic == self._topics.rulebook:
             self._take_books(records)
             return
-        before = None if host is None else (self._reference.fingerprint, self._completeness())
+        before = "" if host is None else self._reference.fingerprint
         turn_s = time.monotonic()
         for record in records:
             if learn(self._reference, record, self._metrics) and host is not None:
@@ -88,16 +82,8 @@ class Desk:
             if time.monotonic() - turn_s > TURN_S:
                 await asyncio.sleep(0)
                 turn_s = time.monotonic()
-        if before is None:
-            return
-        fingerprint, completeness = before
-        if self._reference.fingerprint != fingerprint:
+        if host is not None and self._reference.fingerprint != before:
             self._want_recheck()
-        if self._completeness() != completeness:
-            self._feeds_moved.set()
-
-    def _completeness(self) -> dict[str, Micros]:
-        return {name: feed.complete_until for name, feed in self._reference.feeds().items()}
 
     def _take_books(self, records: Sequence[Any]) -> None:
         for record in records:
@@ -128,18 +114,7 @@ class Desk:
             while (rest_s := min(self._changed_s + CALM_S, storm_ends_s) - time.monotonic()) > 0:  # noqa: ASYNC110
                 await asyncio.sleep(rest_s)
             self._verdicts_may_change.clear()
-            async with self._rechecking:
-                await host.recheck()
-
-    async def _recheck_awaiting(self, host: Host) -> None:
-        """A verdict that something is missing waits until the feed that would have reported it is complete that far;
-        the core tells whose has come."""
-        while True:
-            await self._feeds_moved.wait()
-            self._feeds_moved.clear()
-            async with self._rechecking:
-                await host.recheck()
-            await asyncio.sleep(AWAITED_EVERY_S)
+            await host.recheck()
 
     async def _watch_feeds(self, now: Callable[[], Micros]) -> None:
         while True:

@@ -15,8 +15,7 @@ SEGMENT_MARK = "\x1f"
 """Between customer id and segment name in a table key; an identifier cannot contain it."""
 
 LONG_DUE: Micros = 0
-"""The instant of a wake-up that should have come already: other rules, or other rates, judged the customer last, or a
-verdict waited for a heartbeat that has come."""
+"""The instant of a wake-up that should have come already: other rules, or other rates, judged the customer last."""
 
 CLOCK_KEY = b"\x00clock"
 """The table key of a partition's own clock; no customer id begins with a control character."""

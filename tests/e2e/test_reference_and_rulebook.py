@@ -78,7 +78,7 @@ def test_rates_are_known_before_the_start_and_a_new_one_judges_every_customer_ag
     tell(place, encode(beat("i", until=2)), b"\xff", encode(second))
     by = SHIPPED_PRINT + knowing(first, second).fingerprint
     wait_until(lambda: judged_again(place, by), "everybody to be judged again")
-    assert worker.metric("bellwether_rules_unjudged_customers") == 0
+    wait_until(lambda: worker.metric("bellwether_rules_unjudged_customers") == 0, "nobody to be left")
     assert len(place.warnings()) == len(CUSTOMERS)
 
     assert worker.process().stop() == 0

@@ -70,7 +70,6 @@ class Bench:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(desk_module, "CALM_S", 0.01)
-        monkeypatch.setattr(desk_module, "AWAITED_EVERY_S", 0.01)
         self.reference = Reference()
         self.host_bench = HostBench()
         registry = self.host_bench.registry
@@ -222,28 +221,6 @@ async def test_a_good_book_replaces_the_rules_and_a_bad_one_does_not(bench: Benc
         warning = orjson.loads(bench.host_bench.sink.written(TOPICS.warnings, 0)[-1].value or b"")
         assert warning["id"] == f"{A}:book:{Rulebook([rule for rule in shipped() if rule.id == 'R3']).fingerprint}"
         assert working.unjudged == set()
-
-
-async def test_whoever_waits_for_a_heartbeat_is_due_when_it_has_come(bench: Bench) -> None:
-    class Awaiting(StandInCore):
-        """Judges nobody for good before the feed is complete up to 5 h."""
-
-        @property
-        def judged_by(self) -> str:
-            return str((self.reference.complete_until("crm") or 0) >= micros(at(5)))
-
-    async with Working(bench) as working:
-        core = Awaiting()
-        core.reference = bench.reference
-        await working.host.use(core)
-        await working.host.process(0, [paid(0, A)])
-        await bench.queue.put([said(0, beat("a", until=4))])
-        await wait_until_async(bench.queue.empty, "the first heartbeat")
-        assert working.unjudged == set()
-        await bench.queue.put([said(1, beat("b", until=5))])
-        await wait_until_async(lambda: working.unjudged == {A}, "the customer to be due")
-        await working.host.process(0, [paid(1, A)])
-        assert bench.sample("bellwether_rules_customers_decoded_total") == 1
 
 
 # ---- silence

@@ -11,10 +11,9 @@ from services.rules.batch import MAX_STEPS
 from services.rules.calendar import micros
 from services.rules.host import LogReplaced, NotCopartitioned
 from services.rules.place import HOLE_PATIENCE_S, STILL_OBSERVATIONS
-from services.rules.port import Outgoing
 from tests.support.fake_kafka import FakeSink, HostBench
 from tests.support.records import TOPICS, Rec, at, customer_on, paid
-from tests.support.standin_core import StandInCore, payment
+from tests.support.standin_core import payment
 
 pytestmark = pytest.mark.anyio
 
@@ -86,50 +85,6 @@ async def test_the_next_process_makes_up_for_a_crash_before_any_write(topic: str
     assert count_of(second) == 10
     assert set(ids(second.sink)) == {f"{A}:10"}
     assert len(second.sink.written(TOPICS.dead_letters, 0)) >= 1
-
-
-async def test_snapshots_lie_with_their_customer_and_are_safe_before_the_state_that_would_not_give_them_again() -> None:
-    bench = HostBench()
-    await bench.take_over()
-    bench.sink.fail_on = TOPICS.changelog
-    with pytest.raises(ConnectionError):
-        await bench.host.process(0, TEN)
-    assert bench.sink.written(TOPICS.customers, 0) == [Outgoing(A.encode(), b"10")]
-
-
-async def test_customers_stay_open_until_their_partition_is_taken_away() -> None:
-    bench = HostBench()
-    await bench.take_over()
-    for record in TEN:
-        await bench.host.process(0, [record])
-    assert bench.registry.get_sample_value("bellwether_rules_customers_decoded_total") == 1
-    await bench.host.on_revoked()
-    bench.host.refresh_gauges()
-    assert bench.registry.get_sample_value("bellwether_rules_open_items") == 0
-    await bench.take_over()
-    await bench.host.process(0, [paid(10, A)])
-    assert bench.registry.get_sample_value("bellwether_rules_customers_decoded_total") == 2
-    assert count_of(bench) == 11
-
-
-async def test_other_rules_wait_for_the_batch_in_hand() -> None:
-    bench = HostBench()
-    await bench.take_over()
-    bench.sink.hold = asyncio.Event()
-    work = asyncio.create_task(bench.host.process(0, [paid(n, A) for n in range(MAX_STEPS)]))
-    await asyncio.sleep(0.001)
-    other = StandInCore()
-    other.book = "2"
-    replaced = asyncio.create_task(bench.host.use(other))
-    await asyncio.sleep(0.001)
-    assert not replaced.done()
-    bench.sink.hold.set()
-    await asyncio.gather(work, replaced)
-    await bench.host.recheck()
-    assert bench.host.places[0].partition.unjudged == {A}
-    bench.caught_up()
-    await bench.host.wake_due()
-    assert ids(bench.sink)[-1] == f"{A}:book:2"
 
 
 async def test_a_dead_letter_is_safe_before_the_state_that_remembers_its_event() -> None:

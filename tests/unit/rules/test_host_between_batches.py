@@ -1,0 +1,70 @@
+"""The host of partitions between batches: who stays open, what the customers topic is told, other rules."""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+import pytest
+
+from services.rules.batch import MAX_STEPS
+from services.rules.port import Outgoing
+from tests.support.fake_kafka import HostBench
+from tests.support.records import TOPICS, customer_on, paid
+from tests.support.standin_core import StandInCore
+
+pytestmark = pytest.mark.anyio
+
+A = customer_on(0)
+TEN = [paid(offset, A, offset) for offset in range(10)]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def test_snapshots_lie_with_their_customer_and_are_safe_before_the_state_that_would_not_give_them_again() -> None:
+    bench = HostBench()
+    await bench.take_over()
+    bench.sink.fail_on = TOPICS.changelog
+    with pytest.raises(ConnectionError):
+        await bench.host.process(0, TEN)
+    assert bench.sink.written(TOPICS.customers, 0) == [Outgoing(A.encode(), b"10")]
+
+
+async def test_customers_stay_open_until_their_partition_is_taken_away() -> None:
+    bench = HostBench()
+    await bench.take_over()
+    for record in TEN:
+        await bench.host.process(0, [record])
+    assert bench.registry.get_sample_value("bellwether_rules_customers_decoded_total") == 1
+    await bench.host.on_revoked()
+    bench.host.refresh_gauges()
+    assert bench.registry.get_sample_value("bellwether_rules_open_items") == 0
+    await bench.take_over()
+    await bench.host.process(0, [paid(10, A)])
+    assert bench.registry.get_sample_value("bellwether_rules_customers_decoded_total") == 2
+    head = bench.host.places[0].partition.records_of(A)[""]
+    assert orjson.loads(head)["count"] == 11
+
+
+async def test_other_rules_wait_for_the_batch_in_hand() -> None:
+    bench = HostBench()
+    await bench.take_over()
+    bench.sink.hold = asyncio.Event()
+    work = asyncio.create_task(bench.host.process(0, [paid(n, A) for n in range(MAX_STEPS)]))
+    await asyncio.sleep(0.001)
+    other = StandInCore()
+    other.book = "2"
+    replaced = asyncio.create_task(bench.host.use(other))
+    await asyncio.sleep(0.001)
+    assert not replaced.done()
+    bench.sink.hold.set()
+    await asyncio.gather(work, replaced)
+    await bench.host.recheck()
+    assert bench.host.places[0].partition.unjudged == {A}
+    bench.caught_up()
+    await bench.host.wake_due()
+    last = bench.sink.written(TOPICS.warnings, 0)[-1]
+    assert orjson.loads(last.value or b"")["id"] == f"{A}:book:2"
