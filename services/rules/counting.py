@@ -156,10 +156,6 @@ class Counters:
         """Another owner counts from this day on."""
         self._touched.update(month for month in self._months if month >= month_of_day(day))
 
-    def touch_all(self) -> None:
-        """Every month is to be told, also one that is as it was."""
-        self._touched.update(self._months)
-
     def take_touched(self) -> list[Month]:
         """The months whose counts may differ from when this was last asked."""
         touched, self._touched = self._touched, set()

@@ -1,14 +1,14 @@
 """What is told of a customer on the customers topic, kept up to date event by event. PURE.
 
-A `Telling` is a feed of the state: it takes in which events begin and cease to stand, and gives the records to write:
-the snapshot, and the counters of the months that were touched. A long history makes one more event no dearer.
+A `Telling` is a feed of the state: it takes in which events begin and cease to stand, says which months that touches,
+and gives the records to write: the snapshot, and the counters of months. A long history makes one more event no dearer.
 
 Records are bounded: where a list would make one too large its oldest entries are left out, and `cut` says how many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -34,6 +34,7 @@ from services.rules.entries import Entry, Item
 from services.rules.newest import Newest
 from services.rules.purchases import Purchases
 from services.rules.state import CustomerState
+from services.rules.touching import NAMED, UNNAMED
 
 MAX_OWNERS = 100
 MAX_LINES = 200
@@ -48,17 +49,6 @@ SHRINKABLE = ("opportunities", "leads", "episodes", "near_misses")
 
 CUT_FIRST = ("order_line_margin", "order_line", "stage", "lead")
 """Kinds whose counts are left out first when a month is too large: their totals, or the snapshot, tell most of them."""
-
-NAMED = {
-    "contract.signed": "contract_id",
-    "feedback.raised": "feedback_id",
-    "lead.created": "lead_id",
-    "payment.received": "payment_id",
-    "service_case.closed": "case_id",
-}
-"""Events of which the newest word on a business id counts, and the field that holds the id."""
-
-UNNAMED = frozenset({"activity.logged", "survey.answered"})
 
 TOLD_KINDS = frozenset(
     {
@@ -122,11 +112,6 @@ class Telling:
         self._settle()
         return self._counters.months
 
-    def tell_all(self) -> None:
-        """Every month is to be written: for a customer of whom nothing was ever told."""
-        self._settle()
-        self._counters.touch_all()
-
     @property
     def items(self) -> tuple[Item, ...]:
         """A story is no series."""
@@ -163,15 +148,22 @@ class Telling:
                 facts = list(event_facts(entry, self._calendar))
                 self._counters.replace((), facts) if stands else self._counters.replace(facts, ())
 
-    def records(self, judged: Judged, now: Micros, kept_from: Micros = BEGINNING) -> list[tuple[str, bytes | None]]:
-        """The records to write after changes: the touched months by their name, then the snapshot under "".
+    def take_touched(self) -> list[Month]:
+        """The months whose counters may differ from when this was last asked, in order."""
+        self._settle()
+        return self._counters.take_touched()
+
+    def records(
+        self, judged: Judged, now: Micros, months: Iterable[Month], kept_from: Micros = BEGINNING
+    ) -> list[tuple[str, bytes | None]]:
+        """The records to write after changes: those of `months` by their name, then the snapshot under "".
 
         A month that has nothing left is a tombstone. One that began before `kept_from` stays as it was written: the
         state no longer has all of it.
         """
         self._settle()
         written: list[tuple[str, bytes | None]] = []
-        for month in self._counters.take_touched():
+        for month in sorted(set(months)):
             if self._calendar.start_of_month(month) >= kept_from:
                 counters, raw = self._fitted_month(month)
                 written.append((month_name(month), raw if counters.counts else None))
@@ -354,6 +346,13 @@ def _fitted(snapshot: CustomerSnapshot) -> tuple[CustomerSnapshot, bytes]:
         cut = {**snapshot.cut, name: snapshot.cut.get(name, 0) + len(items) - len(kept)}
         snapshot = snapshot.model_copy(update={name: kept, "cut": cut})
     return snapshot, raw
+
+
+def snapshot_records(
+    state: CustomerState, judged: Judged, now: Micros, months: Iterable[Month]
+) -> list[tuple[str, bytes | None]]:
+    """See Telling.records, for a state that nobody keeps a Telling of."""
+    return Telling.of(state).records(judged, now, months, state.head.kept_from)
 
 
 def customer_snapshot(state: CustomerState, judged: Judged, now: Micros) -> CustomerSnapshot:

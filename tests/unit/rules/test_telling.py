@@ -11,10 +11,19 @@ import pytest
 
 from schemas.customers import ClassNow, decode_record, encode_record
 from schemas.events import Event
-from services.rules.calendar import month_number
+from services.rules.calendar import month_name, month_number
 from services.rules.entries import Entry
-from services.rules.snapshots import Judged, Telling, customer_snapshot, month_counters, telling_of
+from services.rules.snapshots import (
+    TOLD_KINDS,
+    Judged,
+    Telling,
+    customer_snapshot,
+    month_counters,
+    snapshot_records,
+    telling_of,
+)
 from services.rules.state import CustomerState
+from services.rules.touching import months_touched
 from tests.unit.rules.making import CALENDAR, at, entry, event, payment, state_of
 
 LINE = {"product_id": "P1", "quantity": "10", "unit_price": "20.00", "unit_cost": "15.00", "product_line": "valves"}
@@ -58,46 +67,53 @@ class Learning:
         for one in events:
             self.learn(entry(one))
 
-    def learn(self, made: Entry) -> None:
+    def learn(self, made: Entry) -> set[str]:
+        """The months that this touches, as one who keeps no Telling would say."""
+        before = self._standing()
         self.state.add(made)
+        after = self._standing()
+        changed = [(before | after)[one] for one in before.keys() ^ after.keys()]
+        return {month_name(month) for month in months_touched(self.state, changed)}
 
-    def written(self) -> set[str]:
-        return {suffix for suffix, _ in self.telling.records(Judged(), at("2026-07-01"), self.state.head.kept_from)}
+    def touched(self) -> set[str]:
+        """The months that are touched since this was last asked, as the Telling says."""
+        return {month_name(month) for month in self.telling.take_touched()}
+
+    def _standing(self) -> dict[int, Entry]:
+        return {id(item): item for kind in TOLD_KINDS for item in self.state.items(kind)}
 
 
 @pytest.mark.parametrize(("learned", "months"), [pytest.param(make, m, id=name) for name, make, m in TOUCHING])
-def test_a_change_writes_the_months_whose_counters_differ(learned: Callable[[], Event], months: set[str]) -> None:
+def test_a_change_touches_the_months_whose_counters_differ(learned: Callable[[], Event], months: set[str]) -> None:
     world = Learning(
         owner("2026-02-01", "zoe"),
         payment("P1", "2026-02-10"),
         order("O1", "2026-03-05", id="first"),
         stage("D1", "2026-05-01", "won"),
     )
-    assert world.written() == {"2026-02", "2026-03", "2026-05", ""}
+    assert world.touched() == {"2026-02", "2026-03", "2026-05"}
 
-    world.learn(entry(learned()))
+    by_events = world.learn(entry(learned()))
 
-    assert world.written() == {*months, ""}
-    assert world.written() == {""}
+    assert world.touched() == months
+    assert by_events == months
+    assert world.touched() == set()
 
 
 def test_months_of_which_something_was_forgotten_are_left_as_they_were_written() -> None:
-    world = Learning(order("O1", "2026-03-05"), order("O2", "2026-04-05"))
-    world.written()
-    world.state.head.kept_from = at("2026-03-02")
+    state = state_of(order("O1", "2026-03-05"), order("O2", "2026-04-05"))
+    state.head.kept_from = at("2026-03-02")
 
-    world.learn(entry(owner("2026-01-01", "ada")))
+    records = snapshot_records(state, Judged(), 0, [month_number("2026-03"), month_number("2026-04")])
 
-    assert world.written() == {"2026-04", ""}
+    assert [suffix for suffix, _ in records] == ["2026-04", ""]
 
 
 def test_the_records_are_the_months_and_then_the_snapshot() -> None:
     state = state_of(order("O1", "2026-03-05"))
     judged = Judged(classes={"R26": ClassNow(value="head")})
 
-    telling = Telling.of(state)
-    telling.tell_all()
-    records = telling.records(judged, at("2026-04-01"))
+    records = snapshot_records(state, judged, at("2026-04-01"), [month_number("2026-03")])
 
     assert [suffix for suffix, _ in records] == ["2026-03", ""]
     month, whole = (decode_record(raw) for _, raw in records if raw is not None)
@@ -105,24 +121,21 @@ def test_the_records_are_the_months_and_then_the_snapshot() -> None:
     assert whole == customer_snapshot(state, judged, at("2026-04-01"))
 
 
-def test_a_customer_who_is_opened_again_tells_only_what_is_new() -> None:
+def test_a_customer_who_is_opened_again_touches_only_what_is_new() -> None:
     state = state_of(order("O1", "2026-03-05"))
     telling = telling_of(state)
-    assert [suffix for suffix, _ in telling.records(Judged(), 0)] == [""]
+    assert telling.take_touched() == []
 
     state.add(entry(order("O2", "2026-04-05")))
 
     assert telling_of(state) is telling
-    assert [suffix for suffix, _ in telling.records(Judged(), 0)] == ["2026-04", ""]
+    assert telling.take_touched() == [month_number("2026-04")]
 
 
 def test_a_month_in_which_nothing_is_left_becomes_a_tombstone() -> None:
-    world = Learning(order("O1", "2026-03-05"))
-    world.written()
+    state = state_of(order("O1", "2026-03-05"), event("order.cancelled", "2026-04-01", order_id="O1"))
 
-    world.learn(entry(event("order.cancelled", "2026-04-01", order_id="O1")))
-
-    assert world.telling.records(Judged(), 0)[0] == ("2026-03", None)
+    assert snapshot_records(state, Judged(), 0, [month_number("2026-03")])[0] == ("2026-03", None)
 
 
 def some_event(rng: random.Random, number: int) -> Event:
@@ -164,9 +177,8 @@ def test_what_is_told_depends_on_what_stands_and_not_on_how_it_came(seed: int) -
     events = [some_event(rng, number) for number in range(60)]
     came, other = Learning(), Learning()
     for one in events:
-        came.learn(entry(one))
-        if rng.random() < 0.1:
-            came.telling.records(Judged(), 0)
+        by_events = came.learn(entry(one))
+        assert came.touched() <= by_events
     for one in rng.sample(events, len(events)):
         other.learn(entry(one))
 
@@ -176,6 +188,19 @@ def test_what_is_told_depends_on_what_stands_and_not_on_how_it_came(seed: int) -
         assert telling.months == whole.months
         for month in whole.months:
             assert encode_record(telling.counters(month)) == encode_record(whole.counters(month))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_month_differs_that_was_not_touched(seed: int) -> None:
+    rng = random.Random(seed)
+    world = Learning()
+    for number in range(40):
+        before = {month: world.telling.counters(month) for month in range(JANUARY - 1, JANUARY + 6)}
+        touched = {month_number(name) for name in world.learn(entry(some_event(rng, number)))}
+        assert {month for month, was in before.items() if world.telling.counters(month) != was} <= touched
+
+
+JANUARY = month_number("2026-01")
 
 
 def test_an_amount_that_is_taken_back_leaves_no_trace() -> None:

@@ -39,8 +39,7 @@ def records(
         state.add(entry_of(one, calendar))
     now = calendar.start_of_day(day(NOW))
     telling = Telling.of(state)
-    telling.tell_all()
-    return [raw for _, raw in telling.records(judged or Judged(), now) if raw is not None]
+    return [raw for _, raw in telling.records(judged or Judged(), now, telling.months) if raw is not None]
 
 
 def customer(
