@@ -12,15 +12,16 @@ import pytest
 
 from schemas.codec import decode
 from services.ingest.sample.world import MIN_CUSTOMERS, make_sample
-from services.rules.calendar import DAY, micros
+from services.rules.calendar import DAY, HOUR, micros
 from services.rules.core import Core
 from services.rules.examples import EXAMPLE_ZONE
 from services.rules.opened import OpenCustomers
 from services.rules.partition import BatchResult, Partition
 from services.rules.port import Outgoing
-from tests.support.records import PARTITIONS, Rec, at, customer_on, paid
+from tests.support.records import PARTITIONS, START, Rec, at, customer_on, paid
 from tests.support.standin_core import StandInCore
 from tests.unit.rules.making import core
+from tests.unit.rules.test_reference import beat
 
 A, B, C = (customer_on(0, nth) for nth in range(3))
 
@@ -75,8 +76,10 @@ def sample_records() -> tuple[Rec, ...]:
     return tuple(Rec(n, event["subject"].encode(), orjson.dumps(event)) for n, event in enumerate(mine))
 
 
-def worked(part: Partition, records: tuple[Rec, ...], *, event_clock: bool) -> list[BatchResult]:
-    """Batches of many sizes, with wake-ups between them."""
+def worked(limit: int, records: tuple[Rec, ...], *, event_clock: bool) -> list[BatchResult]:
+    """Batches of many sizes with so many items kept open, and with wake-ups and heartbeats between them."""
+    with_core = core()
+    part = Partition(0, 1, with_core, event_clock=event_clock, opened=OpenCustomers(limit))
     rng, results, waiting, now = random.Random(5), [], list(records), 0
     while waiting:
         now = max(now, micros(decode(waiting[0].value or b"").time))
@@ -85,6 +88,8 @@ def worked(part: Partition, records: tuple[Rec, ...], *, event_clock: bool) -> l
         now += rng.choice([0, DAY])
         if not event_clock:
             results.append(part.fire_due(now, 5))
+            hours = (now - micros(START)) / HOUR
+            with_core.reference.learn(beat(f"beat-{now}", until=hours - 30, hours=hours))
     return results
 
 
@@ -103,8 +108,7 @@ def code_free(letters: list[Outgoing]) -> list[bytes | None]:
 def test_results_do_not_depend_on_how_many_customers_stay_open(event_clock: bool) -> None:
     outcomes, decoded, warnings = [], [], 0
     for limit in (0, 100, 1_000_000):
-        part = Partition(0, 1, core(), event_clock=event_clock, opened=OpenCustomers(limit))
-        results = worked(part, sample_records(), event_clock=event_clock)
+        results = worked(limit, sample_records(), event_clock=event_clock)
         outcomes.append(said(results))
         decoded.append(sum(found.decoded for found in results))
         warnings = sum(len(found.warnings) for found in results)
