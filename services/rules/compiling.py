@@ -11,10 +11,11 @@ from schemas.warnings import SEVERITIES
 from services.rules.conditions import KNOWN, OPPOSITE, Leaf, Node, Op, Threshold, Tree
 from services.rules.definition import BadRule, Definition, ScoreInput, resolve_parameters
 from services.rules.facts import Fact
-from services.rules.forms import Forms, exact, listed, only
+from services.rules.forms import Forms
 from services.rules.judging import Result
 from services.rules.scoring import Input
 from services.rules.series import Path, Pick
+from services.rules.wanted import did_you_mean, exact, listed, only
 
 OPS: tuple[Op, ...] = get_args(Op)
 
@@ -22,7 +23,8 @@ OPS: tuple[Op, ...] = get_args(Op)
 @dataclass(frozen=True)
 class Rule:
     """A rule ready to run. `of`, `once_per` and `fields` belong to points; `classes` and `otherwise` to classes (each
-    class by its tree and its word); `inputs` to scores. `subject` is the field that names whom an item is about."""
+    class by its tree and its word); `inputs` to scores. `subject` is the field that names whom an item is about.
+    `places` tells where in the file each leaf stands, by its name."""
 
     definition: Definition
     params: Mapping[str, Any]
@@ -38,6 +40,7 @@ class Rule:
     otherwise: str | None = None
     inputs: tuple[Input, ...] = ()
     source: str | None = None
+    places: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -90,7 +93,7 @@ class _Compiler:
         self.fields: dict[str, Path] = {}
         self.of: Pick | None = None
         self._raw_of: dict[str, Any] = {}
-        self.names = 0
+        self.places: dict[str, tuple[str, ...]] = {}
 
     def rule(self) -> Rule:
         definition = self.definition
@@ -125,6 +128,7 @@ class _Compiler:
             otherwise=definition.otherwise.value if definition.otherwise else None,
             inputs=tuple(self._input(one, index) for index, one in enumerate(definition.inputs)),
             source=self._source(),
+            places=self.places,
         )
 
     def _of(self) -> None:
@@ -180,12 +184,14 @@ class _Compiler:
             raise ValueError(f"a {definition.kind} cannot have the output {definition.output}")
         if definition.run is not None and definition.run not in self.facts:
             self.place[:] = ["run"]
-            raise ValueError(f"there is no fact {definition.run} (facts: {listed(self.facts)})")
+            meant = did_you_mean(definition.run, self.facts)
+            raise ValueError(f"there is no fact {definition.run} (facts: {listed(self.facts)}){meant}")
 
     def _input(self, one: ScoreInput, index: int) -> Input:
         self.place[:] = ["inputs", str(index)]
         if one.fact not in self.facts:
-            raise ValueError(f"there is no fact {one.fact} (facts: {listed(self.facts)})")
+            meant = did_you_mean(one.fact, self.facts)
+            raise ValueError(f"there is no fact {one.fact} (facts: {listed(self.facts)}){meant}")
         if self.facts[one.fact].elapsed:
             raise ValueError(f"{one.fact} is a time that passes: a score weighs numbers and words")
         weight = self.forms.decimal(one.weight)
@@ -229,7 +235,8 @@ class _Compiler:
         only(raw, {"fact", "field", "op", "value"})
         op, value = raw.get("op"), self.forms.value(raw.get("value"))
         if op in ("in", "not_in"):
-            threshold: Threshold = frozenset(value if isinstance(value, list) else [value])
+            words = value if isinstance(value, list) else [value]
+            threshold: Threshold = frozenset(map(_word, words))
             compared: Op = "==" if op == "in" else "!="
         elif op == "known":
             if not isinstance(value, bool):
@@ -241,14 +248,22 @@ class _Compiler:
             raise ValueError(f"unknown op {op!r} (ops: {listed((*OPS, 'in', 'not_in', 'known'))})")
         if negated:
             compared = OPPOSITE[compared]
-        self.names += 1
-        name = f"{self.definition.id}_{self.names}"
+        name = f"{self.definition.id}_{len(self.places) + 1}"
+        self.places[name] = tuple(self.place)
         if raw.get("field") is not None:
             return self._field_leaf(raw["field"], name, compared, threshold)
         if raw.get("fact") not in self.facts:
-            raise ValueError(f"unknown fact {raw.get('fact')!r} (facts: {listed(self.facts)})")
+            meant = did_you_mean(raw.get("fact"), self.facts)
+            raise ValueError(f"unknown fact {raw.get('fact')!r} (facts: {listed(self.facts)}){meant}")
         elapsed = self.facts[raw["fact"]].elapsed
-        return Leaf(name, raw["fact"], compared, self._threshold(compared, threshold, elapsed=elapsed), elapsed)
+        if elapsed and threshold is not KNOWN:
+            threshold = self._length(op, raw.get("value"))
+        return Leaf(name, raw["fact"], compared, self._threshold(compared, threshold), elapsed)
+
+    def _length(self, op: Any, raw: Any) -> int:
+        if op not in ("<", "<=", ">=", ">"):
+            raise ValueError(f"a time that passes is never {op} a length of time: compare it with <, <=, >= or >")
+        return self.forms.duration(raw)
 
     def _field_leaf(self, dotted: str, name: str, op: Op, threshold: Threshold) -> Leaf:
         if self.of is None:
@@ -256,18 +271,24 @@ class _Compiler:
         if dotted in self.facts:
             raise ValueError(f"{dotted} is a fact and a field of the event: give the fact another name")
         self.fields[dotted] = self.forms.path(self._raw_of, dotted)
-        return Leaf(name, dotted, op, self._threshold(op, threshold, elapsed=False))
+        return Leaf(name, dotted, op, self._threshold(op, threshold))
 
-    def _threshold(self, op: Op, value: Threshold, *, elapsed: bool) -> Threshold:
+    @staticmethod
+    def _threshold(op: Op, value: Threshold) -> Threshold:
         if value is KNOWN:
             return value
-        if elapsed:
-            return self.forms.duration(value)
         if op not in ("==", "!="):
             number = exact(value)
             return value if isinstance(value, int) else number
-        if isinstance(value, float):
-            raise ValueError(f"write {value} as a text, such as '{value}': floats are not exact")
-        if value is None:
-            raise ValueError("value is missing")
-        return value
+        return value if isinstance(value, (Decimal, frozenset)) else _word(value)
+
+
+def _word(value: Any) -> str | int | bool:
+    """What a value may be compared with for equality."""
+    if isinstance(value, float):
+        raise ValueError(f"write {value} as a text, such as '{value}': floats are not exact")
+    if value is None:
+        raise ValueError("value is missing")
+    if not isinstance(value, (str, int)):
+        raise ValueError(f"compare with a word, a number, true or false, and not with {value!r}")
+    return value

@@ -13,6 +13,7 @@ from services.rules.calendar import DAY, Micros, PeriodName
 from services.rules.definition import SUBJECTS, Definition, parse_duration
 from services.rules.dues import FIELDS as INSTALMENT_FIELDS
 from services.rules.dues import Instalments, Movements
+from services.rules.entries import NOT_KEPT
 from services.rules.facts import Fact
 from services.rules.judging import Checklist, Filled, Rank, Result
 from services.rules.missed import Missed
@@ -23,6 +24,7 @@ from services.rules.streaks import Streak
 from services.rules.tallying import Changes, Count, Counted, Distinct, DistinctDays, Field, Mean, Share, Sum
 from services.rules.timing import Latest, PastUsualGap, SinceLast, YearsSinceFirst
 from services.rules.waiting import Match, Waiting
+from services.rules.wanted import did_you_mean, exact, listed, only
 from services.rules.windows import Ever, Full, Present, Rolling, RollingMonths, Since, Window
 
 AMOUNT = "amount"
@@ -55,14 +57,20 @@ class Forms:
         """A value, with a parameter put in for `$name`."""
         if isinstance(raw, str) and raw.startswith("$"):
             if raw[1:] not in self.params:
-                raise ValueError(f"there is no parameter {raw} (params: {listed(self.params)})")
+                meant = did_you_mean(raw[1:], self.params)
+                raise ValueError(f"there is no parameter {raw} (params: {listed(self.params)}){meant}")
             return self.params[raw[1:]]
         return raw
 
     def duration(self, raw: Any) -> Micros:
         """A length of time, as a text or a parameter."""
         value = self.value(raw)
-        return value if isinstance(value, int) and not isinstance(value, bool) else parse_duration(value)
+        if value is raw:
+            return parse_duration(raw)
+        kind = self.definition.params[raw[1:]].type
+        if kind != "duration":
+            raise ValueError(f"{raw} is of the type {kind}: a length of time needs a parameter of the type duration")
+        return int(value)
 
     def whole(self, raw: Any, least: int = 0, greatest: int = 1200) -> int:
         """A whole number within bounds."""
@@ -101,7 +109,8 @@ class Forms:
             return Instalments(self.policy(raw)), INSTALMENT_FIELDS
         if of == "anniversaries":
             return yearly.Anniversaries(self.duration(raw.get("lead", "0d")) // DAY), yearly.FIELDS
-        raise ValueError(f"unknown event type or series {of!r} (as in invoice.issued; series: {listed(SERIES)})")
+        meant = did_you_mean(of, (*CUSTOMER_EVENTS, *SERIES))
+        raise ValueError(f"unknown event type or series {of!r} (as in invoice.issued; series: {listed(SERIES)}){meant}")
 
     def policy(self, raw: Raw) -> LatePolicy:
         """When an instalment counts as late."""
@@ -174,7 +183,7 @@ class Forms:
         shapes = self._shapes()
         shape = raw.get("shape")
         if shape not in shapes:
-            raise ValueError(f"unknown shape {shape!r} (shapes: {listed(shapes)})")
+            raise ValueError(f"unknown shape {shape!r} (shapes: {listed(shapes)}){did_you_mean(shape, shapes)}")
         try:
             return shapes[shape]({key: value for key, value in raw.items() if key not in ("shape", "label")})
         except KeyError as error:
@@ -270,7 +279,8 @@ class Forms:
     def condition(self, name: Any) -> str:
         """The name of a condition that there is."""
         if name not in self.definition.conditions:
-            raise ValueError(f"there is no condition {name!r} (conditions: {listed(self.definition.conditions)})")
+            known = self.definition.conditions
+            raise ValueError(f"there is no condition {name!r} (conditions: {listed(known)}){did_you_mean(name, known)}")
         return str(name)
 
     def _past_usual_gap(self, raw: Raw) -> Fact:
@@ -346,35 +356,12 @@ class Forms:
         return Checklist(visits, tasks, tuple((stage, frozenset(kinds)) for stage, kinds in lists.items()))
 
 
-def exact(value: Any) -> Decimal:
-    """A number without the loss that floats bring."""
-    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-        return Decimal(value)
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
-        return Decimal(value)
-    hint = f": write it as a text, such as '{value}'" if isinstance(value, float) else ""
-    raise ValueError(f"{value!r} is no number that is exact{hint}")
-
-
-def only(raw: Any, known: set[str]) -> None:
-    """Refuses keys that mean nothing here."""
-    if not isinstance(raw, dict):
-        raise ValueError(f"{raw!r} must be a mapping with {listed(sorted(known))}")
-    unknown = sorted(str(key) for key in set(raw) - known)
-    if unknown:
-        raise ValueError(f"unknown key {unknown[0]!r} (known here: {listed(sorted(known))})")
-
-
-def listed(names: Any) -> str:
-    """Names for a sentence."""
-    return ", ".join(map(str, names)) or "none"
-
-
 def _fields(of: str, fields: frozenset[str] | str) -> frozenset[str]:
     if isinstance(fields, frozenset):
         return fields
     model = CUSTOMER_EVENTS[fields]
     names = frozenset(item.alias or name for name, item in model.model_fields.items())
+    names -= NOT_KEPT
     return names if of == fields else names | derived.StageSteps.FIELDS
 
 
@@ -387,7 +374,10 @@ def check_field(of: str, fields: frozenset[str] | str, path: str) -> None:
     """Raises ValueError for a field that the items of a series do not have."""
     names = _fields(of, fields)
     first, _, rest = path.partition(".")
+    if first in NOT_KEPT:
+        raise ValueError(f"{of}.{first} is not kept for rules to read: free text and contact details are not")
     if first not in names:
-        raise ValueError(f"{of} has no field {first} (fields: {listed(sorted(names))})")
+        meant = did_you_mean(first, names)
+        raise ValueError(f"{of} has no field {first} (fields: {listed(sorted(names))}){meant}")
     if rest and first != "fields":
         raise ValueError(f"{of}.{first} has no field {rest}")
