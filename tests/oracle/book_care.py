@@ -47,7 +47,7 @@ def important(knobs: Knobs) -> Condition:
 def _not_followed_up(knobs: Knobs) -> StretchRule:
     matters = important(knobs)
     quiet = SinceLast("activity.logged", REACHED, [matters, Source("customer.owner_changed")])
-    return StretchRule("R7", All(matters, quiet >= knobs.r7_limit), source="crm")
+    return StretchRule("R7", All(matters, quiet >= knobs.r7_limit))
 
 
 def _unanswered(priorities: list[str]) -> Waiting:
@@ -79,7 +79,7 @@ def _cadence() -> list[Rule]:
 
 
 def _after_something() -> list[Rule]:
-    owner, milestone = Source("customer.owner_changed"), Source("customer.milestone", {"kind": {"not": "mourning"}})
+    owner, milestone = Source("customer.owner_changed"), Source("milestones", {"kind": {"not": "mourning"}})
     answered = Source("feedback.answered")
     feedback = {"feedback_id": "feedback_id"}
     return [

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.oracle.days import TICK
 from tests.oracle.known import Source, View, number, same
 from tests.oracle.worlds import OPTIMIST, PESSIMIST, UNKNOWN
 
@@ -35,10 +34,6 @@ class Fact:
 
     def turns(self, view: View) -> Iterable[datetime]:
         """Instants that contain every one at which the value can become another one; apart from growing with time."""
-        return self.read_at(view)
-
-    def read_at(self, view: View) -> Iterable[datetime]:
-        """The instants of the events that it reads."""
         return [item.at for source in self.sources() for item in view.all_of(source)]
 
     def begins(self, view: View) -> Iterable[datetime]:
@@ -141,8 +136,7 @@ class Leaf(Condition):
     def turns(self, view: View) -> set[datetime]:
         found = set(self.fact.turns(view))
         if isinstance(self.wanted, timedelta):
-            reached = {begun + self.wanted for begun in self.fact.begins(view)}
-            found |= reached | {at + TICK for at in reached}
+            found |= {begun + self.wanted for begun in self.fact.begins(view)}
         return found
 
 
@@ -191,6 +185,8 @@ def compare(value: Any, op: str, wanted: Any) -> bool:
         return same(value, wanted) is (op == "==")
     if op in ("in", "not_in"):
         return any(same(value, one) for one in wanted) is (op == "in")
-    if not isinstance(value, timedelta):
-        value, wanted = number(value), number(wanted)
+    if isinstance(value, timedelta):
+        # At the very instant at which a time reaches its limit it has passed it.
+        return (value >= wanted) is (op in (">=", ">"))
+    value, wanted = number(value), number(wanted)
     return value is not None and bool(ORDERS[op](value, wanted))

@@ -12,6 +12,7 @@ from tests.oracle.conditions import Fact
 from tests.oracle.days import counts, local_day
 from tests.oracle.known import ABSENT, Source, View, Where, at_path, number, passes
 from tests.oracle.series import Item
+from tests.oracle.worlds import OPTIMIST, UNKNOWN
 
 
 class Windowed(Fact):
@@ -171,11 +172,10 @@ class Trend(Amounts):
         items = view.items(self.source, world)
         lately = [item for item in items if _within(_full_months(view, item, self.months, 0), at)]
         before = [item for item in items if _within(_full_months(view, item, self.months, self.back), at)]
-        # The quotient is least where the divisor is greatest.
-        above, below = self.total(view, lately, world), self.total(view, before, not world)
-        if below == inf:
-            return Fraction(0)
-        return above / below if below else (inf if self.total(view, before, True) else None)  # noqa: FBT003
+        above, below = self.total(view, lately, OPTIMIST), self.total(view, before, OPTIMIST)
+        if inf in (above, below):
+            return UNKNOWN
+        return above / below if below else None
 
 
 class BestMonth(Amounts):

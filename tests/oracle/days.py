@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from tests.oracle.standing import midnight
 
 DAY = timedelta(days=1)
-TICK = timedelta(microseconds=1)
 
 LUNAR_YEARS: dict[int, tuple[date, int, str]] = {
     2015: (date(2015, 2, 19), 0, "010010111010"),

@@ -30,7 +30,7 @@ SUBJECTS = {
     "service_case": "case_id",
     "opportunity": "opportunity_id",
     "order": "order_id",
-    "milestone": series.MILESTONE,
+    "milestone": "subject",
     "anniversary": "subject",
 }
 """The field that names a rule's subject."""
@@ -51,8 +51,7 @@ class Source:
         """Whether its items have the field, by what they are (not by what one of them says)."""
         if self.of in series.FIELDS:
             return name in series.FIELDS[self.of]
-        fields = CUSTOMER_EVENTS[self.of].model_fields
-        return name in fields or (self.of == "customer.milestone" and name == series.MILESTONE)
+        return name in CUSTOMER_EVENTS[self.of].model_fields
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,8 +89,10 @@ class Filled(Lasting):
 class SinceLast(Lasting):
     """The time since the newest item; before there was one, since the latest of what counts otherwise."""
 
-    def __init__(self, of: str, where: Where | None = None, otherwise: Sequence[Condition | Source] = ()) -> None:
-        super().__init__(of, where)
+    def __init__(
+        self, of: str, where: Where | None = None, otherwise: Sequence[Condition | Source] = (), **options: Any
+    ) -> None:
+        super().__init__(of, where, **options)
         self.otherwise = otherwise
 
     def turns(self, view: View) -> Iterable[datetime]:
@@ -129,8 +131,8 @@ class SinceLast(Lasting):
 class PastUsualGap(Lasting):
     """The time since nothing came for longer than usual; negative while it is not that long yet."""
 
-    def __init__(self, of: str, least: timedelta, times: int, where: Where | None = None) -> None:
-        super().__init__(of, where)
+    def __init__(self, of: str, least: timedelta, times: int, where: Where | None = None, **options: Any) -> None:
+        super().__init__(of, where, **options)
         self.least, self.times = least, times
 
     def begins(self, view: View) -> Iterable[datetime]:
@@ -179,7 +181,7 @@ class Level(Fact):
         return parts
 
     def _begins(self, part: Part) -> date:
-        return max(part.issued, part.due + DAY) if self.overdue else part.issued
+        return part.due + DAY if self.overdue else part.issued
 
     def turns(self, view: View) -> Iterable[datetime]:
         days = {day for part in self._parts(view) for day in (self._begins(part), *(on for on, _ in part.covered))}
@@ -197,11 +199,8 @@ class Rank(Fact):
         self.measured, self.max_age = measure, duration(max_age) if max_age else None
         self.nothing = None if unknown == "none" else UNKNOWN
 
-    def read_at(self, view: View) -> Iterable[datetime]:
-        return [ranking.as_of for ranking in view.reference.rankings(self.measured)]
-
     def turns(self, view: View) -> Iterable[datetime]:
-        instants = list(self.read_at(view))
+        instants = [ranking.as_of for ranking in view.reference.rankings(self.measured)]
         return instants + [at + self.max_age for at in instants if self.max_age]
 
     def measure(self, view: View, at: datetime, world: bool) -> Any:
@@ -222,9 +221,6 @@ class Result(Fact):
 
     def turns(self, view: View) -> Iterable[datetime]:
         return self.rule.turns(view.root())
-
-    def read_at(self, view: View) -> Iterable[datetime]:
-        return [at for fact in self.rule.facts() for at in fact.read_at(view.root())]
 
     def measure(self, view: View, at: datetime, world: bool) -> Any:
         return self.rule.result(view.root(), at)

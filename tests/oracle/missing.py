@@ -71,14 +71,11 @@ class Waiting(Fact):
 class Missed(Fact):
     """Closed periods in a row in which something that is wanted did not come."""
 
-    def __init__(
-        self, every: str, each: Sequence[Source], during: Condition | None = None, working: bool = False
-    ) -> None:
+    def __init__(self, every: str, each: Sequence[Source], during: Condition, working: bool = False) -> None:
         self.every, self.each, self.during, self.working = every, each, during, working
 
     def sources(self) -> tuple[Source, ...]:
-        inner = [source for fact in self.during.facts() for source in fact.sources()] if self.during else []
-        return (*self.each, *inner)
+        return (*self.each, *(source for fact in self.during.facts() for source in fact.sources()))
 
     def _periods(self, view: View) -> list[tuple[date, date, datetime]]:
         """(first day, day after the last, start of that) of the closed periods, from the first that can count."""
@@ -88,12 +85,11 @@ class Missed(Fact):
         return periods
 
     def _closed(self, view: View) -> list[tuple[date, date, datetime]]:
-        first = _first_event(view.root())
-        if first is None:
+        """From the first in which `while` can hold: it begins to at one of its turns."""
+        begins = min(self.during.turns(view), default=None)
+        if begins is None:
             return []
-        start, found = period_start(self.every, local_day(first, view.zone)), []
-        if midnight(start, view.zone) <= first:
-            start = later_period(self.every, start)
+        start, found = period_start(self.every, local_day(begins, view.zone)), []
         while (closes := midnight(end := later_period(self.every, start), view.zone)) <= view.clock:
             found.append((start, end, closes))
             start = end
@@ -124,15 +120,6 @@ class Missed(Fact):
         begins, closes = midnight(start, view.zone), midnight(end, view.zone)
         if self.working and not has_working_day(start, end):
             return None
-        if self.during is not None and not self.during.held_during(view, begins, closes, world):
+        if not self.during.held_during(view, begins, closes, world):
             return None
         return not all(any(begins <= i.at < closes for i in view.items(wanted, world)) for wanted in self.each)
-
-
-def _first_event(view: View) -> datetime | None:
-    """When the first thing that is known of the customer was true."""
-    if "first event" not in view.memo:
-        kinds = {event.kind for event in view.events}
-        view.memo["first event"] = min((i.at for kind in kinds for i in view.all_of(Source(kind))), default=None)
-    first: datetime | None = view.memo["first event"]
-    return first

@@ -100,7 +100,9 @@ def _latest(spec: Spec, _: Conditions) -> Fact:
 def _since_last(spec: Spec, conditions: Conditions) -> Fact:
     said = spec.get("otherwise", {})
     otherwise: list[Condition | Source] = [conditions[said["condition"]]] if "condition" in said else []
-    return SinceLast(spec["of"], spec.get("where"), otherwise + ([_source(said)] if "of" in said else []))
+    return SinceLast(
+        spec["of"], spec.get("where"), otherwise + ([_source(said)] if "of" in said else []), **_options(spec)
+    )
 
 
 def _waiting(spec: Spec, _: Conditions) -> Fact:
@@ -110,12 +112,12 @@ def _waiting(spec: Spec, _: Conditions) -> Fact:
 
 
 def _missed(spec: Spec, conditions: Conditions) -> Fact:
-    during = conditions[spec["while"]] if "while" in spec else None
-    return Missed(spec["every"], [_source(one) for one in spec["each"]], during, spec.get("working", False))
+    each = [_source(one) for one in spec["each"]]
+    return Missed(spec["every"], each, conditions[spec["while"]], spec.get("working", False))
 
 
 def _past_usual_gap(spec: Spec, _: Conditions) -> Fact:
-    return PastUsualGap(spec["of"], duration(spec["least"]), spec["times"], spec.get("where"))
+    return PastUsualGap(spec["of"], duration(spec["least"]), spec["times"], spec.get("where"), **_options(spec))
 
 
 def _trend(spec: Spec, _: Conditions) -> Fact:
@@ -137,7 +139,9 @@ SHAPES: dict[str, Callable[[Spec, Conditions], Fact]] = {
     "filled": lambda spec, _: Filled(spec["section"], spec["fields"]),
     "since_last": _since_last,
     "past_usual_gap": _past_usual_gap,
-    "anniversaries_since_first": lambda spec, _: AnniversariesSinceFirst(spec["of"], spec.get("where")),
+    "anniversaries_since_first": lambda spec, _: AnniversariesSinceFirst(
+        spec["of"], spec.get("where"), **_options(spec)
+    ),
     "waiting": _waiting,
     "missed": _missed,
     "level": lambda spec, _: Level(spec["series"], spec["currency"]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,9 +11,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from tests.oracle.conditions import Condition, Fact
-from tests.oracle.days import local_day
 from tests.oracle.known import ABSENT, SUBJECTS, Source, View, at_path, number
-from tests.oracle.standing import midnight
 from tests.oracle.worlds import OPTIMIST, PESSIMIST, UNKNOWN, Span, spans
 
 
@@ -149,7 +146,7 @@ def _read_off(scale: tuple[tuple[int, int], ...], x: Fraction) -> Fraction:
 
 @dataclass(frozen=True, eq=False)
 class ScoreRule:
-    """A weighted mean of the parts there are, worked out at the events that it reads and at the start of each day."""
+    """A weighted mean of the parts there are."""
 
     id: str
     inputs: tuple[Input, ...]
@@ -160,15 +157,13 @@ class ScoreRule:
             yield one.fact
 
     def turns(self, view: View) -> set[datetime]:
-        """When it is worked out by events; the days come on top."""
-        return {at for fact in self.facts() for at in fact.read_at(view)}
+        """Instants that contain every one at which the score can change."""
+        return {at for fact in self.facts() for at in fact.turns(view)}
 
-    def result(self, view: View, at: datetime) -> Fraction | None:
-        """The score, to one decimal; None where it is inconclusive."""
-        turns = sorted(self.turns(view))
-        before = bisect_right(turns, at)
-        today = midnight(local_day(at, view.zone), view.zone)
-        return self._worked_out(view, max(today, turns[before - 1]) if before else today)
+    def result(self, view: View, at: datetime) -> Any:
+        """The score, to one decimal; UNKNOWN where it is inconclusive."""
+        found = self._worked_out(view, at)
+        return UNKNOWN if found is None else found
 
     def _worked_out(self, view: View, at: datetime) -> Fraction | None:
         total, weights = Fraction(0), Fraction(0)
@@ -186,7 +181,7 @@ class ScoreRule:
 
     def shown(self, view: View, at: datetime) -> str | None:
         """The score as it is told, such as 72.5; None where it is inconclusive."""
-        found = self.result(view, at)
+        found = self._worked_out(view, at)
         return None if found is None else f"{Decimal(found.numerator) / Decimal(found.denominator):.1f}"
 
 

@@ -16,7 +16,6 @@ from tests.oracle.worlds import UNKNOWN
 if TYPE_CHECKING:
     from tests.oracle.known import View
 
-MILESTONE = "milestone"
 PLACES = ("lead", "opportunity", "needs", "proposal", "negotiation", "won")
 FIELDS = {
     "instalments": {"invoice_id", "amount", "currency", "late", "settled", "days_late", "fault"},
@@ -25,6 +24,7 @@ FIELDS = {
     "promises": {"promise_id", "order_id", "by", "made_at", "due", "met_at"},
     "stage_steps": {"opportunity_id", "from", "to", "jump"},
     "stage_visits": {"opportunity_id", "stage", "left_at"},
+    "milestones": {"kind", "occurs_on", "note", "subject"},
     "anniversaries": {"kind", "contact_id", "years", "subject", "opt_in"},
 }
 
@@ -51,10 +51,7 @@ def _item(at: datetime, event: Standing, fields: Mapping[str, Any]) -> Item:
 
 
 def _plain(view: View, event: Standing) -> Item:
-    fields = event.data.model_dump(by_alias=True)
-    if event.kind == "customer.milestone":
-        fields[MILESTONE] = f"{fields['kind']}:{fields['occurs_on']}"
-    return _item(true_at(view, event), event, fields)
+    return _item(true_at(view, event), event, event.data.model_dump(by_alias=True))
 
 
 def true_at(view: View, event: Standing) -> datetime:
@@ -169,7 +166,7 @@ def _promised(view: View, promise: Standing, changes: list[Standing]) -> datetim
     for change in sorted(changes, key=lambda c: (when(c, "at"), c.time, c.source, c.id)):
         at, promised = when(change, "at"), change.data.promised_date
         mine = promise.data.order_id is not None and change.data.order_id == promise.data.order_id
-        if mine and made_at < at and (due is None or at <= due):
+        if mine and made_at < at and (due is None or at < due):
             due = None if promised is None else midnight(promised + DAY, view.zone)
     return due
 
@@ -198,6 +195,12 @@ def _stage_visits(view: View, _: Mapping[str, Any]) -> Iterator[Item]:
         left = [when(later, "at") for later in steps[number + 1 :] if later.data.opportunity_id == name]
         fields = {"opportunity_id": name, "stage": event.data.to, "left_at": min(left, default=None)}
         yield _item(when(event, "at"), event, fields)
+
+
+def _milestones(view: View, _: Mapping[str, Any]) -> Iterator[Item]:
+    for event in of_kind(view.events, "customer.milestone"):
+        fields = event.data.model_dump()
+        yield _item(true_at(view, event), event, fields | {"subject": f"{fields['kind']}:{fields['occurs_on']}"})
 
 
 def _anniversaries(view: View, options: Mapping[str, Any]) -> Iterator[Item]:
@@ -232,5 +235,6 @@ DERIVED: dict[str, Any] = {
     "promises": _promises,
     "stage_steps": _stage_steps,
     "stage_visits": _stage_visits,
+    "milestones": _milestones,
     "anniversaries": _anniversaries,
 }

@@ -76,6 +76,12 @@ def waiting(of: Inventing) -> Draft:
     return Draft({"measured": spec}, when, makers, list(WAITED.stories), per)
 
 
+def customer(of: Inventing) -> Draft:
+    """Whoever has ordered something or signed."""
+    spec = {"shape": "count", "of": of.pick("contract.signed", "orders")}
+    return of.drafted(spec, {"fact": "measured", "op": ">=", "value": 1}, KINDS[spec["of"]])
+
+
 def missed(of: Inventing) -> Draft:
     survey = [{"of": "activity.logged", "where": {"parts": {"has": part}}} for part in ("questionnaire", "phone")]
     salon = {"of": "event.invited", "where": {"kind": {"is": "salon"}}}
@@ -84,13 +90,11 @@ def missed(of: Inventing) -> Draft:
     draft = Draft({}, {}, [*WAITED.makers, *KINDS["orders"].makers], [contacts.weekly, contacts.monthly])
     if spec["every"] == "week" and of.coin():
         spec["working"] = True
-    if of.mostly():
-        inner = of.pick(counted, newest, best_month)(of)
-        draft.facts = {f"inner_{name}": fact for name, fact in inner.facts.items()}
-        draft.makers += inner.makers
-        draft.conditions = {"inner": inner_names(inner.when)}
-        spec["while"] = "inner"
-    draft.facts["measured"] = spec
+    inner = of.pick(customer, customer, counted, newest, best_month)(of)
+    draft.facts = {f"inner_{name}": fact for name, fact in inner.facts.items()}
+    draft.makers += inner.makers
+    draft.conditions = {"inner": inner_names(inner.when)}
+    draft.facts["measured"] = {**spec, "while": "inner"}
     draft.when = of.leaf(spec, of.pick(1, 1, 2, 3), ">=", "==", ">")
     return draft
 

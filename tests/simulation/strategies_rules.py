@@ -106,7 +106,7 @@ KINDS: dict[str, Kind] = {
     ),
     "stage_steps": Kind(
         (sales.any_step,),
-        ({"jump": {"not": 1, "known": True}}, {"to": {"is": "needs"}}),
+        ({"jump": {"above": 1}}, {"to": {"is": "needs"}}),
         ("to",),
         ("jump",),
         (),
@@ -289,7 +289,7 @@ def since_condition(of: Inventing) -> Draft:
     draft = of.pick(counted, newest, best_month)(of)
     facts = {f"inner_{name}": spec for name, spec in draft.facts.items()}
     spec = {"shape": "since_last", **of.looking(name, kind, window=False), "otherwise": {"condition": "inner"}}
-    facts |= {"measured": spec, "began": {"shape": "count", "of": name}}
+    facts["measured"] = spec
     leaf = of.leaf(spec, of.pick("1d", "30d", "7d"), ">=", ">")
     return Draft(
         facts, leaf, [*draft.makers, *kind.makers], draft.stories, conditions={"inner": inner_names(draft.when)}

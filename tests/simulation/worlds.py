@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from schemas.events import Event, ReferenceEvent
 from services.rules.books import SHIPPED, assemble, read_rules
 from services.rules.core import Core
+from services.rules.reference import Reference
 from tests.oracle.knobs import Knobs, Lateness
 
 
@@ -33,7 +34,9 @@ def _core(number: int) -> Core:
 
 def core_of(world: World, reference: Iterable[Event] = ()) -> Core:
     """A core of the shipped rulebook with the world's parameters that has heard this; compiled once for each world."""
-    return taught(Core(_core(WORLDS.index(world)).engine), reference)
+    core = _core(WORLDS.index(world))
+    core.engine.reference = Reference()
+    return taught(core, reference)
 
 
 def taught(core: Core, reference: Iterable[Event]) -> Core:
