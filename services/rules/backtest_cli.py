@@ -22,7 +22,7 @@ from services.common.settings import read_settings
 from services.rules.backtest import Backtest, Found, summary
 from services.rules.books import SHIPPED, assemble, parse_overrides, read_files, read_rules
 from services.rules.calendar import Calendar, Micros, micros
-from services.rules.checking import check_files
+from services.rules.checking import check_files, report
 from services.rules.compiling import Rule
 from services.rules.definition import BadRule
 
@@ -145,12 +145,24 @@ def _complain(run: Backtest, bad_lines: list[str]) -> None:
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
-def check(folder: Path | None) -> None:
-    """Check the rule files of FOLDER (default: the shipped rulebook) and run their examples."""
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def check(folder: Path | None, strict: bool, as_json: bool) -> None:
+    """Check the rule files of FOLDER (default: the shipped rulebook) and run their examples.
+
+    Each problem is told as file:line: what is wrong: what to write instead. Warnings fail only with --strict.
+    """
     files, unread = read_files(folder or SHIPPED)
-    _, problems, examples = check_files(files, {}, unread)
-    for problem in problems:
-        click.echo(problem, err=True)
-    if problems:
+    checked = check_files(files, {}, unread, read_settings(os.environ).horizon_months, bounds=True)
+    failed = bool(checked.problems or (strict and checked.warnings))
+    if as_json:
+        click.echo(orjson.dumps(report(checked, len(files)), option=orjson.OPT_INDENT_2).decode())
+    else:
+        for problem in checked.problems:
+            click.echo(problem, err=True)
+        for warning in checked.warnings:
+            click.echo(f"warning: {warning}", err=True)
+        if not checked.problems:
+            click.echo(f"{len(files)} rules and {checked.examples} examples are right")
+    if failed:
         sys.exit(1)
-    click.echo(f"{len(files)} rules and {examples} examples are right")

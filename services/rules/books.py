@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.rules.calendar import Calendar
-from services.rules.compiling import Rule, compile_rule
+from services.rules.compiling import Loaded, Rule, compile_rule
 from services.rules.core import Core
 from services.rules.definition import BadRule, parse_definition
 from services.rules.engine import Engine, Settings, judges_for
@@ -44,7 +44,17 @@ def read_rules(folder: Path, overrides: Overrides | None = None) -> list[Rule]:
 
 def rules_of(files: Mapping[str, str], overrides: Overrides, unread: Sequence[str] = ()) -> list[Rule]:
     """The rules of texts by file name; raises BadRule with all their problems, `unread` among them."""
-    rules, problems, seen, known = [], list(unread), dict[str, str](), set[str]()
+    loaded, problems = load(files, overrides)
+    if unread or problems:
+        raise BadRule([*unread, *problems])
+    rules = [one.rule for one in loaded]
+    Rulebook(rules)  # whether they fit together
+    return rules
+
+
+def load(files: Mapping[str, str], overrides: Overrides) -> tuple[list[Loaded], list[str]]:
+    """The rules of those files that compile, and what is wrong with the others."""
+    loaded, problems, seen, known = list[Loaded](), list[str](), dict[str, str](), set[str]()
     for file, text in sorted(files.items()):
         try:
             definition = parse_definition(text, file)
@@ -54,14 +64,13 @@ def rules_of(files: Mapping[str, str], overrides: Overrides, unread: Sequence[st
             problems += error.problems
             continue
         if rule.id in seen:
-            problems.append(f"{file}: {rule.id} is also in {seen[rule.id]}: give each rule its own id")
+            line = definition.line(["id"])
+            problems.append(f"{file}:{line}: {rule.id} is also in {seen[rule.id]}: give each rule its own id")
+            continue
         seen[rule.id] = file
-        rules.append(rule)
+        loaded.append(Loaded(file, rule))
     problems += [f"{name}: there is no rule {name} to set a parameter of" for name in overrides if name not in known]
-    if problems:
-        raise BadRule(problems)
-    Rulebook(rules)  # whether they fit together
-    return rules
+    return loaded, problems
 
 
 def parse_overrides(settings: list[str]) -> dict[str, dict[str, str]]:

@@ -2,42 +2,74 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
 from schemas.rulebook import BadBook, PublishedBook, decode_book
-from services.rules.books import Overrides, rules_of
+from services.rules.books import Overrides, load, rules_of
 from services.rules.compiling import Rule
 from services.rules.definition import BadRule, Definition, parse_definition
 from services.rules.examples import run_examples
+from services.rules.linting import HORIZON_MONTHS, lint
+from services.rules.linting_found import Finding
+from services.rules.rulebook import Rulebook
 
 
 class Checked(NamedTuple):
     """What was found: `problems` are sentences with file, line and what to mend; there are rules when there are none
-    of these. `examples` counts those that were run."""
+    of these. `findings` are what the lint found, also those among the problems. `examples` counts those that ran."""
 
     rules: list[Rule]
     problems: list[str]
     examples: int
+    findings: list[Finding]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What may be meant as it is."""
+        return [finding.text for finding in self.findings if finding.level == "warning"]
 
 
-def check_files(files: Mapping[str, str], overrides: Overrides, unread: Sequence[str] = ()) -> Checked:
-    """Checks texts by file name. `unread` are the problems of files that could not be read."""
-    rules, problems, examples = list[Rule](), list[str](), 0
-    try:
-        rules = rules_of(files, overrides, unread)
-    except BadRule as error:
-        problems += error.problems
+def check_files(
+    files: Mapping[str, str],
+    overrides: Overrides,
+    unread: Sequence[str] = (),
+    horizon_months: int = HORIZON_MONTHS,
+    *,
+    bounds: bool = False,
+) -> Checked:
+    """Checks texts by file name. `unread` are the problems of files that could not be read; with `bounds` it warns of
+    what the bounds of parameters allow."""
+    loaded, wrong = load(files, overrides)
+    problems = [*unread, *wrong]
+    findings = lint(loaded, horizon_months, bounds=bounds)
+    problems += [finding.text for finding in findings if finding.level == "error"]
+    rules = [one.rule for one in loaded]
+    if not problems:
+        try:
+            Rulebook(rules)  # whether they fit together
+        except BadRule as error:
+            problems += error.problems
+    ran, failed = _examples(files, problems)
+    problems += failed
+    return Checked([] if problems else rules, problems, ran, findings)
+
+
+def _examples(files: Mapping[str, str], problems: Sequence[str]) -> tuple[int, list[str]]:
+    """How many examples were run, and what is wrong with them, but for what is known to be wrong with their rules."""
+    ran, failed = 0, list[str]()
     definitions = _definitions(files)
     others = {definition.id: definition for definition in definitions.values()}
     for file, definition in definitions.items():
-        for verdict in run_examples(definition, file, others):
-            examples += 1
+        for number, verdict in enumerate(run_examples(definition, file, others)):
+            ran += 1
             if verdict.problem and verdict.problem not in problems:
-                problems.append(f"{file}: {verdict.rule}: example “{verdict.example}”: {verdict.problem}")
-    return Checked(rules, problems, examples)
+                line = definition.line(["examples", str(number)])
+                failed.append(f"{file}:{line}: {verdict.rule}: example “{verdict.example}”: {verdict.problem}")
+    return ran, failed
 
 
 def _definitions(files: Mapping[str, str]) -> dict[str, Definition]:
@@ -49,6 +81,30 @@ def _definitions(files: Mapping[str, str]) -> dict[str, Definition]:
         except BadRule:
             continue
     return definitions
+
+
+_PLACE = re.compile(
+    r"(?P<file>[^:\n]+\.yaml)(?::(?P<line>\d+))?: (?:(?P<rule>[A-Z][A-Za-z0-9]{0,15}): )?(?P<said>.*)", re.DOTALL
+)
+
+
+def report(checked: Checked, rules: int) -> dict[str, Any]:
+    """What was found, for tools: a row for each problem and warning with its place, as far as that is known."""
+    warnings = [finding for finding in checked.findings if finding.level == "warning"]
+    return {
+        "rules": rules,
+        "examples": checked.examples,
+        "right": not checked.problems,
+        "findings": [_row(problem) for problem in checked.problems] + [finding._asdict() for finding in warnings],
+    }
+
+
+def _row(problem: str) -> dict[str, Any]:
+    place = _PLACE.fullmatch(problem)
+    if place is None:
+        return {"file": None, "line": None, "rule": None, "said": problem, "level": "error"}
+    line = None if place["line"] is None else int(place["line"])
+    return {"file": place["file"], "line": line, "rule": place["rule"], "said": place["said"], "level": "error"}
 
 
 def check_published(raw: bytes) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from schemas.warnings import SEVERITIES
 from services.rules.conditions import KNOWN, OPPOSITE, Leaf, Node, Op, Threshold, Tree
@@ -62,6 +62,13 @@ class Rule:
     def results(self) -> list[str]:
         """The rules whose class or score it reads."""
         return [fact.rule for fact in self.facts.values() if isinstance(fact, Result)]
+
+
+class Loaded(NamedTuple):
+    """A rule that compiled, and the file it came from."""
+
+    file: str
+    rule: Rule
 
 
 NO_CONDITION = Tree("all", ())

@@ -156,7 +156,7 @@ def test_a_folder_with_bad_files_tells_all_of_them(tmp_path: Path) -> None:
     with pytest.raises(BadRule) as refused:
         read_rules(tmp_path)
     assert len(refused.value.problems) == 2
-    assert "b.yaml: A is also in a.yaml: give each rule its own id" in refused.value.problems
+    assert "b.yaml:86: A is also in a.yaml: give each rule its own id" in refused.value.problems
     with pytest.raises(BadRule, match="there is no rule file"):
         read_rules(tmp_path / "nothing")
 
