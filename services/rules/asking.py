@@ -6,9 +6,9 @@ What is not known is supposed not to hold, and then to hold, in two whole worlds
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from services.rules.calendar import NEVER, Micros
+from services.rules.calendar import NEVER, OPENING, Calendar, Micros
 from services.rules.compiling import Rule
 from services.rules.conditions import (
     Judge,
@@ -29,13 +29,23 @@ from services.rules.state import CustomerState
 
 @dataclass(frozen=True)
 class Judged:
-    """A rule with the judges of its trees, by the identity of the tree."""
+    """A rule with the judges of its trees, by the identity of the tree. `holds_of_nobody`: its condition holds where
+    nothing at all is known; what held from before anything was known is no episode."""
 
     rule: Rule
     judges: Mapping[int, Judge]
+    holds_of_nobody: bool = False
 
     def judge(self, tree: Node) -> Judge:
         return self.judges[id(tree)]
+
+    def of_nobody(self, calendar: Calendar) -> Judged:
+        """The same, knowing what it says of a customer of whom nothing is known."""
+        if self.rule.of is not None or self.rule.definition.judges or self.rule.results:
+            return replace(self, holds_of_nobody=bool(self.rule.results))
+        asking = Asking(CustomerState.new("", calendar), OPENING, Reference(), {})
+        truth = Inquiry(asking, self, "", OPENING).truth(self.rule.when)
+        return replace(self, holds_of_nobody=truth[0].value is True)
 
 
 class Asking:
@@ -48,6 +58,10 @@ class Asking:
         self.judged = judged
         self._facts: dict[tuple[int, str, Micros, Micros], list[Point]] = {}
         self._results: dict[tuple[str, Micros], list[Point]] = {}
+
+    def at(self, instant: Micros) -> Asking:
+        """The same customer as it is now known, asked at another instant: what comes after it is not worked out."""
+        return self if instant == self.now else Asking(self.state, instant, self.reference, self.judged)
 
     def complete_until(self, rule: Rule) -> Micros:
         """The instant up to which the rule's feed has told everything; NEVER when it is not guarded."""

@@ -73,7 +73,9 @@ class Backtest:
     def judgements(self, customer_id: str) -> dict[str, str | None]:
         """The classes and scores of a customer; None for inconclusive."""
         state = self._states.get(customer_id)
-        return {} if state is None else {rule: one.value for rule, one in state.head.judgements.items()}
+        if state is None:
+            return {}
+        return {rule: one.value for rule, one in self.core.engine.judge(state, self.clock).items()}
 
     def advance(self, to: Micros) -> None:
         """Moves the clock on, through everything that becomes due on the way."""

@@ -26,7 +26,7 @@ class Measurable:
 
 
 KNOWN = Measurable()
-Threshold = int | Decimal | str | bool | frozenset[str] | Measurable
+Threshold = int | Decimal | str | bool | frozenset[str | int | bool] | Measurable
 
 FALSE_SIDE: dict[Op, Side] = {"<": 1, "<=": 1, "==": 1, "!=": 0, ">=": -1, ">": -1}
 TRUE_SIDE: dict[Op, Side] = {"<": -1, "<=": -1, "==": 0, "!=": 1, ">=": 1, ">": 1}
@@ -72,13 +72,10 @@ def side(leaf: Leaf, value: Value) -> Side | None:
         return None
     if leaf.threshold is KNOWN:
         return 1 if value is None else 0
-    if value is None:
-        return FALSE_SIDE[leaf.op]
-    if _is_no_number(value, leaf.threshold):
+    if value is None or _is_no_number(value, leaf.threshold):
         return FALSE_SIDE[leaf.op]
     if isinstance(value, Span):
-        low, high = _compare(value.low, leaf.threshold), _compare(value.high, leaf.threshold)
-        return low if _same_verdict(leaf.op, low, high) else None
+        return _side_of_span(leaf, value)
     return _compare(value, leaf.threshold)
 
 
@@ -86,32 +83,56 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 def _is_no_number(value: Value, threshold: Threshold) -> bool:
-    """A word where a number is wanted: no comparison holds."""
-    wants_number = isinstance(threshold, (int, Decimal)) and not isinstance(threshold, bool)
-    return wants_number and isinstance(value, str) and not _NUMBER.fullmatch(value)
+    """A word, or true or false, where a number is wanted: no comparison holds."""
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, Decimal)):
+        return False
+    return not isinstance(value, Span) and _number(value) is None
+
+
+def _number(value: object) -> Decimal | int | None:
+    """The number that a value is. A decimal is kept as a text, so that it stays exact."""
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        return Decimal(str(value))
+    return None
 
 
 def _compare(value: object, threshold: Threshold) -> Side:
     if isinstance(threshold, frozenset):
-        return 0 if value in threshold else 1
-    if isinstance(threshold, (str, bool)) or isinstance(value, bool):
-        return 0 if type(value) is type(threshold) and value == threshold else 1
-    # A decimal is kept as a text, so that it stays exact.
-    number = value if isinstance(value, (int, Decimal)) else Decimal(str(value))
+        return 0 if any(_equals(value, one) for one in threshold) else 1
+    if isinstance(threshold, (str, bool)):
+        return 0 if _equals(value, threshold) else 1
+    number = _number(value)
+    assert number is not None, "what is no number was told apart before"
     assert not isinstance(threshold, Measurable), "whether there is anything to measure is no comparison"
     return 0 if number == threshold else -1 if number < threshold else 1
+
+
+def _equals(value: object, wanted: object) -> bool:
+    """Texts are compared as they are written, numbers as numbers, also where one of the two is written as a text."""
+    if isinstance(value, str) and isinstance(wanted, str):
+        return value == wanted
+    if isinstance(value, bool) or isinstance(wanted, bool):
+        return value is wanted
+    number = _number(value)
+    return number is not None and number == _number(wanted)
+
+
+def _side_of_span(leaf: Leaf, span: Span) -> Side | None:
+    """None where the numbers within the bounds lie on sides with different verdicts."""
+    if leaf.op in ("==", "!="):
+        words = leaf.threshold if isinstance(leaf.threshold, frozenset) else [leaf.threshold]
+        numbers = [number for number in map(_number, words) if number is not None]
+        if span.low != span.high and any(span.low <= number <= span.high for number in numbers):
+            return None
+    low, high = _compare(span.low, leaf.threshold), _compare(span.high, leaf.threshold)
+    return low if true_on(leaf.op, low) == true_on(leaf.op, high) else None
 
 
 def true_on(op: Op, at: Side) -> bool:
     """Whether a comparison holds on this side."""
     return {"<": at < 0, "<=": at <= 0, "==": at == 0, "!=": at != 0, ">=": at >= 0, ">": at > 0}[op]
-
-
-def _same_verdict(op: Op, low: Side, high: Side) -> bool:
-    # Between the two the value may also equal the threshold.
-    if low != high and op in ("==", "!="):
-        return False
-    return true_on(op, low) == true_on(op, high)
 
 
 def side_course(leaf: Leaf, points: Sequence[Point]) -> list[SidePoint]:

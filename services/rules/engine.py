@@ -7,7 +7,7 @@ a function of what is known, and not of the order in which it was learned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -15,17 +15,19 @@ from schemas.codec import InvalidEvent
 from schemas.events import Event
 from schemas.warnings import encode_warning
 from services.rules.announcing import Moment, Say, announce, is_forgotten, is_frozen, matched, revise, withdraw
-from services.rules.asking import Asking, Judged
+from services.rules.asking import Asking, Judged, World
 from services.rules.calendar import BEGINNING, HOUR, NEVER, OPENING, Calendar, Micros
+from services.rules.compiling import Rule
 from services.rules.conditions import Judge, Node
-from services.rules.entries import entry_of
+from services.rules.entries import Item, entry_of
 from services.rules.episodes import Episode, Finding, evidence, find, find_points, subjects
 from services.rules.explaining import Told, told_of
-from services.rules.facts import Proof, Unknown, Value, value_at
+from services.rules.facts import MAX_EVENTS, Proof, Unknown, Value
 from services.rules.forgetting import forget, reaches
 from services.rules.records import Judgement
 from services.rules.reference import Reference
 from services.rules.rulebook import Reader, Rulebook, passing
+from services.rules.skipping import Soothing, holds_not_before, was_silent
 from services.rules.state import CustomerState, wake_at
 from services.rules.wording import warning_of
 
@@ -72,13 +74,15 @@ class Engine:
         self.reference = reference
         self._facts = rulebook.facts
         self._reach = reaches(self._facts)
+        self._judging = [rule.id for rule in rulebook.rules.values() if rule.definition.judges]
         # What no event of a customer need prompt is asked when the customer is first heard of.
         self._unprompted = [
             rule.id
             for rule in rulebook.rules.values()
-            if rule.definition.judges or (rule.id in rulebook.by_reference and not rule.of and not rule.subject)
+            if rule.id in rulebook.by_reference and not rule.definition.judges and not rule.of and not rule.subject
         ]
-        self.judged = {rule.id: Judged(rule, judges[rule.id]) for rule in rulebook.rules.values()}
+        self._soothing = {rule.id: Soothing(rule) for rule in rulebook.rules.values()}
+        self.judged = {rule.id: Judged(rule, judges[rule.id]).of_nobody(calendar) for rule in rulebook.rules.values()}
 
     @property
     def book(self) -> str:
@@ -106,7 +110,7 @@ class Engine:
                 entry.source,
             )
         self._forget(state, horizon)
-        if entry.history:
+        if entry.history or state.reconcile:
             # What time or a new rulebook brought to light is no history, though an event of the past finds it.
             self._announce(state, {}, Moment(head.customer_id, now, horizon, history=False))
         state.add(entry)
@@ -146,21 +150,32 @@ class Engine:
     # -- what is to be asked
 
     def _moved(self, state: CustomerState, now: Micros) -> Agenda:
-        """The rules that what came or went can move."""
+        """The rules that what came or went can move. What has no effect before an instant to come is asked then."""
         agenda: Agenda = {}
         for source, items in state.moved(now).items():
             for watched in self.rulebook.watching(source):
                 found = passing(watched.pick, items)
-                if not found:
-                    continue
-                since = min(item.at for item in found)
-                for reader in watched.readers:
-                    for subject in self._subjects(state, reader, found):
-                        key = (reader.rule.id, subject)
-                        agenda[key] = min(since, agenda.get(key, since))
+                for reader in watched.readers if found else ():
+                    self._note(state, reader, found, agenda, now)
         return agenda
 
-    def _subjects(self, state: CustomerState, reader: Reader, items: list) -> Iterable[str]:  # type: ignore[type-arg]
+    def _note(self, state: CustomerState, reader: Reader, items: Sequence[Item], agenda: Agenda, now: Micros) -> None:
+        rule_id, first = reader.rule.id, min(item.at for item in items)
+        since = first if reader.fact is None else reader.fact.takes_effect(first, self.calendar)
+        # What a silent feed leaves open, an event of it may decide.
+        soothes = since <= now and self._soothing[rule_id](reader, state, items) and not self._is_guarded(reader.rule)
+        for subject in self._subjects(state, reader, items):
+            if since > now:
+                name = due_name(rule_id, subject)
+                state.head.due[name] = min(since, state.head.due.get(name, since))
+            elif not (soothes and was_silent(state.announced.of(rule_id, subject), since)):
+                key = (rule_id, subject)
+                agenda[key] = min(since, agenda.get(key, since))
+
+    def _is_guarded(self, rule: Rule) -> bool:
+        return rule.source is not None and self.reference.complete_until(rule.source) is not None
+
+    def _subjects(self, state: CustomerState, reader: Reader, items: Sequence[Item]) -> Iterable[str]:
         rule = reader.rule
         if rule.subject is None or rule.of is not None:
             return ("",)
@@ -175,7 +190,7 @@ class Engine:
         rules, _, reference = head.book.partition(MARK)
         if state.reconcile or (head.book and rules != self.rulebook.fingerprint):
             agenda = self._everything(state, self.judged)
-            head.due = {}
+            head.due = {name: at for name, at in head.due.items() if name == SNAPSHOT}
             head.judgements = {}
         elif reference != self.reference.fingerprint and head.book:
             agenda = moved | self._everything(state, self.rulebook.by_reference)
@@ -193,10 +208,11 @@ class Engine:
     def _everything(self, state: CustomerState, rules: Iterable[str]) -> Agenda:
         asking = Asking(state, state.head.clock, self.reference, self.judged)
         agenda: Agenda = {}
-        for rule_id in rules:
-            rule = self.rulebook.rules[rule_id]
+        for rule in (self.rulebook.rules[rule_id] for rule_id in rules):
+            if rule.definition.judges:
+                continue
             for subject in [""] if rule.of is not None else subjects(asking, rule):
-                agenda[rule_id, subject] = OPENING
+                agenda[rule.id, subject] = OPENING
         return agenda
 
     # -- what is to be said
@@ -210,18 +226,15 @@ class Engine:
             return
         asking = Asking(state, moment.now, self.reference, self.judged)
         for (rule_id, subject), since in sorted(agenda.items()):
-            judged = self.judged[rule_id]
-            key = f"{rule_id}{MARK}{subject}" if subject else rule_id
-            if judged.rule.definition.judges:
-                change = self._judge(asking, judged, min(since, moment.now))
-            elif judged.rule.of is not None:
+            judged, name = self.judged[rule_id], due_name(rule_id, subject)
+            if judged.rule.of is not None:
                 change = self._announce_points(asking, judged, min(since, moment.now), moment)
             else:
                 change = self._announce_stretches(asking, judged, subject, min(since, moment.now), moment)
             if change < NEVER:
-                head.due[key] = change
+                head.due[name] = change
             else:
-                head.due.pop(key, None)
+                head.due.pop(name, None)
         head.wake_at = wake_at(head.due)
 
     def _plan_snapshot(self, state: CustomerState, now: Micros, *, is_changed: bool) -> None:
@@ -232,16 +245,22 @@ class Engine:
         elif is_changed and self.settings.snapshot_every is not None:
             due.setdefault(SNAPSHOT, now + self.settings.snapshot_every)
 
-    def _judge(self, asking: Asking, judged: Judged, since: Micros) -> Micros:
-        """Keeps the class or score that holds now; returns when it may next change."""
-        rule_id, now = judged.rule.id, asking.now
-        course = asking.result(rule_id, max(since - 1, OPENING))
-        value = _judgement(value_at(course, now))
-        known = asking.state.head.judgements.get(rule_id)
-        if known is None or known.value != value:
-            begun = max((point.at for point in course if point.at <= now), default=now)
-            asking.state.head.judgements[rule_id] = Judgement(value, max(begun, since))
-        return min((point.at for point in course if point.at > now), default=NEVER)
+    def judge(self, state: CustomerState, now: Micros) -> dict[str, Judgement]:
+        """Every class and score as it is at an instant. Nothing is said of them, so they are worked out when asked for;
+        since when one has been so is told exactly from the second time on."""
+        asking = Asking(state, now, self.reference, self.judged)
+        known = state.head.judgements
+        for rule_id in self._judging:
+            value = _judgement(asking.result(rule_id, now)[0].value)
+            before = known.get(rule_id)
+            if before is None or before.value != value:
+                known[rule_id] = Judgement(value, self._judged_since(asking, rule_id, before, now))
+        return known
+
+    @staticmethod
+    def _judged_since(asking: Asking, rule_id: str, before: Judgement | None, now: Micros) -> Micros:
+        course = asking.result(rule_id, OPENING if before is None else min(before.since, now))
+        return max((point.at for point in course if point.at <= now), default=now)
 
     def _announce_points(self, asking: Asking, judged: Judged, since: Micros, moment: Moment) -> Micros:
         state, rule = asking.state, judged.rule
@@ -256,6 +275,12 @@ class Engine:
     def _announce_stretches(
         self, asking: Asking, judged: Judged, subject: str, since: Micros, moment: Moment
     ) -> Micros:
+        rule, state = judged.rule, asking.state
+        if was_silent(state.announced.of(rule.id, subject), since):
+            question = World(asking, judged, subject, since, unknown_holds=False).question
+            earliest = holds_not_before(rule.when, rule, question)
+            if earliest > moment.now:
+                return earliest
         finding = find(asking, judged, subject, since)
         self._compare(asking, judged, subject, finding, moment)
         if asking.complete_until(judged.rule) < moment.now:
@@ -310,6 +335,11 @@ def _judgement(value: Value) -> str | None:
     return None if value is None or isinstance(value, Unknown) else str(value)
 
 
+def due_name(rule_id: str, subject: str) -> str:
+    """What is due of a rule about a subject, by its name."""
+    return f"{rule_id}{MARK}{subject}" if subject else rule_id
+
+
 def judges_for(rulebook: Rulebook, make: MakeJudge) -> dict[str, dict[int, Judge]]:
     """A judge for every tree of every rule."""
     return {
@@ -319,6 +349,9 @@ def judges_for(rulebook: Rulebook, make: MakeJudge) -> dict[str, dict[int, Judge
 
 
 def _digest(found: Proof) -> bytes:
+    """What an episode rests on, so that more of it is said; of very many events more are no news."""
+    if found.total > MAX_EVENTS:
+        return b"many"
     digest = blake2b(str(found.total).encode(), digest_size=8)
     for key in sorted(found.keys):
         digest.update(f"{key.source}\x1f{key.id}\x1e".encode())

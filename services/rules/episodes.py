@@ -49,8 +49,9 @@ def find(asking: Asking, judged: Judged, subject: str, since: Micros) -> Finding
         running = next((one for one in announced if _covers(one, before)), None)
     inquiry = Inquiry(asking, judged, subject, before)
     truth = inquiry.truth(rule.when)
-    if before > OPENING and running is None and truth[0].value is not False:
-        # It held, or may have held, before anything was announced: only the whole course tells since when.
+    is_told = truth[0].value is False or (truth[0].value is None and not judged.holds_of_nobody)
+    if before > OPENING and running is None and not is_told:
+        # It held, or may have held, from before anything was known: only the whole course tells.
         before = OPENING
         inquiry = Inquiry(asking, judged, subject, before)
         truth = inquiry.truth(rule.when)
@@ -161,7 +162,7 @@ def point_sides(asking: Asking, judged: Judged, item: Item) -> dict[str, Side]:
 def point_values(asking: Asking, judged: Judged, item: Item) -> list[tuple[Leaf, Value]]:
     """What each leaf of a point's condition compares."""
     rule = judged.rule
-    world = World(asking, judged, point_subject(rule, item), item.at, unknown_holds=False)
+    world = World(asking.at(item.at), judged, point_subject(rule, item), item.at, unknown_holds=False)
     values = []
     for leaf in leaves_of(rule.when):
         path = rule.fields.get(leaf.fact)
@@ -219,7 +220,7 @@ def leaf_values(asking: Asking, judged: Judged, episode: Episode, at: Micros) ->
 
 def values_at(asking: Asking, judged: Judged, subject: str, at: Micros) -> list[tuple[Leaf, Value]]:
     """What each leaf of a stretch's condition compares at an instant."""
-    world = World(asking, judged, subject, at, unknown_holds=False)
+    world = World(asking.at(at), judged, subject, at, unknown_holds=False)
     return [(leaf, world.course(leaf.fact)[0].value) for leaf in leaves_of(judged.rule.when)]
 
 

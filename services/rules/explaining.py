@@ -50,7 +50,7 @@ def told_of(asking: Asking, judged: Judged, say: Say, found: Proof) -> Told:
 def shown_values(asking: Asking, judged: Judged, episode: Episode, at: Micros) -> dict[str, tuple[Value, bool]]:
     """Every fact of the rule, and every field that a point shows, with whether it is a time that passes."""
     rule = judged.rule
-    world = World(asking, judged, episode.subject, at, unknown_holds=False)
+    world = World(asking.at(at), judged, episode.subject, at, unknown_holds=False)
     shown = {name: (world.course(name)[0].value, fact.elapsed) for name, fact in rule.facts.items()}
     if rule.of is not None:
         item = point_items(asking, judged, episode)[-1]
@@ -61,7 +61,8 @@ def shown_values(asking: Asking, judged: Judged, episode: Episode, at: Micros) -
 
 def decisive(asking: Asking, judged: Judged, episode: Episode) -> frozenset[str]:
     """The leaves that began to hold as the episode did."""
-    world = World(asking, judged, episode.subject, max(episode.start - 1, OPENING), unknown_holds=False)
+    before = max(episode.start - 1, OPENING)
+    world = World(asking.at(episode.start), judged, episode.subject, before, unknown_holds=False)
     tree = judged.rule.when
     return frozenset(
         leaf.name

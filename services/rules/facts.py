@@ -8,7 +8,7 @@ only on items up to that instant: so what an event changes, it changes from its 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple, Protocol
@@ -21,7 +21,7 @@ from services.rules.state import CustomerState
 
 INFINITY = Decimal("Infinity")
 
-AHEAD = 16
+AHEAD = 4
 """Points after `now` that a course tells. What may change later still is found by asking again at the last of them."""
 
 
@@ -108,8 +108,16 @@ class Fact(Protocol):
         """How far back the fact looks, besides what it `keeps`."""
         ...
 
+    def points(self, question: Question) -> Iterator[Point]:
+        """What it is from `question.since` on, told as it is asked for; the first point is at that very instant."""
+        ...
+
     def course(self, question: Question) -> list[Point]:
-        """The points from `question.since` on; the first is at that very instant."""
+        """The points to AHEAD changes beyond `question.now`."""
+        ...
+
+    def takes_effect(self, at: Micros, calendar: Calendar) -> Micros:
+        """From when on an item that lies at an instant can change the value."""
         ...
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
@@ -129,6 +137,42 @@ def least_elapsed(fact: Fact) -> Micros | None:
     """What a time passed would be if what is missing had come just now; None if nothing would be waited for."""
     least: Micros | None = getattr(fact, "least_elapsed", None)
     return least
+
+
+LOOKS_AHEAD = 24
+"""Instants after `now` that are looked at for changes, if none is found."""
+
+
+class Measured:
+    """What most facts have in common: they are told by their points, and an item counts from its own instant on."""
+
+    def points(self, question: Question) -> Iterator[Point]:
+        """What it is from `question.since` on."""
+        raise AssertionError("every shape has its own")
+
+    def course(self, question: Question) -> list[Point]:
+        """The points to AHEAD changes beyond `question.now`."""
+        return told(self.points(question), question.now)
+
+    def takes_effect(self, at: Micros, calendar: Calendar) -> Micros:
+        """From when on an item that lies at an instant can change the value."""
+        return at
+
+
+def told(course: Iterable[Point], now: Micros) -> list[Point]:
+    """The points of a course, to AHEAD changes beyond `now`."""
+    points: list[Point] = []
+    beyond = looked = 0
+    for at, value in course:
+        if at > now:
+            looked += 1
+            if not points or points[-1].at != at:
+                beyond += not points or points[-1].value != value
+            if beyond > AHEAD or looked > LOOKS_AHEAD:
+                points.append(Point(at, LATER))
+                break
+        put(points, at, value)
+    return points
 
 
 MAX_EVENTS = 50

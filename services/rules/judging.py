@@ -9,15 +9,14 @@ from typing import Any
 
 from services.rules.calendar import NEVER, Micros
 from services.rules.entries import Item, Key
-from services.rules.facts import UNKNOWN, Point, Proof, Question, Value, proof, subjects_of
+from services.rules.facts import UNKNOWN, Measured, Point, Proof, Question, Value, proof, subjects_of
 from services.rules.series import Pick
 from services.rules.state import CustomerState
-from services.rules.tallying import told
 from services.rules.timing import last_kept
 
 
 @dataclass(frozen=True)
-class Rank:
+class Rank(Measured):
     """The customer's percentile in the newest ranking; None when it is not named there. Before the first ranking, and
     when the newest is older than `max_age`, it is unknown, or None where the rule says so."""
 
@@ -29,10 +28,7 @@ class Rank:
     picks: tuple[Pick, ...] = ()
     reach: Micros = 0
 
-    def course(self, question: Question) -> list[Point]:
-        return told(self._points(question), question.now)
-
-    def _points(self, question: Question) -> Iterator[Point]:
+    def points(self, question: Question) -> Iterator[Point]:
         rankings = question.reference.ranking(self.measure)
         missing: Value = None if self.none_without else UNKNOWN
         yield Point(question.since, missing)
@@ -56,7 +52,7 @@ class Rank:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Measured):
     """The class or the score that another rule gives the customer. `picks` are the series that rule reads."""
 
     rule: str
@@ -65,8 +61,8 @@ class Result:
     asks: bool = False
     reach: Micros = 0
 
-    def course(self, question: Question) -> list[Point]:
-        return list(question.result(self.rule, question.since))
+    def points(self, question: Question) -> Iterator[Point]:
+        yield from question.result(self.rule, question.since)
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
         return Proof([], 0)
@@ -79,7 +75,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Filled:
+class Filled(Measured):
     """The share of an archive section's fields that have a value."""
 
     pick: Pick
@@ -92,10 +88,7 @@ class Filled:
     def picks(self) -> tuple[Pick, ...]:
         return (self.pick,)
 
-    def course(self, question: Question) -> list[Point]:
-        return told(self._points(question), question.now)
-
-    def _points(self, question: Question) -> Iterator[Point]:
+    def points(self, question: Question) -> Iterator[Point]:
         series = question.series(self.pick)
         index = series.up_to(question.since)
         values: dict[str, Any] = {}
@@ -131,7 +124,7 @@ def _archived(item: Item) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True)
-class Checklist:
+class Checklist(Measured):
     """The share of the tasks of the opportunity's stage that were done since it entered; None without a list."""
 
     visits: Pick
@@ -145,10 +138,7 @@ class Checklist:
     def picks(self) -> tuple[Pick, ...]:
         return (self.visits, self.tasks)
 
-    def course(self, question: Question) -> list[Point]:
-        return told(self._points(question), question.now)
-
-    def _points(self, question: Question) -> Iterator[Point]:
+    def points(self, question: Question) -> Iterator[Point]:
         visits, since = question.series(self.visits), question.since
         first = visits.up_to(since) - 1
         if first < 0:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from services.rules.calendar import DAY, OPENING, Micros, PeriodName, first_day_of
 from services.rules.entries import Item, Key
-from services.rules.facts import AHEAD, LATER, Point, Proof, Question, Span, value_at
+from services.rules.facts import AHEAD, LATER, Measured, Point, Proof, Question, Span, value_at
 from services.rules.series import Pick
 from services.rules.state import CustomerState
-from services.rules.tallying import told
 from services.rules.timing import last_kept
 from services.rules.windows import period_at, start_of_period
+
+_at = attrgetter("at")
 
 _REACH_DAYS: dict[PeriodName, int] = {"day": 14, "week": 60, "month": 120, "quarter": 280, "year": 800}
 
 
 @dataclass(frozen=True)
-class Missed:
+class Missed(Measured):
     """How many closed periods in a row lacked an item of one of the picks; 0 again when one had them all.
 
     A period counts when the condition `during` held all the time, and with `working` when it has a working day. Others
@@ -40,10 +43,7 @@ class Missed:
     def reach(self) -> Micros:
         return _REACH_DAYS[self.every] * DAY
 
-    def course(self, question: Question) -> list[Point]:
-        return told(self._points(question), question.now)
-
-    def _points(self, question: Question) -> Iterator[Point]:
+    def points(self, question: Question) -> Iterator[Point]:
         calendar = question.calendar
         period = period_at(question.since, self.every, calendar)
         looked_from = start_of_period(period - 3, self.every, calendar)
@@ -56,7 +56,7 @@ class Missed:
         ats = [series.ats[-1] for series in map(question.series, self.each) if series.ats]
         last = max([question.now, question.since, held[-1].at, *ats])
         end = period_at(last, self.every, calendar) + AHEAD + 4
-        while period <= end:
+        while (period := self._next(held, period, end, question)) <= end:
             closes = start_of_period(period + 1, self.every, calendar)
             if question.since < silent_from < closes:
                 yield Point(silent_from, _value(run, is_silent=True))
@@ -64,18 +64,44 @@ class Missed:
             run = self._after(question, held, period, run)
             period += 1
             yield Point(closes, _value(run, closes > question.complete_until))
+        told_until = start_of_period(end + 1, self.every, calendar)
+        if question.since < silent_from < told_until:
+            yield Point(silent_from, _value(run, is_silent=True))
         if held[-1].value is not False:
-            yield Point(start_of_period(period + 1, self.every, calendar), LATER)
+            yield Point(start_of_period(end + 2, self.every, calendar), LATER)
+
+    def _next(self, held: Sequence[Point], period: int, end: int, question: Question) -> int:
+        """This period, or else the first later one at whose beginning the condition may hold; end + 1 for none.
+
+        Between them lie whole lives of customers whom the rule is not about.
+        """
+        start = start_of_period(period, self.every, question.calendar)
+        index = bisect_right(held, start, key=_at)
+        if index and held[index - 1].value is True:
+            return period
+        begins = next((point.at for point in held[index:] if point.value is True), None)
+        if begins is None:
+            return end + 1
+        found = period_at(begins, self.every, question.calendar)
+        return found if start_of_period(found, self.every, question.calendar) == begins else found + 1
 
     def _run_before(self, question: Question, held: Sequence[Point], period: int) -> int:
         """The run of the periods that had closed by the beginning of this one."""
         first = period_at(max(held[0].at, OPENING), self.every, question.calendar)
-        run = 0
-        for one in range(period - 1, first - 1, -1):
+        run, one = 0, period - 1
+        while one >= first:
+            index = bisect_right(held, start_of_period(one, self.every, question.calendar), key=_at) - 1
+            if index < 0:
+                break
+            if held[index].value is not True:
+                # On to the period in which it held last.
+                one = period_at(held[index].at - 1, self.every, question.calendar)
+                continue
             if self._counts(question, held, one):
                 if self._is_kept(question, one):
                     break
                 run += 1
+            one -= 1
         return run
 
     def _after(self, question: Question, held: Sequence[Point], period: int, run: int) -> int:

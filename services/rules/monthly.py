@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from services.rules.calendar import DAY, NEVER, Micros, Month
+from services.rules.calendar import DAY, NEVER, Calendar, Micros, Month
 from services.rules.entries import Item, Key
-from services.rules.facts import INFINITY, UNKNOWN, Point, Proof, Question, Span, Value, proof, subjects_of
+from services.rules.facts import INFINITY, UNKNOWN, Measured, Point, Proof, Question, Span, Value, proof, subjects_of
 from services.rules.series import Amount, Pick
 from services.rules.state import CustomerState
-from services.rules.tallying import Field, told
+from services.rules.tallying import Field
 
 
 @dataclass(frozen=True)
-class Monthly:
+class Monthly(Measured):
     """What the two have in common: a value for each month, from the months before it. `span` months back are read."""
 
     pick: Pick
@@ -35,10 +35,10 @@ class Monthly:
     def reach(self) -> Micros:
         return (self.span + 1) * 31 * DAY
 
-    def course(self, question: Question) -> list[Point]:
-        return told(self._points(question), question.now)
+    def takes_effect(self, at: Micros, calendar: Calendar) -> Micros:
+        return calendar.start_of_month(calendar.month_of(at) + 1)
 
-    def _points(self, question: Question) -> Iterator[Point]:
+    def points(self, question: Question) -> Iterator[Point]:
         calendar, series = question.calendar, question.series(self.pick)
         month = calendar.month_of(question.since)
         yield Point(question.since, self.value(question, month))

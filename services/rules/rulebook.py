@@ -7,9 +7,11 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import NamedTuple
 
 from services.rules.compiling import Rule
+from services.rules.conditions import leaves_of
 from services.rules.definition import BadRule
 from services.rules.entries import Item
 from services.rules.facts import Fact
@@ -17,7 +19,7 @@ from services.rules.judging import Rank, Result
 from services.rules.monthly import Monthly
 from services.rules.series import Events, Pick, Source
 from services.rules.state import Plan
-from services.rules.tallying import Field, Share, Sum
+from services.rules.tallying import Counted, Field, Share, Sum
 
 
 class Reader(NamedTuple):
@@ -69,7 +71,29 @@ def _resolved(rules: dict[str, Rule]) -> dict[str, Rule]:
             )
             facts[name] = known.setdefault(reads, reads)
         resolved[rule_id] = replace(rule, facts=facts)
-    return resolved
+    return _limited(resolved)
+
+
+def _limited(rules: dict[str, Rule]) -> dict[str, Rule]:
+    """The rules with their tallies knowing all that they are compared with, so that they need tell no more."""
+    limits: dict[int, set[Decimal]] = defaultdict(set)
+    told_whole: set[int] = set()
+    for rule in rules.values():
+        for leaf in (leaf for tree in rule.trees() for leaf in leaves_of(tree)):
+            if leaf.fact in rule.facts and isinstance(leaf.threshold, (int, Decimal)):
+                limits[id(rule.facts[leaf.fact])].add(Decimal(leaf.threshold))
+        told_whole |= {id(rule.facts[rule.definition.run])} if rule.definition.run else set()
+        told_whole |= {id(rules[name].facts[one.fact]) for name in rule.results for one in rules[name].inputs}
+    known: dict[int, Fact] = {}
+    for fact in (fact for rule in rules.values() for fact in rule.facts.values()):
+        if id(fact) not in known:
+            known[id(fact)] = fact
+            if isinstance(fact, Counted) and fact.only_falls and id(fact) not in told_whole:
+                known[id(fact)] = replace(fact, limits=tuple(sorted(limits[id(fact)])))
+    return {
+        rule_id: replace(rule, facts={name: known[id(fact)] for name, fact in rule.facts.items()})
+        for rule_id, rule in rules.items()
+    }
 
 
 def _read_by(name: str, rules: Mapping[str, Rule], reader: Rule, path: list[str]) -> tuple[Pick, ...]:
@@ -90,7 +114,7 @@ def _read_by(name: str, rules: Mapping[str, Rule], reader: Rule, path: list[str]
 
 def _watched(rules: Iterable[Rule]) -> dict[Source, tuple[Watched, ...]]:
     readers: dict[Pick, list[Reader]] = defaultdict(list)
-    for rule in rules:
+    for rule in (one for one in rules if not one.definition.judges):
         if rule.of is not None:
             readers[rule.of].append(Reader(rule, None, rule.of))
         seen: set[tuple[Pick, int]] = set()

@@ -9,7 +9,7 @@ from typing import Literal
 from services.rules.calendar import DAY, Micros, Month
 from services.rules.dues import Instalments
 from services.rules.entries import Item, Key
-from services.rules.facts import AHEAD, LATER, MAX_EVENTS, Point, Proof, Question, Span, Value
+from services.rules.facts import AHEAD, LATER, MAX_EVENTS, Measured, Point, Proof, Question, Span, Value
 from services.rules.ledger import ledger_of
 from services.rules.periods import LatePolicy, Period, Periods, late_months, overdue_month_ends
 from services.rules.series import Pick
@@ -20,7 +20,7 @@ LOOK_BACK = 40
 
 
 @dataclass(frozen=True)
-class Streak:
+class Streak(Measured):
     """How many months in a row failed, up to the newest. Back to 0 when a month has closed without failing."""
 
     series: Literal["late_months", "overdue_month_ends"]
@@ -44,6 +44,9 @@ class Streak:
                 points[-1] = Point(points[-1].at, LATER)
                 break
         return points
+
+    def points(self, question: Question) -> Iterator[Point]:
+        yield from self.course(question)
 
     def _all(self, question: Question) -> Iterator[Point]:
         periods, calendar = self._periods(question), question.calendar

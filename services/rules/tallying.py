@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from services.rules.calendar import NEVER, Calendar, Micros
-from services.rules.dues import Instalments
+from services.rules.dues import Instalments, Movements
 from services.rules.entries import Item, Key
 from services.rules.facts import (
-    AHEAD,
     INFINITY,
-    LATER,
+    Measured,
     Point,
     Proof,
     Question,
     Span,
     Value,
     proof,
-    put,
     subjects_of,
 )
 from services.rules.reference import Reference
@@ -36,25 +35,16 @@ KEPT_FOR_EVER = 50
 """Of a window without bounds so many of the first and of the last items are kept beyond the horizon."""
 
 
-def told(course: Iterable[Point], now: Micros) -> list[Point]:
-    """The points of a course, to AHEAD changes beyond `now`."""
-    points: list[Point] = []
-    for at, value in course:
-        put(points, at, value)
-        if len(points) > AHEAD and points[-AHEAD - 1].at > now:
-            points[-1] = Point(points[-1].at, LATER)
-            break
-    return points
-
-
 @dataclass(frozen=True)
-class Counted:
-    """What all facts over the items of a window have in common."""
+class Counted(Measured):
+    """What all facts over the items of a window have in common. `limits` are all that the value is compared with, where
+    that is known: between them it need not be told."""
 
     pick: Pick
     window: Window
     elapsed: bool = False
     asks: bool = False
+    limits: tuple[Decimal, ...] | None = field(default=None, compare=False)
 
     @property
     def picks(self) -> tuple[Pick, ...]:
@@ -69,11 +59,40 @@ class Counted:
         """Whether some items may not be what they seem."""
         return isinstance(self.pick.source, Instalments)
 
-    def course(self, question: Question) -> list[Point]:
+    @property
+    def only_falls(self) -> bool:
+        """Whether items that leave can only make it less."""
+        return False
+
+    def takes_effect(self, at: Micros, calendar: Calendar) -> Micros:
+        return self.window.enters(at, calendar)
+
+    def points(self, question: Question) -> Iterator[Point]:
         series = question.series(self.pick)
         value = self.value(series, question)
-        parts = slices(series, self.window, question)
-        return told((Point(part.at, value(part)) for part in parts), question.now)
+        for part in slices(series, self.window, question):
+            now = value(part)
+            yield Point(part.at, now)
+            if part.end == len(series) and self.limits is not None and self.only_falls and not isinstance(now, Span):
+                if part.first < part.end:
+                    yield from self._falling(series, part, value, question)
+                return
+
+    def _falling(
+        self, series: Series, part: Slice, value: Callable[[Slice], Value], question: Question
+    ) -> Iterator[Point]:
+        """Nothing comes any more: the value is told where it reaches a limit, and where it falls below."""
+        first = part.first
+        for limit in sorted(self.limits or (), reverse=True):
+            for is_below in (False, True):
+                found = _first_below(value, Slice(part.at, first, part.end), limit, is_below=is_below)
+                if found is None or found <= first:
+                    continue
+                at = self.window.leaves(series.ats[found - 1], question)
+                if at >= NEVER:
+                    return
+                first = series.before(self.window.counted(at, question)[0])
+                yield Point(at, value(Slice(at, first, part.end)))
 
     def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
         """The fact's value for what counts at an instant; asked for slices in the order of time."""
@@ -97,6 +116,18 @@ class Counted:
         return subjects_of(pick, items)
 
 
+def _first_below(value: Callable[[Slice], Value], part: Slice, limit: Decimal, *, is_below: bool) -> int | None:
+    """How many items must have left for the value to be at most, or below, a limit; None when it always is more."""
+
+    def reaches(first: int) -> bool:
+        now = value(Slice(part.at, first, part.end))
+        assert isinstance(now, (int, Decimal)), "what only falls is a number"
+        return now < limit if is_below else now <= limit
+
+    index = bisect_left(range(part.first, part.end + 1), x=True, key=reaches)
+    return part.first + index if index <= part.end - part.first else None
+
+
 NOTHING = Amount(Decimal(0), 0)
 
 
@@ -113,6 +144,10 @@ def _doubt(item: Item) -> Amount:
 @dataclass(frozen=True)
 class Count(Counted):
     """How many items there are; those of which it is not sure that they are late may not be among them."""
+
+    @property
+    def only_falls(self) -> bool:
+        return True
 
     def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
         if not self.is_unsure:
@@ -156,6 +191,7 @@ class Field:
 
 
 AMOUNT = Field(Path(("amount",)))
+NEVER_NEGATIVE = frozenset({Path(("amount",)), Path(("quantity",))})
 
 
 @dataclass(frozen=True)
@@ -163,6 +199,10 @@ class Sum(Counted):
     """The sum of a field. Money that cannot be converted makes it uncertain from below."""
 
     field: Field = AMOUNT
+
+    @property
+    def only_falls(self) -> bool:
+        return self.field.path in NEVER_NEGATIVE and not isinstance(self.pick.source, Movements)
 
     def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
         totals = series.totals(
@@ -179,6 +219,10 @@ class Sum(Counted):
 @dataclass(frozen=True)
 class Mean(Sum):
     """The mean over the items that have the field; None when none has."""
+
+    @property
+    def only_falls(self) -> bool:
+        return False
 
     def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
         totals = series.totals(
@@ -280,12 +324,12 @@ class Changes(Counted):
 
     path: Path = NOWHERE
 
-    def course(self, question: Question) -> list[Point]:
+    def points(self, question: Question) -> Iterator[Point]:
         changed = Series()
         for item in self._changes(question.series(self.pick)):
             changed.add(item)
-        parts = slices(changed, self.window, question)
-        return told((Point(part.at, part.end - part.first) for part in parts), question.now)
+        for part in slices(changed, self.window, question):
+            yield Point(part.at, part.end - part.first)
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
         items = list(self._changes(question.series(self.pick)))

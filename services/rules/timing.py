@@ -8,14 +8,13 @@ from typing import Any
 
 from services.rules.calendar import DAY, NEVER, OPENING, Micros, years_later
 from services.rules.entries import Item, Key
-from services.rules.facts import Point, Proof, Question, Value, proof, put, subjects_of
+from services.rules.facts import Measured, Point, Proof, Question, Value, proof, put, subjects_of
 from services.rules.series import Path, Pick, Series
 from services.rules.state import CustomerState
-from services.rules.tallying import told
 
 
 @dataclass(frozen=True)
-class Latest:
+class Latest(Measured):
     """The newest value that some item gave a field; `default` before there was one, after it was cleared, and after it
     expired: a length after it was given, or at the end of the day that another field names."""
 
@@ -32,10 +31,7 @@ class Latest:
     def picks(self) -> tuple[Pick, ...]:
         return (self.pick,)
 
-    def course(self, question: Question) -> list[Point]:
-        return told(self._points(question), question.now)
-
-    def _points(self, question: Question) -> Iterator[Point]:
+    def points(self, question: Question) -> Iterator[Point]:
         items = self._said(question.series(self.pick))
         index = _up_to(items, question.since)
         yield Point(question.since, self._value_at(items, index - 1, question.since, question))
@@ -103,7 +99,7 @@ def last_kept(state: CustomerState, pick: Pick, line: Micros) -> list[Key]:
 
 
 @dataclass(frozen=True)
-class SinceLast:
+class SinceLast(Measured):
     """The time since something last happened. Before it ever did: since the later of the `otherwise` grounds, which are
     the instant from which a condition has held, and the newest item of another pick."""
 
@@ -122,17 +118,16 @@ class SinceLast:
     def picks(self) -> tuple[Pick, ...]:
         return (self.pick, self.since_events) if self.since_events else (self.pick,)
 
-    def course(self, question: Question) -> list[Point]:
+    def points(self, question: Question) -> Iterator[Point]:
         series = question.series(self.pick)
         index = series.up_to(question.since)
-        points: list[Point] = []
         if index:
-            points.append(Point(question.since, series.ats[index - 1]))
+            yield Point(question.since, series.ats[index - 1])
         else:
             first = series.ats[0] if series.ats else NEVER
-            points += [point for point in self._otherwise(question) if point.at < first]
-        ahead = (Point(at, at) for at in series.ats[index:])
-        return told((*points, *ahead), question.now)
+            yield from (point for point in self._otherwise(question) if point.at < first)
+        for number in range(index, len(series)):
+            yield Point(series.ats[number], series.ats[number])
 
     def _otherwise(self, question: Question) -> list[Point]:
         """Nobody has ever been in contact: from becoming important, or from the newest assignment, what is later."""
@@ -167,7 +162,7 @@ class SinceLast:
 
 
 @dataclass(frozen=True)
-class PastUsualGap:
+class PastUsualGap(Measured):
     """The time since the customer's usual rhythm would have brought the next item: the newest one and the greater of
     `least` and `times` x the median gap between items up to it."""
 
@@ -182,12 +177,12 @@ class PastUsualGap:
     def picks(self) -> tuple[Pick, ...]:
         return (self.pick,)
 
-    def course(self, question: Question) -> list[Point]:
+    def points(self, question: Question) -> Iterator[Point]:
         series = question.series(self.pick)
         index = series.up_to(question.since)
-        first = Point(question.since, self._expected(series, index - 1) if index else None)
-        ahead = (Point(series.ats[n], self._expected(series, n)) for n in range(index, len(series)))
-        return told((first, *ahead), question.now)
+        yield Point(question.since, self._expected(series, index - 1) if index else None)
+        for number in range(index, len(series)):
+            yield Point(series.ats[number], self._expected(series, number))
 
     @property
     def least_elapsed(self) -> Micros:
@@ -216,7 +211,7 @@ class PastUsualGap:
 
 
 @dataclass(frozen=True)
-class YearsSinceFirst:
+class YearsSinceFirst(Measured):
     """Full years since the first item, counted by its company day; 29 February is kept on the 28th. None before."""
 
     pick: Pick
@@ -228,10 +223,7 @@ class YearsSinceFirst:
     def picks(self) -> tuple[Pick, ...]:
         return (self.pick,)
 
-    def course(self, question: Question) -> list[Point]:
-        return told(self._points(question), question.now)
-
-    def _points(self, question: Question) -> Iterator[Point]:
+    def points(self, question: Question) -> Iterator[Point]:
         series, calendar = question.series(self.pick), question.calendar
         if not series.ats or series.ats[0] > question.since:
             yield Point(question.since, None)

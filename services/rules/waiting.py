@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 from services.rules.calendar import BEGINNING, NEVER, Micros
 from services.rules.entries import Item, Key
-from services.rules.facts import Point, Proof, Question, subject_text
+from services.rules.facts import Measured, Point, Proof, Question, subject_text
 from services.rules.series import Path, Pick, Series
 from services.rules.state import CustomerState
-from services.rules.tallying import told
 
 
 class Match(NamedTuple):
@@ -29,7 +28,7 @@ class Wait(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Waiting(Measured):
     """The time since the subject's `after` item while no answer has come."""
 
     after: Pick
@@ -47,10 +46,7 @@ class Waiting:
     def picks(self) -> tuple[Pick, ...]:
         return (self.after, *self.answers)
 
-    def course(self, question: Question) -> list[Point]:
-        return told(self._points(question), question.now)
-
-    def _points(self, question: Question) -> Iterator[Point]:
+    def points(self, question: Question) -> Iterator[Point]:
         since = question.since
         waits = self._waits(question)
         first = next(waits, None)

@@ -1,0 +1,112 @@
+"""When a rule need not be asked though items that it reads came or went: nothing that it says can be another. PURE.
+
+What was wrong here would show as a missing or a lasting episode: the oracle's simulations run through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from services.rules.calendar import NEVER, Micros
+from services.rules.compiling import Rule
+from services.rules.conditions import FALSE_SIDE, KNOWN, Leaf, Node, Op, leaves_of, side
+from services.rules.entries import Item
+from services.rules.facts import Fact, Question
+from services.rules.missed import Missed
+from services.rules.records import Announced
+from services.rules.rulebook import Reader
+from services.rules.series import Pick
+from services.rules.state import CustomerState
+from services.rules.tallying import Count, Counted, Distinct, Sum
+from services.rules.timing import SinceLast
+from services.rules.waiting import Waiting
+
+
+def was_silent(announced: Iterable[Announced], since: Micros) -> bool:
+    """Whether none of the episodes about a subject reaches to an instant or begins after it."""
+    return all(one.change == "withdrawn" or (one.end is not None and one.end < since) for one in announced)
+
+
+class Soothing:
+    """Which of a rule's picks can only keep it silent: one item more of them is what the rule misses."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._picks: set[tuple[int, Pick]] = set()
+        if rule.definition.kind not in ("stretch", "streak"):
+            return
+        leaves = [leaf for tree in rule.trees() for leaf in leaves_of(tree)]
+        for name, fact in rule.facts.items():
+            ops = {leaf.op for leaf in leaves if leaf.fact == name}
+            self._picks.update((id(fact), pick) for pick in _missed_by(fact, ops))
+
+    def __call__(self, reader: Reader, state: CustomerState, items: Sequence[Item]) -> bool:
+        """Whether these items of the reader's pick, that came or went, only soothe."""
+        if (id(reader.fact), reader.pick) not in self._picks or not came(state, reader.pick, items):
+            return False
+        # The first item of all begins a time where there was none, or none as long.
+        return not isinstance(reader.fact, SinceLast) or state.series(reader.pick.whole).ats[0] < min(
+            item.at for item in items
+        )
+
+
+def _missed_by(fact: Fact, ops: set[Op]) -> Sequence[Pick]:
+    """The picks of which one item more can only make the fact's comparisons false."""
+    if isinstance(fact, Waiting):
+        return fact.answers if "!=" not in ops else ()
+    if not ops <= {">", ">="}:
+        return ()
+    if isinstance(fact, SinceLast):
+        return (fact.pick,) if fact.pick.subject is None else ()
+    return fact.each if isinstance(fact, Missed) else ()
+
+
+def holds_not_before(node: Node, rule: Rule, question: Question) -> Micros:
+    """An instant before which a condition surely does not hold from `question.since` on, as a glance at each tally
+    tells; `since` itself where that tells nothing, NEVER where it cannot hold."""
+    if isinstance(node, Leaf):
+        return _leaf_holds_not_before(node, rule.facts[node.fact], question)
+    earliest = [holds_not_before(branch, rule, question) for branch in node.branches]
+    return max(earliest) if node.mode == "all" else min(earliest)
+
+
+def _leaf_holds_not_before(leaf: Leaf, fact: Fact, question: Question) -> Micros:
+    if leaf.op not in (">", ">=") or leaf.threshold is KNOWN:
+        return question.since
+    if isinstance(fact, (Count, Sum, Distinct)):
+        peak = greatest(fact, question)
+        return NEVER if peak is not None and side(leaf, peak) == FALSE_SIDE[leaf.op] else question.since
+    if isinstance(fact, SinceLast) and isinstance(leaf.threshold, int):
+        series = question.series(fact.pick)
+        index = series.up_to(question.since)
+        # What comes later only begins the time anew.
+        return max(question.since, series.ats[index - 1] + leaf.threshold) if index else question.since
+    return question.since
+
+
+def greatest(fact: Counted, question: Question) -> int | Decimal | None:
+    """No less than the fact's greatest value from `question.since` on; None when that is not known at a glance."""
+    series = question.series(fact.pick)
+    start, _ = fact.window.counted(question.since, question)
+    first = series.before(start)
+    if isinstance(fact, Sum):
+        if not fact.only_falls:
+            return None
+        measure = fact.field.measure(question.reference, question.calendar)
+        total = series.totals(fact.field.name(question.reference), measure).between(first, len(series))
+        return None if total.unknown else total.amount
+    return len(series) - first
+
+
+def came(state: CustomerState, pick: Pick, items: Sequence[Item]) -> bool:
+    """Whether items that moved came, and none of them went."""
+    series = state.series(pick.whole)
+    return all(_is_in(series.items, series.before(item.at), item) for item in items)
+
+
+def _is_in(items: Sequence[Item], index: int, item: Item) -> bool:
+    while index < len(items) and items[index].at == item.at:
+        if items[index] is item or items[index] == item:
+            return True
+        index += 1
+    return False
