@@ -41,7 +41,9 @@ def hash_password(password: str) -> str:
 
 def verify(tx: Connection, name: str, password: str) -> Account | None:
     """The account when name and password go together. An unknown name takes as long as a wrong password."""
-    row = tx.execute(select(users.c.name, users.c.person, users.c.password_hash).where(users.c.name == name)).first()
+    # What no account can be called is not asked for: PostgreSQL refuses a NUL even in a comparison.
+    asked = name if NAME.fullmatch(name) else ""
+    row = tx.execute(select(users.c.name, users.c.person, users.c.password_hash).where(users.c.name == asked)).first()
     try:
         _HASHER.verify(row.password_hash if row else _nobody(), password[:MAX_PASSWORD])
     except (VerificationError, InvalidHashError):

@@ -62,7 +62,7 @@ Action = Acknowledge | OpenReview | DecideReview | Join | Comment | Close
 
 def on_action(case: Case, action: Action, now: datetime, directory: Directory) -> Outcome:
     """Decide on what somebody wants to do. Outcome.refusals says why not, and then nothing is changed."""
-    reasons = [*_not_now(case, action, directory), *_too_long(action)]
+    reasons = [*_not_now(case, action, directory), *_unfit(action)]
     if reasons:
         return _refused(*reasons)
     match action:
@@ -229,15 +229,20 @@ def _not_now(case: Case, action: Action, directory: Directory) -> list[Refusal]:
     return found
 
 
-def _too_long(action: Action) -> list[Refusal]:
+def _unfit(action: Action) -> list[Refusal]:
+    """What no database or topic takes."""
     text = "".join(getattr(action, name, "") for name in ("note", "text", "reason"))
-    if len(text) <= MAX_NOTE:
-        return []
-    return [
-        _refusal(
-            "too_long", f"文字太长：最多 {MAX_NOTE} 个字符。", f"The text is too long: at most {MAX_NOTE} characters."
+    found = []
+    if len(text) > MAX_NOTE:
+        zh, en = f"文字太长：最多 {MAX_NOTE} 个字符。", f"The text is too long: at most {MAX_NOTE} characters."
+        found.append(_refusal("too_long", zh, en))
+    if "\x00" in text:
+        zh, en = (
+            "文字中有不可见的空字符（NUL），请删除后再提交。",
+            "The text has a NUL character, which cannot be kept.",
         )
-    ]
+        found.append(_refusal("nul", zh, en))
+    return found
 
 
 def _not_a_reviewer(case: Case, actor: str, directory: Directory) -> Refusal | None:

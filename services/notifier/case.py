@@ -12,7 +12,7 @@ from schemas.warnings import SEVERITIES, Bilingual, Severity
 from services.notifier.views import CaseStatus, Refusal, ReviewState
 
 PageKind = Literal["raised", "amended", "withdrawn", "breached", "nudge", "undelivered", "uncertain"]
-Role = Literal["owner", "superior", "escalation", "fallback"]
+Role = Literal["owner", "superior", "escalation", "fallback", "department"]
 
 
 @dataclass(frozen=True)
@@ -175,10 +175,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class TaskChange:
-    """What becomes of the entry in the owner's list that the warning stands for."""
+    """What becomes of the entry that the warning stands for, in the lists of `people`; `department`: it is a ticket."""
 
-    person: str
+    people: tuple[str, ...]
     status: Literal["open", "ended", "withdrawn"]
+    department: str | None = None
 
 
 @dataclass(frozen=True)

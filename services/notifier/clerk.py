@@ -46,7 +46,6 @@ class Clerk:
         """File the warnings in one transaction; how many met which verdict. A crash before its end files none."""
         now = self.now()
         with self.database.writing() as tx:
-            store.lock_customers(tx, {warning.customer_id for warning in warnings})
             return Counter(self._file(tx, warning, now) for warning in warnings)
 
     def tick(self) -> int:
@@ -75,7 +74,6 @@ class Clerk:
             if until is not None and not settling.is_round_open(tx):
                 settling.begin_round(tx, until, now)
             taken = list(settling.take(tx, BATCH))
-            store.lock_customers(tx, {one.warning.customer_id for _, one in taken})
             return Counter(self._decide(tx, one, now, round_at) for round_at, one in taken)
 
     def act(self, case_id: str, action: Action) -> Outcome | None:
@@ -90,7 +88,6 @@ class Clerk:
             return outcome
 
     def _file(self, tx: Connection, warning: wire.Warning, now: datetime) -> Verdict:
-        # Asked first: it locks, and what is read of the warning afterwards stays true.
         waits = settling.is_waiting(tx, warning.id)
         known = store.known_revision(tx, warning.id)
         nothing_new = repeated(warning, known)
@@ -98,7 +95,7 @@ class Clerk:
             return nothing_new
         seen = as_seen(warning, now)
         holding = store.find_holding_case(tx, warning.id)
-        task_is_open = store.task_person(tx, warning.id) is not None
+        task_is_open = bool(store.task_people(tx, warning.id))
         was_set = store.has_task(tx, warning.id)
         if waits or (self._settle and must_settle(seen, holding, now, task_is_open=task_is_open, task_was_set=was_set)):
             settling.wait(tx, seen, now)

@@ -20,7 +20,7 @@ BUSY_TIMEOUT_S = 20
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 _WRITES = "bellwether_writes"
-_MIGRATION_LOCK = 0x62656C6C
+_WRITER_LOCK = 0x62656C6C
 """Any number that no other program on the same PostgreSQL uses."""
 
 
@@ -48,8 +48,14 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that may write, committed at the end. On SQLite one at a time: what it reads stays true."""
+        """A transaction that may write, committed at the end. One at a time: what it reads stays true, and no two can
+        wait for each other's rows. Raises OperationalError when another writer takes too long."""
         with self._engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+            if not self._sqlite:
+                # SQLite has one writer by itself. Here cases, pages and waiting warnings would be locked row by row, by
+                # each thread in the order of its own work.
+                connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'"))
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _WRITER_LOCK})
             yield connection
 
     @contextmanager
@@ -63,8 +69,6 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         with self.writing() as connection:
-            if not self._sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             config.attributes["connection"] = connection
             move = command.downgrade if down else command.upgrade
             move(config, revision)

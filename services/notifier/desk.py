@@ -12,7 +12,7 @@ from datetime import datetime
 
 from schemas.cases import Decision
 from schemas.warnings import Bilingual
-from services.notifier import accounts, store
+from services.notifier import accounts, findings, store
 from services.notifier.actions import Acknowledge, Action, Close, Comment, DecideReview, Join, OpenReview
 from services.notifier.clerk import Clerk
 from services.notifier.lookup import Lookup
@@ -22,9 +22,13 @@ from services.notifier.views import (
     CaseFilter,
     CaseLine,
     CaseView,
+    CustomerView,
+    FindingView,
     InboxView,
     Refusal,
+    Rejected,
     Session,
+    SuggestionView,
     Summary,
     TaskView,
 )
@@ -83,7 +87,7 @@ class Desk:
     def get_case(self, case_id: str) -> CaseView:
         """Everything about one case."""
         with self._looking() as look:
-            case = store.find_case(look.tx, case_id, lock=False)
+            case = store.find_case(look.tx, case_id)
             if case is None:
                 raise _no_case(case_id)
             return look.case(case)
@@ -115,15 +119,43 @@ class Desk:
     def list_tasks(self, person: str | None = None, *, finished: bool = False) -> list[TaskView]:
         """Tasks of one person, or of everybody: the open ones, newest first; also the `finished` ones."""
         with self._looking() as look:
-            return look.tasks(person, finished=finished)
+            return findings.list_tasks(look, person, finished=finished)
+
+    def find(self, warning_id: str) -> FindingView:
+        """A task or a suggestion with its history; NotFound when the notifier has never heard of it."""
+        with self._looking() as look:
+            found = findings.find(look, warning_id)
+        if found is None:
+            raise NotFound(_reason("no_finding", "没有这一条。", "There is no such finding."))
+        return found
+
+    def list_suggestions(self, owner: str | None = None) -> list[SuggestionView]:
+        """Suggestions that hold, newest first, about the customers of `owner` or all."""
+        with self._looking() as look:
+            return findings.suggestions(look, owner)
+
+    def get_customer(self, customer_id: str) -> CustomerView:
+        """Everything about one customer; NotFound for one that nobody has ever heard of."""
+        with self._looking() as look:
+            found = findings.customer(look, customer_id)
+        if found is None:
+            raise NotFound(_reason("no_customer", "没有这个客户。", "There is no such customer."))
+        return found
+
+    def list_rejected(self) -> list[Rejected]:
+        """Records of the warnings topic that could not be kept, newest first."""
+        with self._looking() as look:
+            return findings.rejected(look)
 
     def finish_task(self, task_id: str, actor: str) -> None:
-        """The task is done. NotFound when it is not open (any more); Refused to all but its person and who is above."""
+        """The task is done, for all of its people. NotFound when it is not open (any more); Refused to all but them and
+        who is above one of them."""
         with self._database.writing() as tx:
-            person = store.task_person(tx, task_id)
-            if person is None:
+            people = store.task_people(tx, task_id)
+            if not people:
                 raise NotFound(_reason("no_task", "没有这项未完成的待办。", "There is no such open task."))
-            if actor != person and actor not in self.directory.superiors_of(person):
+            above = {superior for person in people for superior in self.directory.superiors_of(person)}
+            if actor not in people and actor not in above:
                 zh = "只有这项待办的负责人或其上级可以完成它。"
                 raise Refused(
                     _reason("not_your_task", zh, "Only the person whose task it is, or a superior, can finish it.")

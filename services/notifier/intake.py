@@ -9,10 +9,12 @@ from typing import Any
 
 from kafka import KafkaConsumer
 from pydantic import ValidationError
+from sqlalchemy.exc import DataError
 
 from schemas import warnings as wire
 from schemas.topics import Topics
-from services.notifier import store
+from services.notifier import outbox, store
+from services.notifier.bounds import unfit
 from services.notifier.clerk import Clerk
 from services.notifier.metrics import IntakeMetrics
 
@@ -27,15 +29,24 @@ SESSION_TIMEOUT_MS = 10_000
 
 
 class Poison(Exception):
-    """A record that is no warning, and never will be."""
+    """A record that is no warning, or one that cannot be kept, and never will be."""
+
+
+OF_THE_WARNING = (DataError, ArithmeticError, ValueError, TypeError, RecursionError)
+"""What a warning can do to who files it. All else is the database's fault or ours, and no reason to reject it."""
 
 
 @dataclass
 class Batch:
-    """What one poll brought, in its order; poison with its record and what is wrong with it."""
+    """What one poll brought, in its order: warnings, and what is rejected with the reason, each with its record."""
 
-    warnings: list[wire.Warning] = field(default_factory=list)
+    taken: list[tuple[Any, wire.Warning]] = field(default_factory=list)
     poison: list[tuple[Any, str]] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> list[wire.Warning]:
+        """The warnings alone."""
+        return [warning for _, warning in self.taken]
 
 
 class Intake:
@@ -95,16 +106,28 @@ class Intake:
         return True
 
     def _keep(self, batch: Batch) -> None:
-        if batch.poison:
-            self._keep_poison(batch.poison)
-        self._metrics.count(self._clerk.file(batch.warnings))
+        self._reject(batch.poison)
+        try:
+            self._metrics.count(self._clerk.file(batch.warnings))
+        except OF_THE_WARNING:
+            log.exception("a batch of %d warnings cannot be filed as a whole; each is tried alone", len(batch.taken))
+            for record, warning in batch.taken:
+                self._keep_alone(record, warning)
 
-    def _keep_poison(self, poison: list[tuple[Any, str]]) -> None:
+    def _keep_alone(self, record: Any, warning: wire.Warning) -> None:
+        try:
+            self._metrics.count(self._clerk.file([warning]))
+        except OF_THE_WARNING as error:
+            self._reject([(record, f"cannot be stored: {type(error).__name__}")])
+
+    def _reject(self, poison: list[tuple[Any, str]]) -> None:
+        if not poison:
+            return
         with self._clerk.database.writing() as tx:
             for record, error in poison:
                 at = record.topic, record.partition, record.offset
-                log.error("%s[%d] at %d is no warning and is set aside: %s", *at, error)
-                store.keep_poison(tx, at, (record.key, record.value), error, self._clerk.now())
+                log.error("%s[%d] at %d is rejected and set aside: %s", *at, error)
+                store.keep_poison(tx, at, (record.key, record.value), outbox.printable(error), self._clerk.now())
         self._metrics.poisoned(len(poison))
 
 
@@ -113,7 +136,7 @@ def read_batch(records: Iterable[Any]) -> Batch:
     batch = Batch()
     for record in records:
         try:
-            batch.warnings.append(_read(record.value))
+            batch.taken.append((record, _read(record.value)))
         except Poison as error:
             batch.poison.append((record, str(error)))
     return batch
@@ -123,7 +146,11 @@ def _read(value: bytes | None) -> wire.Warning:
     if value is None:
         raise Poison("the record is empty")
     try:
-        return wire.decode_warning(value)
+        warning = wire.decode_warning(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise Poison(f"{'.'.join(map(str, first['loc'])) or 'the record'}: {first['msg']}") from None
+    problem = unfit(warning, value)
+    if problem is not None:
+        raise Poison(problem)
+    return warning

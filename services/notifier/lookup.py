@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, Select, func, or_, select, update
 
 from schemas import warnings as wire
+from schemas.warnings import SEVERITIES
 from services.notifier import outbox, settling, store
 from services.notifier.actions import departments, missing_to_close, reviewers
 from services.notifier.case import Case, Held
 from services.notifier.people import Directory
-from services.notifier.tables import cases, inbox, pages, tasks, warnings
+from services.notifier.tables import cases, inbox, pages, poison, warnings
 from services.notifier.views import (
     CaseFilter,
     CaseLine,
     CaseView,
     InboxView,
     PageView,
+    Related,
     Summary,
-    TaskView,
     TimelineEntry,
     WarningView,
 )
@@ -45,6 +47,7 @@ class Lookup:
             warnings=self._count(select(func.count()).where(warnings.c.current)),
             pages_uncertain=self._count(select(func.count()).where(pages.c.state == "uncertain")),
             settling=settling.count(self.tx),
+            rejected=self._count(select(func.count()).select_from(poison)),
         )
 
     def cases(self, wanted: CaseFilter) -> list[CaseLine]:
@@ -54,6 +57,8 @@ class Lookup:
             query = query.where(cases.c.status == wanted.status)
         if wanted.severity is not None:
             query = query.where(cases.c.severity == wanted.severity)
+        if wanted.customer_id is not None:
+            query = query.where(cases.c.customer_id == wanted.customer_id)
         if wanted.person is not None:
             paged = select(pages.c.case_id).where(pages.c.person == wanted.person, pages.c.case_id.is_not(None))
             query = query.where(or_(cases.c.owner == wanted.person, cases.c.id.in_(paged)))
@@ -76,17 +81,30 @@ class Lookup:
             departments=departments(case, self.directory),
             departments_joined=case.departments_joined,
             acknowledged_by=case.acknowledged_by,
+            related=self.related([current[held.id] for held in case.warnings]),
         )
 
-    def tasks(self, person: str | None, *, finished: bool) -> list[TaskView]:
-        """Tasks, newest first; of one person, or all; the open ones, or also those that are over."""
-        query = select(tasks, warnings.c.body).join(warnings, (warnings.c.id == tasks.c.id) & warnings.c.current)
-        query = query.order_by(tasks.c.status != "open", tasks.c.created_at.desc(), tasks.c.id)
-        if not finished:
-            query = query.where(tasks.c.status == "open")
-        if person is not None:
-            query = query.where(tasks.c.person == person)
-        return [self._task(row) for row in self.tx.execute(query.limit(MAX_ROWS)).mappings()]
+    def related(self, holding: Sequence[wire.Warning]) -> tuple[Related, ...]:
+        """What else holds of the customer by what these warnings say, but for themselves: the gravest first. What has
+        ended since is left out."""
+        own = {warning.id for warning in holding}
+        others = {other.id: other for warning in holding for other in warning.others if other.id not in own}
+        wanted = warnings.c.id.in_(list(others)), warnings.c.current
+        rows = self.tx.execute(select(warnings.c.id, warnings.c.case_id, warnings.c.standing).where(*wanted))
+        known = {row.id: row for row in rows}
+        found = [
+            Related(
+                id=other.id,
+                name=other.name,
+                severity=other.severity,
+                start=other.start,
+                known=other.id in known,
+                case_id=known[other.id].case_id if other.id in known else None,
+            )
+            for other in others.values()
+            if other.id not in known or known[other.id].standing
+        ]
+        return tuple(sorted(found, key=lambda one: (-SEVERITIES.index(one.severity), one.start)))
 
     def inbox(self, person: str, limit: int) -> list[InboxView]:
         """What the inbox keeps for a person, newest first."""
@@ -112,7 +130,7 @@ class Lookup:
             customer_id=case.customer_id,
             customer_name=self.directory.customer_name(case.customer_id),
             owner=owner,
-            owner_name=self._name(owner) or owner,
+            owner_name=self.name(owner) or owner,
             severity=case.severity,
             status=case.status,
             opened_at=case.opened_at,
@@ -134,12 +152,12 @@ class Lookup:
 
     def _entry(self, row: RowMapping) -> TimelineEntry:
         fields = {name: row[name] for name in row if name != "case_id"}
-        return TimelineEntry(**fields, actor_name=self._name(row["actor"]), person_name=self._name(row["person"]))
+        return TimelineEntry(**fields, actor_name=self.name(row["actor"]), person_name=self.name(row["person"]))
 
     def _page(self, page: outbox.Queued) -> PageView:
         return PageView(
             person=page.person,
-            person_name=self._name(page.person) or page.person,
+            person_name=self.name(page.person) or page.person,
             role=page.role,
             kind=page.kind,
             channel=page.channel,
@@ -150,19 +168,7 @@ class Lookup:
             sent_at=page.sent_at,
         )
 
-    def _task(self, row: RowMapping) -> TaskView:
-        warning = wire.decode_warning(row["body"].encode())
-        return TaskView(
-            id=row["id"],
-            customer_id=row["customer_id"],
-            customer_name=self.directory.customer_name(row["customer_id"]),
-            person=row["person"],
-            name=warning.name,
-            advice=warning.advice,
-            status=row["status"],
-            created_at=row["created_at"],
-        )
-
-    def _name(self, person: str | None) -> str | None:
+    def name(self, person: str | None) -> str | None:
+        """What the directory calls somebody; the id of who is not in it (any more)."""
         found = self.directory.people.get(person) if person else None
         return found.name if found else person

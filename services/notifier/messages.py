@@ -9,19 +9,22 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from html import escape
 from urllib.parse import quote
 
 from schemas import warnings as wire
 from schemas.warnings import SEVERITIES, Bilingual
 from services.notifier.case import PageKind, Role
 from services.notifier.channels.base import Message
+from services.notifier.digests import Block, digest_of
+from services.notifier.explaining import Leaf, explain, lines
+from services.notifier.layout import Row, marked_up, plain
 from services.notifier.people import Directory, Language, Person
-from services.notifier.wording import DIGEST, LABEL, OPENING, ROLE, SEVERITY, SUBJECT
-from services.notifier.words import value_in_words
+from services.notifier.wording import DIGEST, DIGEST_LINE, LABEL, OPENING, ROLE, SEVERITY, STAND_IN, SUBJECT
+from services.notifier.words import Known
 
-MAX_DIGEST_LINES = 200
-"""A digest with more pages than that lists the gravest and says how many more there are."""
+SHOWN_EVENTS = 3
+SHOWN_OTHERS = 5
+"""Of each value, and of the customer's other findings, in one message; the console shows them all."""
 
 
 @dataclass(frozen=True)
@@ -62,31 +65,53 @@ class Letters:
         subject = SUBJECT[notice.kind][to.language].format(**words)
         paragraphs = [OPENING[notice.kind][to.language].format(**words)]
         if notice.kind not in ("withdrawn", "undelivered"):
-            paragraphs.append(ROLE[notice.role][to.language].format(**words))
+            stands_in = notice.warning.department is not None and notice.role != "department"
+            said = STAND_IN if stands_in and notice.warning.output == "task" else ROLE[notice.role]
+            paragraphs.append(said[to.language].format(**words))
         if notice.warning.merged_into and notice.kind == "withdrawn":
             paragraphs.append(LABEL["merged"][to.language])
         rows = [] if notice.kind == "withdrawn" else self._rows(notice, to.language)
-        link = self._link(notice)
-        text, html = _text(paragraphs, rows, link, to.language), _html(paragraphs, rows, link, to.language)
+        link = self.link(notice)
+        end = (LABEL["link" if notice.case_id else "task"][to.language], link)
+        text, html = plain(paragraphs, rows, end), marked_up(paragraphs, rows, end, to.language)
         return Message(notice.key, to, subject, text, html, notice.case_id, self._data(notice, link))
 
     def digest(self, notices: Sequence[Notice], to: Person) -> Message:
-        """One message for many pages to one person, the gravest first."""
-        ordered = sorted(notices, key=lambda notice: -SEVERITIES.index(notice.warning.severity))
-        customers = len({notice.warning.customer_id for notice in ordered})
-        words = {"n": len(ordered), "customers": customers}
-        rows = []
-        for notice in ordered[:MAX_DIGEST_LINES]:
-            subject = SUBJECT[notice.kind][to.language].format(**self._words(notice, to.language))
-            rows.append((subject, [*self._deadline(notice, to.language), self._link(notice)]))
-        if len(ordered) > MAX_DIGEST_LINES:
-            rows.append((f"+ {len(ordered) - MAX_DIGEST_LINES}", [f"{self.console_url}/"]))
+        """One message for many pages to one person: by customer, the gravest first, and no longer than a page."""
+        chosen = digest_of(notices, self.directory.customer_name)
+        words = {"n": len(notices), "customers": chosen.customers}
+        rows = [self._block(block, to.language) for block in chosen.blocks]
+        all_of_it = f"{self.console_url}/cases?whose=mine"
+        if chosen.left_out:
+            said = {"n": chosen.left_out, "customers": chosen.customers - len(chosen.blocks)}
+            rows.append((DIGEST["rest"][to.language].format(**said), [all_of_it]))
         opening = [DIGEST["opening"][to.language].format(**words)]
-        link = f"{self.console_url}/"
-        text, html = _text(opening, rows, link, to.language), _html(opening, rows, link, to.language)
-        key = "digest/" + hashlib.sha256("\n".join(notice.key for notice in ordered).encode()).hexdigest()
-        data: dict[str, object] = {"kind": "digest", "pages": [self._data(n, self._link(n)) for n in ordered]}
+        end = (LABEL["console"][to.language], all_of_it)
+        text, html = plain(opening, rows, end), marked_up(opening, rows, end, to.language)
+        key = "digest/" + hashlib.sha256("\n".join(notice.key for notice in chosen.ordered).encode()).hexdigest()
+        data: dict[str, object] = {"kind": "digest", "pages": [self._data(n, self.link(n)) for n in chosen.ordered]}
         return Message(key, to, DIGEST["subject"][to.language].format(**words), text, html, None, data)
+
+    def _block(self, block: Block[Notice], language: Language) -> Row:
+        """What a digest says of one customer."""
+        first = block.notices[0]
+        severity = SEVERITY[first.warning.severity][language]
+        said = {"customer": self.directory.customer_name(first.warning.customer_id), "severity": severity}
+        label = DIGEST["customer"][language].format(**said, n=len(block.notices))
+        lines = [self._digest_line(notice, language) for notice in block.shown]
+        if block.left_out:
+            lines.append(LABEL["more"][language].format(n=block.left_out))
+        in_case = next((notice for notice in block.notices if notice.case_id), None)
+        return label, [*lines, self.link(in_case) if in_case else f"{self.console_url}/tasks"]
+
+    def _digest_line(self, notice: Notice, language: Language) -> str:
+        warning = notice.warning
+        words = {"severity": SEVERITY[warning.severity][language], "name": _in(warning.name, language)}
+        line = DIGEST_LINE[notice.kind][language].format(**words)
+        if warning.subject:
+            line = DIGEST["line"][language].format(line=line, subject=warning.subject)
+        due = DIGEST["due"][language].format(due=self._local(notice.due)) if notice.due else ""
+        return f"{line}  {due}".rstrip()
 
     def _words(self, notice: Notice, language: Language) -> dict[str, str]:
         warning = notice.warning
@@ -97,13 +122,14 @@ class Letters:
             "customer": self.directory.customer_name(warning.customer_id),
             "name": _in(warning.name, language),
             "owner": self._name(owner),
+            "department": self._known(language)(f"department.{warning.department}", warning.department or ""),
             "about_person": self._name(about.person),
             "about_channel": about.channel,
             # It is a sentence of its own, and stands within one of ours.
             "about_error": about.error.rstrip(".。 "),
         }
 
-    def _rows(self, notice: Notice, language: Language) -> list[tuple[str, list[str]]]:
+    def _rows(self, notice: Notice, language: Language) -> list[Row]:
         warning = notice.warning
         rows = [
             (LABEL["what"][language], [_in(warning.evidence.summary, language)]),
@@ -111,25 +137,56 @@ class Letters:
             (LABEL["since"][language], [self._local(warning.start)]),
             (LABEL["do"][language], [_in(warning.advice, language)]),
         ]
+        if warning.subject:
+            rows.insert(0, (LABEL["subject"][language], [warning.subject]))
+        if warning.clears is not None:
+            rows.append((LABEL["clears"][language], [_in(warning.clears, language)]))
         if notice.due is not None:
             rows.append((LABEL["due"][language], [self._local(notice.due)]))
         rows.append((LABEL["clause"][language], [f"{_in(warning.clause, language)} ({warning.clause_source})"]))
+        if warning.others:
+            rows.append((LABEL["others"][language], self._others(warning.others, language)))
         return rows
 
     def _why(self, evidence: wire.Evidence, language: Language) -> list[str]:
-        def known(key: str, word: str) -> str:
-            return self.words[key][language] if key in self.words else word
+        known = self._known(language)
+        told = explain(evidence, lambda text: _in(text, language), known)
+        found = []
+        for depth, heading, leaf in lines(told, known) if told else ():
+            said = heading if leaf is None else self._leaf(leaf, language)
+            # Not spaces: HTML would swallow them, and a mail program may.
+            found.append("\u3000" * depth + said)
+        return [*found, LABEL["events"][language].format(n=evidence.events_total)]
 
-        lines = []
-        for leaf in evidence.compared:
-            if leaf.held:
-                said = {"label": _in(leaf.label, language), "op": known(f"op.{leaf.op}", leaf.op)}
-                value, threshold = value_in_words(leaf.value, known), value_in_words(leaf.threshold, known)
-                lines.append(LABEL["threshold"][language].format(**said, value=value, threshold=threshold))
-        return [*lines, LABEL["events"][language].format(n=evidence.events_total)]
+    def _leaf(self, leaf: Leaf, language: Language) -> str:
+        known = self._known(language)
+        mark = "✓" if leaf.held else "✗"
+        words = {"label": leaf.label, "value": leaf.value, "condition": leaf.condition}
+        said = f"{mark} {LABEL['threshold'][language].format(**words)}"
+        if leaf.decided:
+            said += f" ← {known('condition.decided', '')}"
+        if leaf.events:
+            named = [f"{event.source}/{event.id}" for event in leaf.events[-SHOWN_EVENTS:]]
+            shown = known("between.values", ", ").join(named)
+            said += LABEL["newest"][language].format(n=leaf.total, events=shown)
+        return said
 
-    def _deadline(self, notice: Notice, language: Language) -> list[str]:
-        return [f"{LABEL['due'][language]}: {self._local(notice.due)}"] if notice.due else []
+    def _others(self, others: Sequence[wire.Other], language: Language) -> list[str]:
+        gravest = sorted(others, key=lambda other: -SEVERITIES.index(other.severity))
+        found = []
+        for other in gravest[:SHOWN_OTHERS]:
+            words = {"name": _in(other.name, language), "severity": SEVERITY[other.severity][language]}
+            said = LABEL["other"][language].format(**words, since=self._local(other.start)[:10])
+            found.append(f"{said}  {self.console_url}/findings/{quote(other.id, safe='')}")
+        if len(others) > SHOWN_OTHERS:
+            found.append(LABEL["more"][language].format(n=len(others) - SHOWN_OTHERS))
+        return found
+
+    def _known(self, language: Language) -> Known:
+        def known(key: str, word: str, /, **values: object) -> str:
+            return self.words[key][language].format(**values) if key in self.words else word
+
+        return known
 
     def _data(self, notice: Notice, link: str) -> dict[str, object]:
         warning = notice.warning
@@ -141,14 +198,19 @@ class Letters:
             "warning_id": warning.id,
             "revision": warning.revision,
             "rule": warning.rule,
+            "output": warning.output,
+            "department": warning.department,
             "severity": warning.severity,
             "since": warning.start.isoformat(),
             "due": notice.due.isoformat() if notice.due else None,
             "url": link,
         }
 
-    def _link(self, notice: Notice) -> str:
-        return f"{self.console_url}/cases/{quote(notice.case_id)}" if notice.case_id else f"{self.console_url}/tasks"
+    def link(self, notice: Notice) -> str:
+        """Where a page is followed up: the case, or the task's own page."""
+        if notice.case_id:
+            return f"{self.console_url}/cases/{quote(notice.case_id, safe='')}"
+        return f"{self.console_url}/findings/{quote(notice.warning.id, safe='')}"
 
     def _local(self, at: datetime) -> str:
         return at.astimezone(self.zone).strftime("%Y-%m-%d %H:%M %z")
@@ -156,25 +218,6 @@ class Letters:
     def _name(self, person_id: str) -> str:
         person = self.directory.people.get(person_id)
         return person.name if person else person_id
-
-
-def _text(paragraphs: Sequence[str], rows: Sequence[tuple[str, list[str]]], link: str, language: Language) -> str:
-    blocks = ["\n".join(paragraphs)]
-    blocks += [f"{label}\n" + "\n".join(f"  {line}" for line in lines) for label, lines in rows]
-    blocks.append(f"{LABEL['link'][language]}: {link}")
-    return "\n\n".join(blocks) + "\n"
-
-
-def _html(paragraphs: Sequence[str], rows: Sequence[tuple[str, list[str]]], link: str, language: Language) -> str:
-    head = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs)
-    body = "".join(f"<dt><b>{escape(label)}</b></dt>{_definitions(lines)}" for label, lines in rows)
-    end = f'<p><a href="{escape(link)}">{escape(LABEL["link"][language])}: {escape(link)}</a></p>'
-    tag = "zh-CN" if language == "zh" else "en"
-    return f'<!doctype html><html lang="{tag}"><meta charset="utf-8"><body>{head}<dl>{body}</dl>{end}</body></html>'
-
-
-def _definitions(lines: Sequence[str]) -> str:
-    return "".join(f"<dd>{escape(line)}</dd>" for line in lines)
 
 
 def _in(text: Bilingual, language: Language) -> str:

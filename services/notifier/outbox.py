@@ -138,8 +138,8 @@ def of_case(tx: Connection, case_id: str) -> list[Queued]:
 
 
 def still_pending(tx: Connection, ids: Sequence[int]) -> set[int]:
-    """Those of them that nobody has cancelled or taken since they were read. Locked, where the database locks rows."""
-    found = select(pages.c.id).where(pages.c.id.in_(ids), pages.c.state == "pending").with_for_update()
+    """Those of them that nobody has cancelled or taken since they were read."""
+    found = select(pages.c.id).where(pages.c.id.in_(ids), pages.c.state == "pending")
     return set(tx.execute(found).scalars())
 
 

@@ -79,6 +79,10 @@ class Directory:
         """Every department somebody works in."""
         return frozenset(person.department for person in self.people.values())
 
+    def people_of(self, department: str) -> tuple[str, ...]:
+        """Who works in a department, by id; empty for one that nobody works in."""
+        return tuple(sorted(person.id for person in self.people.values() if person.department == department))
+
     def _above(self, person: str) -> Iterator[str]:
         superior = self.people[person].reports_to
         while superior is not None:

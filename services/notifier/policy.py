@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -223,30 +224,53 @@ _NOTHING_LEFT = "所有预警都已撤回。 / Every warning of the case has bee
 
 
 def _on_task(warning: wire.Warning, directory: Directory, known_revision: int) -> Outcome:
-    """A task goes to the owner's list with a nudge, a suggestion is only filed. Neither has a case or a deadline."""
+    """A task goes to people's lists with a nudge, a suggestion is only filed. Neither has a case or a deadline."""
     if warning.output == "suggestion":
         return Outcome(Verdict.FILED_SUGGESTION)
-    owner = directory.responsible(warning.customer_id).owner
+    told = _people_of_task(warning, directory)
     if warning.change == "ended" or warning.change == "withdrawn":
-        return Outcome(Verdict.TASK_ENDED, task=TaskChange(owner, warning.change))
+        return Outcome(Verdict.TASK_ENDED, task=TaskChange(tuple(told), warning.change, warning.department))
     if warning.historical:
         return Outcome(Verdict.FILED_HISTORICAL)
-    calls = known_revision == 0 or warning.change == "raised" or warning.pages_again
-    pages = _pages(warning, "nudge", directory) if calls else ()
-    return Outcome(Verdict.TASK_SET, pages=pages, task=TaskChange(owner, "open"))
+    # A ticket is opened once: that more is known of it is no reason to call a whole department again.
+    worse = warning.pages_again and warning.department is None
+    calls = known_revision == 0 or warning.change == "raised" or worse
+    pages = _to(told, warning, "nudge") if calls else ()
+    return Outcome(Verdict.TASK_SET, pages=pages, task=TaskChange(tuple(told), "open", warning.department))
+
+
+def _people_of_task(warning: wire.Warning, directory: Directory) -> dict[str, Role]:
+    """In whose lists it stands: a ticket in those of its department's people, or of the owner and the superior where
+    the department has nobody; any other task in those of its audience."""
+    if warning.department is None:
+        # A task is always somebody's: with no audience at all it is the owner's.
+        return _audience(warning.audience or ("owner",), warning.customer_id, directory)
+    people = directory.people_of(warning.department)
+    if people:
+        return dict.fromkeys(people, "department")
+    return _audience(("owner", "superior"), warning.customer_id, directory)
+
+
+def _audience(audience: Iterable[str], customer_id: str, directory: Directory) -> dict[str, Role]:
+    """The owner and the one above, as far as they are to be told; each once, whoever they are."""
+    line = directory.responsible(customer_id)
+    told: dict[str, Role] = {}
+    if "owner" in audience:
+        told[line.owner] = "owner" if line.assigned else "fallback"
+    if "superior" in audience:
+        told.setdefault(directory.ladder(customer_id)[0], "superior")
+    return told
 
 
 def _pages(
     warning: wire.Warning, kind: PageKind, directory: Directory, due: datetime | None = None
 ) -> tuple[Page, ...]:
-    """The owner and the one above, as the warning's audience says; one page each, whoever they are. A nudge is the
-    owner's alone."""
-    line = directory.responsible(warning.customer_id)
-    told: dict[str, Role] = {}
-    if "owner" in warning.audience or kind == "nudge":
-        told[line.owner] = "owner" if line.assigned else "fallback"
-    if "superior" in warning.audience and kind != "nudge":
-        told.setdefault(directory.ladder(warning.customer_id)[0], "superior")
+    return _to(_audience(warning.audience, warning.customer_id, directory), warning, kind, due)
+
+
+def _to(
+    told: Mapping[str, Role], warning: wire.Warning, kind: PageKind, due: datetime | None = None
+) -> tuple[Page, ...]:
     step = f"{kind}:{warning.id}:{warning.revision}"
     return tuple(Page(step, kind, person, role, warning.id, warning.revision, due) for person, role in told.items())
 

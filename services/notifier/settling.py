@@ -22,9 +22,9 @@ class Waiting:
 
 
 def is_waiting(tx: Connection, warning_id: str) -> bool:
-    """Whether it waits. Locked, where the database locks rows: its round is not decided behind the caller's back."""
+    """Whether it waits."""
     found = select(settling.c.warning_id).where(settling.c.warning_id == warning_id)
-    return tx.execute(found.with_for_update()).first() is not None
+    return tx.execute(found).first() is not None
 
 
 def wait(tx: Connection, warning: wire.Warning, now: datetime) -> None:
@@ -63,7 +63,7 @@ def begin_round(tx: Connection, until: datetime, now: datetime) -> None:
 
 def take(tx: Connection, limit: int) -> Iterator[tuple[datetime, Waiting]]:
     """The next of an open round with the round's instant, oldest round first. They wait no longer."""
-    query = select(settling).where(settling.c.round_at.is_not(None)).with_for_update()
+    query = select(settling).where(settling.c.round_at.is_not(None))
     rows = tx.execute(
         query.order_by(settling.c.round_at, settling.c.first_at, settling.c.warning_id).limit(limit)
     ).all()

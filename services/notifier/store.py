@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from schemas import warnings as wire
 from schemas.cases import CaseEvent, encode_case_event
@@ -18,10 +18,9 @@ from services.notifier.people import Directory
 _CASE: TypeAdapter[Case] = TypeAdapter(Case)
 
 
-def find_case(tx: Connection, case_id: str, *, lock: bool = True) -> Case | None:
-    """The case, locked until the transaction ends where the database locks rows; lock=False only to look at it."""
-    query = select(tables.cases.c.state).where(tables.cases.c.id == case_id)
-    state = tx.execute(query.with_for_update() if lock else query).scalar()
+def find_case(tx: Connection, case_id: str) -> Case | None:
+    """The case of that id."""
+    state = tx.execute(select(tables.cases.c.state).where(tables.cases.c.id == case_id)).scalar()
     return None if state is None else read_case(state)
 
 
@@ -36,20 +35,10 @@ def customers_of(tx: Connection, case_ids: Iterable[str]) -> dict[str, str]:
     return {row.id: row.customer_id for row in tx.execute(query)}
 
 
-def lock_customers(tx: Connection, customer_ids: Iterable[str]) -> None:
-    """Nobody else opens a case of theirs until the transaction ends. A case that is not there yet has no row to lock;
-    SQLite has one writer anyway."""
-    if tx.dialect.name != "postgresql":
-        return
-    # In one order for everybody, so that no two wait for each other.
-    for customer_id in sorted(set(customer_ids)):
-        tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:customer, 0))"), {"customer": customer_id})
-
-
 def find_open_case(tx: Connection, customer_id: str) -> Case | None:
     """The customer's open case."""
     found = tables.cases.c.customer_id == customer_id, tables.cases.c.status == "open"
-    state = tx.execute(select(tables.cases.c.state).where(*found).with_for_update()).scalar()
+    state = tx.execute(select(tables.cases.c.state).where(*found)).scalar()
     return None if state is None else read_case(state)
 
 
@@ -128,11 +117,13 @@ def known_revision(tx: Connection, warning_id: str) -> int:
 def file_warning(tx: Connection, warning: wire.Warning, case_id: str | None, verdict: Verdict, now: datetime) -> None:
     """Keep the revision as received. It is the current one: lower revisions are not filed."""
     if warning.revision > 1:
-        tx.execute(update(tables.warnings).where(tables.warnings.c.id == warning.id).values(current=False))
+        older = update(tables.warnings).where(tables.warnings.c.id == warning.id)
+        tx.execute(older.values(current=False, standing=False))
     row = {
         "id": warning.id,
         "revision": warning.revision,
         "current": True,
+        "standing": warning.change in ("raised", "amended") and (warning.end is None or warning.kind == "point"),
         "customer_id": warning.customer_id,
         "case_id": case_id,
         "output": warning.output,
@@ -165,24 +156,35 @@ def due_cases(tx: Connection, now: datetime, limit: int = 200) -> list[str]:
 
 
 def set_task(tx: Connection, warning: wire.Warning, change: TaskChange, now: datetime) -> None:
-    """The entry in the person's list follows the warning; what was done stays done unless the warning is back."""
-    row: dict[str, Any] = {"revision": warning.revision, "person": change.person, "updated_at": now}
+    """The entry in people's lists follows the warning; what was done stays done unless the warning is back."""
+    row: dict[str, Any] = {"revision": warning.revision, "department": change.department, "updated_at": now}
     known = tx.execute(select(tables.tasks.c.status).where(tables.tasks.c.id == warning.id)).scalar()
     if known is None and change.status != "open":
         return
     if known is None:
         added = {"customer_id": warning.customer_id, "status": change.status, "created_at": now}
         tx.execute(insert(tables.tasks).values(id=warning.id, **added, **row))
-        return
-    back = warning.change == "raised" or warning.pages_again
-    status = known if known == "done" and not back else change.status
-    tx.execute(update(tables.tasks).where(tables.tasks.c.id == warning.id).values(status=status, **row))
+    else:
+        back = warning.change == "raised" or (warning.pages_again and change.department is None)
+        if known == "done" and not back:
+            # Who did it and when stays as it was.
+            return
+        over = {"status": change.status, "done_by": None, **row}
+        tx.execute(update(tables.tasks).where(tables.tasks.c.id == warning.id).values(over))
+    if change.status == "open":
+        _set_people(tx, warning.id, change.people)
 
 
-def task_person(tx: Connection, task_id: str) -> str | None:
-    """On whose list it is; None when there is no such task, or it is not open."""
-    at = tables.tasks.c.id == task_id, tables.tasks.c.status == "open"
-    return tx.execute(select(tables.tasks.c.person).where(*at).with_for_update()).scalar()
+def _set_people(tx: Connection, task_id: str, people: Sequence[str]) -> None:
+    tx.execute(delete(tables.task_people).where(tables.task_people.c.task_id == task_id))
+    tx.execute(insert(tables.task_people), [{"task_id": task_id, "person": person} for person in people])
+
+
+def task_people(tx: Connection, task_id: str) -> tuple[str, ...]:
+    """In whose lists it is; empty when there is no such task, or it is not open."""
+    joined = select(tables.task_people.c.person).join_from(tables.task_people, tables.tasks)
+    query = joined.where(tables.tasks.c.id == task_id, tables.tasks.c.status == "open")
+    return tuple(tx.execute(query.order_by(tables.task_people.c.person)).scalars())
 
 
 def has_task(tx: Connection, task_id: str) -> bool:

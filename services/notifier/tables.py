@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
     text,
 )
 
@@ -82,12 +83,15 @@ warnings = Table(
     Column("id", _ID, primary_key=True),
     Column("revision", Integer, primary_key=True),
     Column("current", Boolean, nullable=False),
-    Column("customer_id", _ID, nullable=False),
+    # Whether the newest revision says that it holds: no other row of a warning has it true.
+    Column("standing", Boolean, nullable=False, server_default=false()),
+    Column("customer_id", _ID, nullable=False, index=True),
     Column("case_id", _ID, ForeignKey("cases.id"), index=True),
     Column("output", String(20), nullable=False),
     Column("verdict", String(30), nullable=False),
     Column("received_at", UtcInstant, nullable=False),
     Column("body", Text, nullable=False),
+    Index("warnings_that_stand", "output", "standing", "received_at"),
 )
 
 # Warnings that wait until things are calm before anybody is paged (policy.must_settle). `worse`: one of the revisions
@@ -164,11 +168,19 @@ tasks = Table(
     Column("id", _ID, primary_key=True),
     Column("revision", Integer, nullable=False),
     Column("customer_id", _ID, nullable=False),
-    Column("person", _ID, nullable=False, index=True),
+    # The department whose ticket it is; its people, or who stands in for them, are in task_people.
+    Column("department", _LABEL),
     Column("status", String(20), nullable=False),
     Column("created_at", UtcInstant, nullable=False),
     Column("updated_at", UtcInstant, nullable=False),
     Column("done_by", _ID),
+)
+
+task_people = Table(
+    "task_people",
+    metadata,
+    Column("task_id", _ID, ForeignKey("tasks.id"), primary_key=True),
+    Column("person", _ID, primary_key=True, index=True),
 )
 
 users = Table(

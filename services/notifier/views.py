@@ -19,25 +19,27 @@ TaskStatus = Literal["open", "done", "ended", "withdrawn"]
 @dataclass(frozen=True)
 class Summary:
     """`warnings` counts warnings, not their revisions; `pages` every page in whatever state; `settling` the warnings
-    that were found late and wait until things are calm."""
+    that were found late and wait until things are calm; `rejected` the records that could not be kept."""
 
     cases_open: int
     pages: int
     warnings: int
     pages_uncertain: int
     settling: int = 0
+    rejected: int = 0
 
 
 @dataclass(frozen=True)
 class CaseFilter:
     """Which cases to list, newest first. `person` keeps those the person owns or was paged for; `text` is looked for in
-    the customer's id and name. None and "" do not filter."""
+    the customer's id and name, `customer_id` is one customer's. None and "" do not filter."""
 
     status: CaseStatus | None = "open"
     severity: Severity | None = None
     person: str | None = None
     text: str = ""
     limit: int = 200
+    customer_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,23 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Related:
+    """Something else that holds of the customer: in a case, or on a page of its own where `case_id` is None. `known` is
+    False for what the notifier has not heard of (yet): there is no page to lead to."""
+
+    id: str
+    name: Bilingual
+    severity: Severity
+    start: datetime
+    known: bool
+    case_id: str | None
+
+
+@dataclass(frozen=True)
 class CaseView:
     """Everything on a case's page. `missing` says what stands in the way of closing it, empty when nothing does;
-    `may_review` lists the people whose review counts; `departments` are those that may be drawn in."""
+    `may_review` lists the people whose review counts; `departments` are those that may be drawn in; `related` is what
+    holds of the customer beside the case's own warnings."""
 
     line: CaseLine
     warnings: tuple[WarningView, ...]
@@ -126,20 +142,86 @@ class CaseView:
     departments: tuple[str, ...]
     departments_joined: tuple[str, ...]
     acknowledged_by: tuple[str, ...]
+    related: tuple[Related, ...] = ()
 
 
 @dataclass(frozen=True)
 class TaskView:
-    """Something for the owner's list. No case, no deadline."""
+    """Something in the lists of `people` (their names). No case, no deadline.
+
+    `department`: it is this department's ticket; with `stand_in` nobody works there, and the owner and the superior
+    have it. It went out of the list at `updated_at`, done by `done_by` or by itself.
+    """
 
     id: str
     customer_id: str
     customer_name: str
-    person: str
-    name: Bilingual
-    advice: Bilingual
+    warning: wire.Warning
+    people: tuple[str, ...]
     status: TaskStatus
     created_at: datetime
+    updated_at: datetime
+    department: str | None = None
+    stand_in: bool = False
+    done_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision of a warning as it came."""
+
+    revision: int
+    change: str
+    severity: Severity
+    at: datetime
+
+
+@dataclass(frozen=True)
+class FindingView:
+    """A task or a suggestion on its own page. `standing`: its newest revision says that it holds."""
+
+    warning: wire.Warning
+    customer_name: str
+    standing: bool
+    case_id: str | None
+    task: TaskView | None
+    history: tuple[Revision, ...]
+    related: tuple[Related, ...]
+
+
+@dataclass(frozen=True)
+class SuggestionView:
+    """Something that might be done for a customer, and that asks nobody."""
+
+    customer_name: str
+    owner_name: str
+    warning: wire.Warning
+
+
+@dataclass(frozen=True)
+class CustomerView:
+    """Everything about one customer: cases newest first, tasks that are open, suggestions that hold."""
+
+    id: str
+    name: str
+    region: str
+    owner_name: str
+    cases: tuple[CaseLine, ...]
+    tasks: tuple[TaskView, ...]
+    suggestions: tuple[SuggestionView, ...]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A record of the warnings topic that could not be kept: `beginning` is what can be shown of it."""
+
+    topic: str
+    partition: int
+    position: int
+    key: str
+    error: str
+    beginning: str
+    at: datetime
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def build_web(desk: Desk, healthy: Check, ready: Check, registry: CollectorRegis
         if not _is_loopback(request):
             return JSONResponse({"error": "the summary is answered on this machine only"}, status_code=403)
         counts = desk.summary()
-        names = ("cases_open", "pages", "warnings", "pages_uncertain", "settling")
+        names = ("cases_open", "pages", "warnings", "pages_uncertain", "settling", "rejected")
         return JSONResponse({name: getattr(counts, name) for name in names})
 
     app.mount("/", console)

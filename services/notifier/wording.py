@@ -62,20 +62,37 @@ ROLE: dict[Role, Words] = {
         "zh": "通讯录中该客户没有负责人，因此通知您。请指定负责人。",
         "en": "The directory names no owner for this customer, so you are told. Please name one.",
     },
+    "department": {
+        "zh": "这是给{department}的工单，请部门内约定由谁接手。",
+        "en": "This is a ticket for {department}. Please agree among yourselves who takes it.",
+    },
+}
+
+STAND_IN: Words = {
+    "zh": "这是给{department}的工单；通讯录中该部门没有人员，因此交给客户负责人及其上级。",
+    "en": "This is a ticket for {department}. The directory names nobody there, so it comes to the owner of the "
+    "customer and the superior.",
 }
 
 LABEL: dict[str, Words] = {
+    "subject": {"zh": "对象", "en": "About"},
     "what": {"zh": "情况", "en": "What happened"},
     "why": {"zh": "依据", "en": "Why"},
     "since": {"zh": "开始于", "en": "Since"},
     "do": {"zh": "建议", "en": "What to do"},
     "due": {"zh": "须在此前开始审核", "en": "The review must be opened by"},
     "clause": {"zh": "制度依据", "en": "Policy"},
+    "clears": {"zh": "怎样解除", "en": "What would clear it"},
+    "others": {"zh": "该客户目前的其他情况", "en": "Also open for this customer"},
+    "other": {"zh": "{name}（{severity}，{since} 起）", "en": "{name} ({severity}, since {since})"},
+    "more": {"zh": "另有 {n} 条", "en": "{n} more"},
     "link": {"zh": "案件", "en": "Case"},
-    "tasks": {"zh": "待办", "en": "To do"},
+    "task": {"zh": "待办", "en": "To do"},
+    "console": {"zh": "全部查看", "en": "See all"},
     "events": {"zh": "共 {n} 条事件", "en": "{n} events in all"},
+    "newest": {"zh": "；依据 {n} 条事件，最新：{events}", "en": "; events: {n}, the newest {events}"},
     "merged": {"zh": "已并入另一条预警。", "en": "It was merged into another warning."},
-    "threshold": {"zh": "{label}：{value}（界限 {op} {threshold}）", "en": "{label}: {value} (limit {op} {threshold})"},
+    "threshold": {"zh": "{label}：{value}（界限 {condition}）", "en": "{label}: {value} (limit {condition})"},
 }
 
 DIGEST: dict[str, Words] = {
@@ -83,5 +100,25 @@ DIGEST: dict[str, Words] = {
         "zh": "【预警汇总】{n} 条通知，涉及 {customers} 个客户",
         "en": "[Digest] {n} pages about {customers} customers",
     },
-    "opening": {"zh": "有 {n} 条通知给您，按客户列出：", "en": "There are {n} pages for you, by customer:"},
+    "opening": {
+        "zh": "有 {n} 条通知给您，涉及 {customers} 个客户。按客户列出，严重的在前：",
+        "en": "There are {n} pages for you, about {customers} customers: by customer, the gravest first.",
+    },
+    "customer": {"zh": "{customer}（{n} 条，最高：{severity}）", "en": "{customer} ({n}, the highest: {severity})"},
+    "line": {"zh": "{line}（{subject}）", "en": "{line} ({subject})"},
+    "due": {"zh": "{due} 前开始审核", "en": "review by {due}"},
+    "rest": {
+        "zh": "还有 {n} 条通知，涉及 {customers} 个客户，未在此列出",
+        "en": "{n} more pages about {customers} customers are not listed here",
+    },
+}
+
+DIGEST_LINE: dict[PageKind, Words] = {
+    "raised": {"zh": "【{severity}】{name}", "en": "[{severity}] {name}"},
+    "amended": {"zh": "【{severity}】加重：{name}", "en": "[{severity}] worse: {name}"},
+    "withdrawn": {"zh": "【撤回】{name}", "en": "[withdrawn] {name}"},
+    "breached": {"zh": "【审核逾期】{name}", "en": "[review overdue] {name}"},
+    "nudge": {"zh": "【待办】{name}", "en": "[to do] {name}"},
+    "undelivered": {"zh": "【通知未送达】{name}", "en": "[page not delivered] {name}"},
+    "uncertain": {"zh": "【通知可能未送达】{name}", "en": "[page may not have arrived] {name}"},
 }

@@ -128,7 +128,14 @@ def test_a_warning_on_the_topic_pages_the_owner_and_the_superior_once_and_opens_
     wait_until(lambda: len(house.delivered()) == 2, "two pages")
     wait_until(lambda: house.summary()["warnings"] == 2, "both warnings")
     assert [person for person, _ in house.delivered()] == ["wang", "li"]
-    assert house.summary() == {"cases_open": 1, "pages": 2, "warnings": 2, "pages_uncertain": 0, "settling": 0}
+    assert house.summary() == {
+        "cases_open": 1,
+        "pages": 2,
+        "warnings": 2,
+        "pages_uncertain": 0,
+        "settling": 0,
+        "rejected": 0,
+    }
     events = house.case_events(4)
     assert [event.type for event in events] == ["case.opened", "case.warning_joined", "case.paged", "case.paged"]
     assert [event.sequence for event in events] == [1, 2, 3, 4]
@@ -158,7 +165,14 @@ def test_what_was_found_late_pages_as_one_digest_once_it_is_quiet_also_after_a_k
     assert house.delivered() == []
     house.set_clock(NOON + timedelta(seconds=60))
     wait_until(lambda: len(house.delivered()) == 2, "a digest for the fallback and one for the superior")
-    assert house.summary() == {"cases_open": 5, "pages": 10, "warnings": 6, "pages_uncertain": 0, "settling": 0}
+    assert house.summary() == {
+        "cases_open": 5,
+        "pages": 10,
+        "warnings": 6,
+        "pages_uncertain": 0,
+        "settling": 0,
+        "rejected": 0,
+    }
     assert {subject[:10] for _, subject in house.delivered()} == {"[Digest] 5", "【预警汇总】5 条通"}
 
 

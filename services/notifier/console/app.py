@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from services.notifier.console.cases import ACTIONS, act, show_case, show_list
+from services.notifier.console.findings import show_customer, show_finding, show_rejected, show_suggestions
 from services.notifier.console.gate import Gate, Visit, not_found
 from services.notifier.console.inbox import finish_task, mark_read, show_inbox, show_tasks
 from services.notifier.console.look import STATIC, Look
@@ -65,6 +66,10 @@ def _for_members(gate: Gate) -> list[BaseRoute]:
         *(post(f"/cases/{{case_id}}/{name}", partial(act, action=name)) for name in ACTIONS),
         get("/inbox", show_inbox),
         post("/inbox/{message_id}/read", mark_read),
+        get("/customers/{customer_id}", show_customer),
+        get("/findings/{warning_id}", show_finding),
+        get("/suggestions", show_suggestions),
+        get("/rejected", show_rejected),
         get("/tasks", show_tasks),
         post("/tasks/{task_id}/done", finish_task),
         post("/sign-out", sign_out),

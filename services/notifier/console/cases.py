@@ -11,7 +11,7 @@ from starlette.responses import Response
 from schemas.cases import Decision
 from services.notifier.console.gate import Visit
 from services.notifier.console.listing import LISTED_CASES, desk_filter, in_order, is_overdue, page_of, read_wanted
-from services.notifier.console.story import enumeration, missing, offers, timeline
+from services.notifier.console.story import enumeration, gravest_first, missing, offers, timeline
 from services.notifier.desk import Refused
 
 OFFERED: tuple[Decision, ...] = ("act", "watch", "accept", "false_alarm")
@@ -34,6 +34,7 @@ def show_list(visit: Visit) -> Response:
         wanted=wanted,
         shown=page_of(in_order(lines), wanted.page),
         counts={"open": len(still_open), "overdue": len(overdue)},
+        rejected=visit.desk.summary().rejected,
         cut_at=LISTED_CASES if max(len(still_open), len(closed)) >= LISTED_CASES else None,
     )
 
@@ -51,6 +52,7 @@ def _case_page(visit: Visit, problems: tuple[str, ...] = (), action: str = "") -
         "cases",
         problems,
         view=view,
+        warnings_shown=gravest_first(view),
         offers=offers(view, visit.person.id),
         missing=missing(view, visit.texts),
         timeline=timeline(view, visit.texts),

@@ -100,6 +100,9 @@ class Gate:
                 return see_other(f"/sign-in?next={quote(way_back(call), safe='')}")
             if call.method == "POST" and not same(visit.session.csrf, call.text("csrf")):
                 return visit.look.page("message.html", visit.frame(""), visit.now, {"message": "frame.bad_form"}, 403)
+            if any("\x00" in value for value in call.params.values()):
+                # No name of ours has one, and PostgreSQL would not even compare it.
+                return not_found(visit)
             try:
                 return handler(visit)
             except NotFound:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.responses import Response
 
+from schemas.warnings import SEVERITIES
 from services.notifier.console.gate import Visit
 from services.notifier.desk import NotFound, Refused
+from services.notifier.views import TaskView
 
 SHOWN_MESSAGES = 100
+SHOWN_OVER = 100
 
 
 def show_inbox(visit: Visit) -> Response:
@@ -31,13 +36,22 @@ def mark_read(visit: Visit) -> Response:
 
 
 def show_tasks(visit: Visit) -> Response:
-    """The reader's tasks, the open ones first."""
+    """The reader's tasks: the open ones, or those that are over."""
     return _tasks_page(visit)
 
 
 def _tasks_page(visit: Visit, problems: tuple[str, ...] = ()) -> Response:
+    over = visit.call.query.get("state") == "over"
     tasks = visit.desk.list_tasks(visit.person.id, finished=True)
-    return visit.page("tasks.html", "tasks", problems, tasks=tasks)
+    still_open = [task for task in tasks if task.status == "open"]
+    shown = [task for task in tasks if task.status != "open"][:SHOWN_OVER] if over else in_order(still_open)
+    return visit.page("tasks.html", "tasks", problems, tasks=shown, over=over, open=len(still_open))
+
+
+def in_order(tasks: Sequence[TaskView]) -> list[TaskView]:
+    """The gravest first, then the newest: tasks have no deadline."""
+    newest_first = sorted(tasks, key=lambda task: task.created_at, reverse=True)
+    return sorted(newest_first, key=lambda task: -SEVERITIES.index(task.warning.severity))
 
 
 def finish_task(visit: Visit) -> Response:

@@ -56,7 +56,7 @@ def read_wanted(query: Mapping[str, str]) -> Wanted:
         tab=next((tab for tab in TABS if tab == query.get("state")), "open"),
         mine=query.get("whose") == "mine",
         severity=next((severity for severity in SEVERITIES if severity == query.get("severity")), None),
-        text=query.get("q", "").strip()[:TEXT_CHARS],
+        text=query.get("q", "").replace("\x00", "").strip()[:TEXT_CHARS],
         page=max(int(page), 1) if page.isascii() and page.isdigit() and len(page) < 6 else 1,
     )
 

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from schemas.warnings import SEVERITIES, Bilingual
+from schemas.warnings import SEVERITIES, Bilingual, Evidence
 from services.notifier.console.texts import LANGUAGE_NAMES, LANGUAGES, Texts
 from services.notifier.console.times import Countdown, countdown, date_text, instant_text, offset_text, span_text
+from services.notifier.explaining import Group, explain, heading
 from services.notifier.people import Person
 from services.notifier.words import value_in_words
 
@@ -51,6 +52,14 @@ class Words:
     def value(self, compared: str) -> str:
         """A value of the evidence in the reader's words."""
         return value_in_words(compared, self._texts.known)
+
+    def explain(self, evidence: Evidence) -> Group | None:
+        """The condition with its values, for the macros of explanation.html."""
+        return explain(evidence, self._texts.of, self._texts.known)
+
+    def heading(self, group: Group) -> str:
+        """How the branches of a group hang together."""
+        return heading(group, self._texts.known)
 
     def instant(self, at: datetime) -> str:
         """Date and time in the company's zone."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from schemas.warnings import Review
+from schemas.warnings import SEVERITIES, Review
 from services.notifier.console.texts import Texts
-from services.notifier.views import CaseView, Refusal, TimelineEntry
+from services.notifier.views import CaseView, Refusal, TimelineEntry, WarningView
 
 Tone = Literal["", "strong", "alarm"]
 _AWAITED = {"review_not_opened": ("waiting", "overdue"), "review_not_decided": ("opened",)}
@@ -63,6 +63,14 @@ def _review(view: CaseView, person: str) -> Literal["none", "others", "open", "d
     if person not in view.may_review:
         return "others"
     return "decide" if state == "opened" else "open"
+
+
+def gravest_first(view: CaseView) -> list[WarningView]:
+    """The case's warnings as they are shown: what stands before what is over, the more severe first."""
+    return sorted(
+        view.warnings,
+        key=lambda held: (held.state != "standing", -SEVERITIES.index(held.warning.severity)),
+    )
 
 
 def missing(view: CaseView, texts: Texts) -> list[str]:

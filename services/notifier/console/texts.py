@@ -29,7 +29,7 @@ class Texts:
         self.language: Language = language
         self._entries = {key: entry[language] for key, entry in catalogue.items()}
 
-    def __call__(self, key: str, **values: object) -> str:
+    def __call__(self, key: str, /, **values: object) -> str:
         entry = self._entries[key]
         if not isinstance(entry, str):
             entry = entry["one" if values["n"] == 1 else "other"]
@@ -39,7 +39,7 @@ class Texts:
         """A bilingual text from elsewhere, in this language."""
         return text.zh if self.language == "zh" else text.en
 
-    def known(self, key: str, fallback: str, **values: object) -> str:
+    def known(self, key: str, fallback: str, /, **values: object) -> str:
         """For words that other parts of the system may add to (states, channels): the text, or the word itself."""
         return self(key, **values) if key in self._entries else fallback
 

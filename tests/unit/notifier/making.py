@@ -65,7 +65,8 @@ def evidence() -> Evidence:
 
 
 def make_warning(id: str = "w1", revision: int = 1, change: str = "raised", **fields: Any) -> wire.Warning:
-    """A warning of C1 without a review, found at noon, an hour after its start; `fields` replace what they name."""
+    """A warning of C1 without a review, found at noon, an hour after its start; `fields` replace what they name. A task
+    is the owner's alone."""
     values: dict[str, Any] = {
         "id": id,
         "revision": revision,
@@ -84,6 +85,8 @@ def make_warning(id: str = "w1", revision: int = 1, change: str = "raised", **fi
         "clause": both("超过三十天未跟进须预警", "More than thirty days without follow-up must be warned of"),
         "clause_source": "S2",
     }
+    if fields.get("output") == "task":
+        values["audience"] = ["owner"]
     return wire.Warning(**{**values, **fields})
 
 

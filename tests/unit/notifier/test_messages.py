@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import repeat
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from schemas.warnings import Compared
+from schemas.warnings import SEVERITIES, Branch, Compared, EventRef, Evidence, Other, Severity
 from services.notifier.case import PageKind
-from services.notifier.messages import MAX_DIGEST_LINES, About, Letters, Notice
+from services.notifier.digests import MAX_LINES, SHOWN_OF_A_CUSTOMER
+from services.notifier.messages import SHOWN_OTHERS, About, Letters, Notice
 from services.notifier.words import load_words
 from tests.unit.notifier.making import DAY, DIRECTORY, NOON, PEOPLE, both, evidence, make_warning, r1
 
@@ -78,8 +80,91 @@ def test_a_channels_error_ends_where_our_sentence_ends() -> None:
     assert "No such user. Please tell them" in LETTERS.single(notice, CHEN).text
 
 
-def test_a_comparison_that_did_not_hold_is_no_reason() -> None:
-    assert "did not hold" not in LETTERS.single(RAISED, CHEN).text
+def test_the_condition_is_told_as_a_tree_with_what_holds_what_does_not_and_what_decided() -> None:
+    notice = replace(RAISED, warning=make_warning(evidence=nested()))
+    why = """  至少一项成立即可（2 项中 1 项成立）
+  \u3000须全部成立（2 项中 2 项成立）
+  \u3000\u3000✓ 三维评估：战略客户（界限 属于 重点培育、战略客户）
+  \u3000\u3000✓ 距上次联系：31 天 4 小时（界限 > 30 天） ← 决定项；依据 12 条事件，最新：c/3、c/4、c/5
+  \u3000✗ 订单额：120,000.00（界限 ≥ 500,000.00）
+  共 4 条事件"""
+    assert why in LETTERS.single(notice, WANG).text
+    english = LETTERS.single(notice, CHEN)
+    assert "one of these is enough (1 of 2 hold)" in english.text
+    assert "✓ time since the last contact: 31 d 4 h (limit > 30 d) ← decided" in english.html.replace("&gt;", ">")
+
+
+def nested() -> Evidence:
+    """(strategic and no contact for a month) or many orders; the last contact has decided."""
+    calls = [EventRef(source="c", id=str(number)) for number in range(1, 6)]
+    leaves = [
+        Compared(
+            fact="class",
+            label=both("三维评估", "class"),
+            value="strategic",
+            op="in",
+            threshold="key_cultivation, strategic",
+            held=True,
+        ),
+        Compared(
+            fact="quiet",
+            label=both("距上次联系", "time since the last contact"),
+            value="31 d 4 h",
+            op=">",
+            threshold="30 d",
+            held=True,
+            decisive=True,
+            events=calls,
+            events_total=12,
+        ),
+        Compared(
+            fact="orders",
+            label=both("订单额", "orders"),
+            value="120000.00",
+            op=">=",
+            threshold="500000.00",
+            held=False,
+            decisive=True,
+        ),
+    ]
+    tree = Branch(
+        mode="any",
+        of=[
+            Branch(mode="all", of=[Branch(mode="leaf", leaf=0), Branch(mode="leaf", leaf=1)]),
+            Branch(mode="leaf", leaf=2),
+        ],
+    )
+    return evidence().model_copy(update={"compared": leaves, "tree": tree})
+
+
+def test_what_would_clear_it_and_what_else_is_open_are_told_with_links() -> None:
+    severities: list[Severity] = ["low", "critical", *repeat("medium", SHOWN_OTHERS)]
+    others = [
+        Other(id=f"o{number}", rule="R", name=both(f"其他{number}", f"other {number}"), severity=severity, start=NOON)
+        for number, severity in enumerate(severities)
+    ]
+    warning = make_warning(clears=both("客户下单即解除", "It ends when the customer orders"), others=others)
+    text = LETTERS.single(replace(RAISED, warning=warning), WANG).text
+    assert "怎样解除\n  客户下单即解除" in text
+    assert "其他1（严重，2026-03-02 起）  http://console.example.com/findings/o1\n" in text
+    assert text.count("/findings/") == SHOWN_OTHERS
+    assert "另有 2 条" in text
+    assert "What would clear it\n  It ends when" in LETTERS.single(replace(RAISED, warning=warning), CHEN).text
+
+
+def test_a_ticket_names_its_department_and_says_when_nobody_works_there() -> None:
+    ticket = Notice("key-2", "nudge", "department", None, make_warning(output="task", department="technical"))
+    assert "这是给技术部的工单" in LETTERS.single(ticket, WANG).text
+    assert "a ticket for Technical." in LETTERS.single(ticket, CHEN).text
+    stand_in = LETTERS.single(replace(ticket, role="owner"), CHEN).text
+    assert "The directory names nobody there" in stand_in
+    assert "You own this customer" not in stand_in
+
+
+def test_which_contract_or_opportunity_it_is_about_is_said() -> None:
+    warning = make_warning(subject="O-17")
+    assert "对象\n  O-17" in LETTERS.single(replace(RAISED, warning=warning), WANG).text
+    assert "（O-17）" in LETTERS.digest([replace(RAISED, warning=warning)], WANG).text
 
 
 @pytest.mark.parametrize("kind", ["raised", "amended", "withdrawn", "breached", "nudge", "undelivered", "uncertain"])
@@ -103,9 +188,9 @@ def test_without_a_review_no_deadline_is_named() -> None:
     assert "开始审核" not in LETTERS.single(replace(RAISED, warning=make_warning(), due=None), WANG).text
 
 
-def test_a_task_leads_to_the_list_of_tasks() -> None:
+def test_a_task_leads_to_its_own_page() -> None:
     notice = Notice("key-2", "nudge", "owner", None, make_warning(output="task"))
-    assert "http://console.example.com/tasks" in LETTERS.single(notice, WANG).text
+    assert "http://console.example.com/findings/w1" in LETTERS.single(notice, WANG).text
 
 
 def test_names_from_outside_are_text_in_html_and_not_markup() -> None:
@@ -130,12 +215,36 @@ def test_a_digest_lists_every_case_the_gravest_first() -> None:
     assert message.case_id is None
 
 
-def test_a_digest_is_bounded_and_says_how_much_more_there_is() -> None:
-    notices = [replace(RAISED, key=str(number)) for number in range(MAX_DIGEST_LINES + 7)]
+def test_a_digest_is_a_page_at_most_grouped_by_customer_and_says_how_much_more_there_is() -> None:
+    notices = [
+        replace(
+            RAISED,
+            key=f"{customer}/{number}",
+            case_id=f"case-{customer}",
+            due=None,
+            warning=make_warning(f"{customer}/{number}", customer_id=f"N{customer}", severity=SEVERITIES[customer % 4]),
+        )
+        for customer in range(30)
+        for number in range(1 + customer % 6)
+    ]
     message = LETTERS.digest(notices, CHEN)
-    assert message.text.count("cases/case-1") == MAX_DIGEST_LINES
-    assert "+ 7" in message.text
-    assert f"[Digest] {MAX_DIGEST_LINES + 7} pages about 1 customers" == message.subject
+    assert message.subject == f"[Digest] {len(notices)} pages about 30 customers"
+    assert message.text.count("\n") <= MAX_LINES + 6
+    told = [line for line in message.text.splitlines() if ", the highest: " in line]
+    assert "critical" in told[0]
+    ranks = [SEVERITIES.index(severity) for line in told for severity in SEVERITIES if line.endswith(f"{severity})")]
+    assert ranks == sorted(ranks, reverse=True)
+    assert len(ranks) == len(told)
+    assert "more pages about" in message.text
+    assert "http://console.example.com/cases?whose=mine" in message.text
+    assert len(message.data["pages"]) == len(notices)  # type: ignore[arg-type]
+
+
+def test_a_digest_about_one_customer_has_one_link_and_counts_what_it_leaves_out() -> None:
+    notices = [replace(RAISED, key=str(number)) for number in range(SHOWN_OF_A_CUSTOMER + 7)]
+    message = LETTERS.digest(notices, CHEN)
+    assert message.text.count("cases/case-1") == 1
+    assert "  7 more" in message.text
 
 
 def test_the_fallback_of_a_customer_without_an_owner_reads_why() -> None:

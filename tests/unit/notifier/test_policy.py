@@ -195,7 +195,7 @@ def test_a_task_nudges_the_owner_alone_and_has_no_case() -> None:
     outcome = take(make_warning(output="task"))
     assert (outcome.verdict, outcome.case, paged(outcome)) == (Verdict.TASK_SET, None, [("wang", "owner", "nudge")])
     assert outcome.task is not None
-    assert (outcome.task.person, outcome.task.status) == ("wang", "open")
+    assert (outcome.task.people, outcome.task.status) == (("wang",), "open")
 
 
 def test_a_task_that_is_amended_nudges_no_second_time_and_ends_without_a_word() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import services.notifier.console as console
 from schemas.cases import CaseEventType, Decision
-from schemas.warnings import SEVERITIES, ComparedOp
+from schemas.warnings import SEVERITIES, Change, ComparedOp, Output
 from services.notifier.case import PageKind, Role
 from services.notifier.console.cases import ACTIONS
 from services.notifier.console.texts import LANGUAGES, Language, load_catalogue, load_texts
@@ -61,6 +61,8 @@ def test_every_text_that_the_pages_ask_for_is_in_the_catalogue() -> None:
         ("tasks", get_args(TaskStatus)),
         ("timeline", get_args(CaseEventType)),
         ("op", get_args(ComparedOp)),
+        ("output", get_args(Output)),
+        ("change", get_args(Change)),
         ("done", [done for _, done, _ in ACTIONS.values()]),
         ("channel", ("inbox", "email", "webhook")),
     ],

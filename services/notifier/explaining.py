@@ -1,0 +1,92 @@
+"""PURE: why a warning holds, as its reader is told: the condition with the values that it saw, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.warnings import Bilingual, Branch, Compared, EventRef, Evidence
+from services.notifier.words import Known, value_in_words
+
+Say = Callable[[Bilingual], str]
+"""A bilingual text in the reader's language."""
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One comparison. `condition` is what was asked of the value (`≥ 2`); `decided`: the warning began with it.
+    `events` are the newest of `total` behind the value."""
+
+    label: str
+    value: str
+    condition: str
+    held: bool
+    decided: bool
+    events: tuple[EventRef, ...]
+    total: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Branches of which `there` hold; `values`: how they hang together was not told."""
+
+    mode: Literal["all", "any", "values"]
+    held: bool
+    there: int
+    of: tuple[Group | Leaf, ...]
+
+
+def explain(evidence: Evidence, say: Say, known: Known) -> Group | None:
+    """The condition as a tree; None when nothing was compared (what is withdrawn held at no instant)."""
+    leaves = [_leaf(compared, say, known) for compared in evidence.compared]
+    if not leaves:
+        return None
+    told = _told(evidence.tree, leaves) if evidence.tree is not None else None
+    if told is None:
+        return _group("values", tuple(leaves))
+    return told if isinstance(told, Group) else _group("all", (told,))
+
+
+def lines(group: Group, known: Known, depth: int = 0) -> Iterator[tuple[int, str, Leaf | None]]:
+    """The tree line by line, each with its depth; the line of a leaf also with the leaf."""
+    if depth or len(group.of) > 1:
+        yield depth, heading(group, known), None
+        depth += 1
+    for branch in group.of:
+        if isinstance(branch, Group):
+            yield from lines(branch, known, depth)
+        else:
+            yield depth, "", branch
+
+
+def heading(group: Group, known: Known) -> str:
+    """How the branches of a group hang together, and how many hold: 2 of 3."""
+    return known(f"condition.{group.mode}", group.mode, n=len(group.of), there=group.there)
+
+
+def _told(branch: Branch, leaves: list[Leaf]) -> Group | Leaf | None:
+    """None for a branch that leads to no leaf."""
+    if branch.mode == "leaf":
+        return leaves[branch.leaf] if branch.leaf is not None and 0 <= branch.leaf < len(leaves) else None
+    of = tuple(told for told in (_told(one, leaves) for one in branch.of) if told is not None)
+    return _group(branch.mode, of) if of else None
+
+
+def _group(mode: Literal["all", "any", "values"], of: tuple[Group | Leaf, ...]) -> Group:
+    there = sum(branch.held for branch in of)
+    return Group(mode, there > 0 if mode == "any" else there == len(of), there, of)
+
+
+def _leaf(compared: Compared, say: Say, known: Known) -> Leaf:
+    threshold = value_in_words(compared.threshold, known) if compared.op not in ("known", "not known") else ""
+    return Leaf(
+        label=say(compared.label),
+        value=value_in_words(compared.value, known),
+        condition=f"{known(f'op.{compared.op}', compared.op)} {threshold}".strip(),
+        held=compared.held,
+        # Every leaf of a point begins with it; one that does not hold has decided nothing.
+        decided=compared.decisive and compared.held,
+        events=tuple(compared.events),
+        total=compared.events_total,
+    )
