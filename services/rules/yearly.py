@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from lunar_python import Lunar, LunarYear
 
@@ -38,53 +40,68 @@ class Anniversaries:
 
 
 class _Feed:
+    """Items by whom they are about. Told in whole quarters ahead, so that time alone seldom makes work."""
+
     def __init__(self, calendar: Calendar, lead_days: int) -> None:
         self._calendar = calendar
         self._lead_days = lead_days
-        self._entries: dict[str, dict[Key, Entry]] = {"contact.birthday": {}, "contract.signed": {}}
-        self._items: dict[tuple[Micros, str], Derived] = {}
+        self._entries: dict[str, dict[Key, Entry]] = defaultdict(dict)
+        self._items: dict[str, list[Derived]] = {}
+        self._touched: set[str] = set()
+        self._newest: Micros = 0
         self._told_to: Day = 0
-        self._is_touched = False
 
     def change(self, entry: Entry, *, stands: bool) -> None:
+        subject = COOPERATION if entry.kind == "contract.signed" else str((entry.data or {})["contact_id"])
         if stands:
-            self._entries[entry.kind][entry.key] = entry
+            self._entries[subject][entry.key] = entry
+            self._newest = max(self._newest, entry.at)
         else:
-            del self._entries[entry.kind][entry.key]
-        self._is_touched = True
+            del self._entries[subject][entry.key]
+        self._touched.add(subject)
 
     def refresh(self, now: Micros) -> tuple[list[Item], list[Item]]:
-        known = [entry.at for entries in self._entries.values() for entry in entries.values()]
-        wanted = self._calendar.day_of(max(now, *known, 0) if known else 0) + AHEAD_DAYS
-        if not self._is_touched and wanted <= self._told_to:
+        if not self._entries:
             return [], []
-        # Told in whole quarters ahead, so that time alone does not make every step work it out anew.
-        self._told_to = max(self._told_to, wanted + 90)
-        self._is_touched = False
-        before = self._items
-        self._items = {(item.at, str(item.data["subject"])): item for item in self._made()}
-        gone = [item for key, item in before.items() if self._items.get(key) != item]
-        come = [item for key, item in self._items.items() if before.get(key) != item]
-        return list(gone), list(come)
+        if now > self._newest:
+            self._newest = now
+        if self._newest > self._fresh_until():
+            self._told_to = self._calendar.day_of(self._newest) + AHEAD_DAYS + 90
+            self._touched.update(self._entries)
+        gone: list[Item] = []
+        come: list[Item] = []
+        for subject in self._touched:
+            before, after = self._items.pop(subject, []), list(self._made(subject))
+            gone += [item for item in before if item not in after]
+            come += [item for item in after if item not in before]
+            if after:
+                self._items[subject] = after
+        self._touched.clear()
+        return gone, come
+
+    def _fresh_until(self) -> Micros:
+        return self._calendar.start_of_day(max(self._told_to - AHEAD_DAYS, 1)) if self._told_to else -1
 
     @property
     def items(self) -> Iterator[Item]:
-        return iter(list(self._items.values()))
+        return (item for items in self._items.values() for item in items)
 
-    def _made(self) -> Iterator[Derived]:
-        birthdays: dict[str, Entry] = {}
-        for entry in sorted(self._entries["contact.birthday"].values(), key=lambda entry: (entry.time, entry.key)):
-            birthdays[(entry.data or {})["contact_id"]] = entry
-        for contact, entry in birthdays.items():
-            yield from self._birthdays(contact, entry)
-        first = min(self._entries["contract.signed"].values(), key=lambda entry: entry.order, default=None)
-        if first is not None:
-            signed = self._calendar.day_of(first.at)
-            for years in range(1, 200):
-                day = years_later(signed, years)
-                if day > self._told_to + self._lead_days:
-                    return
-                yield from self._told(day, first, {"kind": COOPERATION, "subject": COOPERATION, "years": years})
+    def _made(self, subject: str) -> Iterator[Derived]:
+        entries = self._entries[subject].values()
+        if not entries:
+            del self._entries[subject]
+        elif subject == COOPERATION:
+            yield from self._cooperation(min(entries, key=lambda entry: entry.order))
+        else:
+            yield from self._birthdays(subject, max(entries, key=lambda entry: (entry.time, entry.key)))
+
+    def _cooperation(self, first: Entry) -> Iterator[Derived]:
+        signed = self._calendar.day_of(first.at)
+        for years in range(1, 200):
+            day = years_later(signed, years)
+            if day > self._told_to + self._lead_days:
+                return
+            yield from self._told(day, first, {"kind": COOPERATION, "subject": COOPERATION, "years": years})
 
     def _birthdays(self, contact: str, entry: Entry) -> Iterator[Derived]:
         data = entry.data or {}
@@ -118,6 +135,7 @@ def _solar(year: int, month: int, day: int) -> Day | None:
         return None
 
 
+@lru_cache(maxsize=50_000)
 def _lunar(year: int, month: int, day: int) -> Day | None:
     """The day of the Chinese calendar in the lunar year; the 30th of a short month is kept on its 29th."""
     month_of_year = LunarYear.fromYear(year).getMonth(month)
