@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas.events import CUSTOMER_EVENTS
 from services.rules import derived, promises, yearly
-from services.rules.calendar import DAY, Micros, PeriodName
+from services.rules.calendar import DAY, NEVER, Micros, PeriodName
 from services.rules.definition import SUBJECTS, Definition, parse_duration
 from services.rules.dues import FIELDS as INSTALMENT_FIELDS
 from services.rules.dues import Instalments, Movements
@@ -184,6 +184,9 @@ class Forms:
         shape = raw.get("shape")
         if shape not in shapes:
             raise ValueError(f"unknown shape {shape!r} (shapes: {listed(shapes)}){did_you_mean(shape, shapes)}")
+        label = raw.get("label", {"zh": "", "en": ""})
+        if not isinstance(label, dict) or not all(isinstance(label.get(one), str) for one in ("zh", "en")):
+            raise ValueError("label: give a text in zh and one in en")
         try:
             return shapes[shape]({key: value for key, value in raw.items() if key not in ("shape", "label")})
         except KeyError as error:
@@ -340,7 +343,9 @@ class Forms:
         if raw.get("unknown", "unknown") not in ("unknown", "none"):
             raise ValueError("unknown: is `none` where no ranking counts as not ranked")
         measure = self.value(raw["measure"])
-        return Rank(str(measure), self.duration(raw.get("max_age", "45d")), raw.get("unknown") == "none")
+        return Rank(
+            str(measure), self.duration(raw["max_age"]) if "max_age" in raw else NEVER, raw.get("unknown") == "none"
+        )
 
     def _result(self, raw: Raw) -> Fact:
         only(raw, {"of"})
