@@ -8,13 +8,16 @@ from decimal import Decimal
 from typing import Any, NamedTuple, get_args
 
 from schemas.warnings import SEVERITIES
-from services.rules.conditions import KNOWN, OPPOSITE, Leaf, Node, Op, Threshold, Tree
+from services.rules.conditions import KNOWN, OPPOSITE, Leaf, Node, Op, Threshold, Tree, leaves_of
 from services.rules.definition import BadRule, Definition, ScoreInput, resolve_parameters
 from services.rules.facts import Fact
 from services.rules.forms import Forms
 from services.rules.judging import Result
+from services.rules.missed import Missed
+from services.rules.nobody import holds_of_nobody
 from services.rules.scoring import Input
 from services.rules.series import Path, Pick
+from services.rules.timing import SinceLast
 from services.rules.wanted import did_you_mean, exact, listed, only
 
 OPS: tuple[Op, ...] = get_args(Op)
@@ -111,6 +114,7 @@ class _Compiler:
         self._check_kind()
         # Each use of a tree gets leaves of its own names: the matcher keys verdicts by them.
         conditions = {name: self._node(raw, ["conditions", name]) for name, raw in definition.conditions.items()}
+        self._check_circles(conditions)
         when = NO_CONDITION if definition.when is None else self._node(definition.when, ["when"])
         escalations = tuple(
             (SEVERITIES.index(step.to), self._node(step.when, ["escalates", str(index), "when"]))
@@ -182,7 +186,7 @@ class _Compiler:
             "score": ({"inputs"}, {"of", "when", "classes", "otherwise", "run", "escalates", "review"}),
         }.get(definition.kind, ({"when"}, {"of", "classes", "otherwise", "inputs"}))
         for name in sorted(wanted[0]):
-            if not getattr(definition, name) and not (name == "when" and definition.of is not None):
+            if not getattr(definition, name):
                 raise ValueError(f"a {definition.kind} needs `{name}`")
         for name in sorted(wanted[1]):
             if getattr(definition, name):
@@ -193,6 +197,31 @@ class _Compiler:
             self.place[:] = ["run"]
             meant = did_you_mean(definition.run, self.facts)
             raise ValueError(f"there is no fact {definition.run} (facts: {listed(self.facts)}){meant}")
+
+    def _holds_of_nobody(self, tree: Node) -> bool:
+        if any(leaf.fact not in self.facts for leaf in leaves_of(tree)):
+            return False
+        return holds_of_nobody(tree, self.definition.facts, self.params)
+
+    def _check_circles(self, conditions: Mapping[str, Node]) -> None:
+        """A fact that asks a condition must not be compared in it, in the end; and a run must begin with something."""
+        asked = {name: _asked(fact) for name, fact in self.facts.items()}
+        for name, fact in self.facts.items():
+            self.place[:] = ["facts", name, "while"]
+            if isinstance(fact, Missed) and self._holds_of_nobody(conditions[fact.during]):
+                raise ValueError(f"{fact.during} holds of customers of whom nothing is known: no run has a beginning")
+        for name, condition in asked.items():
+            seen: list[str | None] = []
+            wanted = [condition]
+            for one in wanted:
+                if one is None or one in seen:
+                    continue
+                seen.append(one)
+                compared = {leaf.fact for leaf in leaves_of(conditions[one])}
+                if name in compared:
+                    self.place[:] = ["facts", name]
+                    raise ValueError(f"asks the condition {condition}, which in the end compares {name} itself")
+                wanted += [asked.get(fact) for fact in compared]
 
     def _input(self, one: ScoreInput, index: int) -> Input:
         self.place[:] = ["inputs", str(index)]
@@ -288,6 +317,13 @@ class _Compiler:
             number = exact(value)
             return value if isinstance(value, int) else number
         return value if isinstance(value, (Decimal, frozenset)) else _word(value)
+
+
+def _asked(fact: Fact) -> str | None:
+    """The condition of its rule that a fact asks."""
+    if isinstance(fact, Missed):
+        return fact.during
+    return fact.since_condition if isinstance(fact, SinceLast) else None
 
 
 def _word(value: Any) -> str | int | bool:

@@ -23,6 +23,7 @@ from services.rules.rulebook import Rulebook
 from services.rules.runtime_metrics import RuntimeMetrics
 from services.rules.trial import tried
 from tests.support.standin_core import StandInCore
+from tests.unit.rules.mutants import text_mutant
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 R3 = "R3_competitors_at_trade_fairs.yaml"
