@@ -57,11 +57,20 @@ class Asking:
         self.reference = reference
         self.judged = judged
         self._facts: dict[tuple[int, str, Micros, Micros], list[Point]] = {}
+        self._glances: dict[tuple[str, Micros], Question] = {}
         self._results: dict[tuple[str, Micros], list[Point]] = {}
 
     def at(self, instant: Micros) -> Asking:
         """The same customer as it is now known, asked at another instant: what comes after it is not worked out."""
         return self if instant == self.now else Asking(self.state, instant, self.reference, self.judged)
+
+    def glance(self, subject: str, since: Micros) -> Question:
+        """A question for those who only look at what lies in the series, and ask no condition and no result."""
+        question = self._glances.get((subject, since))
+        if question is None:
+            question = Question(self.state, subject, self.now, since, self.reference, _no_condition, self.result)
+            self._glances[subject, since] = question
+        return question
 
     def complete_until(self, rule: Rule) -> Micros:
         """The instant up to which the rule's feed has told everything; NEVER when it is not guarded."""
@@ -88,6 +97,10 @@ class Asking:
             is_class = judged.rule.definition.kind == "class"
             course = self._results[key] = class_course(inquiry) if is_class else score_course(inquiry)
         return course
+
+
+def _no_condition(name: str, since: Micros) -> Sequence[Point]:
+    raise AssertionError(f"a glance asks no condition, not even {name} since {since}")
 
 
 class World:

@@ -15,12 +15,12 @@ from schemas.codec import InvalidEvent
 from schemas.events import Event
 from schemas.warnings import encode_warning
 from services.rules.announcing import Moment, Say, announce, is_forgotten, is_frozen, matched, revise, withdraw
-from services.rules.asking import Asking, Judged, World
+from services.rules.asking import Asking, Judged
 from services.rules.calendar import BEGINNING, HOUR, NEVER, OPENING, Calendar, Micros
 from services.rules.compiling import Rule
 from services.rules.conditions import Judge, Node
 from services.rules.entries import Item, entry_of
-from services.rules.episodes import Episode, Finding, evidence, find, find_points, subjects
+from services.rules.episodes import Episode, Finding, evidence, find, find_points, point_subject, subjects
 from services.rules.explaining import Told, told_of
 from services.rules.facts import MAX_EVENTS, Proof, Unknown, Value
 from services.rules.forgetting import forget, reaches
@@ -177,9 +177,10 @@ class Engine:
 
     def _subjects(self, state: CustomerState, reader: Reader, items: Sequence[Item]) -> Iterable[str]:
         rule = reader.rule
-        if rule.subject is None or rule.of is not None:
+        if rule.subject is None:
             return ("",)
-        assert reader.fact is not None, "only points read an event themselves"
+        if reader.fact is None:
+            return {point_subject(rule, item) for item in items}
         touched = reader.fact.touched(state, reader.pick, items)
         if touched is None:
             touched = subjects(Asking(state, state.head.clock, self.reference, self.judged), rule)
@@ -211,7 +212,7 @@ class Engine:
         for rule in (self.rulebook.rules[rule_id] for rule_id in rules):
             if rule.definition.judges:
                 continue
-            for subject in [""] if rule.of is not None else subjects(asking, rule):
+            for subject in subjects(asking, rule):
                 agenda[rule.id, subject] = OPENING
         return agenda
 
@@ -228,7 +229,7 @@ class Engine:
         for (rule_id, subject), since in sorted(agenda.items()):
             judged, name = self.judged[rule_id], due_name(rule_id, subject)
             if judged.rule.of is not None:
-                change = self._announce_points(asking, judged, min(since, moment.now), moment)
+                change = self._announce_points(asking, judged, subject, min(since, moment.now), moment)
             else:
                 change = self._announce_stretches(asking, judged, subject, min(since, moment.now), moment)
             if change < NEVER:
@@ -262,14 +263,9 @@ class Engine:
         course = asking.result(rule_id, OPENING if before is None else min(before.since, now))
         return max((point.at for point in course if point.at <= now), default=now)
 
-    def _announce_points(self, asking: Asking, judged: Judged, since: Micros, moment: Moment) -> Micros:
-        state, rule = asking.state, judged.rule
-        finding = find_points(asking, judged, since)
-        names = {episode.subject for episode in finding.episodes}
-        names.update(state.announced.subjects(rule.id) if rule.subject is not None else [""])
-        for subject in sorted(names):
-            episodes = [one for one in finding.episodes if one.subject == subject]
-            self._compare(asking, judged, subject, finding._replace(episodes=episodes), moment)
+    def _announce_points(self, asking: Asking, judged: Judged, subject: str, since: Micros, moment: Moment) -> Micros:
+        finding = find_points(asking, judged, subject, since)
+        self._compare(asking, judged, subject, finding, moment)
         return finding.next_change
 
     def _announce_stretches(
@@ -277,8 +273,7 @@ class Engine:
     ) -> Micros:
         rule, state = judged.rule, asking.state
         if was_silent(state.announced.of(rule.id, subject), since):
-            question = World(asking, judged, subject, since, unknown_holds=False).question
-            earliest = holds_not_before(rule.when, rule, question)
+            earliest = holds_not_before(rule.when, rule, asking.glance(subject, since))
             if earliest > moment.now:
                 return earliest
         finding = find(asking, judged, subject, since)

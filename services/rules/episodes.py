@@ -103,19 +103,18 @@ def _whole(value: Value) -> int:
     return value if isinstance(value, int) else 0
 
 
-def find_points(asking: Asking, judged: Judged, since: Micros) -> Finding:
-    """The points of a rule at or after `since`."""
-    series = asking.state.series(_of(judged.rule))
+def find_points(asking: Asking, judged: Judged, subject: str, since: Micros) -> Finding:
+    """The points of a rule about a subject at or after `since`."""
+    series = _points_of(asking.state, judged.rule, subject)
     now, first = asking.now, series.before(since)
     begun = series.up_to(now)
     # Two reports of one point are one episode: an episode is its rule, customer, subject, start and end.
-    episodes: dict[tuple[str, Micros], Episode] = {}
+    episodes: dict[Micros, Episode] = {}
     for item in series.items[first:begun]:
-        if happened(asking, judged, series, item):
-            subject = point_subject(judged.rule, item)
-            episodes[subject, item.at] = Episode(subject, item.at, item.at, judged.rule.severity, 0)
+        if happened(asking, judged, item):
+            episodes[item.at] = Episode(subject, item.at, item.at, judged.rule.severity, 0)
     coming = series.items[begun : begun + AHEAD]
-    ahead = [item.at for item in coming if happened(asking, judged, series, item)]
+    ahead = [item.at for item in coming if happened(asking, judged, item)]
     last = [coming[-1].at] if len(coming) == AHEAD else []
     return Finding(list(episodes.values()), min([*ahead, *last], default=NEVER), since)
 
@@ -125,21 +124,26 @@ def _of(rule: Rule) -> Pick:
     return rule.of
 
 
+def _points_of(state: CustomerState, rule: Rule, subject: str) -> Series:
+    series = state.series(_of(rule))
+    return series if rule.subject is None else series.of(rule.subject, subject)
+
+
 def point_subject(rule: Rule, item: Item) -> str:
     """Whom a point is about."""
     return subject_text(rule.subject.read(item)) if rule.subject is not None else ""
 
 
-def happened(asking: Asking, judged: Judged, series: Series, item: Item) -> bool:
+def happened(asking: Asking, judged: Judged, item: Item) -> bool:
     """Whether an item is a point: its condition holds, and it is the first of its combination."""
     rule = judged.rule
     if not judged.judge(rule.when)(point_sides(asking, judged, item)):
         return False
-    return not rule.once_per or not _is_repeated(asking, judged, series, item)
+    return not rule.once_per or not _is_repeated(asking, judged, item)
 
 
-def _is_repeated(asking: Asking, judged: Judged, series: Series, item: Item) -> bool:
-    rule = judged.rule
+def _is_repeated(asking: Asking, judged: Judged, item: Item) -> bool:
+    rule, series = judged.rule, asking.state.series(_of(judged.rule))
     combination = [path.read(item) for path in rule.once_per]
     same = series.of(rule.once_per[0], subject_text(combination[0]))
     return any(
@@ -172,12 +176,9 @@ def point_values(asking: Asking, judged: Judged, item: Item) -> list[tuple[Leaf,
 
 def point_items(asking: Asking, judged: Judged, episode: Episode) -> list[Item]:
     """The items that are this point."""
-    series = asking.state.series(_of(judged.rule))
-    return [
-        item
-        for item in series.items[series.before(episode.start) : series.up_to(episode.start)]
-        if point_subject(judged.rule, item) == episode.subject and happened(asking, judged, series, item)
-    ]
+    series = _points_of(asking.state, judged.rule, episode.subject)
+    at_start = series.items[series.before(episode.start) : series.up_to(episode.start)]
+    return [item for item in at_start if happened(asking, judged, item)]
 
 
 def evidence(asking: Asking, judged: Judged, episode: Episode) -> Proof:
@@ -233,5 +234,7 @@ def subjects(asking: Asking, rule: Rule) -> list[str]:
         for pick in fact.picks:
             if pick.subject is not None:
                 names.update(dict.fromkeys(asking.state.series(pick.whole).groups(pick.subject)))
+    if rule.of is not None:
+        names.update(dict.fromkeys(asking.state.series(rule.of).groups(rule.subject)))
     names.pop("", None)
     return list(names)

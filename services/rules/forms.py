@@ -19,7 +19,7 @@ from services.rules.judging import Checklist, Filled, Rank, Result
 from services.rules.missed import Missed
 from services.rules.monthly import BestMonth, Trend
 from services.rules.periods import LatePolicy
-from services.rules.series import Events, Filter, Path, Pick, Source, Test, Word
+from services.rules.series import Filter, Path, Pick, Source, Test, Word, events_of, interned
 from services.rules.streaks import Streak
 from services.rules.tallying import Changes, Count, Counted, Distinct, DistinctDays, Field, Mean, Share, Sum
 from services.rules.timing import Latest, PastUsualGap, SinceLast, YearsSinceFirst
@@ -91,7 +91,7 @@ class Forms:
         source, fields = self.source(raw)
         where = self.where(raw.get("where"), raw["of"], fields)
         carries = self.subject is not None and has_field(raw["of"], fields, str(self.subject))
-        return Pick(source, where, self.subject if carries else None)
+        return interned(Pick(source, where, self.subject if carries else None))
 
     def _options(self, of: Any) -> set[str]:
         if of == "instalments":
@@ -102,7 +102,7 @@ class Forms:
         """The source that `of` names, and its fields."""
         of = raw["of"]
         if of in CUSTOMER_EVENTS:
-            return Events(of), of
+            return events_of(of), of
         if of in THINGS:
             return THINGS[of]
         if of == "instalments":
@@ -298,7 +298,7 @@ class Forms:
         for answer in answers:
             source, fields = self.source(answer)
             only(answer, {"of", "where"})
-            picks.append(Pick(source, self.where(answer.get("where"), answer["of"], fields)))
+            picks.append(interned(Pick(source, self.where(answer.get("where"), answer["of"], fields))))
             for path in raw.get("match", {}):
                 check_field(answer["of"], fields, path)
         match = tuple(

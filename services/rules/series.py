@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from weakref import WeakValueDictionary
 
 from services.rules.calendar import Micros
 from services.rules.entries import Entry, Item
@@ -184,8 +185,22 @@ class Pick:
 
     @cached_property
     def whole(self) -> Pick:
-        """The same items, of all subjects."""
-        return self if self.subject is None else Pick(self.source, self.where)
+        """The same items, of all subjects. Equal ones are one object, so that looking a series up compares nothing."""
+        return interned(self if self.subject is None else Pick(self.source, self.where))
+
+
+_picks: WeakValueDictionary[Pick, Pick] = WeakValueDictionary()
+
+
+def interned(pick: Pick) -> Pick:
+    """The one object that stands for all picks equal to it."""
+    return _picks.setdefault(pick, pick)
+
+
+@lru_cache(maxsize=1_000)
+def events_of(kind: str) -> Events:
+    """The source of a type's events, always the same object."""
+    return Events(kind)
 
 
 class Series:

@@ -19,7 +19,7 @@ from services.rules.rulebook import Reader
 from services.rules.series import Pick
 from services.rules.state import CustomerState
 from services.rules.tallying import Count, Counted, Distinct, Sum
-from services.rules.timing import SinceLast
+from services.rules.timing import PastUsualGap, SinceLast
 from services.rules.waiting import Waiting
 
 
@@ -81,7 +81,22 @@ def _leaf_holds_not_before(leaf: Leaf, fact: Fact, question: Question) -> Micros
         index = series.up_to(question.since)
         # What comes later only begins the time anew.
         return max(question.since, series.ats[index - 1] + leaf.threshold) if index else question.since
+    if isinstance(fact, (PastUsualGap, Waiting)) and isinstance(leaf.threshold, int):
+        return _waited_not_before(fact, leaf.threshold, question)
     return question.since
+
+
+def _waited_not_before(fact: PastUsualGap | Waiting, threshold: Micros, question: Question) -> Micros:
+    """When the time that passes may be full, if nothing that begins one lies ahead; an answer only helps."""
+    series = question.series(fact.pick if isinstance(fact, PastUsualGap) else fact.after)
+    index = series.up_to(question.since)
+    if index < len(series):
+        return question.since
+    if not index:
+        return NEVER
+    if isinstance(fact, PastUsualGap):
+        return max(question.since, fact.expected(series, index - 1) + threshold)
+    return max(question.since, series.ats[-1 if fact.restarts else 0] + threshold)
 
 
 def greatest(fact: Counted, question: Question) -> int | Decimal | None:

@@ -16,7 +16,7 @@ from services.rules.entries import Entry, Item, Key
 from services.rules.known import Known
 from services.rules.records import HEAD, SCHEMA, Head, Version, encoder, head_decoder
 from services.rules.segments import Segments
-from services.rules.series import Events, Feed, Pick, Series, Source
+from services.rules.series import Events, Feed, Pick, Series, Source, events_of
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class CustomerState:
         for source, feed in self._feeds.items():
             if kind in source.kinds:
                 feed.change(entry, stands=stands)
-        self._moved.setdefault(Events(kind), []).append(entry)
+        self._moved.setdefault(events_of(kind), []).append(entry)
 
     # -- series
 

@@ -180,16 +180,16 @@ class PastUsualGap(Measured):
     def points(self, question: Question) -> Iterator[Point]:
         series = question.series(self.pick)
         index = series.up_to(question.since)
-        yield Point(question.since, self._expected(series, index - 1) if index else None)
+        yield Point(question.since, self.expected(series, index - 1) if index else None)
         for number in range(index, len(series)):
-            yield Point(series.ats[number], self._expected(series, number))
+            yield Point(series.ats[number], self.expected(series, number))
 
     @property
     def least_elapsed(self) -> Micros:
         """What is the least that it can be: an item has come just now."""
         return -self.least
 
-    def _expected(self, series: Series, index: int) -> Micros:
+    def expected(self, series: Series, index: int) -> Micros:
         """The instant from which the silence after an item is longer than usual."""
         at, gaps = series.ats[index], series.gaps_up_to(index)
         if not gaps:
