@@ -84,6 +84,7 @@ def compile_rule(definition: Definition, overrides: Mapping[str, Any], file: str
     try:
         return _Compiler(definition, resolve_parameters(definition, overrides), place).rule()
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        place += getattr(error, "path", [])
         where = f"{'.'.join(place)}: " if place else ""
         said = error.args[0] if isinstance(error, KeyError) and error.args else error
         raise BadRule([f"{file}:{definition.line(place)}: {definition.id}: {where}{said}"]) from None

@@ -13,7 +13,6 @@ from services.rules.calendar import DAY, NEVER, Micros, PeriodName
 from services.rules.definition import SUBJECTS, Definition, parse_duration
 from services.rules.dues import FIELDS as INSTALMENT_FIELDS
 from services.rules.dues import Instalments, Movements
-from services.rules.entries import NOT_KEPT
 from services.rules.facts import Fact
 from services.rules.judging import Checklist, Filled, Rank, Result
 from services.rules.missed import Missed
@@ -24,7 +23,7 @@ from services.rules.streaks import Streak
 from services.rules.tallying import Changes, Count, Counted, Distinct, DistinctDays, Field, Mean, Share, Sum
 from services.rules.timing import Latest, PastUsualGap, SinceLast, YearsSinceFirst
 from services.rules.waiting import Match, Waiting
-from services.rules.wanted import did_you_mean, exact, listed, only
+from services.rules.wanted import check_field, did_you_mean, exact, has_field, listed, only, within
 from services.rules.windows import Ever, Full, Present, Rolling, RollingMonths, Since, Window
 
 AMOUNT = "amount"
@@ -89,7 +88,8 @@ class Forms:
         """`of` and `where`, with the options of the series; the keys of `also` are read by somebody else."""
         only(raw, {"of", "where", *self._options(raw.get("of")), *also})
         source, fields = self.source(raw)
-        where = self.where(raw.get("where"), raw["of"], fields)
+        with within("where"):
+            where = self.where(raw.get("where"), raw["of"], fields)
         carries = self.subject is not None and has_field(raw["of"], fields, str(self.subject))
         return interned(Pick(source, where, self.subject if carries else None))
 
@@ -124,30 +124,38 @@ class Forms:
     def where(self, raw: Any, of: str, fields: frozenset[str] | str) -> Filter:
         """The filter of a pick."""
         if raw is not None and not isinstance(raw, dict):
-            raise ValueError("where: is a mapping of fields, as in {kind: {is: visit}}")
+            raise ValueError("is a mapping of fields, as in {kind: {is: visit}}")
         return Filter(tuple(self._test(str(path), test, of, fields) for path, test in (raw or {}).items()))
 
     def _test(self, path: str, test: Any, of: str, fields: frozenset[str] | str) -> Test:
+        with within(path):
+            return self._checked_test(path, test, of, fields)
+
+    def _checked_test(self, path: str, test: Any, of: str, fields: frozenset[str] | str) -> Test:
         check_field(of, fields, path)
         words: dict[str, Word] = {"is": "in", "in": "in", "not": "not_in", "not_in": "not_in"}
         words |= {word: word for word in ("has", "at_least", "at_most", "above", "below", "known")}
         if not isinstance(test, dict) or len(test) != 1 or not set(test) <= set(words):
-            raise ValueError(f"where.{path}: give one of {listed(words)}")
+            raise ValueError(f"give one of {listed(words)}")
         ((word, operand),) = test.items()
         value = self.value(operand)
         if words[word] in ("in", "not_in"):
             values = value if isinstance(value, list) else [value]
             if not all(isinstance(one, (str, int, bool)) for one in values):
-                raise ValueError(f"where.{path}: compare with words, whole numbers, true or false")
+                raise ValueError("compare with words, whole numbers, true or false")
             return Test(Path.of(path), words[word], frozenset(values))
         if word == "known" and not isinstance(value, bool):
-            raise ValueError(f"where.{path}: known is true or false")
+            raise ValueError("known is true or false")
         if word in ("at_least", "at_most", "above", "below"):
             value = exact(value)
         return Test(Path.of(path), words[word], value)
 
     def window(self, raw: Any) -> Window:
         """The window of a fact."""
+        with within("window"):
+            return self._window(raw)
+
+    def _window(self, raw: Any) -> Window:
         if raw is None:
             return Ever()
         if not isinstance(raw, dict):
@@ -165,7 +173,7 @@ class Forms:
     @staticmethod
     def _positive(length: Micros) -> Micros:
         if length <= 0:
-            raise ValueError("window: must be longer than nothing")
+            raise ValueError("must be longer than nothing")
         return length
 
     def every(self, raw: Any) -> PeriodName:
@@ -229,7 +237,8 @@ class Forms:
         if not isinstance(dotted, str) or not dotted:
             raise ValueError("field: give the name of a field")
         _, fields = self.source(raw)
-        check_field(raw["of"], fields, dotted)
+        with within(*(["field"] if raw.get("field") == dotted else [])):
+            check_field(raw["of"], fields, dotted)
         return Path.of(dotted)
 
     def _field(self, raw: Raw) -> Field:
@@ -245,7 +254,8 @@ class Forms:
     def _share(self, raw: Raw) -> Fact:
         pick = self.pick(raw, "window", "field", "currency", "matching")
         _, fields = self.source(raw)
-        matching = self.where(raw["matching"], raw["of"], fields)
+        with within("matching"):
+            matching = self.where(raw["matching"], raw["of"], fields)
         field = self._field(raw) if "field" in raw else None
         return Share(pick, self.window(raw.get("window")), matching=matching, field=field)
 
@@ -292,7 +302,8 @@ class Forms:
 
     def _waiting(self, raw: Raw) -> Fact:
         only(raw, {"after", "answer", "match", "first_only", "restarts", "early"})
-        after = self.pick(raw["after"])
+        with within("after"):
+            after = self.pick(raw["after"])
         answers = raw["answer"] if isinstance(raw["answer"], list) else [raw["answer"]]
         picks = []
         for answer in answers:
@@ -300,7 +311,8 @@ class Forms:
             only(answer, {"of", "where"})
             picks.append(interned(Pick(source, self.where(answer.get("where"), answer["of"], fields))))
             for path in raw.get("match", {}):
-                check_field(answer["of"], fields, path)
+                with within("match", path):
+                    check_field(answer["of"], fields, path)
         match = tuple(
             Match(Path.of(answer), self.path(raw["after"], field)) for answer, field in raw.get("match", {}).items()
         )
@@ -359,30 +371,3 @@ class Forms:
             raise ValueError("lists: give for each stage the kinds of its tasks")
         visits, tasks = self.pick({"of": "stage_visits"}), self.pick({"of": "task.completed"})
         return Checklist(visits, tasks, tuple((stage, frozenset(kinds)) for stage, kinds in lists.items()))
-
-
-def _fields(of: str, fields: frozenset[str] | str) -> frozenset[str]:
-    if isinstance(fields, frozenset):
-        return fields
-    model = CUSTOMER_EVENTS[fields]
-    names = frozenset(item.alias or name for name, item in model.model_fields.items())
-    names -= NOT_KEPT
-    return names if of == fields else names | derived.StageSteps.FIELDS
-
-
-def has_field(of: str, fields: frozenset[str] | str, name: str) -> bool:
-    """Whether the items of a series have a field."""
-    return name in _fields(of, fields)
-
-
-def check_field(of: str, fields: frozenset[str] | str, path: str) -> None:
-    """Raises ValueError for a field that the items of a series do not have."""
-    names = _fields(of, fields)
-    first, _, rest = path.partition(".")
-    if first in NOT_KEPT:
-        raise ValueError(f"{of}.{first} is not kept for rules to read: free text and contact details are not")
-    if first not in names:
-        meant = did_you_mean(first, names)
-        raise ValueError(f"{of} has no field {first} (fields: {listed(sorted(names))}){meant}")
-    if rest and first != "fields":
-        raise ValueError(f"{of}.{first} has no field {rest}")
