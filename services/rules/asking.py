@@ -39,13 +39,17 @@ class Judged:
     def judge(self, tree: Node) -> Judge:
         return self.judges[id(tree)]
 
-    def of_nobody(self, calendar: Calendar) -> Judged:
-        """The same, knowing what it says of a customer of whom nothing is known."""
-        if self.rule.of is not None or self.rule.definition.judges or self.rule.results:
-            return replace(self, holds_of_nobody=bool(self.rule.results))
-        asking = Asking(CustomerState.new("", calendar), OPENING, Reference(), {})
-        truth = Inquiry(asking, self, "", OPENING).truth(self.rule.when)
-        return replace(self, holds_of_nobody=truth[0].value is True)
+
+def of_nobody(judged: Mapping[str, Judged], calendar: Calendar) -> dict[str, Judged]:
+    """The rules, knowing what they say of a customer of whom nothing is known."""
+    asking = Asking(CustomerState.new("", calendar), OPENING, Reference(), judged)
+    return {rule_id: replace(one, holds_of_nobody=_holds_of_nobody(asking, one)) for rule_id, one in judged.items()}
+
+
+def _holds_of_nobody(asking: Asking, judged: Judged) -> bool:
+    if judged.rule.of is not None or judged.rule.definition.judges:
+        return False
+    return Inquiry(asking, judged, "", OPENING).truth(judged.rule.when)[0].value is True
 
 
 class Asking:

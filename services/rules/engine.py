@@ -15,7 +15,7 @@ from schemas.codec import InvalidEvent
 from schemas.events import Event
 from schemas.warnings import encode_warning
 from services.rules.announcing import Moment, Say, announce, is_forgotten, is_frozen, matched, revise, withdraw
-from services.rules.asking import Asking, Judged
+from services.rules.asking import Asking, Judged, of_nobody
 from services.rules.calendar import BEGINNING, HOUR, NEVER, OPENING, Calendar, Micros
 from services.rules.compiling import Rule
 from services.rules.conditions import Judge, Node
@@ -82,7 +82,8 @@ class Engine:
             if rule.id in rulebook.by_reference and not rule.definition.judges and not rule.of and not rule.subject
         ]
         self._soothing = {rule.id: Soothing(rule) for rule in rulebook.rules.values()}
-        self.judged = {rule.id: Judged(rule, judges[rule.id]).of_nobody(calendar) for rule in rulebook.rules.values()}
+        judged = {rule.id: Judged(rule, judges[rule.id]) for rule in rulebook.rules.values()}
+        self.judged = of_nobody(judged, calendar)
 
     @property
     def book(self) -> str:

@@ -98,6 +98,10 @@ def last_kept(state: CustomerState, pick: Pick, line: Micros) -> list[Key]:
     return [key for one in groups for item in one.items[: one.before(line)][-1:] for key in item.keys]
 
 
+LOOKS_BACK = (0, 90 * DAY, 400 * DAY, 10**17)
+"""How far back a condition is asked for the instant from which it has held, until it does not hold there."""
+
+
 @dataclass(frozen=True)
 class SinceLast(Measured):
     """The time since something last happened. Before it ever did: since the later of the `otherwise` grounds, which are
@@ -133,7 +137,7 @@ class SinceLast(Measured):
         """Nobody has ever been in contact: from becoming important, or from the newest assignment, what is later."""
         since, changes = question.since, list[tuple[Micros, bool, Micros | None]]()
         started: Micros | None = None
-        for point in question.holds(self.since_condition, OPENING) if self.since_condition else ():
+        for point in self._held(question):
             started = (point.at if started is None else started) if point.value is True else None
             changes.append((point.at, False, started))
         if self.since_events is not None:
@@ -144,6 +148,22 @@ class SinceLast(Measured):
             anchors[is_event] = value
             known = [anchor for anchor in anchors.values() if anchor is not None]
             put(points, max(at, since), max(known, default=None))
+        return points
+
+    def _held(self, question: Question) -> Sequence[Point]:
+        """The condition's course from before the time in which it holds at `since` began, or from the newest event on:
+        of both grounds the later counts."""
+        points: Sequence[Point] = ()
+        if self.since_condition is None:
+            return points
+        events = question.series(self.since_events) if self.since_events is not None else None
+        index = events.up_to(question.since) if events is not None else 0
+        floor = events.ats[index - 1] if events is not None and index else OPENING
+        for back in LOOKS_BACK:
+            start = max(question.since - back, floor)
+            points = question.holds(self.since_condition, start)
+            if points[0].value is not True or start == floor:
+                break
         return points
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:

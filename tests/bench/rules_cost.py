@@ -32,7 +32,7 @@ from services.rules.state import CustomerState
 from tests.unit.schemas.examples import DATA
 
 RULES = (5, 50, 500)
-PAST = (10, 1_000)
+PAST = (10, 1_000, 100_000)
 MEASURED = 840
 """Events of a round: every type twenty times."""
 KINDS = sorted(CUSTOMER_EVENTS)
@@ -132,8 +132,9 @@ def moved(kind: str, at: datetime) -> dict[str, Any]:
         "invoice.credited": {"credit_date": day},
         "order.placed": {"promised_date": due},
         "order.spec_changed": {"promised_date": due},
+        "activity.logged": {"outcome": "reached", "automated": False},
+        "contact.changed": {"change": "details"},
         "contract.signed": {"signed_at": at.isoformat()},
-        "contact.changed": {"effective_at": at.isoformat()},
         "competitor.activity": {"occurred_at": at.isoformat()},
         "customer.milestone": {"occurs_on": day},
         "promise.made": {"due": (at + timedelta(days=30)).isoformat()},
