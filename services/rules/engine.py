@@ -20,7 +20,7 @@ from services.rules.calendar import BEGINNING, HOUR, NEVER, OPENING, Calendar, M
 from services.rules.compiling import Rule
 from services.rules.conditions import Judge, Node
 from services.rules.entries import Item, entry_of
-from services.rules.episodes import Episode, Finding, evidence, find, find_points, point_subject, subjects
+from services.rules.episodes import Episode, Finding, evidence, exists, find, find_points, point_subject, subjects
 from services.rules.explaining import Told, told_of
 from services.rules.facts import MAX_EVENTS, Proof, Unknown, Value
 from services.rules.forgetting import forget, reaches
@@ -273,6 +273,9 @@ class Engine:
         self, asking: Asking, judged: Judged, subject: str, since: Micros, moment: Moment
     ) -> Micros:
         rule, state = judged.rule, asking.state
+        if not exists(state, rule, subject):
+            self._compare(asking, judged, subject, Finding([], NEVER, OPENING), moment)
+            return NEVER
         if was_silent(state.announced.of(rule.id, subject), since):
             earliest = holds_not_before(rule.when, rule, asking.glance(subject, since))
             if earliest > moment.now:

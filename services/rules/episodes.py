@@ -225,6 +225,17 @@ def values_at(asking: Asking, judged: Judged, subject: str, at: Micros) -> list[
     return [(leaf, world.course(leaf.fact)[0].value) for leaf in leaves_of(judged.rule.when)]
 
 
+def exists(state: CustomerState, rule: Rule, subject: str) -> bool:
+    """Whether an event that a rule with subjects reads names this one; a correction may have taken the last away."""
+    if rule.subject is None:
+        return True
+    return any(
+        pick.subject is not None and subject in state.series(pick.whole).groups(pick.subject)
+        for fact in rule.facts.values()
+        for pick in fact.picks
+    )
+
+
 def subjects(asking: Asking, rule: Rule) -> list[str]:
     """Everybody whom a rule with subjects may ask about, as the customer's events name them."""
     if rule.subject is None:

@@ -23,7 +23,7 @@ from services.rules.streaks import Streak
 from services.rules.tallying import Changes, Count, Counted, Distinct, DistinctDays, Field, Mean, Share, Sum
 from services.rules.timing import Latest, PastUsualGap, SinceLast, YearsSinceFirst
 from services.rules.waiting import Match, Waiting
-from services.rules.wanted import check_field, did_you_mean, exact, has_field, listed, only, within
+from services.rules.wanted import Misplaced, check_field, did_you_mean, exact, has_field, listed, only, within
 from services.rules.windows import Ever, Full, Present, Rolling, RollingMonths, Since, Window
 
 AMOUNT = "amount"
@@ -110,7 +110,9 @@ class Forms:
         if of == "anniversaries":
             return yearly.Anniversaries(self.duration(raw.get("lead", "0d")) // DAY), yearly.FIELDS
         meant = did_you_mean(of, (*CUSTOMER_EVENTS, *SERIES))
-        raise ValueError(f"unknown event type or series {of!r} (as in invoice.issued; series: {listed(SERIES)}){meant}")
+        raise Misplaced(
+            f"unknown event type or series {of!r} (as in invoice.issued; series: {listed(SERIES)}){meant}", ["of"]
+        )
 
     def policy(self, raw: Raw) -> LatePolicy:
         """When an instalment counts as late."""
@@ -195,6 +197,10 @@ class Forms:
         label = raw.get("label", {"zh": "", "en": ""})
         if not isinstance(label, dict) or not all(isinstance(label.get(one), str) for one in ("zh", "en")):
             raise ValueError("label: give a text in zh and one in en")
+        if raw.get("of") == "instalments" and "late" in (raw.get("where") or {}) and shape not in ("count", "share"):
+            raise ValueError(
+                f"{shape}: whether an instalment is late may be unknown; count or share can tell, {shape} cannot"
+            )
         try:
             return shapes[shape]({key: value for key, value in raw.items() if key not in ("shape", "label")})
         except KeyError as error:

@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from services.rules.calendar import DAY, OPENING, Micros, PeriodName, first_day_of
 from services.rules.entries import Item, Key
-from services.rules.facts import AHEAD, LATER, Measured, Point, Proof, Question, Span, value_at
+from services.rules.facts import AHEAD, LATER, Measured, Point, Proof, Question, Span
 from services.rules.series import Pick
 from services.rules.state import CustomerState
 from services.rules.timing import last_kept
@@ -20,12 +20,16 @@ _at = attrgetter("at")
 _REACH_DAYS: dict[PeriodName, int] = {"day": 14, "week": 60, "month": 120, "quarter": 280, "year": 800}
 
 
+LOOKS_BACK = (3, 40, 10_000)
+"""How many periods back a run is followed, until its beginning is found."""
+
+
 @dataclass(frozen=True)
 class Missed(Measured):
     """How many closed periods in a row lacked an item of one of the picks; 0 again when one had them all.
 
-    A period counts when the condition `during` held all the time, and with `working` when it has a working day. Others
-    neither break nor lengthen a run.
+    Only periods count during all of which the condition `during` held; any other begins the count anew. With `working`
+    a period without a working day neither breaks nor lengthens a run.
     """
 
     every: PeriodName
@@ -46,17 +50,15 @@ class Missed(Measured):
     def points(self, question: Question) -> Iterator[Point]:
         calendar = question.calendar
         period = period_at(question.since, self.every, calendar)
-        looked_from = start_of_period(period - 3, self.every, calendar)
-        held = question.holds(self.during, looked_from)
-        if held[0].value is True and not self._is_kept(question, period - 1):
-            held = question.holds(self.during, OPENING)
-        run = self._run_before(question, held, period)
+        held, run = self._before(question, period)
         silent_from = question.complete_until + 1
         yield Point(question.since, _value(run, question.since >= silent_from))
         ats = [series.ats[-1] for series in map(question.series, self.each) if series.ats]
         last = max([question.now, question.since, held[-1].at, *ats])
         end = period_at(last, self.every, calendar) + AHEAD + 4
-        while (period := self._next(held, period, end, question)) <= end:
+        while period <= end:
+            if not run:
+                period = self._next(held, period, end, question)
             closes = start_of_period(period + 1, self.every, calendar)
             if question.since < silent_from < closes:
                 yield Point(silent_from, _value(run, is_silent=True))
@@ -64,14 +66,11 @@ class Missed(Measured):
             run = self._after(question, held, period, run)
             period += 1
             yield Point(closes, _value(run, closes > question.complete_until))
-        told_until = start_of_period(end + 1, self.every, calendar)
-        if question.since < silent_from < told_until:
-            yield Point(silent_from, _value(run, is_silent=True))
         if held[-1].value is not False:
-            yield Point(start_of_period(end + 2, self.every, calendar), LATER)
+            yield Point(start_of_period(period + 1, self.every, calendar), LATER)
 
     def _next(self, held: Sequence[Point], period: int, end: int, question: Question) -> int:
-        """This period, or else the first later one at whose beginning the condition may hold; end + 1 for none.
+        """This period, or else the first later one at whose beginning the condition may hold; `end` for none.
 
         Between them lie whole lives of customers whom the rule is not about.
         """
@@ -81,43 +80,41 @@ class Missed(Measured):
             return period
         begins = next((point.at for point in held[index:] if point.value is True), None)
         if begins is None:
-            return end + 1
+            return max(end, period)
         found = period_at(begins, self.every, question.calendar)
         return found if start_of_period(found, self.every, question.calendar) == begins else found + 1
 
-    def _run_before(self, question: Question, held: Sequence[Point], period: int) -> int:
-        """The run of the periods that had closed by the beginning of this one."""
-        first = period_at(max(held[0].at, OPENING), self.every, question.calendar)
-        run, one = 0, period - 1
-        while one >= first:
-            index = bisect_right(held, start_of_period(one, self.every, question.calendar), key=_at) - 1
-            if index < 0:
-                break
-            if held[index].value is not True:
-                # On to the period in which it held last.
-                one = period_at(held[index].at - 1, self.every, question.calendar)
-                continue
-            if self._counts(question, held, one):
-                if self._is_kept(question, one):
-                    break
-                run += 1
-            one -= 1
-        return run
+    def _before(self, question: Question, period: int) -> tuple[Sequence[Point], int]:
+        """The condition's course from far enough back, and the run of the periods that had closed before this one."""
+        held: Sequence[Point] = ()
+        run = 0
+        for back in LOOKS_BACK:
+            first = max(period - back, period_at(OPENING, self.every, question.calendar))
+            held = question.holds(self.during, start_of_period(first, self.every, question.calendar))
+            run = 0
+            for one in range(period - 1, first - 1, -1):
+                after = self._after(question, held, one, 1)
+                if after == 0:
+                    return held, run
+                run += after - 1
+        return held, run
 
     def _after(self, question: Question, held: Sequence[Point], period: int, run: int) -> int:
-        if not self._counts(question, held, period):
+        """The run at the close of a period: none when it was kept, or when the condition did not hold all the time."""
+        if not self._holds_during(question, held, period):
+            return 0
+        days = range(first_day_of(period, self.every), first_day_of(period + 1, self.every))
+        if self.working and not any(question.calendar.is_working_day(day) for day in days):
             return run
         return 0 if self._is_kept(question, period) else run + 1
 
-    def _counts(self, question: Question, held: Sequence[Point], period: int) -> bool:
+    def _holds_during(self, question: Question, held: Sequence[Point], period: int) -> bool:
         calendar = question.calendar
         start, end = start_of_period(period, self.every, calendar), start_of_period(period + 1, self.every, calendar)
-        if value_at(held, start) is not True or any(
-            start < point.at < end and point.value is not True for point in held
-        ):
+        index = bisect_right(held, start, key=_at)
+        if not index or held[index - 1].value is not True:
             return False
-        days = range(first_day_of(period, self.every), first_day_of(period + 1, self.every))
-        return not self.working or any(calendar.is_working_day(day) for day in days)
+        return index == len(held) or held[index].at >= end
 
     def _is_kept(self, question: Question, period: int) -> bool:
         start = start_of_period(period, self.every, question.calendar)
