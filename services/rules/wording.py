@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Literal
 
 from schemas.warnings import (
@@ -39,6 +39,10 @@ MAX_OTHERS = 20
 
 NOTHING = "—"
 """A value that there is not."""
+
+FOUR_PLACES = Decimal("0.0001")
+_EVERY_DIGIT = Context(prec=1000)
+"""For numbers of any length: a quantity times a price has thirty digits, and the usual context refuses to round them."""
 
 
 def warning_of(
@@ -248,7 +252,7 @@ def parameter_text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)
     if isinstance(value, Decimal):
-        short = round(value, 4)
+        short = value.quantize(FOUR_PLACES, context=_EVERY_DIGIT)
         return format(value if value == short else short, "f")
     return str(value)
 
