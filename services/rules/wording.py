@@ -42,7 +42,7 @@ NOTHING = "—"
 
 FOUR_PLACES = Decimal("0.0001")
 _EVERY_DIGIT = Context(prec=1000)
-"""For numbers of any length: a quantity times a price has thirty digits, and the usual context refuses to round them."""
+"""For numbers of any length: a quantity times a price has thirty digits, which the usual context refuses to round."""
 
 
 def warning_of(
