@@ -197,7 +197,7 @@ class Engine:
         elif reference != self.reference.fingerprint and head.book:
             agenda = moved | self._everything(state, self.rulebook.by_reference)
         elif not head.book:
-            agenda = {(rule_id, ""): OPENING for rule_id in self._unprompted} | moved
+            agenda = moved | {(rule_id, ""): OPENING for rule_id in self._unprompted}
         state.reconcile = False
         head.book = self.book
         if head.wake_at is not None and head.wake_at <= now:
