@@ -205,12 +205,12 @@ class _Compiler:
         return holds_of_nobody(tree, self.definition.facts, self.params)
 
     def _check_circles(self, conditions: Mapping[str, Node]) -> None:
-        """A fact that asks a condition must not be compared in it, in the end; and a run must begin with something."""
+        """A fact that asks a condition must not be compared in it, in the end; and what it asks must have begun."""
         asked = {name: _asked(fact) for name, fact in self.facts.items()}
-        for name, fact in self.facts.items():
-            self.place[:] = ["facts", name, "while"]
-            if isinstance(fact, Missed) and self._holds_of_nobody(conditions[fact.during]):
-                raise ValueError(f"{fact.during} holds of customers of whom nothing is known: no run has a beginning")
+        for name, condition in asked.items():
+            self.place[:] = ["facts", name, "while" if isinstance(self.facts[name], Missed) else "otherwise"]
+            if condition is not None and self._holds_of_nobody(conditions[condition]):
+                raise ValueError(f"{condition} holds of customers of whom nothing is known, so it has no beginning")
         for name, condition in asked.items():
             seen: list[str | None] = []
             wanted = [condition]

@@ -41,13 +41,15 @@ def lint(loaded: Sequence[Loaded], horizon_months: int = HORIZON_MONTHS, *, boun
 
 
 def _look(looking: Looking) -> None:
-    _results(looking)
     look_at_types(looking)
+    fits = not looking.found
     look_at_texts(looking)
     look_at_names(looking)
     look_at_reach(looking)
     look_at_examples(looking)
-    look_at_truth(looking)
+    _results(looking)
+    if fits:
+        look_at_truth(looking)
 
 
 def _results(looking: Looking) -> None:
@@ -98,8 +100,7 @@ def _same(lookings: Sequence[Looking]) -> None:
     """Finds rules that hold for the same customers at the same instants, and give the same."""
     groups: dict[Any, list[Looking]] = defaultdict(list)
     for looking in lookings:
-        if not looking.found:
-            groups[_outline(looking)].append(looking)
+        groups[_outline(looking)].append(looking)
     for group in groups.values():
         for number, looking in enumerate(group):
             twin = next((one for one in group[:number] if _agree(one, looking)), None)

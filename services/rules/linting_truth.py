@@ -19,6 +19,7 @@ from services.rules.entries import Derived
 from services.rules.linting_found import Looking
 from services.rules.linting_kinds import Kind
 from services.rules.missed import Missed
+from services.rules.series import Test
 from services.rules.timing import SinceLast
 
 MOST_WORLDS = 4096
@@ -66,8 +67,7 @@ def _canonical(looking: Looking, node: Node) -> Variable:
 
 
 def _cases(looking: Looking, leaves: Sequence[Leaf]) -> list[tuple[tuple[str, bool], ...]]:
-    kind = looking.kind(leaves[0])
-    samples = [one for one in _samples(kind, leaves) if _passes(looking, leaves[0], one)]
+    samples = _samples(looking, leaves)
     return list(dict.fromkeys(tuple((leaf.name, holds(leaf, one)) for leaf in leaves) for one in samples))
 
 
@@ -81,23 +81,35 @@ def holds(leaf: Leaf, value: Any) -> bool:
     return true_on(leaf.op, found)
 
 
-def _passes(looking: Looking, leaf: Leaf, value: Any) -> bool:
-    """Whether an event with this value is one that the rule is of."""
+def _filters(looking: Looking, leaf: Leaf) -> list[Test]:
+    """What the events of a point have passed already, of what a leaf compares."""
     of = looking.rule.of
     if of is None or leaf.fact in looking.rule.facts:
-        return True
+        return []
+    return [test for test in of.where.tests if str(test.path) == leaf.fact]
+
+
+def _item(dotted: str, value: Any) -> Derived:
+    """An item with one value."""
     data = value
-    for part in reversed(leaf.fact.split(".")):
+    for part in reversed(dotted.split(".")):
         data = {} if data is None else {part: data}
-    item = Derived(0, data or {}, (), ())
-    return all(test.holds(item) for test in of.where.tests if str(test.path) == leaf.fact)
+    return Derived(0, data or {}, (), ())
 
 
 # ---- samples
 
 
-def _samples(kind: Kind, leaves: Sequence[Leaf]) -> Iterator[Any]:
+def _samples(looking: Looking, leaves: Sequence[Leaf]) -> list[Any]:
+    """Values of what some leaves compare: on each side of every threshold, and of every filter."""
+    tests = _filters(looking, leaves[0])
     thresholds = [one for leaf in leaves for one in _named(leaf.threshold)]
+    thresholds += [one for test in tests for one in _named(test.operand)]
+    values = _values(looking.kind(leaves[0]), thresholds)
+    return [one for one in values if all(test.holds(_item(leaves[0].fact, one)) for test in tests)]
+
+
+def _values(kind: Kind, thresholds: Sequence[object]) -> Iterator[Any]:
     numbers = sorted({Decimal(str(one)) for one in thresholds if _is_number(one)})
     words = list(dict.fromkeys(one for one in thresholds if isinstance(one, str)))
     if kind.sort in ("number", "time passed"):
@@ -147,8 +159,9 @@ def true_in(node: Node, world: World) -> bool:
 
 def look_at_truth(looking: Looking) -> None:
     """Finds trees and leaves that never hold, always hold, or make no difference."""
+    before = len(looking.found)
     look_at_leaves(looking)
-    if any(finding.level == "error" for finding in looking.found):
+    if len(looking.found) > before:
         return  # the trees would only say it again
     for path, tree in _trees(looking):
         _tree(looking, tree, path)
@@ -175,7 +188,8 @@ def _trees(looking: Looking) -> Iterator[tuple[list[str], Node]]:
 def _leaf(looking: Looking, leaf: Leaf) -> None:
     kind, place = looking.kind(leaf), looking.place(leaf)
     if leaf.threshold is KNOWN:
-        if not kind.absent:
+        is_every_item = looking.rule.of is not None and leaf.op == "=="
+        if not kind.absent and not is_every_item:
             looking.error(place, f"{leaf.fact} can always be measured: compare its value instead of asking `known`")
         return
     verdicts, limits = _verdicts(looking, leaf), _limits(kind)
@@ -189,8 +203,7 @@ def _leaf(looking: Looking, leaf: Leaf) -> None:
 
 def _verdicts(looking: Looking, leaf: Leaf) -> set[bool]:
     """What a leaf may be when there is something to measure."""
-    values = [one for one in _samples(looking.kind(leaf), [leaf]) if one is not None]
-    return {holds(leaf, one) for one in values if _passes(looking, leaf, one)}
+    return {holds(leaf, one) for one in _samples(looking, [leaf]) if one is not None}
 
 
 def _is_tunable(looking: Looking, leaf: Leaf, kind: Kind) -> bool:
@@ -219,6 +232,8 @@ def _tree(looking: Looking, tree: Node, path: list[str]) -> None:
     if not any(verdicts):
         looking.error(path, "can never hold: its parts contradict each other; take one of them away")
     elif all(verdicts):
+        if looking.rule.of is not None:
+            return  # a point may be of every item
         looking.error(path, "always holds, whatever happens: leave only the part that you mean")
     else:
         _useless(looking, tree, found, verdicts)

@@ -105,7 +105,7 @@ def _where(looking: Looking, of: Any, where: Any, place: Path) -> None:
         elif word in ("at_least", "at_most", "above", "below"):
             _bound(looking, name, kind, word, value, here)
         else:
-            _among(looking, name, kind, value, _default(looking, raw, here))
+            _among(looking, name, kind, value, here, _default(looking, raw, here))
 
 
 def _bound(looking: Looking, name: str, kind: Kind, word: str, value: Any, here: Path) -> None:
@@ -121,7 +121,7 @@ def _bound(looking: Looking, name: str, kind: Kind, word: str, value: Any, here:
         looking.error(here, f"{name} is at least {low} and never {word} {number}: give a number from {low}")
 
 
-def _among(looking: Looking, name: str, kind: Kind, value: Any, here: Path) -> None:
+def _among(looking: Looking, name: str, kind: Kind, value: Any, here: Path, said_at: Path) -> None:
     values = value if isinstance(value, list) else [value]
     if not values:
         looking.error(here, f"{name} is compared with an empty list, which nothing is in: name what you mean")
@@ -135,7 +135,7 @@ def _among(looking: Looking, name: str, kind: Kind, value: Any, here: Path) -> N
     for one in values:
         problem = _misfit(kind, one)
         if problem:
-            looking.error(here, f"{name} is {kind.said}, {problem}")
+            looking.error(said_at, f"{name} is {kind.said}, {problem}")
 
 
 # ---- facts
