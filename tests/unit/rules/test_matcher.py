@@ -7,7 +7,16 @@ import random
 import pytest
 
 from services.rules.conditions import Leaf, Node, Op, Side, Tree, leaves_of, plain_judge, true_on
-from services.rules.matcher import MAX_PROPERTIES, DurableMatcher, PlainMatcher, matcher_for, remembering_judge
+from services.rules.matcher import (
+    MAX_GROUPS,
+    MAX_PROPERTIES,
+    DurableMatcher,
+    MatcherFailed,
+    PlainMatcher,
+    matcher_for,
+    pieces_of,
+    remembering_judge,
+)
 
 OPS: list[Op] = ["<", "<=", "==", "!=", ">=", ">"]
 SIDES: list[Side] = [-1, 0, 1]
@@ -59,6 +68,57 @@ def test_a_tree_with_more_leaves_than_one_ruleset_likes_is_still_right() -> None
     high: dict[str, Side] = {leaf.name: 1 for leaf in leaves}
     assert matcher.fired({**high, "S_1": -1}) == {"R", "S"}
     assert matcher.fired({**high, "R_7": 0, "S_1": -1}) == {"S"}
+
+
+def nested(depth: int, mode: str = "all") -> Node:
+    """all of a leaf and any of a leaf and all of …"""
+    leaf = Leaf(f"R_{depth}", "fact", ">", 1)
+    return (
+        Tree("all" if mode == "all" else "any", (leaf, nested(depth - 1, "any" if mode == "all" else "all")))
+        if depth
+        else leaf
+    )
+
+
+def wide(groups: int, each: int) -> Node:
+    """any of so many alls of so many leaves."""
+    alls = [tuple(Leaf(f"R_{n}_{m}", "fact", ">", 1) for m in range(each)) for n in range(groups)]
+    return Tree("any", tuple(Tree("all", leaves) for leaves in alls))
+
+
+BIG: list[Node] = [
+    *(nested(depth) for depth in (MAX_GROUPS - 1, MAX_GROUPS, MAX_GROUPS + 1, 15, 16, 60)),
+    *(wide(groups, 2) for groups in (MAX_GROUPS - 2, MAX_GROUPS - 1, MAX_GROUPS, 20, 100)),
+    wide(3, 100),
+    wide(1, 400),
+    wide(400, 1),
+    wide(1, MAX_PROPERTIES * (MAX_PROPERTIES + 1)),
+]
+
+
+@pytest.mark.parametrize("tree", BIG, ids=lambda tree: f"{len(list(leaves_of(tree)))} leaves")
+def test_a_tree_that_is_too_big_for_one_rule_is_cut_into_pieces(tree: Node) -> None:
+    rng = random.Random(len(list(leaves_of(tree))))
+    matcher, judge = DurableMatcher({"R": tree, "S": Leaf("S_1", "fact", "<", 1)}), plain_judge(tree)
+    seen = set()
+    for chance in [0.0, 0.5, 0.9, 0.99, 1.0] * 4:
+        sides: dict[str, Side] = {leaf.name: 1 if rng.random() < chance else 0 for leaf in leaves_of(tree)}
+        seen.add(judge(sides))
+        assert matcher.fired({**sides, "S_1": -1}) == ({"R", "S"} if judge(sides) else {"S"})
+    assert seen == {True, False}
+
+
+def test_a_tree_that_fits_is_one_rule_and_a_condition_that_stands_alone_is_no_group() -> None:
+    leaf, other = Leaf("R_1", "fact", ">", 1), Leaf("R_2", "fact", ">", 1)
+    assert pieces_of("R", Tree("all", (Tree("any", (Tree("any", (leaf, other)),)),))) == {
+        "R": (Tree("any", (leaf, other)), 0)
+    }
+
+
+def test_what_durable_rules_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.rules.matcher.MAX_GROUPS", 100)
+    with pytest.raises(MatcherFailed, match="durable_rules refuses R: .*error code: 113"):
+        DurableMatcher({"R": nested(30)})
 
 
 def test_only_trees_whose_leaves_are_all_given_are_asked() -> None:
