@@ -116,7 +116,8 @@ def _outline(looking: Looking) -> Any:
     run = None if definition.run is None else rule.facts[definition.run]
     inputs = frozenset((rule.facts[one.fact], one.weight, one.scale, one.words, one.missing) for one in rule.inputs)
     given = (tuple(value for _, value in rule.classes), rule.otherwise)
-    return definition.kind, definition.output, definition.per, rule.of, rule.once_per, compared, run, inputs, given
+    kind = (definition.kind, definition.output, definition.department)
+    return kind, definition.per, rule.of, rule.once_per, compared, run, inputs, given
 
 
 def _trees(rule: Rule) -> list[Node]:

@@ -9,40 +9,44 @@ from services.rules.missed import Missed
 from services.rules.monthly import Monthly
 from services.rules.streaks import LOOK_BACK, Streak
 from services.rules.tallying import Counted
-from services.rules.windows import Full, Rolling, RollingMonths, Window
+from services.rules.windows import Full, Present, Rolling, RollingMonths, Window
 
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 MONTH = 30.4375 * DAY
-"""The mean length of a month: a window is wider than the horizon when it is longer in days."""
+"""The mean length of a month."""
+
 ABSENCE = ("since_last", "past_usual_gap", "waiting", "missed")
 
 
 def look_at_reach(looking: Looking) -> None:
     """Finds windows wider than the horizon, runs longer than the look-back, and silence without a source."""
     for name, fact in looking.rule.facts.items():
-        place = ["facts", name]
-        window = getattr(fact, "window", None) if isinstance(fact, Counted) else None
-        wide = fact.span * MONTH if isinstance(fact, Monthly) else _wide(window)
-        if wide is not None and wide > looking.horizon_months * MONTH:
-            said = f"looks back over {round(wide / DAY)} days, but only {looking.horizon_months} months are remembered"
-            looking.error([*place, *(["window"] if window is not None else [])], f"{said}: make it narrower")
+        window = fact.window if isinstance(fact, Counted) else None
+        months = fact.span if isinstance(fact, Monthly) else _months(window)
+        if months > looking.horizon_months:
+            place = ["facts", name, "window"] if window is not None else ["facts", name]
+            wide = f"{round(months * MONTH / DAY)} days" if isinstance(window, Rolling) else f"{months} months"
+            said = f"looks back over {wide}, but only {looking.horizon_months} months are remembered: make it narrower"
+            looking.error(place, said)
     for tree in looking.rule.trees():
         for leaf in leaves_of(tree):
             _run(looking, leaf)
     _source(looking)
 
 
-def _wide(window: Window | None) -> float | None:
-    """How far back a window looks, in microseconds; None for what has no bound."""
+def _months(window: Window | None) -> float:
+    """How many months before the present one a window may look into; 0 for what has no bound. All of the month in which
+    the horizon lies is remembered."""
     if isinstance(window, Rolling):
-        return window.length
+        return window.length / MONTH
     if isinstance(window, RollingMonths):
-        return window.months * MONTH
-    if isinstance(window, Full):
-        if window.every == "week":
-            return (window.full + 1) * 7 * DAY
-        return (window.full + 1) * MONTHS.get(window.every, 1) * MONTH
-    return None
+        return window.months
+    if isinstance(window, (Full, Present)):
+        full = window.full if isinstance(window, Full) else 0
+        if window.every not in MONTHS:
+            return (full + 1) * 7 * DAY / MONTH
+        return full * MONTHS[window.every] + MONTHS[window.every] - 1
+    return 0
 
 
 def _run(looking: Looking, leaf: Leaf) -> None:

@@ -83,8 +83,8 @@ def _both(looking: Looking, path: Path, words: dict[str, Any]) -> None:
         looking.error(path, f"{'.'.join(path)} says the same in zh and en: translate one of them")
     elif not CHINESE.search(zh):
         looking.error([*path, "zh"], f"{'.'.join(path)}.zh has no Chinese character: translate it")
-    elif CHINESE.search(en):
-        looking.error([*path, "en"], f"{'.'.join(path)}.en has Chinese characters: translate it")
+    elif not LATIN.search(en):
+        looking.error([*path, "en"], f"{'.'.join(path)}.en has no Latin letter: translate it")
 
 
 def look_at_examples(looking: Looking) -> None:

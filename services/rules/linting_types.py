@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from schemas.warnings import SEVERITIES
 from services.rules.conditions import KNOWN, Leaf, leaves_of
 from services.rules.linting_found import Looking
 from services.rules.linting_kinds import Kind, fact_kind, field_kind
@@ -27,6 +28,27 @@ def look_at_types(looking: Looking) -> None:
     for name, raw in definition.facts.items():
         _fact(looking, raw, ["facts", name])
     _inputs(looking)
+    _run(looking)
+    _severities(looking)
+
+
+def _run(looking: Looking) -> None:
+    definition = looking.rule.definition
+    if definition.run is None:
+        if definition.kind == "streak":
+            looking.error(["kind"], "a streak needs `run`: name the fact that counts its periods")
+        return
+    kind = fact_kind(definition.run, looking.rule, looking.rules)
+    if kind.sort != "number" or not kind.whole:
+        looking.error(["run"], f"{definition.run} is {kind.said} and counts no periods: name a fact that does")
+
+
+def _severities(looking: Looking) -> None:
+    definition = looking.rule.definition
+    for number, step in enumerate(definition.escalates):
+        if SEVERITIES.index(step.to) <= looking.rule.severity:
+            said = f"{step.to} is not above the rule's own severity, {definition.severity}: escalate to a higher one"
+            looking.error(["escalates", str(number), "to"], said)
 
 
 # ---- leaves
@@ -175,7 +197,7 @@ def _measured(looking: Looking, kind: Kind, raw: Mapping[str, Any], place: Path)
     name, here = f"{raw['of']}.{raw['field']}", [*place, "field"]
     if kind.sort not in ("number", "any"):
         looking.error(here, f"{name} is {kind.said}: a {raw['shape']} needs a field that holds a number")
-    elif kind.money and raw.get("currency") is None:
+    elif kind.money and raw.get("currency") is None and "is" not in (raw.get("where") or {}).get("currency", {}):
         looking.error(here, f"{name} is money, and amounts of different currencies do not add up: add `currency: CNY`")
     elif not kind.money and kind.sort == "number" and raw.get("currency") is not None:
         looking.error([*place, "currency"], f"{name} is no money: take `currency` away")

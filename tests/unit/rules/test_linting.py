@@ -171,6 +171,22 @@ TYPES = {
         "R17", "field: valid_until", "field: assessor", "name a field that holds the last day"
     ),
     "a default of another kind": wrong("R24s", 'default: ""', "default: 5", "the default 5 is none"),
+    "a run that counts nothing": Wrong(
+        "R1",
+        (
+            ("run: late_run", "run: owed"),
+            (
+                "facts:\n",
+                "facts:\n  owed: {shape: level, series: open_balance, currency: CNY, label: {zh: 欠, en: owed}}\n",
+            ),
+        ),
+        "run: owed",
+        "counts no periods: name a fact",
+    ),
+    "a streak without a run": wrong("R1", "run: late_run\n", "", "a streak needs `run`", "kind: streak"),
+    "an escalation to no more": wrong(
+        "R8", "{to: critical,", "{to: low,", "is not above the rule's own severity, medium"
+    ),
     "a scale beyond what there is": wrong("R11c", "[1, 100]", "[2, 100]", "never 2: scale what there is"),
     "a part above a hundred": wrong("R11c", "[1, 100]", "[1, 150]", "and 150 does not"),
     "a scale of words": wrong(
@@ -266,7 +282,7 @@ TEXTS = {
         "R9", "en: The customer's owner keeps changing", "en: 频繁更换对接人", "says the same in zh and en"
     ),
     "English for Chinese": wrong("R9", "zh: 频繁更换对接人", "zh: Owner changes", "has no Chinese character"),
-    "Chinese for English": wrong("R9", "en: owner changes}", "en: owner 更换}", "has Chinese characters"),
+    "Chinese for English": wrong("R9", "en: owner changes}", "en: 更换}", "has no Latin letter"),
     "an empty text": wrong("R9", "en: owner changes}", 'en: " "}', "has no text in en"),
     "a fact without a label": wrong(
         "R9",
@@ -317,7 +333,7 @@ REACH = {
         "R16", "window: {months: $months}", "window: {months: 37}", "make it narrower"
     ),
     "periods wider than the horizon": wrong(
-        "R16", "window: {months: $months}", "window: {calendar: year, full: 3}", "1461 days"
+        "R16", "window: {months: $months}", "window: {calendar: year, full: 3}", "looks back over 47 months"
     ),
     "a trend wider than the horizon": wrong(
         "R23a", "back: $back_months", "back: 36", "looks back over", "shape: trend"
