@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from schemas import warnings as wire
 from schemas.warnings import SEVERITIES
+from services.notifier.case import PageKind
 
 MAX_LINES = 45
 """Of all customers together: what fits on a page, or on a screen or two of a phone."""
@@ -21,6 +22,12 @@ class Told(Protocol):
     @property
     def warning(self) -> wire.Warning: ...
 
+    @property
+    def kind(self) -> PageKind: ...
+
+
+_REPORTS: tuple[PageKind, ...] = ("undelivered", "uncertain")
+"""Pages that tell of another one, and not of the warning."""
 
 T = TypeVar("T", bound=Told)
 
@@ -47,7 +54,8 @@ class Block(Generic[T]):
 
 @dataclass(frozen=True)
 class Digest(Generic[T]):
-    """`ordered` has every page; `blocks` are the customers that fit, of `customers`; `left_out` counts other pages."""
+    """`ordered` has what there is to tell; `blocks` are the customers that fit, of `customers`; `left_out` counts what
+    is told of the others."""
 
     ordered: tuple[T, ...]
     blocks: tuple[Block[T], ...]
@@ -59,9 +67,11 @@ class Digest(Generic[T]):
 
 
 def digest_of(notices: Sequence[T], customer_name: Callable[[str], str]) -> Digest[T]:
-    """Customers by their gravest page, then by how many they have, then by name."""
+    """Customers by their gravest page, then by how many they have, then by name. Of several pages about one warning
+    only the last is told: it got worse before anybody heard of it."""
+    newest = {(notice.warning.id, notice.kind if notice.kind in _REPORTS else ""): notice for notice in notices}
     by_customer: dict[str, list[T]] = {}
-    for notice in notices:
+    for notice in newest.values():
         by_customer.setdefault(notice.warning.customer_id, []).append(notice)
     blocks = [Block(tuple(sorted(mine, key=_weight))) for mine in by_customer.values()]
     blocks.sort(key=lambda one: (_weight(one.notices[0]), -len(one.notices), _name(one, customer_name)))

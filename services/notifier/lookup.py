@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, Select, func, or_, select, update
 
 from schemas import warnings as wire
-from schemas.warnings import SEVERITIES
+from schemas.warnings import SEVERITIES, Bilingual
 from services.notifier import outbox, settling, store
 from services.notifier.actions import departments, missing_to_close, reviewers
 from services.notifier.case import Case, Held
@@ -135,7 +135,7 @@ class Lookup:
             status=case.status,
             opened_at=case.opened_at,
             closed_at=case.closed_at,
-            warnings=tuple(held.name for held in case.warnings if held.state != "withdrawn"),
+            warnings=_names(case),
             review=case.review(self.now),
             due=case.wake_at,
         )
@@ -172,3 +172,10 @@ class Lookup:
         """What the directory calls somebody; the id of who is not in it (any more)."""
         found = self.directory.people.get(person) if person else None
         return found.name if found else person
+
+
+def _names(case: Case) -> tuple[Bilingual, ...]:
+    """What the case is about, each once: what stands before what has ended, the gravest first."""
+    held = [one for one in case.warnings if one.state != "withdrawn"]
+    held.sort(key=lambda one: (one.state != "standing", -SEVERITIES.index(one.severity)))
+    return tuple({(one.name.zh, one.name.en): one.name for one in held}.values())

@@ -20,7 +20,7 @@ from services.notifier.explaining import Leaf, explain, lines
 from services.notifier.layout import Row, marked_up, plain
 from services.notifier.people import Directory, Language, Person
 from services.notifier.wording import DIGEST, DIGEST_LINE, LABEL, OPENING, ROLE, SEVERITY, STAND_IN, SUBJECT
-from services.notifier.words import Known
+from services.notifier.words import Known, summary_in_words
 
 SHOWN_EVENTS = 3
 SHOWN_OTHERS = 5
@@ -79,7 +79,7 @@ class Letters:
     def digest(self, notices: Sequence[Notice], to: Person) -> Message:
         """One message for many pages to one person: by customer, the gravest first, and no longer than a page."""
         chosen = digest_of(notices, self.directory.customer_name)
-        words = {"n": len(notices), "customers": chosen.customers}
+        words = {"n": len(chosen.ordered), "customers": chosen.customers}
         rows = [self._block(block, to.language) for block in chosen.blocks]
         all_of_it = f"{self.console_url}/cases?whose=mine"
         if chosen.left_out:
@@ -88,7 +88,7 @@ class Letters:
         opening = [DIGEST["opening"][to.language].format(**words)]
         end = (LABEL["console"][to.language], all_of_it)
         text, html = plain(opening, rows, end), marked_up(opening, rows, end, to.language)
-        key = "digest/" + hashlib.sha256("\n".join(notice.key for notice in chosen.ordered).encode()).hexdigest()
+        key = "digest/" + hashlib.sha256("\n".join(notice.key for notice in notices).encode()).hexdigest()
         data: dict[str, object] = {"kind": "digest", "pages": [self._data(n, self.link(n)) for n in chosen.ordered]}
         return Message(key, to, DIGEST["subject"][to.language].format(**words), text, html, None, data)
 
@@ -132,7 +132,10 @@ class Letters:
     def _rows(self, notice: Notice, language: Language) -> list[Row]:
         warning = notice.warning
         rows = [
-            (LABEL["what"][language], [_in(warning.evidence.summary, language)]),
+            (
+                LABEL["what"][language],
+                [summary_in_words(_in(warning.evidence.summary, language), language, self._known(language))],
+            ),
             (LABEL["why"][language], self._why(warning.evidence, language)),
             (LABEL["since"][language], [self._local(warning.start)]),
             (LABEL["do"][language], [_in(warning.advice, language)]),

@@ -92,7 +92,7 @@ LABEL: dict[str, Words] = {
     "events": {"zh": "共 {n} 条事件", "en": "{n} events in all"},
     "newest": {"zh": "；依据 {n} 条事件，最新：{events}", "en": "; events: {n}, the newest {events}"},
     "merged": {"zh": "已并入另一条预警。", "en": "It was merged into another warning."},
-    "threshold": {"zh": "{label}：{value}（界限 {condition}）", "en": "{label}: {value} (limit {condition})"},
+    "threshold": {"zh": "{label}：{value}（条件：{condition}）", "en": "{label}: {value} (needed: {condition})"},
 }
 
 DIGEST: dict[str, Words] = {

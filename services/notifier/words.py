@@ -11,6 +11,8 @@ import yaml
 WORDS_FILE = Path(__file__).with_name("words.yaml")
 _SPAN = re.compile(r"-?\d+ (?:d|h|min)(?: \d+ h)?")
 _PART = re.compile(r"(\d+) (d|h|min)")
+_CODE = re.compile(r"[A-Za-z]+(?:_[a-z]+)*")
+_TWICE = re.compile(r"([^（）\s]+)（\1）")
 _LARGE = re.compile(r"-?\d{5,}(?:\.\d+)?")
 _OPEN = re.compile(r"(.+)–\?")
 
@@ -36,7 +38,8 @@ def value_in_words(listed: str, known: Known) -> str:
 
 def _in_words(value: str, known: Known) -> str:
     if _SPAN.fullmatch(value):
-        return _PART.sub(lambda part: f"{part[1]} {known(f'unit.{part[2]}', part[2])}", value)
+        span = _PART.sub(lambda part: f"{part[1]} {known(f'unit.{part[2]}', part[2])}", value.removeprefix("-"))
+        return known("condition.ahead", value, value=span) if value.startswith("-") else span
     if _LARGE.fullmatch(value):
         whole, dot, rest = value.partition(".")
         return f"{int(whole):,}{dot}{rest}"
@@ -44,3 +47,16 @@ def _in_words(value: str, known: Known) -> str:
     if least is not None:
         return known("condition.at_least", value, value=_in_words(least[1], known))
     return known(f"value.{value}", value)
+
+
+def summary_in_words(summary: str, language: str, known: Known) -> str:
+    """A warning's summary without the names of the code: the rules service fills values in as they are in the data
+    (`contract_review`). In English only what is no English word is replaced."""
+
+    def word(found: re.Match[str]) -> str:
+        code = found[0]
+        plain_english = language == "en" and "_" not in code and code not in ("true", "false")
+        return code if plain_english else known(f"value.{code}", code)
+
+    # A rule that says a class beside its name, key_cultivation（重点培育）, would say it twice now.
+    return _TWICE.sub(r"\1", _CODE.sub(word, summary))

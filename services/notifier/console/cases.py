@@ -17,6 +17,9 @@ from services.notifier.desk import Refused
 OFFERED: tuple[Decision, ...] = ("act", "watch", "accept", "false_alarm")
 """What people can decide, in the order it is shown; "withdrawn" is the service's own."""
 NOTE_CHARS = 4000
+SHOWN_PAGES = 8
+SHOWN_HAPPENINGS = 15
+"""The newest; those before are folded away: a case of many warnings tells of many pages."""
 
 
 def show_list(visit: Visit) -> Response:
@@ -63,6 +66,8 @@ def _case_page(visit: Visit, problems: tuple[str, ...] = (), action: str = "") -
         ),
         decisions=OFFERED,
         note_chars=NOTE_CHARS,
+        shown_pages=SHOWN_PAGES,
+        shown_happenings=SHOWN_HAPPENINGS,
         action=action,
         filled=visit.call.form,
     )

@@ -13,11 +13,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from schemas.warnings import SEVERITIES, Bilingual, Evidence
+from services.notifier.console.story import linked
 from services.notifier.console.texts import LANGUAGE_NAMES, LANGUAGES, Texts
 from services.notifier.console.times import Countdown, countdown, date_text, instant_text, offset_text, span_text
 from services.notifier.explaining import Group, explain, heading
 from services.notifier.people import Person
-from services.notifier.words import value_in_words
+from services.notifier.words import summary_in_words
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -49,13 +50,17 @@ class Words:
         """The text in the reader's language."""
         return self._texts.of(text)
 
-    def value(self, compared: str) -> str:
-        """A value of the evidence in the reader's words."""
-        return value_in_words(compared, self._texts.known)
+    def summary(self, evidence: Evidence) -> str:
+        """What happened, without the names of the code."""
+        return summary_in_words(self._texts.of(evidence.summary), self._texts.language, self._texts.known)
 
     def explain(self, evidence: Evidence) -> Group | None:
         """The condition with its values, for the macros of explanation.html."""
         return explain(evidence, self._texts.of, self._texts.known)
+
+    def linked(self, text: str) -> list[tuple[str, str | None]]:
+        """A message in pieces, each with the page of this console that it leads to."""
+        return linked(text)
 
     def heading(self, group: Group) -> str:
         """How the branches of a group hang together."""

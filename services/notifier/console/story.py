@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from services.notifier.views import CaseView, Refusal, TimelineEntry, WarningVie
 Tone = Literal["", "strong", "alarm"]
 _AWAITED = {"review_not_opened": ("waiting", "overdue"), "review_not_decided": ("opened",)}
 """Codes of the desk, and the states of the reviews that they speak of."""
+_OWN_PAGE = re.compile(r"https?://[^\s/]+(/(?:cases|findings|tasks)(?:[/?]\S*)?)(?=\s|$)")
 _ALARM = frozenset({"review.breached", "case.page_uncertain"})
 _STRONG = frozenset({"case.opened", "review.opened", "review.decided", "case.closed", "case.reopened"})
 
@@ -138,3 +140,14 @@ def _own_note(entry: TimelineEntry, texts: Texts) -> str | None:
     if entry.type in ("case.opened", "case.warning_joined"):
         return texts("timeline.unassigned")
     return texts("timeline.merged") if entry.type == "case.warning_withdrawn" else None
+
+
+def linked(text: str) -> list[tuple[str, str | None]]:
+    """A message in pieces, those that name a page of ours with its path. The host is left out: whatever stands in a
+    customer's name, a link leads nowhere but here."""
+    found: list[tuple[str, str | None]] = []
+    at = 0
+    for link in _OWN_PAGE.finditer(text):
+        found += [(text[at : link.start()], None), (link[0], link[1])]
+        at = link.end()
+    return [*found, (text[at:], None)]

@@ -12,6 +12,7 @@ from schemas.warnings import SEVERITIES, Branch, Compared, EventRef, Evidence, O
 from services.notifier.case import PageKind
 from services.notifier.digests import MAX_LINES, SHOWN_OF_A_CUSTOMER
 from services.notifier.messages import SHOWN_OTHERS, About, Letters, Notice
+from services.notifier.people import Language
 from services.notifier.words import load_words
 from tests.unit.notifier.making import DAY, DIRECTORY, NOON, PEOPLE, both, evidence, make_warning, r1
 
@@ -26,7 +27,7 @@ def test_a_page_in_chinese_says_what_why_since_when_what_to_do_by_when_and_where
     for part in (
         "您是该客户的负责人",
         "二月和一月都有发票晚付",
-        "连续晚付的月数：2（界限 ≥ 2）",
+        "连续晚付的月数：2（条件：≥ 2）",
         "共 4 条事件",
         "2026-03-02 11:00 +0800",
         "今天就联系客户",
@@ -43,7 +44,7 @@ def test_the_same_page_in_english() -> None:
     assert message.subject == "[Warning, medium] 江南精密机械有限公司: Collections late two months running"
     for part in (
         "You are the superior of its owner, 王强",
-        "months late in a row: 2 (limit ≥ 2)",
+        "months late in a row: 2 (needed: ≥ 2)",
         "Call the customer",
     ):
         assert part in message.text
@@ -55,8 +56,8 @@ def test_values_are_said_in_the_words_of_the_console_and_unknown_ones_as_they_ar
     leaf = Compared(fact="f", label=label, value="left", op="in", threshold="left, replaced, zz", held=True)
     warning = make_warning(evidence=evidence().model_copy(update={"compared": [leaf]}))
     notice = replace(RAISED, warning=warning)
-    assert "变动：离职（界限 属于 离职、被接替、zz）" in LETTERS.single(notice, WANG).text
-    assert "change: left (limit one of left, replaced, zz)" in LETTERS.single(notice, CHEN).text
+    assert "变动：离职（条件：属于 离职、被接替、zz）" in LETTERS.single(notice, WANG).text
+    assert "change: left (needed: one of left, replaced, zz)" in LETTERS.single(notice, CHEN).text
 
 
 @pytest.mark.parametrize(
@@ -71,8 +72,8 @@ def test_values_are_said_in_the_words_of_the_console_and_unknown_ones_as_they_ar
 def test_spans_of_time_have_their_units_in_the_readers_language(value: str, zh: str, en: str) -> None:
     leaf = Compared(fact="f", label=both("无", "none"), value=value, op=">", threshold="30 d", held=True)
     notice = replace(RAISED, warning=make_warning(evidence=evidence().model_copy(update={"compared": [leaf]})))
-    assert f"无：{zh}（界限 > 30 天）" in LETTERS.single(notice, WANG).text
-    assert f"none: {en} (limit > 30 d)" in LETTERS.single(notice, CHEN).text
+    assert f"无：{zh}（条件：> 30 天）" in LETTERS.single(notice, WANG).text
+    assert f"none: {en} (needed: > 30 d)" in LETTERS.single(notice, CHEN).text
 
 
 def test_a_channels_error_ends_where_our_sentence_ends() -> None:
@@ -84,14 +85,14 @@ def test_the_condition_is_told_as_a_tree_with_what_holds_what_does_not_and_what_
     notice = replace(RAISED, warning=make_warning(evidence=nested()))
     why = """  至少一项成立即可（2 项中 1 项成立）
   \u3000须全部成立（2 项中 2 项成立）
-  \u3000\u3000✓ 三维评估：战略客户（界限 属于 重点培育、战略客户）
-  \u3000\u3000✓ 距上次联系：31 天 4 小时（界限 > 30 天） ← 决定项；依据 12 条事件，最新：c/3、c/4、c/5
-  \u3000✗ 订单额：120,000.00（界限 ≥ 500,000.00）
+  \u3000\u3000✓ 三维评估：战略客户（条件：属于 重点培育、战略客户）
+  \u3000\u3000✓ 距上次联系：31 天 4 小时（条件：> 30 天） ← 由此触发；依据 12 条事件，最新：c/3、c/4、c/5
+  \u3000✗ 订单额：120,000.00（条件：≥ 500,000.00）
   共 4 条事件"""
     assert why in LETTERS.single(notice, WANG).text
     english = LETTERS.single(notice, CHEN)
     assert "one of these is enough (1 of 2 hold)" in english.text
-    assert "✓ time since the last contact: 31 d 4 h (limit > 30 d) ← decided" in english.html.replace("&gt;", ">")
+    assert "✓ time since the last contact: 31 d 4 h (needed: > 30 d) ← decided" in english.html.replace("&gt;", ">")
 
 
 def nested() -> Evidence:
@@ -138,7 +139,8 @@ def nested() -> Evidence:
 
 
 def test_what_would_clear_it_and_what_else_is_open_are_told_with_links() -> None:
-    severities: list[Severity] = ["low", "critical", *repeat("medium", SHOWN_OTHERS)]
+    medium: Severity = "medium"
+    severities: list[Severity] = ["low", "critical", *repeat(medium, SHOWN_OTHERS)]
     others = [
         Other(id=f"o{number}", rule="R", name=both(f"其他{number}", f"other {number}"), severity=severity, start=NOON)
         for number, severity in enumerate(severities)
@@ -207,7 +209,7 @@ def test_a_customer_name_with_braces_is_left_alone() -> None:
 
 
 def test_a_digest_lists_every_case_the_gravest_first() -> None:
-    minor = replace(RAISED, key="a", case_id="minor", warning=make_warning(customer_id="C2", severity="low"))
+    minor = replace(RAISED, key="a", case_id="minor", warning=make_warning("w2", customer_id="C2", severity="low"))
     grave = replace(RAISED, key="b", case_id="grave", warning=make_warning(severity="critical"))
     message = LETTERS.digest([minor, grave], WANG)
     assert message.subject == "【预警汇总】2 条通知，涉及 2 个客户"
@@ -241,10 +243,43 @@ def test_a_digest_is_a_page_at_most_grouped_by_customer_and_says_how_much_more_t
 
 
 def test_a_digest_about_one_customer_has_one_link_and_counts_what_it_leaves_out() -> None:
-    notices = [replace(RAISED, key=str(number)) for number in range(SHOWN_OF_A_CUSTOMER + 7)]
+    notices = [replace(RAISED, key=str(n), warning=make_warning(f"w{n}")) for n in range(SHOWN_OF_A_CUSTOMER + 7)]
     message = LETTERS.digest(notices, CHEN)
     assert message.text.count("cases/case-1") == 1
     assert "  7 more" in message.text
+
+
+def test_a_digest_tells_of_each_warning_once_as_it_is_now_but_of_every_page_that_was_lost() -> None:
+    worse = replace(RAISED, key="b", kind="amended", warning=make_warning(revision=2, severity="critical"))
+    lost = replace(RAISED, key="c", kind="undelivered", about=About("li", "email", "no such user"))
+    message = LETTERS.digest([replace(RAISED, warning=make_warning(), key="a"), worse, lost], CHEN)
+    assert message.subject == "[Digest] 2 pages about 1 customers"
+    assert "[critical] worse: Important customer" in message.text
+    assert "[page not delivered] Important customer" not in message.text
+    assert "[page not delivered] Collections late" in message.text
+
+
+@pytest.mark.parametrize(
+    ("summary", "language", "said"),
+    [
+        ("评估结果为 key_cultivation（重点培育），价值中等", "zh", "评估结果为 重点培育，价值中等"),
+        ("商机由“lead”变为“contract_review”（类别：birthday）", "zh", "商机由“线索”变为“合同审核”（类别：生日）"),
+        ("P1 未受理 30 分钟，ABB 的订单", "zh", "P1 未受理 30 分钟，ABB 的订单"),
+        ('became "contract_review" (kind: media), need true', "en", 'became "contract review" (kind: media), need yes'),
+        ("left the lead with high hopes", "en", "left the lead with high hopes"),
+    ],
+)
+def test_a_summary_is_told_without_the_names_of_the_code(summary: str, language: Language, said: str) -> None:
+    told = evidence().model_copy(update={"summary": both(summary, summary)})
+    reader = WANG if language == "zh" else CHEN
+    assert f"  {said}\n" in LETTERS.single(replace(RAISED, warning=make_warning(evidence=told)), reader).text
+
+
+def test_a_limit_that_lies_ahead_says_how_much_is_left() -> None:
+    leaf = Compared(fact="f", label=both("期限", "limit"), value="-20 d 10 h", op=">=", threshold="0 min", held=False)
+    notice = replace(RAISED, warning=make_warning(evidence=evidence().model_copy(update={"compared": [leaf]})))
+    assert "✗ 期限：还差 20 天 10 小时（条件：≥ 0 分钟）" in LETTERS.single(notice, WANG).text
+    assert "✗ limit: 20 d 10 h to go (needed: ≥ 0 min)" in LETTERS.single(notice, CHEN).text
 
 
 def test_the_fallback_of_a_customer_without_an_owner_reads_why() -> None:
