@@ -20,6 +20,10 @@ from services.rules.series import Path, Pick
 from services.rules.timing import SinceLast
 from services.rules.wanted import did_you_mean, exact, listed, only
 
+MOST_LEAVES = 500
+MOST_NAMES = 5
+"""Comparisons of a rule, and conditions that name conditions: more are a mistake, or meant to do harm."""
+
 OPS: tuple[Op, ...] = get_args(Op)
 
 
@@ -105,6 +109,7 @@ class _Compiler:
         self.of: Pick | None = None
         self._raw_of: dict[str, Any] = {}
         self.places: dict[str, tuple[str, ...]] = {}
+        self.inside: list[str] = []
 
     def rule(self) -> Rule:
         definition = self.definition
@@ -114,7 +119,7 @@ class _Compiler:
         self._of()
         self._check_kind()
         # Each use of a tree gets leaves of its own names: the matcher keys verdicts by them.
-        conditions = {name: self._node(raw, ["conditions", name]) for name, raw in definition.conditions.items()}
+        conditions = {name: self._named(name, negated=False) for name in definition.conditions}
         self._check_circles(conditions)
         when = NO_CONDITION if definition.when is None else self._node(definition.when, ["when"])
         escalations = tuple(
@@ -257,9 +262,18 @@ class _Compiler:
                 return self._tree(raw, mode, path, negated)
         if "condition" in raw:
             only(raw, {"condition"})
-            name = self.forms.condition(raw["condition"])
-            return self._node(self.definition.conditions[name], ["conditions", name], negated)
+            return self._named(self.forms.condition(raw["condition"]), negated)
         return self._leaf(raw, negated)
+
+    def _named(self, name: str, negated: bool) -> Node:
+        if name in self.inside:
+            raise ValueError("a condition contains itself")
+        if len(self.inside) >= MOST_NAMES:
+            raise ValueError(f"conditions name others more than {MOST_NAMES} deep: write some of them out")
+        self.inside.append(name)
+        node = self._node(self.definition.conditions[name], ["conditions", name], negated)
+        self.inside.pop()
+        return node
 
     def _tree(self, raw: dict[str, Any], mode: str, path: list[str], negated: bool) -> Tree:
         only(raw, {mode})
@@ -286,6 +300,8 @@ class _Compiler:
         if negated:
             compared = OPPOSITE[compared]
         name = f"{self.definition.id}_{len(self.places) + 1}"
+        if len(self.places) >= MOST_LEAVES:
+            raise ValueError(f"more than {MOST_LEAVES} comparisons, named conditions written out: make two rules of it")
         self.places[name] = tuple(self.place)
         if raw.get("field") is not None:
             return self._field_leaf(raw["field"], name, compared, threshold)

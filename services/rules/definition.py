@@ -205,6 +205,9 @@ def parse_definition(text: str, file: str) -> Definition:
     except (ValueError, RecursionError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
         # PyYAML's own constructors fail in many ways on tags such as !!int "".
         raise BadRule([f"{file}: not usable YAML: {error}"]) from None
+    deep = _too_deep(tree)
+    if deep is not None:
+        raise BadRule([f"{file}:{deep}: nested more than {MOST_LEVELS} levels deep: give parts a name in `conditions`"])
     if not isinstance(raw, dict):
         raise BadRule([f"{file}:1: a rule file holds one mapping with id, name, when …"])
     try:
@@ -227,6 +230,26 @@ def _read(text: str) -> tuple[yaml.Node | None, Any]:
         return tree, None if tree is None else loader.construct_document(tree)
     finally:
         loader.dispose()
+
+
+MOST_LEVELS = 32
+"""Of mappings and lists in each other. Conditions take two for each that is inside another."""
+
+
+def _too_deep(tree: yaml.Node | None) -> int | None:
+    """The line at which a file is nested too deep. A node that an alias repeats is looked at once."""
+    level, seen = [tree], set[int]()
+    for _ in range(MOST_LEVELS):
+        inner = [child for node in level for child in _children(node) if id(child) not in seen]
+        seen.update(map(id, inner))
+        level = list(inner)
+    return level[0].start_mark.line + 1 if level and level[0] is not None else None
+
+
+def _children(node: yaml.Node | None) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _check_examples(definition: Definition, file: str) -> None:

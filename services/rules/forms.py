@@ -275,7 +275,10 @@ class Forms:
             after = self.duration(expires["else"]) if "else" in expires else None
         elif expires is not None:
             after = self.duration(expires)
-        return Latest(pick, self.path(raw, raw["field"]), self.value(raw.get("default")), after, on)
+        default = self.value(raw.get("default"))
+        if default is not None and not isinstance(default, (str, int, Decimal)):
+            raise ValueError(f"default: {default!r} is neither a word nor a whole number, nor true or false")
+        return Latest(pick, self.path(raw, raw["field"]), default, after, on)
 
     def _filled(self, raw: Raw) -> Fact:
         only(raw, {"of", "section", "fields"})

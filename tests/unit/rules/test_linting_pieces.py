@@ -205,3 +205,50 @@ def test_problems_of_every_sort_have_their_place_in_the_report() -> None:
         (None, None, None),
     ]
     assert all(row["file"] == "b.yaml" and row["rule"] == "R9" and "example “" in row["said"] for row in rows[4:])
+
+
+# ---- values in force, and files that mean harm
+
+
+def test_what_is_set_counts_and_not_the_default() -> None:
+    loaded, problems = load(FILES, {"R5a": {"remind_after": "80h"}, "R8": {"critical_after": "3d"}})
+    found = {one.rule: one.said for one in lint(loaded, bounds=False) if one.level == "error"}
+    assert problems == []
+    assert found == {
+        "R5a": "can never hold: its parts contradict each other; take one of them away",
+        "R8": "holds whenever the rule does: give the rule that severity instead",
+    }
+
+
+LEAF = '{fact: changes, op: ">=", value: $limit}'
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("when: " + "{not: " * 40 + LEAF + "}" * 40, "nested more than 32 levels deep"),
+        ("when: " + "{any: [" * 400 + LEAF + "]}" * 400, "nested more than 32 levels deep"),
+        (
+            "conditions: {c0: "
+            + LEAF
+            + "".join(f", c{n}: {{all: [{{condition: c{n - 1}}}]}}" for n in range(1, 9))
+            + "}\nwhen: {condition: c8}",
+            "conditions name others more than 5 deep",
+        ),
+        (
+            "conditions: {c0: "
+            + LEAF
+            + "".join(f", c{n}: {{any: [{', '.join([f'{{condition: c{n - 1}}}'] * 9)}]}}" for n in range(1, 4))
+            + "}\nwhen: {condition: c3}",
+            "more than 500 comparisons",
+        ),
+        (
+            "conditions: {c0: {condition: c1}, c1: {condition: c0}}\nwhen: {condition: c0}",
+            "a condition contains itself",
+        ),
+    ],
+    ids=["nots", "anys", "names of names", "many of many", "itself"],
+)
+def test_conditions_that_go_on_and_on_are_refused(condition: str, said: str) -> None:
+    (problem,) = errors("R9", mutated("R9", (f"when: {LEAF}", condition)))
+    assert said in problem
