@@ -98,14 +98,15 @@ class Intake:
         if not records:
             return False
         batch = read_batch(record for part in records.values() for record in part)
-        self._keep(batch)
+        self.keep(batch)
         # Only now: a crash before this line files the same revisions again, and they are known then.
         consumer.commit()
         for place in records:
             self._metrics.at(place.partition, consumer.position(place), consumer.highwater(place))
         return True
 
-    def _keep(self, batch: Batch) -> None:
+    def keep(self, batch: Batch) -> None:
+        """File the warnings of a batch; what cannot be kept is rejected, and the rest is filed all the same."""
         self._reject(batch.poison)
         try:
             self._metrics.count(self._clerk.file(batch.warnings))

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from services.notifier.clerk import Clerk
 from services.notifier.database import Database
-from tests.contract.notifier.databases import postgresql
+from services.notifier.desk import Desk
+from tests.contract.notifier.databases import Clock, postgresql
+from tests.unit.notifier.making import DIRECTORY
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +31,18 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     yield made
     made.migrate("base", down=True)
     made.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def clerk(database: Database, clock: Clock) -> Clerk:
+    return Clerk(database, DIRECTORY, clock, channels=("email", "webhook"))
+
+
+@pytest.fixture
+def desk(clerk: Clerk) -> Desk:
+    return Desk(clerk)

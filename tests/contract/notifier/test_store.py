@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -21,30 +21,8 @@ from services.notifier.database import Database
 from services.notifier.desk import Desk, NotFound, Refused
 from services.notifier.tables import cases, deadlines, metadata, pages, timeline, warnings
 from services.notifier.views import CaseFilter
+from tests.contract.notifier.databases import Clock
 from tests.unit.notifier.making import DAY, DIRECTORY, NOON, make_warning, r1
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.at = NOON
-
-    def __call__(self) -> datetime:
-        return self.at
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def clerk(database: Database, clock: Clock) -> Clerk:
-    return Clerk(database, DIRECTORY, clock, channels=("email", "webhook"))
-
-
-@pytest.fixture
-def desk(clerk: Clerk) -> Desk:
-    return Desk(clerk)
 
 
 def only_case(desk: Desk) -> str:

@@ -169,3 +169,12 @@ def test_nobody_acts_who_is_not_in_the_directory() -> None:
 @pytest.mark.parametrize(("text", "code"), [(" \n", "empty_comment"), ("x" * 4001, "too_long")])
 def test_a_comment_has_a_text_that_the_wire_can_carry(text: str, code: str) -> None:
     assert codes(do(opened(make_warning()), Comment("wang", text))) == [code]
+
+
+@pytest.mark.parametrize(
+    "action", [Comment("wang", "a\x00b"), Close("wang", "act", "\x00"), Join("wang", "finance", "\x00")]
+)
+def test_a_text_with_a_nul_is_refused_in_a_sentence(action: Action) -> None:
+    refusals = on_action(opened(make_warning()), action, NOON, DIRECTORY).refusals
+    assert [reason.code for reason in refusals] == ["nul"]
+    assert "NUL" in refusals[0].text.zh

@@ -8,7 +8,8 @@ from datetime import datetime
 import pytest
 
 from schemas import warnings as wire
-from services.notifier.case import Case, Outcome, Verdict
+from services.notifier.case import Case, Outcome, TaskChange, Verdict
+from services.notifier.people import Person
 from services.notifier.policy import case_for, on_tick, on_warning
 from tests.unit.notifier.making import DAY, DIRECTORY, HOUR, NOON, both, make_warning, r1, review
 
@@ -287,3 +288,49 @@ def test_every_page_of_a_case_has_a_step_of_its_own_for_its_reader() -> None:
         case = outcome.case
         pages += outcome.pages
     assert len({(page.step, page.person) for page in pages}) == len(pages)
+
+
+def ticket(revision: int = 1, change: str = "raised", **fields: object) -> wire.Warning:
+    return make_warning("t1", revision, change, output="task", **{"department": "finance", **fields})
+
+
+def test_a_ticket_is_for_everybody_of_its_department() -> None:
+    staffed = replace(DIRECTORY, people={**DIRECTORY.people, "ada": Person("ada", "Ada", "finance", "en", "zhao")})
+    outcome = on_warning(None, ticket(), NOON, staffed)
+    assert [(page.person, page.role, page.kind) for page in outcome.pages] == [
+        ("ada", "department", "nudge"),
+        ("chen", "department", "nudge"),
+    ]
+    assert outcome.task == TaskChange(("ada", "chen"), "open", "finance")
+
+
+def test_a_ticket_of_a_department_without_people_is_the_owners_and_the_superiors() -> None:
+    outcome = on_warning(None, ticket(department="legal"), NOON, DIRECTORY)
+    assert [(page.person, page.role) for page in outcome.pages] == [("wang", "owner"), ("li", "superior")]
+    assert outcome.task == TaskChange(("wang", "li"), "open", "legal")
+
+
+def test_a_ticket_calls_once_however_often_it_is_amended_and_again_only_when_it_is_back() -> None:
+    amended = [ticket(n, "amended", pages_again=True, severity="high") for n in (2, 3)]
+    assert [on_warning(None, one, NOON, DIRECTORY, one.revision - 1).pages for one in amended] == [(), ()]
+    assert len(on_warning(None, ticket(4), NOON, DIRECTORY, 3).pages) == 1
+
+
+@pytest.mark.parametrize(
+    ("audience", "people"),
+    [(["owner"], ["wang"]), (["superior"], ["li"]), (["owner", "superior"], ["wang", "li"]), ([], ["wang"])],
+)
+def test_a_task_is_in_the_lists_of_its_audience_and_always_somebodys(audience: list[str], people: list[str]) -> None:
+    outcome = on_warning(None, make_warning(output="task", audience=audience), NOON, DIRECTORY)
+    assert outcome.task is not None
+    assert list(outcome.task.people) == people
+    assert [page.person for page in outcome.pages] == people
+
+
+def test_an_escalation_that_adds_the_superior_pages_the_superior_then() -> None:
+    first = take(make_warning(audience=["owner"]))
+    assert [page.person for page in first.pages] == ["wang"]
+    worse = make_warning(
+        revision=2, change="amended", severity="high", pages_again=True, audience=["owner", "superior"]
+    )
+    assert [page.person for page in take(worse, first.case, 1).pages] == ["wang", "li"]
