@@ -23,7 +23,7 @@ from services.rules.series import Test
 from services.rules.timing import SinceLast
 
 MOST_WORLDS = 4096
-"""Trees with more combinations of cases than this are not looked into."""
+"""Trees with more combinations of cases than this are looked at in pieces."""
 
 World = Mapping[str, bool]
 """Whether each leaf holds, by its name."""
@@ -227,6 +227,8 @@ def _limits(kind: Kind) -> str:
 def _tree(looking: Looking, tree: Node, path: list[str]) -> None:
     found = worlds([(looking, tree)])
     if found is None:
+        for piece in _pieces(looking, tree):
+            _tree(looking, piece, looking.place(next(leaves_of(piece))))
         return
     verdicts = [true_in(tree, world) for world in found]
     if not any(verdicts):
@@ -237,6 +239,18 @@ def _tree(looking: Looking, tree: Node, path: list[str]) -> None:
         looking.error(path, "always holds, whatever happens: leave only the part that you mean")
     else:
         _useless(looking, tree, found, verdicts)
+
+
+def _pieces(looking: Looking, tree: Node) -> Iterator[Tree]:
+    """Where a tree is too much to be looked at whole: neighbours in it that compare the same thing."""
+    if isinstance(tree, Leaf):
+        return
+    groups: dict[Variable, list[Leaf]] = {}
+    for branch in tree.branches:
+        if isinstance(branch, Leaf):
+            groups.setdefault(variable(looking, branch), []).append(branch)
+        yield from _pieces(looking, branch)
+    yield from (Tree(tree.mode, tuple(group)) for group in groups.values() if len(group) > 1)
 
 
 def _useless(looking: Looking, tree: Node, found: Sequence[World], verdicts: Sequence[bool]) -> None:

@@ -17,7 +17,7 @@ from services.rules.linting import lint
 from services.rules.linting_kinds import DERIVED, event_kinds, field_kind
 from services.rules.yearly import FIELDS as ANNIVERSARY_FIELDS
 from tests.support.commands import run_bellwether
-from tests.unit.rules.test_linting import FILES, errors, file_of, mutated, others
+from tests.unit.rules.lint_cases import FILES, errors, file_of, mutated, others
 
 
 def warnings(rule: str, text: str) -> list[str]:
