@@ -19,6 +19,10 @@ from services.rules.segments import Segments
 from services.rules.series import Events, Feed, Pick, Series, Source, events_of
 
 
+OPEN_WEIGHT = 5
+"""What an open customer without any event weighs, in events: its series are there though they are empty."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a rulebook reads: the derived series that events of a kind change. They are watched from the first event
@@ -85,8 +89,8 @@ class CustomerState:
 
     @property
     def size(self) -> int:
-        """How many events are kept."""
-        return len(self.known.entries)
+        """How much it weighs in memory, in events of about 10 kB with all that is worked out from them."""
+        return len(self.known.entries) + OPEN_WEIGHT
 
     def items(self, kind: str) -> list[Entry]:
         """The events of a kind that stand, given all corrections known, by when they are true. Not to be changed."""
