@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
-from math import ceil
+from math import floor
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +148,7 @@ class PastUsualGap(Lasting):
             return None
         gaps = [later - earlier for earlier, later in pairwise(instants)]
         usual = median(Fraction(gap // timedelta(microseconds=1)) for gap in gaps) if gaps else Fraction(0)
-        return instants[-1] + max(self.least, timedelta(microseconds=ceil(usual * self.times)))
+        return instants[-1] + max(self.least, timedelta(microseconds=floor(usual * self.times)))
 
     def measure(self, view: View, at: datetime, world: bool) -> timedelta | None:
         allowed = self._allowed(view, at, world)

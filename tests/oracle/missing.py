@@ -103,13 +103,13 @@ class Missed(Fact):
             return 0
         run = 0
         for start, end, closes in self._periods(view):
-            verdict = self._failed(view, start, end, world) if closes <= at else None
-            if verdict is not None:
-                run = run + 1 if verdict else 0
+            failed = self._failed(view, start, end, world) if closes <= at else None
+            if failed is not None:
+                run = run + 1 if failed else 0
         return run
 
     def _failed(self, view: View, start: date, end: date, world: bool) -> bool | None:
-        """Whether the period closed without; None when it does not count."""
+        """Whether the period closed without, while it mattered; None when nobody worked in it, and a run stays."""
         key = (self, start, world)
         if key not in view.memo:
             view.memo[key] = self._judged(view, start, end, world)
@@ -118,8 +118,8 @@ class Missed(Fact):
 
     def _judged(self, view: View, start: date, end: date, world: bool) -> bool | None:
         begins, closes = midnight(start, view.zone), midnight(end, view.zone)
-        if self.working and not has_working_day(start, end):
-            return None
         if not self.during.held_during(view, begins, closes, world):
+            return False
+        if self.working and not has_working_day(start, end):
             return None
         return not all(any(begins <= i.at < closes for i in view.items(wanted, world)) for wanted in self.each)

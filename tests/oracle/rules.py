@@ -62,12 +62,12 @@ class PointRule:
 
 
 def _subjects(view: View, per: str | None, when: Condition) -> Iterable[str]:
-    """Everything that the rule's facts tell of, by name."""
+    """Everything of which a fact of the rule sees something, by name."""
     if per is None:
         return [""]
     name = SUBJECTS[per]
     sources = [source for fact in when.facts() for source in fact.sources() if source.carries(name)]
-    values = [at_path(item, name) for source in sources for item in view.all_of(source)]
+    values = [at_path(item, name) for source in sources for item in view.items(source, OPTIMIST)]
     return sorted({str(value) for value in values if value is not ABSENT})
 
 

@@ -22,8 +22,6 @@ class Restarting:
         self.states: dict[str, CustomerState] = {}
         self.records: dict[str, dict[str, bytes]] = defaultdict(dict)
         self.warnings: dict[str, list[bytes]] = defaultdict(list)
-        self.snapshots: dict[str, dict[str, bytes]] = defaultdict(dict)
-        """What was told of each customer last, by record."""
 
     def feed(self, event: Event) -> None:
         """One event of a customer, and perhaps a restart after it."""
@@ -59,7 +57,6 @@ class Restarting:
             written = self.core.close(state)
             self.warnings[customer_id] += written.warnings
             _keep(written.records, self.records[customer_id])
-            _keep(written.snapshots, self.snapshots[customer_id])
             assert self.core.peek(self.records[customer_id][""]).wake_at == written.wake_at
         self.states = {name: self.core.open(name, self.records[name]) for name in self.states}
 

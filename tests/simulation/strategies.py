@@ -42,7 +42,7 @@ from tests.simulation.strategies_first import (
     receipts_monthly,
 )
 from tests.simulation.strategies_scene import CUSTOMERS, SOURCES, SPAN_DAYS, Document, History, Scene
-from tests.simulation.worlds import WORLDS, shipped
+from tests.simulation.worlds import WORLDS
 
 __all__ = ["THEMES", "Document", "History", "Maker", "Story", "Theme", "histories"]
 
@@ -91,9 +91,6 @@ EVERYTHING = Theme(
     strategies_reference.STORIES,
 )
 THEMES = {theme.name: theme for theme in (*FIRST_THEMES, *FOCUSSED, EVERYTHING)}
-PLAYED = tuple(THEMES) if "R10" in shipped() else tuple(theme.name for theme in FIRST_THEMES)
-"""The themes whose rules ship."""
-
 FIRST_DAYS = (date(2023, 11, 1), date(2024, 1, 1), date(2024, 10, 1), date(2025, 2, 1))
 HOLIDAYS = (date(2019, 12, 1), date(2025, 12, 15), date(2018, 8, 15))
 """Soon after, a whole week is free."""
@@ -112,7 +109,7 @@ def histories(draw: st.DrawFn, theme: Theme | str | None = None) -> History:
     offsets = draw(st.lists(st.integers(0, SPAN_DAYS // 2), min_size=3, max_size=5))
     favourites = tuple(first_day + timedelta(days=offset) for offset in offsets)
     scene = Scene(draw, world.zone, first_day, favourites, narrow=draw(st.booleans()))
-    told = theme if isinstance(theme, Theme) else THEMES[theme or scene.pick(*PLAYED)]
+    told = theme if isinstance(theme, Theme) else THEMES[theme or scene.pick(*THEMES)]
     named = _corrected(scene, _documents(scene, told), told)
     named.sort(key=lambda document: datetime.fromisoformat(document["time"]))
     order = named if scene.often(2) else draw(st.permutations(named))

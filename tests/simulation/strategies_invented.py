@@ -12,7 +12,7 @@ from tests.simulation import strategies_finance as finance
 from tests.simulation import strategies_first as first
 from tests.simulation import strategies_sales as sales
 from tests.simulation import strategies_service as service
-from tests.simulation.strategies import History, Maker, Story, Theme, histories
+from tests.simulation.strategies import Document, History, Maker, Story, Theme, histories
 from tests.simulation.strategies_reference import MEASURES, rankings
 from tests.simulation.strategies_rules import (
     INVOICES,
@@ -36,6 +36,7 @@ from tests.simulation.strategies_rules import (
     trended,
     years,
 )
+from tests.simulation.strategies_scene import Scene
 
 BY_CASE = {"case_id": "case_id"}
 OF_DEAL = {"opportunity_id": "opportunity_id"}
@@ -99,10 +100,18 @@ def missed(of: Inventing) -> Draft:
     return draft
 
 
+def in_yuan(maker: Maker, scene: Scene) -> Document:
+    """The event in the one currency: what foreign invoices weigh in a balance changes with the rates."""
+    document = maker(scene)
+    if "currency" in document["data"]:
+        document["data"]["currency"] = "CNY"
+    return document
+
+
 def balance(of: Inventing) -> Draft:
     spec = {"shape": "level", "series": of.pick("open_balance", "overdue_balance"), "currency": "CNY"}
-    makers: list[Maker] = [*INVOICES, first.payment_received]
-    stories: list[Story] = [finance.late_payments, first.invoices_monthly, first.accounts]
+    makers: list[Maker] = [partial(in_yuan, maker) for maker in (*INVOICES, first.payment_received)]
+    stories: list[Story] = [finance.late_payments, first.accounts]
     return Draft(
         {"measured": spec}, of.leaf(spec, of.pick("0.01", "10.00", "20.00", "100"), ">=", ">"), makers, stories
     )
@@ -110,7 +119,7 @@ def balance(of: Inventing) -> Draft:
 
 def ranked(of: Inventing) -> Draft:
     spec = {"shape": "rank", "measure": of.pick(*MEASURES)}
-    if of.coin():
+    if of.mostly():
         spec["max_age"] = of.pick("1d", "30d", "90d")
     if of.coin():
         spec["unknown"] = "none"
@@ -165,8 +174,8 @@ def inventions(draw: st.DrawFn, shape: str | None = None) -> tuple[History, Spec
     of = Inventing(draw)
     draft = SHAPES[shape or of.pick(*SHAPES)](of)
     measured = draft.facts["measured"]
-    if draft.per is None and measured.get("of") in SUBJECTS and "seen" not in draft.facts and of.coin():
-        draft.per = SUBJECTS[measured["of"]]
+    if not {"seen", "inner_measured"} & set(draft.facts) and of.coin():
+        draft.per = draft.per or SUBJECTS.get(measured.get("of", ""))
     theme = Theme("invented", tuple(draft.makers), tuple(draft.stories), draft.heard)
     return draw(histories(theme)), document_of(draft, of.pick(None, None, "crm", "erp"))
 

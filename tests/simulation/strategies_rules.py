@@ -163,11 +163,13 @@ class Inventing:
         name = self.pick(*(name for name, kind in KINDS.items() if wanted(kind)))
         return name, KINDS[name]
 
-    def looking(self, name: str, kind: Kind, window: bool = True) -> Spec:
-        """`of`, perhaps `where`, perhaps a window and options."""
+    def looking(self, name: str, kind: Kind, window: bool = True, late: bool = False) -> Spec:
+        """`of`, perhaps `where`, perhaps a window and options; `late`, which may be unknown, only for some shapes."""
         spec: Spec = {"of": name}
-        if kind.filters and self.mostly():
-            spec["where"] = self.pick(*kind.filters)
+        wants_late = late and name == "instalments"
+        filters = [one for one in kind.filters if ("late" in one) is wants_late]
+        if filters and (wants_late or self.mostly()):
+            spec["where"] = self.pick(*filters)
         if window and self.mostly():
             spec["window"] = self.pick(*WINDOWS)
         if name == "instalments" and self.coin():
@@ -183,7 +185,8 @@ class Inventing:
         """Guarded: what is less than something was so before anything happened, and that has no beginning."""
         facts = {"measured": spec}
         if when["op"] not in (">=", ">") or when["value"] in ("0", "0s", 0) or "default" in spec:
-            facts["seen"] = {"shape": "count", "of": spec.get("of", "activity.logged")}
+            seen = spec.get("of", "activity.logged")
+            facts["seen"] = {"shape": "count", "of": "invoice.issued" if seen == "instalments" else seen}
             when = {"all": [{"fact": "seen", "op": ">=", "value": 1}, when]}
         every = (kind, *more, KINDS["contract.signed"], KINDS["activity.logged"])
         makers = [maker for one in (kind, kind, *every) for maker in one.makers]
@@ -193,7 +196,7 @@ class Inventing:
 def counted(of: Inventing) -> Draft:
     name, kind = of.kind()
     shape = of.pick("count", "count", "distinct_days")
-    spec = {"shape": shape, **of.looking(name, kind)}
+    spec = {"shape": shape, **of.looking(name, kind, late=shape == "count")}
     return of.drafted(spec, of.leaf(spec, of.pick(1, 2, 3, 0)), kind)
 
 
@@ -216,7 +219,7 @@ def summed(of: Inventing) -> Draft:
 
 def shared(of: Inventing) -> Draft:
     name, kind = of.kind(lambda kind: kind.filters)
-    spec = {"shape": "share", **of.looking(name, kind), "matching": of.pick(*kind.filters)}
+    spec = {"shape": "share", **of.looking(name, kind, late=True), "matching": of.pick(*kind.filters)}
     if kind.amounts and of.coin():
         spec |= {"field": of.pick(*kind.amounts), "currency": "CNY"}
     return of.drafted(spec, of.leaf(spec, of.pick("0.5", "0.25", "1", "0.4"), ">=", ">", "<", "<="), kind)

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.customers import CustomerSnapshot, decode_record
 from services.rules.calendar import instant, micros
 from tests.oracle import standings, views
 from tests.simulation.playing import clock_of, how_many
@@ -17,7 +16,6 @@ from tests.simulation.strategies import History, histories
 from tests.simulation.test_episodes_against_oracle import ANY_HISTORY
 from tests.simulation.worlds import core_of, shipped
 
-pytestmark = pytest.mark.skipif("R10" not in shipped(), reason="no class ships yet")
 MANY = 10_000
 """Histories in a nightly run."""
 ABOUT_CLASSES = ("finance", "classes", "everything", "contact", "sales")
@@ -33,15 +31,11 @@ def pauses(draw: st.DrawFn) -> tuple[History, dict[int, int]]:
 
 
 def told_by_the_core(run: Restarting) -> Words:
-    """What the snapshots say of each customer."""
-    words: Words = {}
-    for customer_id, records in run.snapshots.items():
-        snapshot = decode_record(records[""])
-        assert isinstance(snapshot, CustomerSnapshot)
-        words[customer_id] = {rule: now.value for rule, now in snapshot.classes.items()}
-        for rule, score in snapshot.scores.items():
-            words[customer_id][rule] = None if score.value is None else f"{score.value:.1f}"
-    return words
+    """What the core says of each customer at the run's clock."""
+    return {
+        customer_id: {rule: one.value for rule, one in run.core.engine.judge(state, run.clock).items()}
+        for customer_id, state in run.states.items()
+    }
 
 
 def told_by_the_oracle(history: History, number: int, run: Restarting) -> Words:
