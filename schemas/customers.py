@@ -80,27 +80,35 @@ satisfaction, service_score   `amount` = Σ of 0 (worst) to 100 (best), of surve
 
 
 class ClassNow(Wire):
-    """What a class rule says of the customer; `value` is None while it is inconclusive."""
+    """What a class rule says of the customer; `value` is None while it is inconclusive. `name` and `advice` are the
+    value's; `ranked_at` is of when the oldest ranking is that it rests on."""
 
     value: Label | None
+    rule_name: Bilingual | None = None
     name: Bilingual | None = None
+    advice: Bilingual | None = None
     since: Instant | None = None
+    ranked_at: Instant | None = None
 
 
 class ScoreInput(Wire):
-    """One input of a score: what was seen, its weight, and its part from 0 to 100."""
+    """One input of a score: what was seen, its weight, and its part from 0 to 100. `ranked_at` is of when the ranking
+    is that a place was taken from."""
 
     name: Label
     label: Bilingual | None = None
     value: str | None = None
     weight: Sum
     part: Sum | None = None
+    ranked_at: Instant | None = None
 
 
 class ScoreNow(Wire):
     """What a score rule says of the customer; `value` is None while it is inconclusive."""
 
     value: Sum | None
+    rule_name: Bilingual | None = None
+    since: Instant | None = None
     inputs: Annotated[list[ScoreInput], Field(max_length=50)] = []
     missing: Annotated[list[Label], Field(max_length=50)] = []
 
@@ -109,6 +117,7 @@ class OpenEpisode(Wire):
     """A warning, task or suggestion that holds; `id` is the warning's."""
 
     rule: Label
+    rule_name: Bilingual | None = None
     id: Identifier
     severity: Severity
     start: Instant
@@ -119,6 +128,8 @@ class NearMiss(Wire):
     """A rule that would hold soon; `due` is when, if time alone makes it."""
 
     rule: Label
+    rule_name: Bilingual | None = None
+    subject: str = ""
     text: Bilingual
     due: Instant | None = None
 

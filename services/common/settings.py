@@ -18,8 +18,9 @@ class BadSetting(Exception):
 class Settings:
     """What an installation sets. Ports are TCP ports on 127.0.0.1 unless `host` says otherwise.
 
-    `open_items`: items (about 1.2 kB each) of the customers whom one rules worker keeps open in memory.
+    `open_items`: items (about 10 kB each) of the customers whom one rules worker keeps open in memory.
     `feed_silent_minutes`: after so long without a heartbeat, a feed that ever sent one is told to ops.
+    `snapshot_minutes`: so long after a change reports are told of a customer; 0: never.
     """
 
     kafka: str
@@ -37,6 +38,7 @@ class Settings:
     notifier_port: int
     open_items: int
     feed_silent_minutes: int
+    snapshot_minutes: int
 
     @property
     def zone(self) -> ZoneInfo:
@@ -62,8 +64,9 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         ingest_port=_whole(env, "BELLWETHER_INGEST_PORT", 8080, 1, 65535),
         rules_port=_whole(env, "BELLWETHER_RULES_PORT", 8081, 1, 65535),
         notifier_port=_whole(env, "BELLWETHER_NOTIFIER_PORT", 8082, 1, 65535),
-        open_items=_whole(env, "BELLWETHER_OPEN_ITEMS", 500_000, 0, 1_000_000_000),
+        open_items=_whole(env, "BELLWETHER_OPEN_ITEMS", 100_000, 0, 1_000_000_000),
         feed_silent_minutes=_whole(env, "BELLWETHER_FEED_SILENT_MINUTES", 60, 1, 1_000_000),
+        snapshot_minutes=_whole(env, "BELLWETHER_SNAPSHOT_MINUTES", 10, 0, 1_000_000),
     )
     _check(settings)
     return settings

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.rules.calendar import Calendar
+from services.rules.calendar import Calendar, Micros
 from services.rules.compiling import Loaded, Rule, compile_rule
 from services.rules.core import Core
 from services.rules.definition import BadRule, parse_definition
@@ -85,13 +85,21 @@ def parse_overrides(settings: list[str]) -> dict[str, dict[str, str]]:
     return overrides
 
 
-def assemble(rules: list[Rule], zone: ZoneInfo, horizon_months: int | None, reference: Reference | None = None) -> Core:
-    """The core over these rules, with durable_rules deciding. Raises BadRule when rules do not fit together."""
+def assemble(
+    rules: list[Rule],
+    zone: ZoneInfo,
+    horizon_months: int | None,
+    reference: Reference | None = None,
+    snapshot_every: Micros | None = None,
+) -> Core:
+    """The core over these rules, with durable_rules deciding. Raises BadRule when rules do not fit together.
+
+    `snapshot_every`: how long after a change reports are told of a customer; None: never, as in a backtest.
+    """
     rulebook = Rulebook(rules)
     trees = {f"{rule.id}#{n}": tree for rule in rulebook.rules.values() for n, tree in enumerate(rule.trees())}
     matcher = matcher_for(trees)
     judges = judges_for(rulebook, lambda name, tree: remembering_judge(matcher, name, tree))
     calendar = Calendar(zone, is_working_day)
-    return Core(
-        Engine(rulebook, judges, calendar, Settings(horizon_months), Reference() if reference is None else reference)
-    )
+    settings = Settings(horizon_months, snapshot_every)
+    return Core(Engine(rulebook, judges, calendar, settings, Reference() if reference is None else reference))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from schemas.events import Event
 from services.rules.calendar import Micros
-from services.rules.engine import Engine
+from services.rules.engine import SNAPSHOT, Engine
 from services.rules.port import LONG_DUE
 from services.rules.records import HEAD, Version, read_head_prefix, read_prefix
 from services.rules.reference import Reference
-from services.rules.state import CustomerState
+from services.rules.snapshots import Telling
+from services.rules.state import CustomerState, wake_at
+from services.rules.touching import ALL_MONTHS, touched_of
+from services.rules.verdicts import judged_of
+
+log = logging.getLogger(__name__)
 
 
 class Peek(NamedTuple):
@@ -37,6 +43,7 @@ class Core:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._tells = engine.settings.snapshot_every is not None
 
     @property
     def reference(self) -> Reference:
@@ -47,17 +54,28 @@ class Core:
         """The customer of these records. Segments without a head are what a crash left of the first write: their
         events come again, so the customer is opened as new."""
         if HEAD not in records:
-            return CustomerState.new(customer_id, self.engine.calendar, self.engine.rulebook.plan)
-        return CustomerState.decode(records, self.engine.calendar, self.engine.rulebook.plan)
+            state = CustomerState.new(customer_id, self.engine.calendar, self.engine.rulebook.plan)
+        else:
+            state = CustomerState.decode(records, self.engine.calendar, self.engine.rulebook.plan)
+        if self._tells:
+            touched_of(state)
+        if state.reconcile:
+            # What the head has not seen was learned all the same: it will be known when it comes again.
+            state.head.untold = [ALL_MONTHS]
+        return state
 
     def apply(self, state: CustomerState, event: Event, *, offset: int, now: Micros) -> None:
         """Applies one event; raises InvalidEvent when it must go to the dead letters (only the offset has changed).
         After any other exception the state must be thrown away."""
+        book = state.head.book
         self.engine.apply(state, event, offset, now)
+        self._note(state, book)
 
     def wake(self, state: CustomerState, *, now: Micros) -> None:
         """Announces what has become true by itself."""
+        book = state.head.book
         self.engine.wake(state, now)
+        self._note(state, book)
 
     def hear(self, state: CustomerState, feed: str, *, now: Micros) -> None:
         """A feed has told how far it is complete: the rules that wait for it are asked again."""
@@ -73,8 +91,35 @@ class Core:
 
     def close(self, state: CustomerState) -> Written:
         """The one encode for all changes since `open` or the last `close`."""
+        snapshots = self._told(state) if state.tells else []
         warnings = state.unsent
-        return Written(state.encode(), state.head.wake_at, warnings, [])
+        return Written(state.encode(), state.head.wake_at, warnings, snapshots)
+
+    def _note(self, state: CustomerState, book: str) -> None:
+        """Reports are to be told of what a step changed, and of what other rules or rates make of the customer."""
+        head, every = state.head, self.engine.settings.snapshot_every
+        if every is None:
+            head.untold = [ALL_MONTHS]
+            return
+        is_changed, months = touched_of(state).take()
+        if months:
+            head.untold = sorted(months.union(head.untold))
+        if (is_changed or head.untold or head.book != book) and not state.tells:
+            head.due.setdefault(SNAPSHOT, head.clock + every)
+            head.wake_at = wake_at(head.due)
+
+    def _told(self, state: CustomerState) -> list[tuple[str, bytes | None]]:
+        head, state.tells = state.head, False
+        try:
+            telling = Telling.of(state)
+            months = {*head.untold, *(telling.months if ALL_MONTHS in head.untold else ())} - {ALL_MONTHS}
+            records = telling.records(judged_of(self.engine, state), head.clock, months, head.kept_from)
+        except Exception as error:  # noqa: BLE001 that reports lack a customer must not cost it its warnings
+            told = "%s while telling reports of a customer: they wait for its next change"
+            log.error(told, type(error).__name__)  # noqa: TRY400 what it says may quote an event
+            return []
+        head.untold = []
+        return records
 
     def size(self, state: CustomerState) -> int:
         """How many events it holds."""

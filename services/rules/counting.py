@@ -138,7 +138,6 @@ class Counters:
 
     def __init__(self) -> None:
         self._months: dict[Month, dict[What, _Sum]] = {}
-        self._touched: set[Month] = set()
 
     @property
     def months(self) -> list[Month]:
@@ -151,15 +150,6 @@ class Counters:
             self._count(what, amount, -1)
         for what, amount in new:
             self._count(what, amount, 1)
-
-    def touch_from(self, day: Day) -> None:
-        """Another owner counts from this day on."""
-        self._touched.update(month for month in self._months if month >= month_of_day(day))
-
-    def take_touched(self) -> list[Month]:
-        """The months whose counts may differ from when this was last asked."""
-        touched, self._touched = self._touched, set()
-        return sorted(touched)
 
     def of(self, month: Month, owners: Owners) -> list[Count]:
         """The counts of a month in the order of their keys."""
@@ -176,7 +166,6 @@ class Counters:
 
     def _count(self, what: What, amount: Decimal | None, sign: int) -> None:
         month = month_of_day(what.day)
-        self._touched.add(month)
         counts = self._months.setdefault(month, {})
         counted = counts.setdefault(what, _Sum())
         counted.n += sign

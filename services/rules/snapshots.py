@@ -1,7 +1,6 @@
-"""What is told of a customer on the customers topic, kept up to date event by event. PURE.
+"""What is told of a customer on the customers topic: the snapshot, and the counters of months. PURE.
 
-A `Telling` is a feed of the state: it takes in which events begin and cease to stand, says which months that touches,
-and gives the records to write: the snapshot, and the counters of months. A long history makes one more event no dearer.
+A `Telling` is put together when the customer is to be told: some time after a change, not at every event.
 
 Records are bounded: where a list would make one too large its oldest entries are left out, and `cut` says how many.
 """
@@ -29,8 +28,8 @@ from schemas.customers import (
 )
 from services.rules.calendar import BEGINNING, Calendar, Micros, Month, instant, month_name
 from services.rules.counting import Counters, Fact, deal_facts, event_facts, order_facts
-from services.rules.dealings import BEFORE_ALL, Dated, Deal, Owners, Profile, deal_of, fields
-from services.rules.entries import Entry, Item
+from services.rules.dealings import Dated, Deal, Owners, Profile, deal_of, fields
+from services.rules.entries import Entry
 from services.rules.newest import Newest
 from services.rules.purchases import Purchases
 from services.rules.state import CustomerState
@@ -76,7 +75,7 @@ class Judged:
 
 
 class Telling:
-    """One customer's story. `change` it with every event that begins or ceases to stand, then write `records`."""
+    """One customer's story, from every event that stands."""
 
     def __init__(self, customer_id: str, calendar: Calendar) -> None:
         self._customer_id = customer_id
@@ -97,13 +96,11 @@ class Telling:
 
     @classmethod
     def of(cls, state: CustomerState) -> Telling:
-        """The story of all that stands in a state; no month counts as touched."""
+        """The story of all that stands in a state."""
         telling = cls(state.customer_id, state.calendar)
         for kind in TOLD_KINDS:
             for item in state.items(kind):
                 telling.change(item, stands=True)
-        telling._settle()
-        telling._counters.take_touched()
         return telling
 
     @property
@@ -111,15 +108,6 @@ class Telling:
         """The months that have counters."""
         self._settle()
         return self._counters.months
-
-    @property
-    def items(self) -> tuple[Item, ...]:
-        """A story is no series."""
-        return ()
-
-    def refresh(self, now: Micros) -> tuple[list[Item], list[Item]]:
-        """A story is no series: nothing comes or goes."""
-        return [], []
 
     def change(self, entry: Entry, *, stands: bool) -> None:
         """An event of TOLD_KINDS begins to stand, or one that stood does so no longer."""
@@ -130,10 +118,7 @@ class Telling:
             case "opportunity.stage_changed":
                 self._change_deal(entry, stands=stands)
             case "customer.owner_changed":
-                is_later = bool(self._owners.items) and self._owners.items[0].order < entry.order
                 self._owners.change(entry, stands=stands)
-                # The first change tells of all days before it, too.
-                self._counters.touch_from(self._calendar.day_of(entry.at) if is_later else BEFORE_ALL)
                 self._opportunities = self._leads = None
                 self._told.clear()
             case "profile.updated":
@@ -147,11 +132,6 @@ class Telling:
             case _:
                 facts = list(event_facts(entry, self._calendar))
                 self._counters.replace((), facts) if stands else self._counters.replace(facts, ())
-
-    def take_touched(self) -> list[Month]:
-        """The months whose counters may differ from when this was last asked, in order."""
-        self._settle()
-        return self._counters.take_touched()
 
     def records(
         self, judged: Judged, now: Micros, months: Iterable[Month], kept_from: Micros = BEGINNING
@@ -306,30 +286,6 @@ class Telling:
         return counters, raw
 
 
-@dataclass(frozen=True)
-class Story:
-    """The source whose feed is a customer's Telling."""
-
-    @property
-    def kinds(self) -> frozenset[str]:
-        """See TOLD_KINDS."""
-        return TOLD_KINDS
-
-    def feed(self, state: CustomerState) -> Telling:
-        """The story of all that stands already, which was told when it came."""
-        return Telling.of(state)
-
-
-STORY = Story()
-
-
-def telling_of(state: CustomerState) -> Telling:
-    """The state's own Telling. To be asked for when a customer was opened: months are touched from then on."""
-    telling = state.feed(STORY)
-    assert isinstance(telling, Telling)
-    return telling
-
-
 def _capped(name: str, items: list[Any], limit: int, cut: dict[str, int]) -> list[Any]:
     """The last `limit` of the items, which are in the order in which they matter more and more."""
     if len(items) > limit:
@@ -348,18 +304,11 @@ def _fitted(snapshot: CustomerSnapshot) -> tuple[CustomerSnapshot, bytes]:
     return snapshot, raw
 
 
-def snapshot_records(
-    state: CustomerState, judged: Judged, now: Micros, months: Iterable[Month]
-) -> list[tuple[str, bytes | None]]:
-    """See Telling.records, for a state that nobody keeps a Telling of."""
-    return Telling.of(state).records(judged, now, months, state.head.kept_from)
-
-
 def customer_snapshot(state: CustomerState, judged: Judged, now: Micros) -> CustomerSnapshot:
-    """The snapshot of a state that nobody keeps a Telling of."""
+    """The snapshot of a state."""
     return Telling.of(state).snapshot(judged, now)
 
 
 def month_counters(state: CustomerState, month: Month) -> MonthCounters:
-    """The counters of one month of a state that nobody keeps a Telling of."""
+    """The counters of one month of a state."""
     return Telling.of(state).counters(month)

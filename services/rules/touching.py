@@ -1,12 +1,19 @@
-"""Which months' counters an event touches, also those of other events that tell of the same thing. PURE."""
+"""Which months' counters an event touches, also those of other events that tell of the same thing. PURE.
+
+A `Touched` is a feed of the state: it takes in every event that begins or ceases to stand, and a long history makes
+one more event no dearer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from services.rules.calendar import Month
+from schemas.events import CUSTOMER_EVENTS
+from services.rules.calendar import Calendar, Micros, Month
 from services.rules.dealings import fields
-from services.rules.entries import Entry
+from services.rules.entries import Entry, Item
 from services.rules.state import CustomerState
 
 NAMED: Mapping[str, str] = {
@@ -29,32 +36,108 @@ GROUPED: Mapping[str, tuple[str, str]] = {
 }
 """For a kind of event: which events, of which id, are counted otherwise because of it."""
 
+ALL_MONTHS: Month = -1
+"""Stands for every month there is: nobody noted which."""
+
+Order = tuple[Micros, Micros, str, str]
+"""See Entry.order."""
+
 COUNTED = frozenset({*UNNAMED, *(kind for kind, _ in GROUPED.values())})
 """The events on whose days something is counted."""
 
 
-def months_touched(state: CustomerState, changed: Iterable[Entry]) -> set[Month]:
-    """The months whose counters may differ now that these events have begun or ceased to stand.
+class Touched:
+    """What has changed of one customer since `take` was last called.
 
-    It is what a Telling would say, for a state that nobody keeps one of.
+    Months are remembered by business id for as long as the customer is open; a month too many is told again in vain.
     """
-    touched: set[Month] = set()
-    for entry in changed:
-        if entry.kind == "customer.owner_changed":
-            touched |= _owned(state, entry)
-        if entry.kind in COUNTED:
-            touched.add(state.calendar.month_of(entry.at))
-        if entry.kind in GROUPED:
-            kind, name = GROUPED[entry.kind]
-            named = fields(entry)[name]
-            touched |= {state.calendar.month_of(item.at) for item in state.items(kind) if fields(item)[name] == named}
+
+    def __init__(self, calendar: Calendar, owners: list[Order]) -> None:
+        """`owners` are the changes of owner that stand already, in their order."""
+        self._calendar = calendar
+        self._by_name: dict[str, dict[str, tuple[Month, ...]]] = {kind: {} for kind, _ in GROUPED.values()}
+        self._counted: set[Month] = set()
+        self._owners = owners
+        self._is_changed = False
+        self._months: set[Month] = set()
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """It is no series."""
+        return ()
+
+    def refresh(self, now: Micros) -> tuple[list[Item], list[Item]]:
+        """It is no series: nothing comes or goes."""
+        return [], []
+
+    def take(self) -> tuple[bool, set[Month]]:
+        """Whether any event began or ceased to stand, and the months whose counters may differ."""
+        taken = self._is_changed, self._months
+        self._is_changed, self._months = False, set()
+        return taken
+
+    def change(self, entry: Entry, *, stands: bool) -> None:
+        """An event begins to stand, or one that stood does so no longer."""
+        self._is_changed = True
+        kind = entry.kind
+        if kind in COUNTED:
+            month = self._calendar.month_of(entry.at)
+            self._months.add(month)
+            self.remember(entry, month)
+        if kind in GROUPED:
+            target, name = GROUPED[kind]
+            self._months.update(self._by_name[target].get(str(fields(entry)[name]), ()))
+        elif kind == "customer.owner_changed":
+            self._change_owner(entry, stands=stands)
+
+    def remember(self, entry: Entry, month: Month) -> None:
+        """An event that is counted in this month, whether or not it stands."""
+        self._counted.add(month)
+        target, name = GROUPED.get(entry.kind, ("", ""))
+        if target == entry.kind:
+            by_name, named = self._by_name[target], str(fields(entry)[name])
+            months = by_name.get(named, ())
+            if month not in months:
+                # Nearly always there is just one: a tuple is small.
+                by_name[named] = (*months, month)
+
+    def _change_owner(self, change: Entry, *, stands: bool) -> None:
+        """The first change tells of all days before it, too; any other of those from its own on."""
+        is_later = bool(self._owners) and self._owners[0] < change.order
+        if stands:
+            insort(self._owners, change.order)
+        else:
+            del self._owners[bisect_left(self._owners, change.order)]
+        since = self._calendar.month_of(change.at) if is_later else 0
+        self._months.update(month for month in self._counted if month >= since)
+
+
+@dataclass(frozen=True)
+class Touching:
+    """The source whose feed is a customer's Touched."""
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Whatever is learned, reports are to be told of it."""
+        return _ALL_KINDS
+
+    def feed(self, state: CustomerState) -> Touched:
+        """Of a customer whose changes so far are no news."""
+        owners = [item.order for item in state.items("customer.owner_changed")]
+        touched = Touched(state.calendar, owners)
+        for month, entries in state.segments.months():
+            for entry in entries:
+                if entry.kind in COUNTED and entry.data is not None:
+                    touched.remember(entry, month)
+        return touched
+
+
+_ALL_KINDS = frozenset(CUSTOMER_EVENTS)
+TOUCHING = Touching()
+
+
+def touched_of(state: CustomerState) -> Touched:
+    """The state's own Touched. To be asked for when the customer is opened: changes count from then on."""
+    touched = state.feed(TOUCHING)
+    assert isinstance(touched, Touched)
     return touched
-
-
-def _owned(state: CustomerState, change: Entry) -> set[Month]:
-    """The first change tells of all days before it, too; any other of those from its own on."""
-    changes = state.items("customer.owner_changed")
-    is_later = bool(changes) and changes[0].order < change.order
-    since = state.calendar.month_of(change.at) if is_later else 0
-    months = {state.calendar.month_of(item.at) for kind in COUNTED for item in state.items(kind)}
-    return {month for month in months if month >= since}

@@ -1,4 +1,4 @@
-"""Telling of a customer event by event: what is written after a change, and that the way it came leaves no trace."""
+"""Telling of a customer: what is written after a change, and that the way it came leaves no trace."""
 
 from __future__ import annotations
 
@@ -12,18 +12,9 @@ import pytest
 from schemas.customers import ClassNow, decode_record, encode_record
 from schemas.events import Event
 from services.rules.calendar import month_name, month_number
-from services.rules.entries import Entry
-from services.rules.snapshots import (
-    TOLD_KINDS,
-    Judged,
-    Telling,
-    customer_snapshot,
-    month_counters,
-    snapshot_records,
-    telling_of,
-)
+from services.rules.snapshots import Judged, Telling, customer_snapshot, month_counters
 from services.rules.state import CustomerState
-from services.rules.touching import months_touched
+from services.rules.touching import touched_of
 from tests.unit.rules.making import CALENDAR, at, entry, event, payment, state_of
 
 LINE = {"product_id": "P1", "quantity": "10", "unit_price": "20.00", "unit_cost": "15.00", "product_line": "valves"}
@@ -59,28 +50,18 @@ TOUCHING: list[tuple[str, Callable[[], Event], set[str]]] = [
 
 
 class Learning:
-    """A customer who is open, and what is told of it."""
+    """A customer who is open, and which months are to be told of it."""
 
     def __init__(self, *events: Event) -> None:
         self.state = CustomerState.new("C", CALENDAR)
-        self.telling = telling_of(self.state)
+        self.changes = touched_of(self.state)
         for one in events:
-            self.learn(entry(one))
+            self.learn(one)
 
-    def learn(self, made: Entry) -> set[str]:
-        """The months that this touches, as one who keeps no Telling would say."""
-        before = self._standing()
-        self.state.add(made)
-        after = self._standing()
-        changed = [(before | after)[one] for one in before.keys() ^ after.keys()]
-        return {month_name(month) for month in months_touched(self.state, changed)}
-
-    def touched(self) -> set[str]:
-        """The months that are touched since this was last asked, as the Telling says."""
-        return {month_name(month) for month in self.telling.take_touched()}
-
-    def _standing(self) -> dict[int, Entry]:
-        return {id(item): item for kind in TOLD_KINDS for item in self.state.items(kind)}
+    def learn(self, made: Event) -> set[str]:
+        """The months that this touches."""
+        self.state.add(entry(made))
+        return {month_name(month) for month in self.changes.take()[1]}
 
 
 @pytest.mark.parametrize(("learned", "months"), [pytest.param(make, m, id=name) for name, make, m in TOUCHING])
@@ -91,20 +72,30 @@ def test_a_change_touches_the_months_whose_counters_differ(learned: Callable[[],
         order("O1", "2026-03-05", id="first"),
         stage("D1", "2026-05-01", "won"),
     )
-    assert world.touched() == {"2026-02", "2026-03", "2026-05"}
 
-    by_events = world.learn(entry(learned()))
+    assert world.learn(learned()) == months
+    assert world.changes.take() == (False, set())
 
-    assert world.touched() == months
-    assert by_events == months
-    assert world.touched() == set()
+
+def test_an_event_that_is_known_already_changes_nothing() -> None:
+    world = Learning(order("O1", "2026-03-05"))
+
+    assert world.learn(order("O1", "2026-03-05")) == set()
+    assert world.changes.take() == (False, set())
+
+
+def test_what_is_not_counted_is_a_change_without_a_month() -> None:
+    world = Learning()
+    world.state.add(entry(event("contact.changed", "2026-03-05", contact_id="K", change="left")))
+
+    assert world.changes.take() == (True, set())
 
 
 def test_months_of_which_something_was_forgotten_are_left_as_they_were_written() -> None:
     state = state_of(order("O1", "2026-03-05"), order("O2", "2026-04-05"))
-    state.head.kept_from = at("2026-03-02")
+    months = [month_number("2026-03"), month_number("2026-04")]
 
-    records = snapshot_records(state, Judged(), 0, [month_number("2026-03"), month_number("2026-04")])
+    records = Telling.of(state).records(Judged(), 0, months, kept_from=at("2026-03-02"))
 
     assert [suffix for suffix, _ in records] == ["2026-04", ""]
 
@@ -113,7 +104,7 @@ def test_the_records_are_the_months_and_then_the_snapshot() -> None:
     state = state_of(order("O1", "2026-03-05"))
     judged = Judged(classes={"R26": ClassNow(value="head")})
 
-    records = snapshot_records(state, judged, at("2026-04-01"), [month_number("2026-03")])
+    records = Telling.of(state).records(judged, at("2026-04-01"), [month_number("2026-03")])
 
     assert [suffix for suffix, _ in records] == ["2026-03", ""]
     month, whole = (decode_record(raw) for _, raw in records if raw is not None)
@@ -123,19 +114,29 @@ def test_the_records_are_the_months_and_then_the_snapshot() -> None:
 
 def test_a_customer_who_is_opened_again_touches_only_what_is_new() -> None:
     state = state_of(order("O1", "2026-03-05"))
-    telling = telling_of(state)
-    assert telling.take_touched() == []
+    changes = touched_of(state)
+    assert changes.take() == (False, set())
 
     state.add(entry(order("O2", "2026-04-05")))
 
-    assert telling_of(state) is telling
-    assert telling.take_touched() == [month_number("2026-04")]
+    assert touched_of(state) is changes
+    assert changes.take() == (True, {month_number("2026-04")})
+
+
+def test_of_a_customer_who_is_opened_again_earlier_events_of_the_same_id_are_known() -> None:
+    state = state_of(order("O1", "2026-03-05"), owner("2026-02-01", "zoe"))
+    changes = touched_of(state)
+
+    state.add(entry(event("order.cancelled", "2026-06-01", order_id="O1")))
+    assert changes.take()[1] == {month_number("2026-03")}
+    state.add(entry(owner("2026-03-20", "ben")))
+    assert changes.take()[1] == {month_number("2026-03")}
 
 
 def test_a_month_in_which_nothing_is_left_becomes_a_tombstone() -> None:
     state = state_of(order("O1", "2026-03-05"), event("order.cancelled", "2026-04-01", order_id="O1"))
 
-    assert snapshot_records(state, Judged(), 0, [month_number("2026-03")])[0] == ("2026-03", None)
+    assert Telling.of(state).records(Judged(), 0, [month_number("2026-03")])[0] == ("2026-03", None)
 
 
 def some_event(rng: random.Random, number: int) -> Event:
@@ -175,19 +176,12 @@ def some_event(rng: random.Random, number: int) -> Event:
 def test_what_is_told_depends_on_what_stands_and_not_on_how_it_came(seed: int) -> None:
     rng = random.Random(seed)
     events = [some_event(rng, number) for number in range(60)]
-    came, other = Learning(), Learning()
-    for one in events:
-        by_events = came.learn(entry(one))
-        assert came.touched() <= by_events
-    for one in rng.sample(events, len(events)):
-        other.learn(entry(one))
+    one_way, another = Telling.of(state_of(*events)), Telling.of(state_of(*rng.sample(events, len(events))))
 
-    whole = Telling.of(came.state)
-    for telling in (came.telling, other.telling):
-        assert telling.snapshot(Judged(), 0) == whole.snapshot(Judged(), 0)
-        assert telling.months == whole.months
-        for month in whole.months:
-            assert encode_record(telling.counters(month)) == encode_record(whole.counters(month))
+    assert one_way.snapshot(Judged(), 0) == another.snapshot(Judged(), 0)
+    assert one_way.months == another.months
+    for month in one_way.months:
+        assert encode_record(one_way.counters(month)) == encode_record(another.counters(month))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -195,18 +189,29 @@ def test_no_month_differs_that_was_not_touched(seed: int) -> None:
     rng = random.Random(seed)
     world = Learning()
     for number in range(40):
-        before = {month: world.telling.counters(month) for month in range(JANUARY - 1, JANUARY + 6)}
-        touched = {month_number(name) for name in world.learn(entry(some_event(rng, number)))}
-        assert {month for month, was in before.items() if world.telling.counters(month) != was} <= touched
+        if number == 20:
+            world.changes = touched_of(opened_again(world.state))
+        before = Telling.of(world.state)
+        was = {month: before.counters(month) for month in range(JANUARY - 1, JANUARY + 6)}
+        touched = {month_number(name) for name in world.learn(some_event(rng, number))}
+        after = Telling.of(world.state)
+        assert {month for month, counters in was.items() if after.counters(month) != counters} <= touched
+
+
+def opened_again(state: CustomerState) -> CustomerState:
+    """The same state with nothing derived from it yet."""
+    state._feeds.clear()
+    return state
 
 
 JANUARY = month_number("2026-01")
 
 
 def test_an_amount_that_is_taken_back_leaves_no_trace() -> None:
-    world = Learning(payment("P1", "2026-02-10", "300.00"), payment("P2", "2026-02-10", "0.125"))
-    assert [one.amount for one in world.telling.counters(month_number("2026-02")).counts] == [Decimal("300.125")]
+    state = state_of(payment("P1", "2026-02-10", "300.00"), payment("P2", "2026-02-10", "0.125"))
+    february = month_number("2026-02")
+    assert [one.amount for one in month_counters(state, february).counts] == [Decimal("300.125")]
 
-    world.learn(entry(event("payment.reversed", "2026-03-01", payment_id="P2")))
+    state.add(entry(event("payment.reversed", "2026-03-01", payment_id="P2")))
 
-    assert b'"amount":"300.00"' in encode_record(world.telling.counters(month_number("2026-02")))
+    assert b'"amount":"300.00"' in encode_record(month_counters(state, february))
