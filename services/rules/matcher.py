@@ -57,11 +57,10 @@ class PlainMatcher:
         self._judges = {name: plain_judge(tree) for name, tree in trees.items()}
         self._leaves = {name: frozenset(leaf.name for leaf in leaves_of(tree)) for name, tree in trees.items()}
 
-    def fired(self, sides: Mapping[str, Side]) -> frozenset[str]:
-        """The names of the trees that hold, among those all of whose leaves are given."""
-        return frozenset(
-            name for name, judge in self._judges.items() if self._leaves[name] <= sides.keys() and judge(sides)
-        )
+    def fired(self, sides: Mapping[str, Side], among: Iterable[str] | None = None) -> frozenset[str]:
+        """The names of the trees that hold, among those (or all) all of whose leaves are given."""
+        names = self._judges if among is None else among
+        return frozenset(name for name in names if self._leaves[name] <= sides.keys() and self._judges[name](sides))
 
 
 class Part(NamedTuple):
@@ -96,9 +95,10 @@ class DurableMatcher:
             for chunk in _chunks({name: self._properties[name] for name in nodes}):
                 self._register({name: nodes[name] for name in chunk})
 
-    def fired(self, sides: Mapping[str, Side]) -> frozenset[str]:
-        """The names of the trees that hold, among those all of whose leaves are given."""
-        names = [name for name, leaves in self._leaves.items() if all(leaf in sides for leaf in leaves)]
+    def fired(self, sides: Mapping[str, Side], among: Iterable[str] | None = None) -> frozenset[str]:
+        """The names of the trees that hold, among those (or all) all of whose leaves are given."""
+        wanted = self._leaves if among is None else among
+        names = [name for name in wanted if all(leaf in sides for leaf in self._leaves[name])]
         asked: dict[int, dict[str, list[str]]] = {}
         for name in names:
             for piece, part in self._pieces[name].items():
@@ -264,7 +264,7 @@ def remembering_judge(matcher: DurableMatcher | PlainMatcher, name: str, tree: N
         signature = tuple(sides[leaf] for leaf in leaves)
         verdict = verdicts.get(signature)
         if verdict is None:
-            verdict = name in matcher.fired({leaf: sides[leaf] for leaf in leaves})
+            verdict = bool(matcher.fired({leaf: sides[leaf] for leaf in leaves}, [name]))
             if len(verdicts) < MAX_VERDICTS:
                 verdicts[signature] = verdict
         return verdict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Mapping
 
 import pytest
 
@@ -131,10 +132,9 @@ def test_the_judge_asks_once_for_each_signature() -> None:
     asked: list[dict[str, Side]] = []
 
     class Counting(PlainMatcher):
-        def fired(self, sides: object) -> frozenset[str]:
-            assert isinstance(sides, dict)
+        def fired(self, sides: Mapping[str, Side], among: Iterable[str] | None = None) -> frozenset[str]:
             asked.append(dict(sides))
-            return super().fired(sides)
+            return super().fired(sides, among)
 
     tree = Tree("any", (Leaf("R_1", "fact", ">=", 1), Leaf("R_2", "fact", "==", 1)))
     judge = remembering_judge(Counting({"R": tree}), "R", tree)
