@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from schemas import privacy
 from schemas.events import EVENT_ADAPTER, EVENT_MODELS, PREFIX, Event, Retraction
 
 MAX_EVENT_BYTES = 900_000
@@ -20,6 +21,11 @@ MAX_EVENT_BYTES = 900_000
 
 MAX_DEPTH = 12
 """Levels of nesting in an event; the deepest model has 4."""
+
+MAX_ERRORS = 50
+"""Fields that are named one by one because they hold a resident-ID number."""
+
+RESIDENT_ID_REASON = "holds a resident-ID number, which is not stored: leave it out"
 
 
 @dataclass(frozen=True)
@@ -33,8 +39,9 @@ class FieldError:
 class InvalidEvent(Exception):
     """An event that must not be processed: it belongs in the dead letters.
 
-    `code` is stable (not_json, not_an_object, too_large, too_deep, unknown_type, invalid, id_reused, before_horizon …);
-    `event_id` and `source` are what could be read of them, for the answer and the dead letter's headers.
+    `code` is stable (not_json, not_an_object, too_large, too_deep, resident_id, unknown_type, invalid, id_reused,
+    before_horizon …); `event_id` and `source` are what could be read of them, for the answer and the dead letter's
+    headers. Nothing in it quotes a resident-ID number.
     """
 
     def __init__(
@@ -66,6 +73,7 @@ def parse(document: Any) -> Event:
     if not isinstance(document, dict):
         raise InvalidEvent("not_an_object", f"an event is a JSON object, not {_json_name(document)}")
     _check_depth(document)
+    _refuse_resident_ids(document)
     kind = document.get("type")
     if isinstance(kind, str) and kind not in EVENT_MODELS:
         _refuse_type(document, kind)
@@ -176,7 +184,23 @@ def _children(node: Any) -> list[Any]:
 
 def _readable(document: dict[str, Any], name: str) -> str | None:
     value = document.get(name)
-    return value[:200] if isinstance(value, str) else None
+    return privacy.excerpt(value, 200) if isinstance(value, str) else None
+
+
+def _refuse_resident_ids(document: dict[str, Any]) -> None:
+    """Before anything else is said of the fields: what is said may quote them."""
+    try:
+        if not privacy.may_hold(orjson.dumps(document)):
+            return
+    except TypeError:
+        # No document that came as JSON; it must be looked through.
+        pass
+    paths = list(privacy.holders(document))
+    if paths:
+        errors = tuple(FieldError(path, RESIDENT_ID_REASON) for path in paths[:MAX_ERRORS])
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        message = f"{paths[0]}{more}: {RESIDENT_ID_REASON}"
+        raise InvalidEvent("resident_id", message, errors, _readable(document, "id"), _readable(document, "source"))
 
 
 def _refuse_type(document: dict[str, Any], kind: str) -> NoReturn:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
 from schemas.currencies import ISO_4217
+from schemas.privacy import excerpt
 
 # Instants outside are a mistyped century, and would make month arithmetic unbounded.
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,7 +41,9 @@ def parse_instant(value: Any) -> datetime:
         try:
             instant = datetime.fromisoformat(text)
         except ValueError:
-            raise ValueError(f'"{text[:40]}" is no RFC 3339 instant such as "2026-03-01T09:00:00+08:00"') from None
+            raise ValueError(
+                f'"{excerpt(text, 40)}" is no RFC 3339 instant such as "2026-03-01T09:00:00+08:00"'
+            ) from None
     if instant.tzinfo is None:
         raise ValueError("has no zone: add an offset such as +08:00 or Z")
     if not EARLIEST <= instant < LATEST:
@@ -57,7 +60,7 @@ def parse_date(value: Any) -> date:
         try:
             day = date.fromisoformat(text)
         except ValueError:
-            raise ValueError(f'"{text[:40]}" is no date such as "2026-03-01"') from None
+            raise ValueError(f'"{excerpt(text, 40)}" is no date such as "2026-03-01"') from None
     if not EARLIEST.year <= day.year < LATEST.year:
         raise ValueError("lies outside the years 1970 to 2199")
     return day
@@ -70,7 +73,7 @@ def parse_decimal(value: Any) -> Decimal:
     text = _text(value, 'a decimal string such as "1200.50"')
     if not _DECIMAL.fullmatch(text):
         limits = "at most 15 digits before and 6 after the point"
-        raise ValueError(f'"{text[:40]}" is no decimal such as "1200.50" ({limits})')
+        raise ValueError(f'"{excerpt(text, 40)}" is no decimal such as "1200.50" ({limits})')
     return Decimal(text)
 
 
@@ -91,7 +94,7 @@ def _not_negative(value: Any) -> Decimal:
 def _currency(value: Any) -> str:
     code = _text(value, "an ISO 4217 code such as CNY")
     if code not in ISO_4217:
-        raise ValueError(f'"{code[:10]}" is no ISO 4217 currency code such as CNY')
+        raise ValueError(f'"{excerpt(code, 10)}" is no ISO 4217 currency code such as CNY')
     return code
 
 

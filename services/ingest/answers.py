@@ -50,6 +50,10 @@ class Problem(BaseModel):
     code: str
 
 
+class Refused(Results, Problem):
+    """The results where any event was refused. `code` is that of the refused if all have the same, else `several`."""
+
+
 TITLES = {
     400: "The body cannot be read",
     404: "There is nothing here",
@@ -57,6 +61,7 @@ TITLES = {
     408: "Too slow",
     413: "Too large",
     415: "Unsupported content type",
+    422: "Events were refused",
     500: "An error of ours",
     503: "Try again later",
 }
@@ -70,19 +75,27 @@ def results_answer(judgement: Judgement) -> Response:
         "accepted": len(judgement.verdicts) - rejected,
         "rejected": rejected,
     }
-    return Response(orjson.dumps(body), 422 if rejected else 202, media_type="application/json")
+    if not rejected:
+        return Response(orjson.dumps(body), 202, media_type="application/json")
+    codes = {verdict.code for verdict in judgement.verdicts if not verdict.accepted}
+    detail = f"{rejected} of {len(judgement.verdicts)} events were refused: each result says why"
+    problem = _problem(422, codes.pop() if len(codes) == 1 else "several", detail)
+    return Response(orjson.dumps({**problem, **body}), 422, media_type=PROBLEM_JSON)
 
 
 def problem_answer(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> Response:
     """An answer about the request as a whole."""
-    body = {
+    return Response(orjson.dumps(_problem(status, code, detail)), status, headers, media_type=PROBLEM_JSON)
+
+
+def _problem(status: int, code: str, detail: str) -> dict[str, Any]:
+    return {
         "type": f"urn:bellwether:problem:{code}",
         "title": TITLES.get(status, "The request failed"),
         "status": status,
         "detail": detail,
         "code": code,
     }
-    return Response(orjson.dumps(body), status, headers, media_type=PROBLEM_JSON)
 
 
 def _result(verdict: Verdict) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from schemas.topics import Topics
 from services.common.clock import Now
-from services.ingest.answers import Problem, Results, problem_answer, results_answer
+from services.ingest.answers import Problem, Refused, Results, problem_answer, results_answer
 from services.ingest.judge import MAX_BATCH_EVENTS, MAX_BODY_BYTES, BadBody, Judgement, Post, judge
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater, overloaded
@@ -194,7 +194,7 @@ def _add_events(app: FastAPI, intake: Intake) -> None:
         openapi_extra=_openapi_body(),
         responses={
             202: {"model": Results},
-            422: {"model": Results},
+            422: {"model": Refused},
             400: problem,
             408: problem,
             413: problem,

@@ -13,6 +13,7 @@ import orjson
 from schemas import codec
 from schemas.codec import MAX_EVENT_BYTES, FieldError, InvalidEvent
 from schemas.events import Event, Retraction
+from schemas.privacy import excerpt
 from schemas.topics import Topics
 from services.ingest.records import Record, Refusal, dead_letters, event_record
 from services.ingest.splitting import array_elements
@@ -88,7 +89,7 @@ def check_content_type(content_type: str) -> None:
     kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
     if kind not in JSON_TYPES:
         wanted = ", ".join(JSON_TYPES)
-        raise BadBody(415, "unsupported_media_type", f'the content type is "{kind[:80]}"; send one of {wanted}')
+        raise BadBody(415, "unsupported_media_type", f'the content type is "{excerpt(kind, 80)}"; send one of {wanted}')
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip(' "') not in UTF_8:

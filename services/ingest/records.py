@@ -9,6 +9,7 @@ from datetime import datetime
 
 from schemas.codec import MAX_EVENT_BYTES, InvalidEvent
 from schemas.events import REFERENCE_EVENTS, Event
+from schemas.privacy import excerpt, redact, redact_bytes
 from schemas.reference import natural_key
 from schemas.topics import Topics
 
@@ -58,24 +59,26 @@ def reference_key(event: Event) -> str:
 
 
 def dead_letters(refusal: Refusal, received_at: datetime, content_type: str, topics: Topics) -> list[Record]:
-    """The refused bytes as they came, in parts of PART_BYTES when they fit no single record.
+    """The refused bytes without resident-ID numbers, in parts of PART_BYTES when they fit no single record.
 
     Headers: code, reason, source, event_id (as far as they can be read), received_at, content_type, part (from 1),
-    parts, and a binary event's own ce_… attributes. All parts share a key, a digest of the whole: they stay in order.
+    parts, a binary event's own ce_… attributes, and `redacted` where bytes were replaced or left out. All parts share a
+    key, a digest of the whole: they stay in order.
     """
-    raw, problem = refusal.raw, refusal.problem
+    raw, problem = redact_bytes(refusal.raw), refusal.problem
     chunks = [raw[start : start + PART_BYTES] for start in range(0, len(raw), PART_BYTES)] or [b""]
     described = {
         "code": problem.code,
-        "reason": problem.message[:MAX_REASON_CHARS],
+        "reason": excerpt(problem.message, MAX_REASON_CHARS),
         "source": problem.source or "",
         "event_id": problem.event_id or "",
         "received_at": received_at.isoformat(),
         "content_type": content_type,
         **refusal.attributes,
+        **({} if raw == refusal.raw else {"redacted": "true"}),
         "parts": str(len(chunks)),
     }
-    headers = tuple((name, value.encode("utf-8", "replace")) for name, value in described.items())
+    headers = tuple((redact(name), redact(value).encode("utf-8", "replace")) for name, value in described.items())
     key = hashlib.sha256(raw).hexdigest()[:32].encode()
     return [
         Record(topics.dead_letters, key, chunk, (*headers, ("part", str(number).encode())))

@@ -13,6 +13,7 @@ from schemas import codec
 from schemas.codec import InvalidEvent
 from schemas.events import CustomerEvent, Event, ReferenceEvent, Retraction
 from schemas.fields import parse_instant
+from schemas.privacy import redact, redact_bytes
 from services.rules.calendar import Micros, micros
 from services.rules.partitioner import partition_of
 from services.rules.port import Outgoing, Record
@@ -95,25 +96,30 @@ def dead_letters(record: Record, partition: int, error: BaseException) -> list[O
     """The original bytes under the original key, in parts when they and the headers would not fit one record.
 
     Headers as ingest writes them: code, reason, source, event_id, part (from 1), parts; and partition, offset. Anything
-    but InvalidEvent has the code `poison` and its traceback.
+    but InvalidEvent has the code `poison` and its traceback. Resident-ID numbers are taken out of all of it; `redacted`
+    says so where the value held one.
     """
-    value = record.value or b""
+    original = record.value or b""
+    value = redact_bytes(original)
     chunks = [value[start : start + PART_BYTES] for start in range(0, len(value), PART_BYTES)] or [b""]
     headers = (
         *_kept_headers(record),
         *_about(error, "poison"),
         ("partition", str(partition).encode()),
         ("offset", str(record.offset).encode()),
+        *([] if value == original else [("redacted", b"true")]),
         ("parts", str(len(chunks)).encode()),
     )
+    key = None if record.key is None else redact_bytes(record.key)
     return [
-        Outgoing(record.key, chunk, (*headers, ("part", str(number).encode())))
-        for number, chunk in enumerate(chunks, start=1)
+        Outgoing(key, chunk, (*headers, ("part", str(number).encode()))) for number, chunk in enumerate(chunks, start=1)
     ]
 
 
 def dead_wake(customer_id: str, now: Micros, partition: int, error: BaseException) -> Outgoing:
     """The trace of a wake-up that the core could not take; there is no event to keep."""
+    # A customer who was there before such ids were refused may still be called by one.
+    customer_id = redact(customer_id)
     value = orjson.dumps({"type": WAKE_TYPE, "customer_id": customer_id, "now": now})
     headers = (*_about(error, "poison_wake"), ("partition", str(partition).encode()), ("parts", b"1"), ("part", b"1"))
     return Outgoing(customer_id.encode(), value, headers)
@@ -165,10 +171,12 @@ def _about(error: BaseException, poison: str) -> list[tuple[str, bytes]]:
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode(errors="replace")
+    return redact(text).encode(errors="replace")
 
 
 def _kept_headers(record: Record) -> tuple[tuple[str, bytes], ...]:
     size = sum(len(name) + len(value or b"") for name, value in record.headers)
     # Headers of a binary-mode event are part of it; beyond any sane size they would burst the record.
-    return tuple(record.headers) if size <= MAX_KEPT_HEADER_BYTES else ()
+    if size > MAX_KEPT_HEADER_BYTES:
+        return ()
+    return tuple((redact(name), redact_bytes(value or b"")) for name, value in record.headers)

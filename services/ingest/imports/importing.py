@@ -12,6 +12,7 @@ import orjson
 
 from schemas import codec
 from schemas.codec import InvalidEvent
+from schemas.privacy import redact
 from services.ingest.imports.mapping import Mapping
 from services.ingest.imports.reading import Row
 from services.ingest.imports.rows import BadRow, Target, row_events
@@ -60,10 +61,11 @@ class JsonLines:
 
 
 class RejectFile:
-    """FILE.rejected.csv: row, column, reason and the cells as they were. It is made with the first refused row.
+    """FILE.rejected.csv: row, column, reason and the cells as they were, but without resident-ID numbers.
 
-    It has the export's columns too, so it can be mended and imported as it is. Until `finish` it is a draft beside:
-    somebody may be mending the one of an earlier run, and this run may not come to its end.
+    It is made with the first refused row. It has the export's columns too, so it can be mended and imported as it is.
+    Until `finish` it is a draft beside: somebody may be mending the one of an earlier run, and this run may not come to
+    its end.
     """
 
     def __init__(self, path: Path, header: Sequence[str]) -> None:
@@ -86,8 +88,8 @@ class RejectFile:
         with self._draft.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
             writer = csv.writer(file)
             if new:
-                writer.writerow(["rejected_row", "rejected_column", "rejected_reason", *self._header])
-            writer.writerow([rejected.number, rejected.column, rejected.reason, *cells])
+                writer.writerow(["rejected_row", "rejected_column", "rejected_reason", *map(redact, self._header)])
+            writer.writerow([rejected.number, rejected.column, rejected.reason, *map(redact, cells)])
 
 
 Maker = Callable[[Row], list[bytes]]
@@ -177,6 +179,7 @@ class Import:
         self._held = {number: cells for number, cells in self._held.items() if number > batch[-1].row}
 
     def _reject(self, rejected: RejectedRow, cells: Sequence[str]) -> None:
+        rejected = RejectedRow(rejected.number, rejected.column, redact(rejected.reason))
         self.summary.rejected_rows += 1
         if len(self.summary.rejected) < SHOWN:
             self.summary.rejected.append(rejected)

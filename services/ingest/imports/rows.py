@@ -13,6 +13,7 @@ from schemas import codec
 from schemas.codec import InvalidEvent
 from schemas.events import PREFIX
 from schemas.fields import parse_date, parse_decimal
+from schemas.privacy import excerpt
 from services.ingest.imports.mapping import (
     PLACEHOLDER,
     EventMapping,
@@ -171,7 +172,7 @@ def _read_number(wanted: FromColumn, text: str) -> str | int | float:
     if wanted.kind == "number":
         return float(number)
     if number != int(number):
-        raise ValueError(f'"{text[:40]}" is no whole number')
+        raise ValueError(f'"{excerpt(text, 40)}" is no whole number')
     return int(number)
 
 
@@ -184,7 +185,7 @@ def _plain_number(wanted: FromColumn, text: str) -> str:
 def _boolean(text: str) -> bool:
     folded = text.casefold()
     if folded not in TRUE + FALSE:
-        raise ValueError(f'"{text[:40]}" is neither yes nor no')
+        raise ValueError(f'"{excerpt(text, 40)}" is neither yes nor no')
     return folded in TRUE
 
 
@@ -195,11 +196,11 @@ def _moment(text: str, format_: str | None) -> datetime:
         try:
             return datetime.fromisoformat(text)
         except ValueError:
-            raise ValueError(f'"{text[:40]}" is no ISO 8601 date or time') from None
+            raise ValueError(f'"{excerpt(text, 40)}" is no ISO 8601 date or time') from None
     try:
         moment = datetime.strptime(text, format_)  # noqa: DTZ007  # the zone is the company's, given by the caller
     except ValueError:
-        raise ValueError(f'"{text[:40]}" does not fit the format {format_}') from None
+        raise ValueError(f'"{excerpt(text, 40)}" does not fit the format {format_}') from None
     parse_date(moment.date())
     return moment
 
