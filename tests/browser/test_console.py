@@ -19,6 +19,7 @@ from tests.browser.conftest import PAGE_LOAD_S, Site
 from tests.unit.notifier_console.scene import HOSTILE, PASSWORD
 
 PHONE, DESK = 360, 1280
+BESIDE = ("/suggestions?whose=all", "/customers/C-1005", "/findings/R11-C-1005", "/findings/R24cl-C-1005", "/rejected")
 
 
 @dataclass
@@ -141,7 +142,7 @@ def test_a_superior_takes_a_case_from_its_page_to_its_close(
 def test_no_page_is_wider_than_a_phone_in_either_language(reader: Reader) -> None:
     reader.look(PHONE)
     reader.go("/sign-in")
-    pages = ["/cases", "/cases?state=overdue", "/inbox", "/tasks", "/no/such/page"]
+    pages = ["/cases", "/cases?state=overdue", "/inbox", "/tasks", "/tasks?state=over", "/no/such/page", *BESIDE]
     widths = {"/sign-in": reader.width()}
     reader.sign_in("zhang.wei")
     for language in ("en", "zh"):
@@ -162,12 +163,28 @@ def test_a_hostile_customer_name_is_only_read(reader: Reader) -> None:
 
 def test_every_field_has_a_label_and_every_page_one_heading(reader: Reader) -> None:
     reader.sign_in("li.na")
-    for path in ("/cases", f"/cases/{reader.site.office.case_of('C-1001')}", "/inbox", "/tasks"):
+    for path in ("/cases", f"/cases/{reader.site.office.case_of('C-1001')}", "/inbox", "/tasks", *BESIDE):
         reader.go(path)
         fields = "input:not([type=hidden]), select, textarea"
         unlabelled = f"return [...document.querySelectorAll('{fields}')].filter(f => !f.labels.length).length"
         assert reader.browser.execute_script(unlabelled) == 0
         assert len(reader.browser.find_elements(By.CSS_SELECTOR, "h1")) == 1
+
+
+def test_from_a_case_to_what_else_is_open_and_its_task_done(reader: Reader) -> None:
+    reader.sign_in("zhang.wei")
+    reader.read_in("en")
+    reader.open_case("华东精密机械有限公司")
+    behind = reader.find(".tree .behind")
+    assert not behind.find_element(By.CSS_SELECTOR, "li").is_displayed()
+    behind.find_element(By.TAG_NAME, "summary").click()
+    assert behind.find_element(By.CSS_SELECTOR, "li").text == "erp / C-1001-0001"
+    reader.follow(reader.browser.find_element(By.LINK_TEXT, "Update the customer's file"))
+    assert reader.find("h1").text == "Update the customer's file"
+    reader.send("done")
+    assert "task is done" in reader.said()
+    assert reader.browser.find_elements(By.CSS_SELECTOR, ".letters form[action$='/done']") == []
+    assert_a_quiet_browser(reader)
 
 
 def assert_a_quiet_browser(reader: Reader) -> None:

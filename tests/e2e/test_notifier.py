@@ -176,13 +176,33 @@ def test_what_was_found_late_pages_as_one_digest_once_it_is_quiet_also_after_a_k
     assert {subject[:10] for _, subject in house.delivered()} == {"[Digest] 5", "【预警汇总】5 条通"}
 
 
-def test_a_record_that_is_no_warning_is_set_aside_and_the_next_one_is_paged(house: House) -> None:
+def test_a_record_that_cannot_be_kept_as_a_warning_is_rejected_in_sight_and_the_next_is_paged(
+    house: House,
+) -> None:
     house.start()
-    house.send_raw((b"C1", b"{not json"), (b"C1", b'{"id": "x"}'))
+    absurd = wire.encode_warning(make_warning()).replace(b'"revision":1', b'"revision":' + b"9" * 30)
+    house.send_raw((b"C1", b"{not json"), (b"C1", b'{"id": "x"}'), (b"C1", absurd))
     house.send(make_warning())
     wait_until(lambda: len(house.delivered()) == 2, "the pages of the good one")
-    assert "bellwether_notifier_poison_kept 2.0" in house.get("/metrics").text
+    assert "bellwether_notifier_poison_kept 3.0" in house.get("/metrics").text
     assert house.status("/readyz") == 200
+    assert (house.summary()["rejected"], len(house.desk.list_rejected())) == (3, 3)
+
+
+def test_a_ticket_goes_to_its_department_and_a_task_to_its_audience_and_each_leaves_the_list(house: House) -> None:
+    house.start()
+    ticket = make_warning("t1", output="task", department="finance")
+    house.send(
+        ticket, make_warning("t2", output="task", audience=["superior"]), make_warning("s1", output="suggestion")
+    )
+    wait_until(lambda: len(house.delivered()) == 2, "the nudges")
+    assert sorted(person for person, _ in house.delivered()) == ["chen", "li"]
+    house.send(ticket.model_copy(update={"revision": 2, "change": "amended", "pages_again": True}))
+    house.send(make_warning("t2", 2, "ended", output="task", audience=["superior"], end=NOON))
+    wait_until(lambda: house.desk.list_tasks("li") == [], "the second task to end by itself")
+    assert [task.id for task in house.desk.list_tasks("chen")] == ["t1"]
+    assert [one.warning.id for one in house.desk.list_suggestions("wang")] == ["s1"]
+    assert len(house.delivered()) == 2
 
 
 def test_warnings_sent_while_the_notifier_was_killed_are_paged_after_it_is_back_and_none_twice(house: House) -> None:

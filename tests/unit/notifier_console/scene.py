@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from schemas import warnings as wire
-from schemas.warnings import Bilingual, Compared, EventRef, Evidence, Output, Review, Severity
+from schemas.warnings import Bilingual, Branch, Compared, EventRef, Evidence, Other, Output, Review, Severity
 from services.notifier.people import Customer, Directory, Person
 
 NOW = datetime(2026, 3, 18, 6, 30, tzinfo=UTC)
@@ -94,8 +94,11 @@ def _warning(
 
 
 def late_payments(customer_id: str, found: datetime) -> wire.Warning:
-    """R1: two months running with late collections."""
-    return _warning(
+    """R1: two months running with late collections; the customer has not been followed up either."""
+    refs = [EventRef(source="erp", id=f"{customer_id}-{number:04}") for number in range(1, 6)]
+    run = _compared("late_month_run", "连续逾期月数", "Late months in a row", "2", ">=", "2")
+    run = run.model_copy(update={"decisive": True, "events": refs, "events_total": 8})
+    warning = _warning(
         "R1",
         customer_id,
         ("连续两月回款延迟", "Collections late two months running"),
@@ -104,7 +107,7 @@ def late_payments(customer_id: str, found: datetime) -> wire.Warning:
             "5 invoices due in January and February were late, the longest by 23 days.",
         ),
         [
-            _compared("late_month_run", "连续逾期月数", "Late months in a row", "2", ">=", "2"),
+            run,
             _compared("late_invoices", "逾期发票张数", "Late invoices", "5", ">=", "1"),
         ],
         (
@@ -117,6 +120,15 @@ def late_payments(customer_id: str, found: datetime) -> wire.Warning:
         events=8,
         severity="critical",
     )
+    tree = Branch(mode="all", of=[Branch(mode="leaf", leaf=0), Branch(mode="leaf", leaf=1)])
+    others = [_other(quarterly_update("C-1005", found)), _other(no_contact("C-1004", found))]
+    evidence = warning.evidence.model_copy(update={"tree": tree})
+    clears = Bilingual(zh="到期款项全部按时收到的一个月结束。", en="A month closes in which all was paid in time.")
+    return warning.model_copy(update={"evidence": evidence, "clears": clears, "others": others})
+
+
+def _other(warning: wire.Warning) -> Other:
+    return Other(id=warning.id, rule=warning.rule, name=warning.name, severity=warning.severity, start=warning.start)
 
 
 def contact_left(customer_id: str, found: datetime) -> wire.Warning:
@@ -180,7 +192,43 @@ def quarterly_update(customer_id: str, found: datetime) -> wire.Warning:
         severity="low",
         reviewed=False,
         output="task",
+    ).model_copy(update={"audience": ["owner"]})
+
+
+def good_credit(customer_id: str, found: datetime) -> wire.Warning:
+    """R32: a suggestion."""
+    return _warning(
+        "R32",
+        customer_id,
+        ("信用良好，可给优惠", "Good credit: a benefit may be granted"),
+        ("信用等级 A。", "Credit grade A."),
+        [_compared("grade", "信用等级", "Credit grade", "A", "in", "A")],
+        ("下次报价时给予优惠。", "Grant a benefit with the next quotation."),
+        found=found,
+        lasting=timedelta(days=1),
+        severity="low",
+        reviewed=False,
+        output="suggestion",
     )
+
+
+def contract_review(customer_id: str, found: datetime) -> wire.Warning:
+    """A ticket for the finance department."""
+    ticket = _warning(
+        "R24cl",
+        customer_id,
+        ("商机需要合同审核", "Opportunity needs a contract review"),
+        ("商机状态变为“contract_review”。", 'The status became "contract_review".'),
+        [_compared("status", "商机状态", "Status", "contract_review", "in", "contract_review")],
+        ("今天约定时间。", "Agree on a time today."),
+        found=found,
+        lasting=timedelta(hours=1),
+        kind="point",
+        events=1,
+        reviewed=False,
+        output="task",
+    )
+    return ticket.model_copy(update={"department": "finance"})
 
 
 def _compared(fact: str, zh: str, en: str, value: str, op: wire.ComparedOp, threshold: str) -> Compared:
@@ -204,5 +252,7 @@ def everything(now: datetime = NOW) -> list[tuple[datetime, wire.Warning]]:
         (when["C-1001"], late_payments("C-1001", when["C-1001"])),
         (when["C-1001"] + timedelta(hours=1), contact_left("C-1001", when["C-1001"] + timedelta(hours=1))),
         (now - timedelta(hours=1), quarterly_update("C-1005", now - timedelta(hours=1))),
+        (now - timedelta(hours=1), good_credit("C-1005", now - timedelta(hours=1))),
+        (now - timedelta(hours=1), contract_review("C-1005", now - timedelta(hours=1))),
     ]
     return sorted(found, key=lambda pair: pair[0])
