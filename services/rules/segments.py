@@ -22,7 +22,6 @@ class Chunk:
         self.name = name
         self.entries: dict[Key, Entry] = {}
         self.announced: dict[int, Announced] = {}
-        self.dirty = False
         self.is_full = False
 
     def encode(self, version: Version) -> bytes | None:
@@ -43,6 +42,7 @@ class Segments:
         self._months: dict[Month, list[Chunk]] = {}
         self._place: dict[Key, Chunk] = {}
         self._shelf: dict[int, Chunk] = {}
+        self._dirty: dict[str, Chunk] = {}
 
     def read(self, name: str, record: bytes) -> Segment:
         """Takes in a record as it was written."""
@@ -68,7 +68,7 @@ class Segments:
         """Puts a new event into the month in which it is true."""
         chunk = self._open(self._calendar.month_of(entry.at))
         chunk.entries[entry.key] = entry
-        chunk.dirty = True
+        self._dirty[chunk.name] = chunk
         self._place[entry.key] = chunk
 
     def _open(self, month: Month) -> Chunk:
@@ -82,7 +82,7 @@ class Segments:
         """Takes an event out."""
         chunk = self._place.pop(entry.key)
         del chunk.entries[entry.key]
-        chunk.dirty = True
+        self._dirty[chunk.name] = chunk
 
     def shelve(self, one: Announced) -> None:
         """Keeps a closed episode with the month in which it began."""
@@ -92,7 +92,7 @@ class Segments:
             chunk.append(Chunk(month_name(self._calendar.month_of(one.start))))
         target = next((part for part in chunk if len(part.announced) < CHUNK_ENTRIES), None) or self._next(chunk)
         target.announced[one.number] = one
-        target.dirty = True
+        self._dirty[target.name] = target
         self._shelf[one.number] = target
 
     @staticmethod
@@ -105,7 +105,7 @@ class Segments:
         chunk = self._shelf.pop(one.number, None)
         if chunk is not None:
             del chunk.announced[one.number]
-            chunk.dirty = True
+            self._dirty[chunk.name] = chunk
 
     def months(self) -> Iterator[tuple[Month, Iterator[Entry]]]:
         """Every month with its events."""
@@ -114,10 +114,5 @@ class Segments:
 
     def written(self, version: Version) -> list[tuple[str, bytes | None]]:
         """The records that changed since the last time."""
-        records = []
-        for month in sorted(self._months):
-            for chunk in self._months[month]:
-                if chunk.dirty:
-                    records.append((chunk.name, chunk.encode(version)))
-                    chunk.dirty = False
-        return records
+        dirty, self._dirty = self._dirty, {}
+        return [(name, dirty[name].encode(version)) for name in sorted(dirty)]

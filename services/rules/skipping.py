@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from services.rules.calendar import NEVER, Micros
+from services.rules.calendar import DAY, NEVER, Micros
 from services.rules.compiling import Rule
 from services.rules.conditions import FALSE_SIDE, KNOWN, Leaf, Node, Op, leaves_of, side
 from services.rules.entries import Item
@@ -18,7 +18,7 @@ from services.rules.records import Announced
 from services.rules.rulebook import Reader
 from services.rules.series import Pick
 from services.rules.state import CustomerState
-from services.rules.tallying import Count, Counted, Distinct, Sum
+from services.rules.tallying import Count, Counted, Distinct, DistinctDays, Sum
 from services.rules.timing import PastUsualGap, SinceLast
 from services.rules.waiting import Waiting
 
@@ -110,7 +110,10 @@ def greatest(fact: Counted, question: Question) -> int | Decimal | None:
         measure = fact.field.measure(question.reference, question.calendar)
         total = series.totals(fact.field.name(question.reference), measure).between(first, len(series))
         return None if total.unknown else total.amount
-    return len(series) - first
+    count = len(series) - first
+    if isinstance(fact, DistinctDays) and fact.window.reach:
+        return min(count, fact.window.reach // DAY + 2)
+    return count
 
 
 def came(state: CustomerState, pick: Pick, items: Sequence[Item]) -> bool:
