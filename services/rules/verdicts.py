@@ -13,7 +13,7 @@ from services.rules.asking import Judged as JudgedRule
 from services.rules.calendar import Micros, instant, micros
 from services.rules.definition import Class, Otherwise, Words
 from services.rules.engine import Engine
-from services.rules.facts import Fact
+from services.rules.facts import Fact, Unknown
 from services.rules.judging import Rank
 from services.rules.nearness import near_misses
 from services.rules.records import Judgement
@@ -77,10 +77,11 @@ def _input(judged: JudgedRule, part: Part, asking: Asking) -> ScoreInput:
     rule, one = judged.rule, part.input
     labels = {raw.fact: raw.label for raw in rule.definition.inputs or ()}
     label = labels.get(one.fact)
+    is_missing = part.value is None or isinstance(part.value, Unknown)
     return ScoreInput(
         name=one.name,
         label=label_of(rule, one.fact) if label is None else _bilingual(label),
-        value=None if part.value is None else value_text(part.value, elapsed=False, at=asking.now)[:MAX_VALUE],
+        value=None if is_missing else value_text(part.value, elapsed=False, at=asking.now)[:MAX_VALUE],
         weight=one.weight,
         part=None if part.part is None else part.part.quantize(TENTH),
         ranked_at=_ranked_at(rule.facts[one.fact], asking),

@@ -21,6 +21,7 @@ from schemas.topics import Topics
 from services.common.errors import UserError
 from services.common.kafka_admin import BrokerUnreachable
 from services.rules.calendar import Day, month_name, month_of_day
+from services.rules.partitioner import partition_of
 from services.rules.reference import Reference
 from services.rules.reports.customer import Customer
 from services.rules.reports.people import People
@@ -102,12 +103,33 @@ def _month_names(days: tuple[Day, Day] | None) -> frozenset[str]:
     return frozenset({"", *map(month_name, months)})
 
 
-def topic_source(bootstrap: str, topic: str) -> Source:
-    """Everything on a topic up to its present end, with a progress bar. Raises BrokerUnreachable, NothingThere."""
+def newest_snapshot(source: Source, customer_id: str) -> CustomerSnapshot | None:
+    """What was told of a customer last; None when nothing is known. Raises UserError for what cannot be read."""
+    newest: bytes | None = None
+    for key, value in source():
+        if key == record_key(customer_id):
+            newest = value
+    if newest is None:
+        return None
+    try:
+        record = decode_record(newest)
+    except ValidationError as error:
+        raise UserError(f'what was told of "{customer_id}" cannot be read: {error.errors()[0]["msg"]}') from None
+    return record if isinstance(record, CustomerSnapshot) else None
+
+
+def topic_source(bootstrap: str, topic: str, customer_id: str | None = None) -> Source:
+    """Everything on a topic up to its present end, with a progress bar; with a customer only that one's partition.
+
+    Raises BrokerUnreachable, NothingThere.
+    """
 
     def read() -> Iterator[Record]:
         with _consumer(bootstrap) as consumer:
-            partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+            numbers = consumer.partitions_for_topic(topic) or ()
+            if customer_id is not None and numbers:
+                numbers = (partition_of(customer_id, len(numbers)),)
+            partitions = [TopicPartition(topic, number) for number in numbers]
             if not partitions:
                 raise NothingThere(f"there is no topic {topic} at {bootstrap}: run `bellwether topics create` first")
             consumer.assign(partitions)
