@@ -90,10 +90,18 @@ def compile_rule(definition: Definition, overrides: Mapping[str, Any], file: str
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         place += getattr(error, "path", [])
         where = f"{'.'.join(place)}: " if place else ""
-        said = error.args[0] if isinstance(error, KeyError) and error.args else error
-        raise BadRule([f"{file}:{definition.line(place)}: {definition.id}: {where}{said}"]) from None
+        raise BadRule([f"{file}:{definition.line(place)}: {definition.id}: {where}{_sentence(error)}"]) from None
     except RecursionError:
         raise BadRule([f"{file}:{definition.line(place)}: {definition.id}: a condition contains itself"]) from None
+
+
+def _sentence(error: Exception) -> str:
+    """What a reader's error says of the file."""
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing"
+    if isinstance(error, ValueError):
+        return str(error)
+    return f"a word, a number, a list or a mapping stands where another of them is wanted ({error})"
 
 
 class _Compiler:

@@ -165,6 +165,16 @@ TYPES = {
     "a currency of what is no money": wrong(
         "R12", "field: score", "currency: CNY\n    field: score", "is no money: take `currency` away"
     ),
+    "a word for a mapping": wrong(
+        "R14",
+        "after: {of: feedback.raised}",
+        "after: feedback.raised",
+        "a mapping stands where another of them is wanted",
+        "shape: waiting",
+    ),
+    "a key that is missing": wrong(
+        "R14", "    answer: {of: feedback.answered}\n", "", "answer is missing", "shape: waiting"
+    ),
     "a day that equals": Wrong(
         "R13",
         (("{field: sentiment, op: in, value: $sentiments}", "{field: at, op: '==', value: x}"),),
