@@ -278,7 +278,9 @@ class Forms:
         default = self.value(raw.get("default"))
         if default is not None and not isinstance(default, (str, int, Decimal)):
             raise ValueError(f"default: {default!r} is neither a word nor a whole number, nor true or false")
-        return Latest(pick, self.path(raw, raw["field"]), default, after, on)
+        path = self.path(raw, raw["field"])
+        said = Filter((*pick.where.tests, Test(path, "said", None)))
+        return Latest(interned(Pick(pick.source, said, pick.subject)), path, default, after, on)
 
     def _filled(self, raw: Raw) -> Fact:
         only(raw, {"of", "section", "fields"})

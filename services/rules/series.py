@@ -22,7 +22,7 @@ from services.rules.entries import Entry, Item
 if TYPE_CHECKING:
     from services.rules.state import CustomerState
 
-Word = Literal["in", "not_in", "has", "at_least", "at_most", "above", "below", "known"]
+Word = Literal["in", "not_in", "has", "at_least", "at_most", "above", "below", "known", "said"]
 
 
 class Path(NamedTuple):
@@ -62,6 +62,8 @@ class Test(NamedTuple):
     operand: Any
 
     def holds(self, item: Item) -> bool:
+        if self.word == "said":  # be it that there is no value any more
+            return self.path.says(item)
         return _WORDS[self.word](self.path.read(item), self.operand)
 
 

@@ -18,7 +18,6 @@ from services.rules.records import HEAD, SCHEMA, Head, Version, encoder, head_de
 from services.rules.segments import Segments
 from services.rules.series import Events, Feed, Pick, Series, Source, events_of
 
-
 OPEN_WEIGHT = 5
 """What an open customer without any event weighs, in events: its series are there though they are empty."""
 

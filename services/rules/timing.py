@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from services.rules.calendar import DAY, NEVER, OPENING, Micros, years_later
 from services.rules.entries import Item, Key
@@ -16,7 +15,8 @@ from services.rules.state import CustomerState
 @dataclass(frozen=True)
 class Latest(Measured):
     """The newest value that some item gave a field; `default` before there was one, after it was cleared, and after it
-    expired: a length after it was given, or at the end of the day that another field names."""
+    expired: a length after it was given, or at the end of the day that another field names. All items of the pick say
+    something of the field."""
 
     pick: Pick
     path: Path
@@ -32,8 +32,8 @@ class Latest(Measured):
         return (self.pick,)
 
     def points(self, question: Question) -> Iterator[Point]:
-        items = self._said(question.series(self.pick))
-        index = _up_to(items, question.since)
+        series = question.series(self.pick)
+        items, index = series.items, series.up_to(question.since)
         yield Point(question.since, self._value_at(items, index - 1, question.since, question))
         for number in range(max(index - 1, 0), len(items)):
             item = items[number]
@@ -43,9 +43,6 @@ class Latest(Measured):
             following = items[number + 1].at if number + 1 < len(items) else NEVER
             if question.since < end < following:
                 yield Point(max(end, item.at), self.default)
-
-    def _said(self, series: Series) -> list[Item]:
-        return [item for item in series if self.path.says(item)]
 
     def _value_at(self, items: Sequence[Item], index: int, at: Micros, question: Question) -> Value:
         if index < 0 or at >= self._end(items[index], question):
@@ -61,32 +58,15 @@ class Latest(Measured):
         return NEVER if self.expires_after is None else item.at + self.expires_after
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
-        items = self._said(question.series(self.pick))
-        index = _up_to(items, start)
-        return proof(items, max(index - 1, 0), index)
+        series = question.series(self.pick)
+        index = series.up_to(start)
+        return proof(series.items, max(index - 1, 0), index)
 
     def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
-        newest: dict[Any, tuple[Key, ...]] = {}
-        for item in self._said(state.series(self.pick.whole)):
-            if item.at >= line:
-                break
-            newest[self.pick.subject.read(item) if self.pick.subject else ""] = item.keys
-        return [key for keys in newest.values() for key in keys]
+        return last_kept(state, self.pick, line)
 
     def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
         return subjects_of(pick, items)
-
-
-def _up_to(items: Sequence[Item], at: Micros) -> int:
-    """How many of the items lie at or before an instant."""
-    low, high = 0, len(items)
-    while low < high:
-        middle = (low + high) // 2
-        if items[middle].at <= at:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 def last_kept(state: CustomerState, pick: Pick, line: Micros) -> list[Key]:

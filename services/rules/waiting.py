@@ -129,12 +129,21 @@ class Waiting(Measured):
         subject = self.after.subject
         if subject is None:
             return None
+        if self.first_only:
+            moved = items if pick == self.after else ()
+            return {subject_text(subject.read(item)) for item in (*moved, *self._firsts_of_life(state))}
         if pick == self.after:
-            return None if self.first_only else {subject_text(subject.read(item)) for item in items}
+            return {subject_text(subject.read(item)) for item in items}
         for match in self.match:
             if match.after == subject:
                 return {subject_text(match.answer.read(item)) for item in items}
-        return None if self.first_only or self.early else self._waiting_at(state, pick, items, subject)
+        return None if self.early else self._waiting_at(state, pick, items, subject)
+
+    def _firsts_of_life(self, state: CustomerState) -> list[Item]:
+        """Those that are the first of the customer's life, and those that were until something earlier was learned."""
+        series = state.series(self.after.whole)
+        second = series.up_to(series.ats[0]) if series.ats else 0
+        return series.items[: series.up_to(series.ats[second])] if second < len(series) else series.items
 
     def _waiting_at(self, state: CustomerState, pick: Pick, items: Sequence[Item], subject: Path) -> set[str]:
         """Those whom an answer between these instants may serve: who began after the answer before them."""

@@ -4,7 +4,9 @@
 
 CPU time of one process for decoding an event, applying it and writing the customer down, with the customer open, as the
 worker keeps it. The rounds of all settings are interleaved, and medians are told: these machines are shared.
-The rules are spread evenly over all event types and shapes, and hold for nobody, as rules mostly do.
+The invented rules are spread evenly over all event types and shapes, and hold for nobody, as rules mostly do; their
+customer has events of all types. The shipped rulebook judges a customer in good order: invoices paid in time, calls,
+visits, orders that are delivered and called about, service cases that are answered.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ PAST = (10, 1_000, 100_000)
 MEASURED = 840
 """Events of a round: every type twenty times."""
 KINDS = sorted(CUSTOMER_EVENTS)
+ROUND = 16
+"""Events of a round of the customer in good order."""
 END = datetime(2026, 6, 1, 9, tzinfo=EXAMPLE_ZONE)
 MONTHS = 36
 
@@ -89,15 +93,50 @@ def rule_document(rule_id: str, fact: dict[str, Any], compared: dict[str, Any]) 
     }
 
 
-def history(past: int) -> list[bytes]:
+def busy_history(past: int) -> Iterator[dict[str, Any]]:
     """`past` events of 36 months and MEASURED more, of all types in turn, each thing named anew."""
     start, span = END - timedelta(days=30 * MONTHS), timedelta(days=30 * MONTHS)
-    raws = []
     for number in range(past + MEASURED):
         at = start + span * number / past if number < past else END + timedelta(minutes=number - past)
-        kind = KINDS[number % len(KINDS)]
-        raws.append(orjson.dumps(document(kind, number, at)))
-    return raws
+        yield document(KINDS[number % len(KINDS)], number, at)
+
+
+def well_history(past: int) -> Iterator[dict[str, Any]]:
+    """`past` events of 36 months and MEASURED more, in rounds in which a customer in good order goes through a week."""
+    start, rounds = END - timedelta(days=30 * MONTHS), max(past // ROUND, 1)
+    for number in range(past + MEASURED):
+        week, step = divmod(number, ROUND)
+        at = start + timedelta(days=30 * MONTHS) * week / rounds + timedelta(minutes=5 * step)
+        kind, data = a_step(step, week, at)
+        yield envelope(kind, number, at, data)
+
+
+def a_step(step: int, week: int, at: datetime) -> tuple[str, dict[str, Any]]:
+    """What happens at a step of a round."""
+    day, due = at.date().isoformat(), (at + timedelta(days=30)).date().isoformat()
+    name = f"{week}-{step % 4}"
+    if step < 4:
+        bill = {"invoice_id": name, "amount": "100.00", "currency": "CNY", "issue_date": day, "due_date": due}
+        return "invoice.issued", bill
+    if step < 8:
+        paid = {"payment_id": name, "amount": "100.00", "currency": "CNY", "value_date": day}
+        return "payment.received", {**paid, "allocations": [{"invoice_id": name, "amount": "100.00"}]}
+    if step == 10:
+        return "activity.logged", {
+            "kind": "visit",
+            "channel": "onsite",
+            "next_at": (at + timedelta(days=9)).isoformat(),
+        }
+    if step == 11:
+        line = {"product_id": "p", "quantity": "2", "unit_price": "50.00", "unit_cost": "30.00", "product_line": "L"}
+        return "order.placed", {"order_id": f"{week}", "currency": "CNY", "lines": [line]}
+    if step == 12:
+        return "order.delivered", {"order_id": f"{week}"}
+    if step == 13:
+        return "service_case.opened", {"case_id": f"{week}", "priority": "P2"}
+    if step == 14:
+        return "service_case.closed", {"case_id": f"{week}", "score": 5}
+    return "activity.logged", {"kind": "call", "channel": "phone"}
 
 
 def document(kind: str, number: int, at: datetime) -> dict[str, Any]:
@@ -106,8 +145,12 @@ def document(kind: str, number: int, at: datetime) -> dict[str, Any]:
         name: f"{value}-{number // len(KINDS)}" if name.endswith("_id") else value for name, value in DATA[kind].items()
     }
     data.pop("at", None)
-    for name, value in moved(kind, at).items():
-        data[name] = value
+    data.update(moved(kind, at))
+    return envelope(kind, number, at, data)
+
+
+def envelope(kind: str, number: int, at: datetime, data: dict[str, Any]) -> dict[str, Any]:
+    """The event around its data."""
     return {
         "specversion": "1.0",
         "id": f"e{number}",
@@ -168,9 +211,10 @@ class Setting:
 
 
 def setting(name: str, rules: list[Rule], past: int) -> Setting:
-    """The customer as it stands after its past. With the collector off, as a worker that opens a customer does it."""
+    """The customer as it stands after its past. The collector is off meanwhile, and leaves it alone afterwards."""
     core = assemble(rules, EXAMPLE_ZONE, MONTHS)
-    raws = history(past)
+    history = well_history if name == "the shipped rulebook" else busy_history
+    raws = [orjson.dumps(one) for one in history(past)]
     state, clock, offset = core.open("C", {}), Micros(0), 0
     gc.disable()
     for raw in raws[:past]:
@@ -206,7 +250,7 @@ def table(costs: list[tuple[str, int, float]]) -> str:
     few, many = f"{RULES[0]} rules", f"{RULES[-1]} rules"
     by_rules = max(found[many, past] / found[few, past] for past in PAST)
     by_past = max(found[book, PAST[-1]] / found[book, PAST[0]] for book in books)
-    lines += ["", f"From {few} to {many}: at most {by_rules:.1f} times. "]
+    lines += ["", f"From {few} to {many}: at most {by_rules:.1f} times."]
     lines += [f"From {PAST[0]} to {PAST[-1]:,} past items: at most {by_past:.1f} times."]
     return "\n".join(lines)
 
