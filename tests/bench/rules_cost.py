@@ -115,28 +115,24 @@ def a_step(step: int, week: int, at: datetime) -> tuple[str, dict[str, Any]]:
     """What happens at a step of a round."""
     day, due = at.date().isoformat(), (at + timedelta(days=30)).date().isoformat()
     name = f"{week}-{step % 4}"
-    if step < 4:
-        bill = {"invoice_id": name, "amount": "100.00", "currency": "CNY", "issue_date": day, "due_date": due}
-        return "invoice.issued", bill
+    money = {"amount": "100.00", "currency": "CNY"}
+    bill = ("invoice.issued", {**money, "invoice_id": name, "issue_date": day, "due_date": due})
+    allocation = {"invoice_id": name, "amount": "100.00"}
+    paid = ("payment.received", {**money, "payment_id": name, "value_date": day, "allocations": [allocation]})
+    line = {"product_id": "p", "quantity": "2", "unit_price": "50.00", "unit_cost": "30.00", "product_line": "L"}
+    once: dict[int, tuple[str, dict[str, Any]]] = {
+        10: (
+            "activity.logged",
+            {"kind": "visit", "channel": "onsite", "next_at": (at + timedelta(days=9)).isoformat()},
+        ),
+        11: ("order.placed", {"order_id": f"{week}", "currency": "CNY", "lines": [line]}),
+        12: ("order.delivered", {"order_id": f"{week}"}),
+        13: ("service_case.opened", {"case_id": f"{week}", "priority": "P2"}),
+        14: ("service_case.closed", {"case_id": f"{week}", "score": 5}),
+    }
     if step < 8:
-        paid = {"payment_id": name, "amount": "100.00", "currency": "CNY", "value_date": day}
-        return "payment.received", {**paid, "allocations": [{"invoice_id": name, "amount": "100.00"}]}
-    if step == 10:
-        return "activity.logged", {
-            "kind": "visit",
-            "channel": "onsite",
-            "next_at": (at + timedelta(days=9)).isoformat(),
-        }
-    if step == 11:
-        line = {"product_id": "p", "quantity": "2", "unit_price": "50.00", "unit_cost": "30.00", "product_line": "L"}
-        return "order.placed", {"order_id": f"{week}", "currency": "CNY", "lines": [line]}
-    if step == 12:
-        return "order.delivered", {"order_id": f"{week}"}
-    if step == 13:
-        return "service_case.opened", {"case_id": f"{week}", "priority": "P2"}
-    if step == 14:
-        return "service_case.closed", {"case_id": f"{week}", "score": 5}
-    return "activity.logged", {"kind": "call", "channel": "phone"}
+        return bill if step < 4 else paid
+    return once.get(step, ("activity.logged", {"kind": "call", "channel": "phone"}))
 
 
 def document(kind: str, number: int, at: datetime) -> dict[str, Any]:
