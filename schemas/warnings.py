@@ -37,6 +37,7 @@ class Compared(Wire):
     """One leaf of the rule's condition with the value it saw. Values are texts: decimals stay exact.
 
     `decisive`: it began to hold as the episode did. `events` are the newest of the `events_total` behind its fact.
+    `ratio`: value and threshold are parts of a whole, 0.6 for 60 %.
     """
 
     fact: str
@@ -46,6 +47,7 @@ class Compared(Wire):
     threshold: str
     held: bool
     decisive: bool = False
+    ratio: bool = False
     events: list[EventRef] = []
     events_total: int = 0
 

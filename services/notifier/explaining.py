@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schemas.warnings import Bilingual, Branch, Compared, EventRef, Evidence
-from services.notifier.words import Known, value_in_words
+from services.notifier.words import Known, percent, value_in_words
 
 Say = Callable[[Bilingual], str]
 """A bilingual text in the reader's language."""
@@ -79,14 +79,27 @@ def _group(mode: Literal["all", "any", "values"], of: tuple[Group | Leaf, ...]) 
 
 
 def _leaf(compared: Compared, say: Say, known: Known) -> Leaf:
-    threshold = value_in_words(compared.threshold, known) if compared.op not in ("known", "not known") else ""
     return Leaf(
         label=say(compared.label),
-        value=value_in_words(compared.value, known),
-        condition=f"{known(f'op.{compared.op}', compared.op)} {threshold}".strip(),
+        value=_value(compared.value, compared, known),
+        condition=_condition(compared, known),
         held=compared.held,
         # Every leaf of a point begins with it; one that does not hold has decided nothing.
         decided=compared.decisive and compared.held,
         events=tuple(compared.events),
         total=compared.events_total,
     )
+
+
+def _condition(compared: Compared, known: Known) -> str:
+    """What was asked of the value; equality needs no sign."""
+    op, threshold = compared.op, _value(compared.threshold, compared, known)
+    if op in ("known", "not known"):
+        return known(f"op.{op}", op)
+    if op == "==" or (op == "in" and ", " not in compared.threshold):
+        return threshold
+    return f"{known(f'op.{op}', op)} {threshold}"
+
+
+def _value(text: str, compared: Compared, known: Known) -> str:
+    return value_in_words(percent(text) if compared.ratio else text, known)

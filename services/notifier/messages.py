@@ -101,8 +101,16 @@ class Letters:
         lines = [self._digest_line(notice, language) for notice in block.shown]
         if block.left_out:
             lines.append(LABEL["more"][language].format(n=block.left_out))
-        in_case = next((notice for notice in block.notices if notice.case_id), None)
-        return label, [*lines, self.link(in_case) if in_case else f"{self.console_url}/tasks"]
+        return label, [*lines, self._where(block.notices)]
+
+    def _where(self, notices: Sequence[Notice]) -> str:
+        """Where all of one customer's pages are followed up."""
+        found = {notice.case_id for notice in notices}
+        if len(notices) == 1 or (len(found) == 1 and None not in found):
+            return self.link(notices[0])
+        if found == {None}:
+            return f"{self.console_url}/tasks"
+        return f"{self.console_url}/customers/{quote(notices[0].warning.customer_id, safe='')}"
 
     def _digest_line(self, notice: Notice, language: Language) -> str:
         warning = notice.warning
@@ -110,7 +118,7 @@ class Letters:
         line = DIGEST_LINE[notice.kind][language].format(**words)
         if warning.subject:
             line = DIGEST["line"][language].format(line=line, subject=warning.subject)
-        due = DIGEST["due"][language].format(due=self._local(notice.due)) if notice.due else ""
+        due = DIGEST["due"][language].format(due=self._local(notice.due)[:16]) if notice.due else ""
         return f"{line}  {due}".rstrip()
 
     def _words(self, notice: Notice, language: Language) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,7 @@ _PART = re.compile(r"(\d+) (d|h|min)")
 _CODE = re.compile(r"[A-Za-z]+(?:_[a-z]+)*")
 _TWICE = re.compile(r"([^（）\s]+)（\1）")
 _LARGE = re.compile(r"-?\d{5,}(?:\.\d+)?")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _OPEN = re.compile(r"(.+)–\?")
 
 
@@ -34,6 +36,11 @@ def value_in_words(listed: str, known: Known) -> str:
     span of time (`31 d 4 h`), a large number (`500,000.00`) and a value of which only the least is known (`10–?`), as
     the rules service writes them."""
     return known("between.values", ", ").join(_in_words(value, known) for value in listed.split(", "))
+
+
+def percent(ratio: str) -> str:
+    """`0.6` as 60%, in a span as well (`0–0.5`); what is no number is left alone."""
+    return _NUMBER.sub(lambda found: f"{(Decimal(found[0]) * 100).normalize():f}%", ratio)
 
 
 def _in_words(value: str, known: Known) -> str:

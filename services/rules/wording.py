@@ -37,6 +37,9 @@ MAX_LEAF_EVENTS = 10
 MAX_OTHERS = 20
 """Other warnings of the customer that are told."""
 
+RATIOS = ("share", "filled", "trend", "checklist")
+"""Shapes whose values are parts of a whole: people read them in percent."""
+
 NOTHING = "—"
 """A value that there is not."""
 
@@ -188,6 +191,7 @@ def _compared(rule: Rule, leaf: Leaf, value: Value, told: Told) -> Compared:
         threshold=threshold_text(leaf),
         held=holds(leaf, value, told.at),
         decisive=leaf.name in told.decisive,
+        ratio=rule.definition.facts.get(leaf.fact, {}).get("shape") in RATIOS,
         events=_refs(proof.keys[-MAX_LEAF_EVENTS:]),
         events_total=proof.total,
     )

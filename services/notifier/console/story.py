@@ -15,7 +15,7 @@ from services.notifier.views import CaseView, Refusal, TimelineEntry, WarningVie
 Tone = Literal["", "strong", "alarm"]
 _AWAITED = {"review_not_opened": ("waiting", "overdue"), "review_not_decided": ("opened",)}
 """Codes of the desk, and the states of the reviews that they speak of."""
-_OWN_PAGE = re.compile(r"https?://[^\s/]+(/(?:cases|findings|tasks)(?:[/?]\S*)?)(?=\s|$)")
+_OWN_PAGE = re.compile(r"https?://[^\s/]+(/(?:cases|customers|findings|tasks)(?:[/?]\S*)?)(?=\s|$)")
 _ALARM = frozenset({"review.breached", "case.page_uncertain"})
 _STRONG = frozenset({"case.opened", "review.opened", "review.decided", "case.closed", "case.reopened"})
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from schemas.warnings import SEVERITIES, Branch, Compared, EventRef, Evidence, Other, Severity
+from schemas.warnings import SEVERITIES, Branch, Compared, ComparedOp, EventRef, Evidence, Other, Severity
 from services.notifier.case import PageKind
 from services.notifier.digests import MAX_LINES, SHOWN_OF_A_CUSTOMER
 from services.notifier.messages import SHOWN_OTHERS, About, Letters, Notice
@@ -249,6 +249,20 @@ def test_a_digest_about_one_customer_has_one_link_and_counts_what_it_leaves_out(
     assert "  7 more" in message.text
 
 
+def test_a_digest_leads_to_the_case_the_task_the_list_of_tasks_or_the_customer() -> None:
+    def task(number: int, customer: str) -> Notice:
+        warning = make_warning(f"t{number}", output="task", customer_id=customer)
+        return replace(RAISED, key=f"t{number}", kind="nudge", case_id=None, due=None, warning=warning)
+
+    held = [
+        replace(RAISED, key=one, case_id=f"case-{one}", warning=make_warning(one, customer_id=one))
+        for one in ("C1", "C2")
+    ]
+    text = LETTERS.digest([*held, task(1, "C2"), task(2, "C3"), task(3, "C4"), task(4, "C4")], CHEN).text
+    links = [line.split("example.com")[1] for line in text.splitlines() if line.startswith("  http")]
+    assert sorted(links) == ["/cases/case-C1", "/customers/C2", "/findings/t2", "/tasks"]
+
+
 def test_a_digest_tells_of_each_warning_once_as_it_is_now_but_of_every_page_that_was_lost() -> None:
     worse = replace(RAISED, key="b", kind="amended", warning=make_warning(revision=2, severity="critical"))
     lost = replace(RAISED, key="c", kind="undelivered", about=About("li", "email", "no such user"))
@@ -273,6 +287,38 @@ def test_a_summary_is_told_without_the_names_of_the_code(summary: str, language:
     told = evidence().model_copy(update={"summary": both(summary, summary)})
     reader = WANG if language == "zh" else CHEN
     assert f"  {said}\n" in LETTERS.single(replace(RAISED, warning=make_warning(evidence=told)), reader).text
+
+
+@pytest.mark.parametrize(
+    ("value", "op", "threshold", "said"),
+    [
+        ("0.6", ">=", "0.5", "f: 60% (needed: ≥ 50%)"),
+        ("0.3333", "<", "1", "f: 33.33% (needed: < 100%)"),
+        ("0–0.25", "<", "0.5", "f: 0%–25% (needed: < 50%)"),
+        ("—", "<", "0.5", "f: none (needed: < 50%)"),
+    ],
+)
+def test_parts_of_a_whole_are_told_in_percent(value: str, op: ComparedOp, threshold: str, said: str) -> None:
+    leaf = Compared(fact="f", label=both("f", "f"), value=value, op=op, threshold=threshold, held=True, ratio=True)
+    warning = make_warning(evidence=evidence().model_copy(update={"compared": [leaf]}))
+    assert f"✓ {said}\n" in LETTERS.single(replace(RAISED, warning=warning), CHEN).text
+
+
+@pytest.mark.parametrize(
+    ("value", "op", "threshold", "said"),
+    [
+        ("strategic", "==", "strategic", "f: strategic (needed: strategic)"),
+        ("media", "in", "media", "f: media (needed: media)"),
+        ("", "!=", "KAM", "f: (empty) (needed: not key account manager)"),
+        ("—", "not known", "", "f: none (needed: not on record)"),
+        ("10–?", ">=", "50", "f: at least 10 (needed: ≥ 50)"),
+        ("500000.00", ">=", "1000000.00", "f: 500,000.00 (needed: ≥ 1,000,000.00)"),
+    ],
+)
+def test_a_comparison_reads_as_people_say_it(value: str, op: ComparedOp, threshold: str, said: str) -> None:
+    leaf = Compared(fact="f", label=both("f", "f"), value=value, op=op, threshold=threshold, held=False)
+    warning = make_warning(evidence=evidence().model_copy(update={"compared": [leaf]}))
+    assert f"✗ {said}\n" in LETTERS.single(replace(RAISED, warning=warning), CHEN).text
 
 
 def test_a_limit_that_lies_ahead_says_how_much_is_left() -> None:
