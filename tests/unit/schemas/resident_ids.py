@@ -44,7 +44,7 @@ def grouped(number: str, first: str, second: str) -> str:
     return f"{number[:6]}{first}{number[6:14]}{second}{number[14:]}"
 
 
-gaps = st.sampled_from(["", " ", "-", "\u00a0", "\u3000", "\u2013", "－", " - ", "\t", "\n"])
+gaps = st.sampled_from(["", " ", "-", "\u00a0", "\u3000", "\u2013", "－", " - ", "\t", "\n", "\r\n"])
 spellings = st.builds(
     lambda number, first, second, change: change(grouped(number, first, second)),
     numbers,
