@@ -161,6 +161,11 @@ def test_of_bytes_that_are_no_utf_8_nothing_is_kept(text: str, encoding: str) ->
     assert kept == b"" or reads(text, kept.decode(encoding, "replace")) == []
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_nuls_between_the_digits_hide_nothing(encoding: str) -> None:
+    assert redact_bytes(f'{{"note": "{VALID}"}}'.encode(encoding)) == b""
+
+
 def test_bytes_without_so_many_digits_are_kept_whatever_they_are() -> None:
     for raw in (b"", b"\xff\xfe", bytes(range(256)) * 3, "电话 13800138000".encode("gb18030")):
         assert redact_bytes(raw) == raw
