@@ -153,13 +153,13 @@ def _compares(value: Any, word: str, wanted: Any) -> bool:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equality in which true is not 1; days compare as they are written."""
+    """Equality in which true is not 1, a number equals a text that is one, and days compare as they are written."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, date) or isinstance(other, date):
         return str(one) == str(other)
-    if isinstance(one, str) or isinstance(other, str):
-        return bool(one == other)
+    if isinstance(one, str) and isinstance(other, str):
+        return one == other
     left, right = number(one), number(other)
     return left == right if left is not None and right is not None else bool(one == other)
 

@@ -186,7 +186,7 @@ class Inventing:
         facts = {"measured": spec}
         if when["op"] not in (">=", ">") or when["value"] in ("0", "0s", 0) or "default" in spec:
             seen = spec.get("of", "activity.logged")
-            facts["seen"] = {"shape": "count", "of": "invoice.issued" if seen == "instalments" else seen}
+            facts["seen"] = {"shape": "count", "of": "activity.logged" if seen == "instalments" else seen}
             when = {"all": [{"fact": "seen", "op": ">=", "value": 1}, when]}
         every = (kind, *more, KINDS["contract.signed"], KINDS["activity.logged"])
         makers = [maker for one in (kind, kind, *every) for maker in one.makers]
