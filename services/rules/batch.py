@@ -88,8 +88,10 @@ class Batch:
         shelf: Shelf,
         *,
         tracks_due: bool,
+        tells: bool = True,
     ) -> None:
         """`tracks_due`: keep the due queue right after every step and not only at the end; the event clock needs it.
+        Without `tells` nothing is said on the customers topic.
         `shelf` holds customers whom earlier batches left open."""
         self._core = core
         self._partition = partition
@@ -97,6 +99,7 @@ class Batch:
         self._due = due
         self._shelf = shelf
         self._tracks_due = tracks_due
+        self._tells = tells
         self._opened: dict[str, Opened] = {}
         self._opened_bytes = 0
         self._unsent_bytes = 0
@@ -247,7 +250,7 @@ class Batch:
         return None
 
     def _checked_close(self, state: CustomerState) -> Written:
-        written = self._core.close(state)
+        written = self._core.close(state, tells=self._tells)
         for name, value in written.records:
             if value is not None and len(value) > MAX_RECORD_BYTES:
                 raise RecordTooLarge(f'segment "{name}" has {len(value)} bytes; at most {MAX_RECORD_BYTES} fit')

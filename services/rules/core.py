@@ -89,13 +89,17 @@ class Core:
         """What `close` would give now: under the event clock the runtime asks after every step of a batch."""
         return state.head.wake_at
 
-    def close(self, state: CustomerState) -> Written:
-        """The one encode for all changes since `open` or the last `close`."""
+    def close(self, state: CustomerState, *, tells: bool = True) -> Written:
+        """The one encode for all changes since `open` or the last `close`. Without `tells` reports that are due are put
+        off, as is right where a long past is worked through."""
+        if state.tells and not tells:
+            state.tells = False
+            self._note(state, state.head.book, put_off=True)
         snapshots = self._told(state) if state.tells else []
         warnings = state.unsent
         return Written(state.encode(), state.head.wake_at, warnings, snapshots)
 
-    def _note(self, state: CustomerState, book: str) -> None:
+    def _note(self, state: CustomerState, book: str, *, put_off: bool = False) -> None:
         """Reports are to be told of what a step changed, and of what other rules or rates make of the customer."""
         head, every = state.head, self.engine.settings.snapshot_every
         if every is None:
@@ -104,7 +108,7 @@ class Core:
         is_changed, months = touched_of(state).take()
         if months:
             head.untold = sorted(months.union(head.untold))
-        if (is_changed or head.untold or head.book != book) and not state.tells:
+        if (is_changed or head.untold or head.book != book or put_off) and not state.tells:
             head.due.setdefault(SNAPSHOT, head.clock + every)
             head.wake_at = wake_at(head.due)
 

@@ -303,7 +303,8 @@ class Host:
 
     async def _apply(self, place: Place, records: Sequence[Record]) -> int:
         now = 0 if self._config.event_clock else self._config.now()
-        result = await self._write(place, lambda: place.partition.apply_batch(records, now))
+        behind = place.is_behind(records)
+        result = await self._write(place, lambda: place.partition.apply_batch(records, now, behind=behind))
         place.next_offset = result.next_offset
         return result.consumed
 

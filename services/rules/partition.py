@@ -145,14 +145,16 @@ class Partition:
         self.unjudged.discard(customer_id)
         batch.wake(customer_id, now)
 
-    def apply_batch(self, records: Sequence[Record], now: Micros) -> BatchResult:
+    def apply_batch(self, records: Sequence[Record], now: Micros, *, behind: bool = False) -> BatchResult:
         """As many records from the front as one batch takes: `consumed` of them, at least one step further each call.
 
         Args:
             records: consecutive records of the events topic, in the order of their offsets; at least one.
             now: the instant of the wall or manual clock; not looked at under the event clock.
+            behind: many more records wait. On the events' own time, where a year may pass in seconds, reports are told
+                once what waits has been taken in.
         """
-        batch = self._batch()
+        batch = self._batch(tells=not (behind and self._event_clock))
         forwards: list[tuple[int, Outgoing]] = []
         consumed = 0
         for record in records:
@@ -183,8 +185,16 @@ class Partition:
             self._wake(due.customer_id, now, batch)
         return self._finish(batch)
 
-    def _batch(self) -> Batch:
-        return Batch(self._core, self.number, self._customers, self.due, self._shelf, tracks_due=self._event_clock)
+    def _batch(self, *, tells: bool = True) -> Batch:
+        return Batch(
+            self._core,
+            self.number,
+            self._customers,
+            self.due,
+            self._shelf,
+            tracks_due=self._event_clock,
+            tells=tells,
+        )
 
     def _take(self, record: Record, batch: Batch, forwards: list[tuple[int, Outgoing]], now: Micros) -> bool:
         """False when the batch was full before the record was reached; it is then untouched."""

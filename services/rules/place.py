@@ -15,6 +15,9 @@ HOLE_PATIENCE_S = 2.0
 STILL_OBSERVATIONS = 3
 """After so many observations without an advance, what is left of the log is taken for markers."""
 
+BEHIND_RECORDS = 100
+"""With more records than this waiting a partition works through its past."""
+
 
 class Follows(Enum):
     """Whether fetched records go on from where we are."""
@@ -43,6 +46,7 @@ class Place:
     hole: int | None = None
     asked_at_s: float = 0.0
     lag: int = 0
+    highwater: int = 0
     still: int = 0
     observed_offset: int | None = None
 
@@ -79,11 +83,16 @@ class Place:
             return
         self.still = self.still + 1 if idle and self.observed_offset == self.next_offset else 0
         self.observed_offset = self.next_offset
+        self.highwater = highwater
         at_end = position >= highwater and self.still >= STILL_OBSERVATIONS
         self.lag = 0 if at_end else max(0, highwater - self.next_offset)
         if self.takeover_end is None:
             self.takeover_end = highwater
         self.caught_up = self.caught_up or self.lag == 0 or self.next_offset >= self.takeover_end
+
+    def is_behind(self, records: Sequence[Record]) -> bool:
+        """Whether many more than these wait, as far as is known: the log's end is never further back than we think."""
+        return self.highwater - records[-1].offset > BEHIND_RECORDS
 
     def note_written(self, last: int, count: int) -> bool:
         """Of the changelog we know what we have read and what we wrote right behind it; False when others have written.

@@ -62,8 +62,9 @@ class Core(Protocol):
     def wake_at(self, state: CustomerState) -> Micros | None:
         """As `close` would give it. Under the event clock the next event may lie beyond it within the same batch."""
 
-    def close(self, state: CustomerState) -> Written:
-        """What has changed since `open` or the last `close`, and the warnings since then. The state may be used on."""
+    def close(self, state: CustomerState, *, tells: bool = True) -> Written:
+        """What has changed since `open` or the last `close`, and the warnings since then. The state may be used on.
+        Without `tells` reports are told of it later."""
 
     def size(self, state: CustomerState) -> int:
         """How many items it keeps in memory while it is open."""

@@ -18,6 +18,7 @@ from services.rules.core import Core
 from services.rules.entries import entry_of
 from services.rules.examples import EXAMPLE_ZONE
 from services.rules.partition import Partition
+from services.rules.place import Place
 from services.rules.reports.standing import Standing
 from services.rules.state import CustomerState
 from services.rules.touching import touched_of
@@ -259,3 +260,29 @@ def test_under_the_event_clock_a_customer_is_told_once_a_batch() -> None:
     again = part.apply_batch([Rec(3, b"C", encode(call("2026-03-13 09:00")))], 0)
     assert again.snapshots == []
     assert part.due.first() is not None
+
+
+def test_who_is_far_behind_tells_when_it_has_come_further() -> None:
+    part = Partition(0, 1, telling_core("R3"), event_clock=True)
+    records = [Rec(number, b"C", encode(call(f"2026-03-{10 + number} 09:00"))) for number in range(4)]
+
+    assert part.apply_batch(records[:3], 0, behind=True).snapshots == []
+    told = part.apply_batch(records[3:], 0)
+
+    assert [outgoing.key for outgoing in told.snapshots] == [b"C\x1f2026-03", b"C"]
+    month = decode_record(told.snapshots[0].value or b"")
+    assert isinstance(month, MonthCounters)
+    assert sum(one.n for one in month.counts) == 4
+
+
+def test_a_partition_is_behind_when_much_more_is_known_to_wait() -> None:
+    place = Place(Partition(0, 1, telling_core("R3"), event_clock=True))
+    place.take_over(0, 0)
+    place.ready = True
+    last = Rec(10, b"C", b"")
+    assert not place.is_behind([last])
+
+    place.observe(0, 11 + 100, idle=False)
+    assert place.is_behind([last])
+    place.observe(0, 10 + 100, idle=False)
+    assert not place.is_behind([last])
