@@ -54,11 +54,17 @@ class Calendar:
     def __init__(self, zone: ZoneInfo, is_working_day: Callable[[Day], bool] = is_weekday) -> None:
         self.zone = zone
         self.is_working_day = is_working_day
+        self._last_day: tuple[Micros, Day] = (NEVER, 0)
         self.start_of_day = lru_cache(maxsize=50_000)(self._start_of_day)
 
     def day_of(self, at: Micros) -> Day:
         """The local day in which `at` lies."""
-        return instant(at).astimezone(self.zone).toordinal()
+        # All windows of a step ask for the same instant.
+        last_at, day = self._last_day
+        if last_at != at:
+            day = instant(at).astimezone(self.zone).toordinal()
+            self._last_day = (at, day)
+        return day
 
     def month_of(self, at: Micros) -> Month:
         """The local month in which `at` lies."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, NamedTuple, get_args
 
 from schemas.warnings import SEVERITIES
@@ -49,7 +50,7 @@ class Rule:
     source: str | None = None
     places: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def id(self) -> str:
         return self.definition.id
 

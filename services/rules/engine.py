@@ -161,7 +161,7 @@ class Engine:
         return agenda
 
     def _note(self, state: CustomerState, reader: Reader, items: Sequence[Item], agenda: Agenda, now: Micros) -> None:
-        rule_id, first = reader.rule.id, min(item.at for item in items)
+        rule_id, first = reader.rule.id, items[0].at if len(items) == 1 else min(item.at for item in items)
         since = first if reader.fact is None else reader.fact.takes_effect(first, self.calendar)
         # What a silent feed leaves open, an event of it may decide.
         soothes = since <= now and self._soothing[rule_id](reader, state, items) and not self._is_guarded(reader.rule)

@@ -8,6 +8,9 @@ from typing import NamedTuple
 STALL_PATIENCE_S = 60.0
 """With work to do and none done for so long, the process is to be replaced."""
 
+TURN_PATIENCE_S = 600.0
+"""For one partition while others get on."""
+
 REBALANCE_PATIENCE_S = 240.0
 """For the group to settle: it may wait for another member as long as Faust's rebalance timeout, more than once."""
 
@@ -18,6 +21,16 @@ class Mark(NamedTuple):
     reached: int
     waiting: bool
     patience_s: float = STALL_PATIENCE_S
+
+
+def partition_marks(places: Mapping[int, tuple[int, bool]]) -> dict[str, Mark]:
+    """The marks of a worker's partitions, by how far each has come and whether there is more.
+
+    A busy worker takes its partitions in turn, so one that waits for the others is given longer than all together.
+    """
+    marks = {f"partition {n}": Mark(reached, waiting, TURN_PATIENCE_S) for n, (reached, waiting) in places.items()}
+    done, waiting = sum(reached for reached, _ in places.values()), any(more for _, more in places.values())
+    return {**marks, "events": Mark(done, waiting)}
 
 
 class Stalls:

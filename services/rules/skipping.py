@@ -5,7 +5,7 @@ What was wrong here would show as a missing or a lasting episode: the oracle's s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from services.rules.calendar import DAY, NEVER, Micros
@@ -23,9 +23,11 @@ from services.rules.timing import PastUsualGap, SinceLast
 from services.rules.waiting import Waiting
 
 
-def was_silent(announced: Iterable[Announced], since: Micros) -> bool:
+def was_silent(announced: Sequence[Announced], since: Micros) -> bool:
     """Whether none of the episodes about a subject reaches to an instant or begins after it."""
-    return all(one.change == "withdrawn" or (one.end is not None and one.end < since) for one in announced)
+    return not announced or all(
+        one.change == "withdrawn" or (one.end is not None and one.end < since) for one in announced
+    )
 
 
 class Soothing:

@@ -22,7 +22,7 @@ from schemas.topics import Topics
 from services.rules.calendar import Micros
 from services.rules.desk import Desk
 from services.rules.following import Follower
-from services.rules.health import REBALANCE_PATIENCE_S, Health, Mark
+from services.rules.health import REBALANCE_PATIENCE_S, Health, Mark, partition_marks
 from services.rules.host import Host, HostConfig
 from services.rules.port import Core
 from services.rules.producer import RecordProducer
@@ -214,11 +214,8 @@ class Runtime:
         return None
 
     def _marks(self) -> dict[str, Mark]:
-        marks = {
-            f"partition {number}": Mark(place.next_offset or 0, place.lag > 0)
-            for number, place in self._host.places.items()
-            if place.ready
-        }
+        places = {number: place for number, place in self._host.places.items() if place.ready}
+        marks = partition_marks({n: (place.next_offset or 0, place.lag > 0) for n, place in places.items()})
         marks["recovery"] = Mark(self._host.restored, bool(self._app.rebalancing), REBALANCE_PATIENCE_S)
         return marks
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from services.rules.health import STALL_PATIENCE_S, Health, Mark, Stalls
+from services.rules.health import STALL_PATIENCE_S, Health, Mark, Stalls, partition_marks
 from services.rules.worker import backoff_s
 
 
@@ -40,3 +40,13 @@ def test_not_ready_says_why() -> None:
 
 def test_the_waits_for_kafka_grow_and_stay_bounded() -> None:
     assert list(islice(backoff_s(), 8)) == [0.5, 1, 2, 4, 8, 15, 15, 15]
+
+
+def test_a_partition_that_waits_for_its_turn_does_not_stall_but_a_worker_that_does_nothing_does() -> None:
+    stalls = Stalls()
+    for now in range(200):
+        stalls.update(partition_marks({1: (now, True), 2: (7, True)}), float(now))
+        assert stalls.stalled(float(now)) == {}
+    for now in range(200, 262):
+        stalls.update(partition_marks({1: (199, True), 2: (7, True)}), float(now))
+    assert set(stalls.stalled(261.0)) == {"events"}
