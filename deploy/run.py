@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -25,6 +25,7 @@ from deploy.feed import FeedRefused, Settled, feed, is_ready, page_count, summar
 from deploy.kafka import Broker, BrokerFailed, JarsUnavailable, new_place
 from deploy.plan import SERVICES, Plan, read_plan
 from deploy.ports import is_free
+from deploy.progress import has_caught_up, unjudged_customers
 from deploy.supervisor import ChildDied, NotInTime, Supervisor
 from deploy.workspace import WorkspaceError, open_workspace
 from schemas.topics import topic_specs
@@ -37,6 +38,7 @@ DEMO_ACCOUNT = "demo"
 READY_DEADLINE_S = 90.0
 PAGES_DEADLINE_S = 180.0
 PAGES_QUIET_S = 5.0
+RANKS_DEADLINE_S = 15.0
 COMMAND_TIMEOUT_S = 120.0
 STOP_GRACE_S = 15.0
 WATCH_EVERY_S = 0.5
@@ -114,11 +116,35 @@ class Run:
         outcome = ", ".join(f"{number} {status}" for status, number in sorted(fed.by_status.items()))
         say(f"Sent {fed.events} sample events ({outcome}); waiting for the pages ...")
         if self.plan.settings.clock == "event":
-            # The sample ends in the past: what has been silent since then is found only by going on to now.
-            self.command("advance", datetime.now(UTC).isoformat(timespec="seconds"))
+            self.go_on_to_now()
         marker.touch()
         settled = Settled(functools.partial(page_count, self.plan.urls["notifier"]), PAGES_QUIET_S, time.monotonic)
         self.supervisor.wait_for(settled, "pages in the local inbox", PAGES_DEADLINE_S)
+
+    def go_on_to_now(self) -> None:
+        """The sample ends in the past: what has been silent since then is found only by going on to now.
+
+        On the way customers are ranked, so that what rests on rankings has something to say: first by what they buy,
+        then by the classes that follow from that.
+        """
+        now = datetime.now(UTC).replace(microsecond=0)
+        pause = timedelta(minutes=self.plan.settings.snapshot_minutes)
+        for rest in (4 * pause, 2 * pause) if pause else ():
+            self.command("advance", (now - rest).isoformat())
+            self.rank_customers(now - rest)
+        self.command("advance", now.isoformat())
+
+    def rank_customers(self, as_of: datetime) -> None:
+        """Publish the rankings of what the rules service has told, and wait until it knows them."""
+        settings, bootstrap = self.plan.settings, self.env["BELLWETHER_KAFKA"]
+        done = functools.partial(has_caught_up, bootstrap, settings.topics, settings.partitions)
+        self.supervisor.wait_for(done, "the rules service to take in the sample", PAGES_DEADLINE_S)
+        self.command("ranks", "publish", "--as-of", as_of.isoformat())
+        known = functools.partial(unjudged_customers, self.plan.urls["rules"])
+        try:
+            self.supervisor.wait_for(known, "the rankings to be known", RANKS_DEADLINE_S)
+        except NotInTime:
+            say("The rules service is slow: the rankings will count from the next event on.")
 
     def command(self, *arguments: str, stdin: str = "") -> None:
         """Run one `bellwether` command to its end. Raises CommandFailed."""

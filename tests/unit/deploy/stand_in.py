@@ -21,6 +21,9 @@ PORTS = {
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        if self.path == "/metrics":
+            self._write(200, b"bellwether_rules_unjudged_customers 3.0\n")
+            return
         self._answer(200, {"cases_open": 2, "pages": 5, "warnings": 3})
 
     def do_POST(self) -> None:
@@ -28,7 +31,9 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(202, {"results": [{"status": "accepted"} for _ in events]})
 
     def _answer(self, status: int, body: object) -> None:
-        raw = json.dumps(body).encode()
+        self._write(status, json.dumps(body).encode())
+
+    def _write(self, status: int, raw: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
@@ -54,6 +59,9 @@ def main(arguments: list[str]) -> None:
         Path(options["--directory"]).write_text("people: []\n")
     elif arguments[:3] == ["notifier", "user", "add"]:
         Path(os.environ["BELLWETHER_DATA_DIR"], "account").write_text(sys.stdin.read())
+    elif arguments[:2] == ["ranks", "publish"]:
+        with Path(os.environ["BELLWETHER_DATA_DIR"], "ranked").open("a") as ranked:
+            ranked.write(f"{arguments[3]}\n")
     elif arguments[0] == "advance":
         Path(os.environ["BELLWETHER_DATA_DIR"], "advanced").write_text(os.environ["BELLWETHER_CLOCK"])
     else:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,8 @@ def test_it_says_what_happened_and_where_the_console_is_and_stops_on_sigterm(run
     assert f"http://127.0.0.1:{port}/   account: demo   password: {password}" in runner.output
     assert (directory / "account").read_text() == password
     assert (directory / "advanced").read_text() == "event"
+    first, second = map(datetime.fromisoformat, (directory / "ranked").read_text().split())
+    assert second - first == timedelta(minutes=20), "the second ranking knows the classes that the first one made"
     assert not runner.all_free()
 
     process.terminate()
