@@ -57,7 +57,7 @@ def test_values_are_said_in_the_words_of_the_console_and_unknown_ones_as_they_ar
     warning = make_warning(evidence=evidence().model_copy(update={"compared": [leaf]}))
     notice = replace(RAISED, warning=warning)
     assert "变动：离职（条件：属于 离职、被接替、zz）" in LETTERS.single(notice, WANG).text
-    assert "change: left (needed: one of left, replaced, zz)" in LETTERS.single(notice, CHEN).text
+    assert "change: left (needed: any of left, replaced, zz)" in LETTERS.single(notice, CHEN).text
 
 
 @pytest.mark.parametrize(
