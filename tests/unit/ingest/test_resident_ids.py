@@ -30,7 +30,7 @@ from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record
 from tests.unit.ingest.exports import HEADER, OPEN, PAID, export
 from tests.unit.ingest.test_app import ScriptedPublisher
-from tests.unit.ingest.test_importing import RECEIVABLE, TARGET
+from tests.unit.ingest.test_importing import RECEIVABLE, TARGET, Collecting
 from tests.unit.schemas.examples import DATA, example
 from tests.unit.schemas.resident_ids import BORN_IN_1990, VALID, reads, spellings
 
@@ -234,6 +234,18 @@ def test_a_column_that_no_event_reads_may_hold_one_and_is_not_passed_on(tmp_path
     summary, kept, written = imported(tmp_path, RECEIVABLE, content)
     assert (summary.events, summary.rejected_rows, kept[1][-1]) == (2, 1, REMOVED)
     assert reads(VALID, (summary, kept, written)) == []
+
+
+def test_neither_what_ingest_says_nor_the_header_brings_one_into_the_file(tmp_path: Path) -> None:
+    refusing = Collecting({"invoice-9000000003": f"invalid: the number {VALID}"})
+    path, kept = tmp_path / "export.csv", tmp_path / "rejected.csv"
+    path.write_bytes(export(f"{OPEN},", header=f"{HEADER},{VALID}"))
+    with open_csv(path, RECEIVABLE) as file:
+        make = by_mapping(RECEIVABLE, file.header, TARGET)
+        summary = Import(file, make, refusing, RejectFile(kept, file.header)).run(lambda *_: None)
+    assert summary.rejected[0].reason == f"invalid: the number {REMOVED}"
+    assert reads(VALID, kept.read_text(encoding="utf-8")) == []
+    assert kept.read_text(encoding="utf-8").count(REMOVED) == 2
 
 
 def test_a_line_of_json_that_holds_one_is_kept_without_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.codec import InvalidEvent, decode, decode_binary, parse
+from schemas.fields import parse_date, parse_decimal, parse_instant
 from schemas.privacy import REMOVED, excerpt, find, holders, may_hold, redact, redact_bytes
 from tests.unit.schemas.examples import DATA, example
 from tests.unit.schemas.resident_ids import (
@@ -107,7 +109,14 @@ def test_what_only_looks_like_one_stays(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("birth", "found"),
-    [("19000101", True), ("21991231", True), ("20000229", True), ("19000229", False), ("22000101", False)],
+    [
+        ("18991231", False),
+        ("19000101", True),
+        ("19000229", False),
+        ("20000229", True),
+        ("21991231", True),
+        ("22000101", False),
+    ],
 )
 def test_the_birth_date_is_a_day_from_1900_to_2199(birth: str, found: bool) -> None:
     candidates = [f"110105{birth}002{check}" for check in "0123456789X"]
@@ -173,6 +182,13 @@ def test_bytes_without_so_many_digits_are_kept_whatever_they_are() -> None:
 
 def test_half_a_number_is_not_quoted() -> None:
     assert excerpt(f"no. {VALID}", 15) == f"no. {REMOVED}"[:15]
+
+
+@pytest.mark.parametrize("read", [parse_instant, parse_date, parse_decimal])
+def test_what_cannot_be_read_is_not_quoted_with_it_or_its_beginning(read: Callable[[Any], Any]) -> None:
+    with pytest.raises(ValueError, match="is no") as caught:
+        read(f"of the person with the number {VALID}")
+    assert VALID[:6] not in str(caught.value)
 
 
 # The codec refuses every event that holds one, wherever it stands, before it says anything else.
