@@ -24,12 +24,13 @@ from services.rules.facts import (
     subjects_of,
 )
 from services.rules.reference import Reference
-from services.rules.series import Amount, Filter, Measure, Path, Pick, Series, number_of
+from services.rules.series import Amount, Filter, Measure, Path, Pick, Series, Test, number_of
 from services.rules.state import CustomerState
 from services.rules.windows import Ever, Since, Slice, Window, slices
 
 EVERYTHING = Filter()
 NOWHERE = Path(())
+LATE = Path(("late",))
 
 KEPT_FOR_EVER = 50
 """Of a window without bounds so many of the first and of the last items are kept beyond the horizon."""
@@ -56,8 +57,12 @@ class Counted(Measured):
 
     @property
     def is_unsure(self) -> bool:
-        """Whether some items may not be what they seem."""
-        return isinstance(self.pick.source, Instalments)
+        """Whether some items may not be what they are asked to be: late."""
+        return isinstance(self.pick.source, Instalments) and any(test.path == LATE for test in self.tests())
+
+    def tests(self) -> Iterator[Test]:
+        """All conditions on the items."""
+        yield from self.pick.where.tests
 
     @property
     def only_falls(self) -> bool:
@@ -245,6 +250,10 @@ class Share(Counted):
 
     matching: Filter = EVERYTHING
     field: Field | None = None
+
+    def tests(self) -> Iterator[Test]:
+        yield from super().tests()
+        yield from self.matching.tests
 
     def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
         weigh, matching = self._weight(question), self.matching
