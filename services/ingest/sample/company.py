@@ -49,6 +49,8 @@ _STAFF = (
     Person("sun.peng", "孙鹏", "finance", "zh", HEAD),
     Person("he.jie", "何洁", "service", "zh", HEAD),
     Person("gao.yuan", "高远", "service", "en", "he.jie"),
+    Person("lin.bo", "林博", "technical", "zh", HEAD),
+    Person("xu.lan", "许兰", "legal", "zh", HEAD),
 )
 _OWNERS = tuple(person.id for person in _STAFF if person.reports_to in _LEADS)
 
