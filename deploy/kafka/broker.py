@@ -144,7 +144,8 @@ def _prepare(place: Place) -> None:
     if (place.data_dir / "logs" / "meta.properties").exists():
         return
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    arguments = ["format", "--cluster-id", cluster_id, "--config", "server.properties"]
+    # With "=", since an id may begin with a dash, and would be taken for an option.
+    arguments = ["format", f"--cluster-id={cluster_id}", "--config", "server.properties"]
     formatted = subprocess.run(
         _java(place.data_dir, "kafka.tools.StorageTool", *arguments),
         cwd=place.data_dir,
