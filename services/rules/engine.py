@@ -35,7 +35,7 @@ MakeJudge = Callable[[str, Node], Judge]
 """Given a name for a tree and the tree, who judges it."""
 
 ASK_AGAIN: Micros = HOUR
-"""While a silent feed leaves a verdict open, it is looked at again after this."""
+"""While a silent feed leaves a verdict open, it is looked at again after this, or a quarter of the silence."""
 
 SNAPSHOT = "@snapshot"
 """What is due when a customer is to be told to reports."""
@@ -276,15 +276,19 @@ class Engine:
         if not exists(state, rule, subject):
             self._compare(asking, judged, subject, Finding([], NEVER, OPENING), moment)
             return NEVER
-        if was_silent(state.announced.of(rule.id, subject), since):
+        name, unsettled = due_name(rule.id, subject), state.head.unsettled
+        if name not in unsettled and was_silent(state.announced.of(rule.id, subject), since):
             earliest = holds_not_before(rule.when, rule, asking.glance(subject, since))
             if earliest > moment.now:
                 return earliest
-        finding = find(asking, judged, subject, since)
+        finding = find(asking, judged, subject, min(since, unsettled.pop(name, since)))
         self._compare(asking, judged, subject, finding, moment)
-        if asking.complete_until(judged.rule) < moment.now:
-            return min(finding.next_change, moment.now + ASK_AGAIN)
-        return finding.next_change
+        silence = moment.now - asking.complete_until(rule)
+        if silence <= 0 or finding.unknown_from is None:
+            return finding.next_change
+        unsettled[name] = finding.unknown_from
+        # The longer a feed has been silent, the less it is worth asking for.
+        return min(finding.next_change, moment.now + max(ASK_AGAIN, silence // 4))
 
     def _compare(self, asking: Asking, judged: Judged, subject: str, finding: Finding, moment: Moment) -> None:
         state, is_point = asking.state, judged.rule.of is not None

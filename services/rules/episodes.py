@@ -29,12 +29,13 @@ class Episode(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """The episodes that have begun by now and do not lie wholly before `since`, and when the rule's answer next changes
-    with no event."""
+    """The episodes that have begun by now and do not lie wholly before `since`, when the rule's answer next changes
+    with no event, and since when it is not known (None: up to now it is)."""
 
     episodes: list[Episode]
     next_change: Micros
     since: Micros
+    unknown_from: Micros | None = None
 
 
 def find(asking: Asking, judged: Judged, subject: str, since: Micros) -> Finding:
@@ -57,7 +58,9 @@ def find(asking: Asking, judged: Judged, subject: str, since: Micros) -> Finding
         truth = inquiry.truth(rule.when)
     started = running.start if running is not None and truth[0].value is not False else None
     found, later = stretches(truth, started)
-    return _finding(asking, inquiry, [one for one in found if one.start > OPENING], later, before + 1)
+    finding = _finding(asking, inquiry, [one for one in found if one.start > OPENING], later, before + 1)
+    unknown_from = next((point.at for point in truth if point.value is None and point.at <= asking.now), None)
+    return finding._replace(unknown_from=unknown_from)
 
 
 def _covers(one: Announced, at: Micros) -> bool:

@@ -53,7 +53,7 @@ class Judgement(msgspec.Struct, array_like=True):
 class Head(msgspec.Struct, array_like=True):
     """Everything about a customer that is not an event and not a closed episode. The first fields are read by `peek`
     alone. `book` names the rules and the reference data by which the customer was judged; `untold` are the months that
-    changed since reports were told of them."""
+    changed since reports were told of them, `unsettled` since when a silent feed leaves a rule's verdict open."""
 
     schema: int
     offset: int
@@ -69,6 +69,7 @@ class Head(msgspec.Struct, array_like=True):
     numbered: int = 0
     judgements: dict[str, Judgement] = {}
     untold: list[int] = []
+    unsettled: dict[str, Micros] = {}
 
 
 class Segment(msgspec.Struct, array_like=True):
