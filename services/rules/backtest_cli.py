@@ -118,7 +118,7 @@ def _document(rules: list[Rule], run: Backtest, episodes: list[Found], bad_lines
         for one in episodes
     ]
     document = {
-        "rules": summary(((rule.id, rule.definition.name.en) for rule in rules), episodes),
+        "rules": summary(_announcing(rules), episodes),
         "episodes": found,
         "until": datetime.fromtimestamp(run.clock / 1_000_000, UTC).isoformat() if run.offset else None,
         "events": run.offset,
@@ -127,9 +127,14 @@ def _document(rules: list[Rule], run: Backtest, episodes: list[Found], bad_lines
     return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
 
 
+def _announcing(rules: list[Rule]) -> list[tuple[str, str]]:
+    """The rules that find episodes, by id and name: classes and scores find none."""
+    return [(rule.id, rule.definition.name.en) for rule in rules if not rule.definition.judges]
+
+
 def _print_table(rules: list[Rule], episodes: list[Found]) -> None:
     table = Table("rule", "name", "customers", "episodes")
-    counts = summary(((rule.id, rule.definition.name.en) for rule in rules), episodes)
+    counts = summary(_announcing(rules), episodes)
     for rule, found in counts.items():
         table.add_row(rule, str(found["name"]), str(found["customers"]), str(found["episodes"]))
     Console().print(table)

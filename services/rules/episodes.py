@@ -10,7 +10,7 @@ from services.rules.calendar import NEVER, OPENING, Micros
 from services.rules.compiling import Rule
 from services.rules.conditions import FALSE_SIDE, Leaf, Side, Stretch, leaves_of, side, stretches
 from services.rules.entries import Item, Key
-from services.rules.facts import AHEAD, MAX_EVENTS, Point, Proof, Span, Value, subject_text, value_at
+from services.rules.facts import AHEAD, LATER, MAX_EVENTS, Point, Proof, Span, Value, subject_text, value_at
 from services.rules.records import Announced
 from services.rules.series import Pick, Series
 from services.rules.state import CustomerState
@@ -49,6 +49,11 @@ def find(asking: Asking, judged: Judged, subject: str, since: Micros) -> Finding
         before = max(running.start - 1, OPENING)
         running = next((one for one in announced if _covers(one, before)), None)
     inquiry = Inquiry(asking, judged, subject, before)
+    if running is None and asking.complete_until(rule) >= asking.now:
+        plain = inquiry.plain.truth(rule.when)
+        if all(point.value is not True for point in plain):
+            # Nothing runs, and nothing begins where the unknown is supposed not to hold: whatever it is.
+            return Finding([], plain[-1].at if plain[-1].value is LATER else NEVER, before + 1)
     truth = inquiry.truth(rule.when)
     is_told = truth[0].value is False or (truth[0].value is None and not judged.holds_of_nobody)
     if before > OPENING and running is None and not is_told:

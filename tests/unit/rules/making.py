@@ -11,6 +11,7 @@ from schemas.warnings import Warning, decode_warning
 from services.rules.backtest import Backtest
 from services.rules.books import SHIPPED, Overrides, assemble, read_rules
 from services.rules.calendar import Calendar, Micros, micros
+from services.rules.compiling import Rule
 from services.rules.core import Core
 from services.rules.entries import Entry, entry_of
 from services.rules.examples import EXAMPLE_ZONE
@@ -68,9 +69,19 @@ def state_of(*events: Event) -> CustomerState:
     return state
 
 
+_SHIPPED: dict[str, dict[str, Rule]] = {}
+
+
+def shipped(name: str, overrides: Overrides | None) -> dict[str, Rule]:
+    """The shipped rules by id, read once for each setting of their parameters."""
+    if name not in _SHIPPED:
+        _SHIPPED[name] = {rule.id: rule for rule in read_rules(SHIPPED, overrides)}
+    return _SHIPPED[name]
+
+
 def core(overrides: Overrides | None = None, horizon_months: int | None = None, *only: str) -> Core:
     """The shipped rules, or only some of them with those whose results they read."""
-    rules = {rule.id: rule for rule in read_rules(SHIPPED, overrides)}
+    rules = shipped(repr(overrides), overrides) if overrides else shipped("", None)
     wanted = list(only or rules)
     for name in wanted:
         wanted += [other for other in rules[name].results if other not in wanted]

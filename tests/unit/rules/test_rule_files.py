@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ FILES = sorted(SHIPPED.glob("*.yaml"))
 R3 = SHIPPED / "R3_competitors_at_trade_fairs.yaml"
 
 
+@cache
 def read(file: Path) -> Definition:
     return parse_definition(file.read_text(encoding="utf-8"), file.name)
 
