@@ -166,10 +166,12 @@ class Engine:
         # What a silent feed leaves open, an event of it may decide.
         soothes = since <= now and self._soothing[rule_id](reader, state, items) and not self._is_guarded(reader.rule)
         for subject in self._subjects(state, reader, items):
+            silent = was_silent(state.announced.of(rule_id, subject), min(since, now))
             if since > now:
                 name = due_name(rule_id, subject)
                 state.head.due[name] = min(since, state.head.due.get(name, since))
-            elif not (soothes and was_silent(state.announced.of(rule_id, subject), since)):
+            if not silent or (since <= now and not soothes):
+                # What has no effect yet is evidence already of what runs.
                 key = (rule_id, subject)
                 agenda[key] = min(since, agenda.get(key, since))
 
