@@ -89,7 +89,7 @@ CONTRIBUTION = ClassRule(
     ),
     "base",
 )
-INDUSTRY = ClassRule("R10g", (("high", GROWTH >= 25), ("slow", GROWTH < 10), ("mid", GROWTH.known())), "unknown")
+INDUSTRY = ClassRule("R10g", (("high", GROWTH >= 25), ("slow", GROWTH < 10), ("mid", GROWTH >= 10)), "unknown")
 PROMISE = ClassRule(
     "R27p",
     (
