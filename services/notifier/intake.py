@@ -49,6 +49,11 @@ class Batch:
         return [warning for _, warning in self.taken]
 
 
+METADATA_MAX_AGE_MS = 10_000
+"""A topic that was made a moment before is not seen by everybody at once; by default it would be looked for again after
+five minutes, and until then the group has nothing to share out."""
+
+
 class Intake:
     """`step` is one worker's; `settled` and `assigned` may be read from other threads."""
 
@@ -89,6 +94,7 @@ class Intake:
             auto_offset_reset="earliest",
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
         return self._consumer
 
