@@ -24,6 +24,7 @@ from services.rules.episodes import Episode, Finding, evidence, exists, find, fi
 from services.rules.explaining import Told, told_of
 from services.rules.facts import MAX_EVENTS, Proof, Unknown, Value
 from services.rules.forgetting import forget, reaches
+from services.rules.judging import Result
 from services.rules.records import Judgement
 from services.rules.reference import Reference
 from services.rules.rulebook import Reader, Rulebook, passing
@@ -170,8 +171,9 @@ class Engine:
             if since > now:
                 name = due_name(rule_id, subject)
                 state.head.due[name] = min(since, state.head.due.get(name, since))
-            if not silent or (since <= now and not soothes):
-                # What has no effect yet is evidence already of what runs.
+            # What has no effect yet is evidence already of what runs; what another rule judged is no evidence.
+            is_evidence = since <= now or not isinstance(reader.fact, Result)
+            if (not silent and is_evidence) or (since <= now and not soothes):
                 key = (rule_id, subject)
                 agenda[key] = min(since, agenda.get(key, since))
 
