@@ -21,9 +21,6 @@ MAX_RECORD_BYTES = 900_000
 SEPARATOR = "\x1f"
 """Between the customer id and the month; no identifier contains it."""
 
-CLOSED_STAGES = frozenset({"won", "lost"})
-"""An opportunity whose newest stage is one of these is over."""
-
 # Sums of products outgrow what one event may say: 15 digits times 15 digits.
 _SUM = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,12})?")
 

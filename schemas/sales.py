@@ -80,6 +80,14 @@ class LeadCreated(Wire):
     campaign: Label | None = None
 
 
+STAGES = ("lead", "opportunity", "needs", "proposal", "negotiation", "won")
+"""The way of an opportunity; `lost` may end it anywhere."""
+
+LOST = "lost"
+CLOSED_STAGES = frozenset({STAGES[-1], LOST})
+"""An opportunity whose newest stage is one of these is over."""
+
+
 class OpportunityStageChanged(Wire):
     """`from` is absent for a new opportunity. The confirmations belong to the step from lead to opportunity."""
 

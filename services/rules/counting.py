@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from schemas.customers import Count, Counted
+from schemas.sales import CLOSED_STAGES
 from services.rules.calendar import Calendar, Day, Month, first_day, month_of_day
-from services.rules.dealings import CLOSED, ZERO, Deal, Line, Order, Owners, fields, total_margin
+from services.rules.dealings import ZERO, Deal, Line, Order, Owners, fields, total_margin
 from services.rules.entries import Entry
 
 NOT_REACHED = frozenset({"unreached", "no_answer", "voicemail", "bounced"})
@@ -66,7 +67,7 @@ def deal_facts(deal: Deal, calendar: Calendar) -> Iterator[Fact]:
     """Every stage that was entered, and the end that still holds."""
     for visit in deal.visits:
         yield What(calendar.day_of(visit.entered), "stage", deal.owner, stage=visit.stage), None
-    if deal.stage in CLOSED:
+    if deal.stage in CLOSED_STAGES:
         kind: Counted = "opportunity_won" if deal.stage == "won" else "opportunity_lost"
         yield What(calendar.day_of(deal.visits[-1].entered), kind, deal.owner, deal.currency), deal.amount
 

@@ -12,19 +12,20 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from schemas.sales import CLOSED_STAGES
 from services.rules.calendar import Calendar, Day, Micros
 from services.rules.entries import Entry
 
 ZERO = Decimal(0)
 BEFORE_ALL: Day = date(1970, 1, 1).toordinal()
 """Since when the first known owner has been the owner."""
-CLOSED = frozenset({"won", "lost"})
 
 
 class Line(NamedTuple):
     """What is left of an order line; `margin` is None where its cost is not known."""
 
     product_line: str | None
+    quantity: Decimal
     amount: Decimal
     margin: Decimal | None
 
@@ -42,6 +43,15 @@ class Order:
     @property
     def amount(self) -> Decimal:
         return sum((line.amount for line in self.lines), ZERO)
+
+    @property
+    def quantity(self) -> Decimal:
+        return sum((line.quantity for line in self.lines), ZERO)
+
+    @property
+    def product_lines(self) -> list[str]:
+        """Of what it is made, each once, by name."""
+        return sorted({line.product_line for line in self.lines if line.product_line is not None})
 
     @property
     def margin(self) -> Decimal | None:
@@ -82,7 +92,7 @@ class Deal:
     @property
     def closed_at(self) -> Micros | None:
         """When it was won or lost; None while it is open."""
-        return self.visits[-1].entered if self.stage in CLOSED else None
+        return self.visits[-1].entered if self.stage in CLOSED_STAGES else None
 
 
 def fields(item: Entry) -> dict[str, Any]:
@@ -121,7 +131,7 @@ def _lines_left(order: dict[str, Any], cancellations: Iterable[Entry]) -> tuple[
 def _line(line: dict[str, Any], quantity: Decimal) -> Line:
     price, cost = Decimal(line["unit_price"]), line.get("unit_cost")
     margin = None if cost is None else quantity * (price - Decimal(cost))
-    return Line(line.get("product_line"), quantity * price, margin)
+    return Line(line.get("product_line"), quantity, quantity * price, margin)
 
 
 def deal_of(name: str, steps: Iterable[Entry]) -> Deal | None:

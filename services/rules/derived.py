@@ -10,10 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from typing import Any, ClassVar, Protocol
 
+from schemas.sales import LOST, STAGES
 from services.rules.calendar import Calendar, Micros
+from services.rules.dealings import fields, order_of
 from services.rules.entries import Derived, Entry, Item, Key
 from services.rules.series import Feed
 from services.rules.state import CustomerState
@@ -121,42 +122,18 @@ class Orders(Things):
 
     def build(self, parts: Parts, calendar: Calendar) -> Iterable[Item]:
         placed, cancelled = _newest(parts["order.placed"]), parts["order.cancelled"]
-        if placed is None or any(not (entry.data or {}).get("lines") for entry in cancelled):
+        order = None if placed is None else order_of(placed, cancelled)
+        if placed is None or order is None:
             return []
-        data = placed.data or {}
-        lines = _left(data["lines"], [line for entry in cancelled for line in (entry.data or {})["lines"]])
-        if not lines:
-            return []
+        data = fields(placed)
         kept: dict[str, Any] = {
             name: data[name] for name in ("order_id", "currency", "campaign", "promised_date") if name in data
         }
-        kept |= {
-            "amount": sum((quantity * Decimal(line["unit_price"]) for line, quantity in lines), Decimal(0)),
-            "quantity": sum((quantity for _, quantity in lines), Decimal(0)),
-            "lines": sorted({line["product_line"] for line, _ in lines if "product_line" in line}),
-        }
-        if all("unit_cost" in line for line, _ in lines):
-            kept["margin"] = sum(
-                (quantity * (Decimal(line["unit_price"]) - Decimal(line["unit_cost"])) for line, quantity in lines),
-                Decimal(0),
-            )
+        kept |= {"amount": order.amount, "quantity": order.quantity, "lines": order.product_lines}
+        if order.margin is not None:
+            kept["margin"] = order.margin
         keys = (placed.key, *(entry.key for entry in cancelled))
         return [Derived(placed.at, kept, keys, (data["order_id"],))]
-
-
-def _left(lines: list[dict[str, Any]], cancelled: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Decimal]]:
-    """The lines of which something is left, with the quantity."""
-    off: dict[str, Decimal] = defaultdict(Decimal)
-    for line in cancelled:
-        off[line["product_id"]] += Decimal(line["quantity"])
-    left = []
-    for line in lines:
-        quantity = Decimal(line["quantity"])
-        taken = min(quantity, off[line["product_id"]])
-        off[line["product_id"]] -= taken
-        if quantity > taken:
-            left.append((line, quantity - taken))
-    return left
 
 
 @dataclass(frozen=True)
@@ -172,10 +149,6 @@ class Milestones(Things):
             data = entry.data or {}
             subject = f"{kind}:{date.fromordinal(data['occurs_on']).isoformat()}"
             yield Derived(entry.at, {**data, "subject": subject}, entry.keys, (subject,))
-
-
-STAGES = ("lead", "opportunity", "needs", "proposal", "negotiation", "won")
-LOST = "lost"
 
 
 @dataclass(frozen=True)

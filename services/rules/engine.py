@@ -226,7 +226,7 @@ class Engine:
     def _announce(self, state: CustomerState, moved: Agenda, moment: Moment) -> None:
         head = state.head
         agenda = self._agenda(state, moved, moment.now)
-        self._plan_snapshot(state, moment.now, is_changed=bool(agenda))
+        self._take_snapshot(state, moment.now)
         if not agenda:
             head.wake_at = wake_at(head.due)
             return
@@ -243,13 +243,12 @@ class Engine:
                 head.due.pop(name, None)
         head.wake_at = wake_at(head.due)
 
-    def _plan_snapshot(self, state: CustomerState, now: Micros, *, is_changed: bool) -> None:
-        due = state.head.due
-        if due.get(SNAPSHOT, NEVER) <= now:
-            del due[SNAPSHOT]
+    @staticmethod
+    def _take_snapshot(state: CustomerState, now: Micros) -> None:
+        """Reports are to be told when that is due; the facade plans it, since only it knows what they would tell."""
+        if state.head.due.get(SNAPSHOT, NEVER) <= now:
+            del state.head.due[SNAPSHOT]
             state.tells = True
-        elif is_changed and self.settings.snapshot_every is not None:
-            due.setdefault(SNAPSHOT, now + self.settings.snapshot_every)
 
     def judge(self, state: CustomerState, now: Micros) -> dict[str, Judgement]:
         """Every class and score as it is at an instant. Nothing is said of them, so they are worked out when asked for;

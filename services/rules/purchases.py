@@ -91,10 +91,10 @@ class Purchases:
         self._facts = None
         if old is not None:
             self._take_out(old.at)
-            self._lines.subtract(_product_lines(old))
+            self._lines.subtract(old.product_lines)
         if new is not None:
             self._put_in(new.at)
-            self._lines.update(_product_lines(new))
+            self._lines.update(new.product_lines)
         self._lines = +self._lines
         return Swap(old, new)
 
@@ -121,7 +121,3 @@ class Purchases:
             insort(self._gaps, gap)
         else:
             del self._gaps[bisect_left(self._gaps, gap)]
-
-
-def _product_lines(order: Order) -> set[str]:
-    return {line.product_line for line in order.lines if line.product_line is not None}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from schemas.customers import CLOSED_STAGES
+from schemas.sales import CLOSED_STAGES, STAGES
 from services.rules.calendar import Day
 from services.rules.reports.customer import Customer
-from services.rules.reports.journeys import PLACES, STAGES
+from services.rules.reports.journeys import PLACES
 from services.rules.reports.model import (
     NO_AMOUNT,
     NO_CLOSED,

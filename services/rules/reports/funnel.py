@@ -7,10 +7,11 @@ from collections import Counter, defaultdict
 from decimal import Decimal
 from typing import NamedTuple
 
-from schemas.customers import CLOSED_STAGES, Opportunity, StageVisit
+from schemas.customers import Opportunity, StageVisit
+from schemas.sales import CLOSED_STAGES, STAGES
 from services.rules.calendar import month_name, month_of_day
 from services.rules.reports.customer import Customer
-from services.rules.reports.journeys import PLACES, STAGES
+from services.rules.reports.journeys import PLACES
 from services.rules.reports.model import (
     NO_AMOUNT,
     NOT_BY_LINE,

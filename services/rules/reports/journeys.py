@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.customers import Lead, Opportunity, StageVisit
+from schemas.sales import STAGES
 from services.rules.reports.customer import Customer
 from services.rules.reports.model import Words
 
-STAGES = ("lead", "opportunity", "needs", "proposal", "negotiation", "won")
 PLACES = {stage: place for place, stage in enumerate(STAGES)}
 STAGE_TITLES: dict[str, Words] = {
     "lead": Words("线索", "Lead"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date
 
+from schemas.sales import STAGES
 from services.rules.calendar import Day, month_name, month_of_day
 from services.rules.reports.customer import Customer, day_of
-from services.rules.reports.journeys import STAGES, journeys
+from services.rules.reports.journeys import journeys
 from services.rules.reports.model import NOT_BY_LINE, Cell, Column, Missing, Row, Table, Words, share
 from services.rules.reports.query import Group, Query, in_order
 from services.rules.reports.tally import Tallies
