@@ -158,6 +158,33 @@ class Measured:
         """From when on an item that lies at an instant can change the value."""
         return at
 
+    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
+        """No events: what others judged is proved where they judged it."""
+        return Proof([], 0)
+
+    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
+        """Nothing beyond its reach."""
+        return ()
+
+    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
+        """It is of the whole customer."""
+        return None
+
+
+class OfOnePick(Measured):
+    """Facts that read one series."""
+
+    pick: Pick
+
+    @property
+    def picks(self) -> tuple[Pick, ...]:
+        """The series that it reads."""
+        return (self.pick,)
+
+    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
+        """Those whom the items are about."""
+        return subjects_of(pick, items)
+
 
 def told(course: Iterable[Point], now: Micros) -> list[Point]:
     """The points of a course, to AHEAD changes beyond `now`."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.rules.calendar import NEVER, Micros
 from services.rules.entries import Item, Key
-from services.rules.facts import UNKNOWN, Measured, Point, Proof, Question, Value, proof, subjects_of
+from services.rules.facts import UNKNOWN, Measured, OfOnePick, Point, Proof, Question, Value, proof, subjects_of
 from services.rules.series import Pick
 from services.rules.state import CustomerState
 from services.rules.timing import last_kept
@@ -41,15 +41,6 @@ class Rank(Measured):
             if question.since <= expires < following:
                 yield Point(expires, missing)
 
-    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
-        return Proof([], 0)
-
-    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
-        return ()
-
-    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
-        return None
-
 
 @dataclass(frozen=True)
 class Result(Measured):
@@ -64,18 +55,9 @@ class Result(Measured):
     def points(self, question: Question) -> Iterator[Point]:
         yield from question.result(self.rule, question.since)
 
-    def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
-        return Proof([], 0)
-
-    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
-        return ()
-
-    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
-        return None
-
 
 @dataclass(frozen=True)
-class Filled(Measured):
+class Filled(OfOnePick):
     """The share of an archive section's fields that have a value."""
 
     pick: Pick
@@ -83,10 +65,6 @@ class Filled(Measured):
     elapsed: bool = False
     asks: bool = False
     reach: Micros = 0
-
-    @property
-    def picks(self) -> tuple[Pick, ...]:
-        return (self.pick,)
 
     def points(self, question: Question) -> Iterator[Point]:
         series = question.series(self.pick)
@@ -113,9 +91,6 @@ class Filled(Measured):
         for item in series.items[: series.before(line)]:
             newest.update(dict.fromkeys(_archived(item), item.keys))
         return [key for name in self.fields for key in newest.get(name, ())]
-
-    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
-        return subjects_of(pick, items)
 
 
 def _archived(item: Item) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from services.rules.calendar import DAY, OPENING, Micros, PeriodName, first_day_of
-from services.rules.entries import Item, Key
+from services.rules.entries import Key
 from services.rules.facts import AHEAD, LATER, Measured, Point, Proof, Question, Span
 from services.rules.series import Pick
 from services.rules.state import CustomerState
@@ -133,9 +133,6 @@ class Missed(Measured):
 
     def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
         return [key for pick in self.each for key in last_kept(state, pick, line)]
-
-    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
-        return None
 
 
 def _value(run: int, is_silent: bool) -> int | Span:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from services.rules.calendar import DAY, NEVER, Calendar, Micros, Month
-from services.rules.entries import Item, Key
-from services.rules.facts import INFINITY, UNKNOWN, Measured, Point, Proof, Question, Span, Value, proof, subjects_of
+from services.rules.facts import (
+    INFINITY,
+    UNKNOWN,
+    OfOnePick,
+    Point,
+    Proof,
+    Question,
+    Span,
+    Value,
+    proof,
+)
 from services.rules.series import Amount, Pick
-from services.rules.state import CustomerState
 from services.rules.tallying import Field
 
 
 @dataclass(frozen=True)
-class Monthly(Measured):
+class Monthly(OfOnePick):
     """What the two have in common: a value for each month, from the months before it. `span` months back are read."""
 
     pick: Pick
@@ -22,10 +30,6 @@ class Monthly(Measured):
     months: int
     elapsed: bool = False
     asks: bool = False
-
-    @property
-    def picks(self) -> tuple[Pick, ...]:
-        return (self.pick,)
 
     @property
     def span(self) -> int:
@@ -66,12 +70,6 @@ class Monthly(Measured):
         month = calendar.month_of(start)
         last = len(series) if stop >= NEVER else series.before(calendar.start_of_month(calendar.month_of(stop)))
         return proof(series.items, series.before(calendar.start_of_month(month - self.span)), last)
-
-    def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
-        return ()
-
-    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
-        return subjects_of(pick, items)
 
 
 @dataclass(frozen=True)

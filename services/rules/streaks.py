@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from services.rules.calendar import DAY, Micros, Month
 from services.rules.dues import Instalments
-from services.rules.entries import Item, Key
+from services.rules.entries import Key
 from services.rules.facts import AHEAD, LATER, MAX_EVENTS, Measured, Point, Proof, Question, Span, Value
 from services.rules.ledger import ledger_of
 from services.rules.periods import LatePolicy, Period, Periods, late_months, overdue_month_ends
@@ -93,9 +93,6 @@ class Streak(Measured):
 
     def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
         return ()  # open money keeps itself
-
-    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
-        return None
 
 
 def _months(periods: Periods) -> Iterable[Month]:

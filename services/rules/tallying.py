@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -14,14 +14,13 @@ from services.rules.dues import Instalments, Movements
 from services.rules.entries import Item, Key
 from services.rules.facts import (
     INFINITY,
-    Measured,
+    OfOnePick,
     Point,
     Proof,
     Question,
     Span,
     Value,
     proof,
-    subjects_of,
 )
 from services.rules.reference import Reference
 from services.rules.series import Amount, Filter, Measure, Path, Pick, Series, Test, number_of
@@ -37,7 +36,7 @@ KEPT_FOR_EVER = 50
 
 
 @dataclass(frozen=True)
-class Counted(Measured):
+class Counted(OfOnePick):
     """What all facts over the items of a window have in common. `limits` are all that the value is compared with, where
     that is known: between them it need not be told."""
 
@@ -116,9 +115,6 @@ class Counted(Measured):
         old = state.series(self.pick.whole).before(line)
         kept = [*items[: min(old, KEPT_FOR_EVER)], *items[max(0, old - KEPT_FOR_EVER) : old]]
         return [key for item in kept for key in item.keys]
-
-    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
-        return subjects_of(pick, items)
 
 
 def _first_below(value: Callable[[Slice], Value], part: Slice, limit: Decimal, *, is_below: bool) -> int | None:

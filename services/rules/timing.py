@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from services.rules.calendar import DAY, NEVER, OPENING, Micros, years_later
 from services.rules.entries import Item, Key
-from services.rules.facts import Measured, Point, Proof, Question, Value, proof, put, subjects_of
+from services.rules.facts import OfOnePick, Point, Proof, Question, Value, proof, put
 from services.rules.series import Path, Pick, Series
 from services.rules.state import CustomerState
 
 
 @dataclass(frozen=True)
-class Latest(Measured):
+class Latest(OfOnePick):
     """The newest value that some item gave a field; `default` before there was one, after it was cleared, and after it
     expired: a length after it was given, or at the end of the day that another field names. All items of the pick say
     something of the field."""
@@ -26,10 +26,6 @@ class Latest(Measured):
     elapsed: bool = False
     reach: Micros = 0
     asks: bool = False
-
-    @property
-    def picks(self) -> tuple[Pick, ...]:
-        return (self.pick,)
 
     def points(self, question: Question) -> Iterator[Point]:
         series = question.series(self.pick)
@@ -65,9 +61,6 @@ class Latest(Measured):
     def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
         return last_kept(state, self.pick, line)
 
-    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
-        return subjects_of(pick, items)
-
 
 def last_kept(state: CustomerState, pick: Pick, line: Micros) -> list[Key]:
     """The names of each subject's newest item before a line."""
@@ -83,7 +76,7 @@ LOOKS_BACK = (0, 90 * DAY, 400 * DAY, 10**17)
 
 
 @dataclass(frozen=True)
-class SinceLast(Measured):
+class SinceLast(OfOnePick):
     """The time since something last happened. Before it ever did: since the later of the `otherwise` grounds, which are
     the instant from which a condition has held, and the newest item of another pick."""
 
@@ -157,12 +150,9 @@ class SinceLast(Measured):
     def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
         return [key for pick in self.picks for key in last_kept(state, pick, line)]
 
-    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
-        return subjects_of(pick, items)
-
 
 @dataclass(frozen=True)
-class PastUsualGap(Measured):
+class PastUsualGap(OfOnePick):
     """The time since the customer's usual rhythm would have brought the next item: the newest one and the greater of
     `least` and `times` x the median gap between items up to it."""
 
@@ -172,10 +162,6 @@ class PastUsualGap(Measured):
     elapsed: bool = True
     reach: Micros = 3 * 366 * DAY
     asks: bool = False
-
-    @property
-    def picks(self) -> tuple[Pick, ...]:
-        return (self.pick,)
 
     def points(self, question: Question) -> Iterator[Point]:
         series = question.series(self.pick)
@@ -206,22 +192,15 @@ class PastUsualGap(Measured):
     def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
         return last_kept(state, self.pick, line)
 
-    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
-        return subjects_of(pick, items)
-
 
 @dataclass(frozen=True)
-class YearsSinceFirst(Measured):
+class YearsSinceFirst(OfOnePick):
     """Full years since the first item, counted by its company day; 29 February is kept on the 28th. None before."""
 
     pick: Pick
     elapsed: bool = False
     reach: Micros = 0
     asks: bool = False
-
-    @property
-    def picks(self) -> tuple[Pick, ...]:
-        return (self.pick,)
 
     def points(self, question: Question) -> Iterator[Point]:
         series, calendar = question.series(self.pick), question.calendar
@@ -245,6 +224,3 @@ class YearsSinceFirst(Measured):
         series = state.series(self.pick.whole)
         groups = [series] if self.pick.subject is None else list(series.groups(self.pick.subject).values())
         return [key for one in groups for item in one.items[:1] for key in item.keys]
-
-    def touched(self, state: CustomerState, pick: Pick, items: Sequence[Item]) -> Iterable[str] | None:
-        return subjects_of(pick, items)
