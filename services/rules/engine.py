@@ -101,8 +101,11 @@ class Engine:
             return
         head.offset, head.revision = offset, 0
         now = head.clock = max(head.clock, now)
-        entry = entry_of(event, self.calendar)
         horizon = self._horizon(now)
+        if state.reconcile:
+            # Even if this event is refused: the head that is written with it hides that it was behind its segments.
+            self._announce(state, {}, Moment(head.customer_id, now, horizon, history=False))
+        entry = entry_of(event, self.calendar)
         if max(entry.at, entry.time) < horizon:
             raise InvalidEvent(
                 "before_horizon",
@@ -112,7 +115,7 @@ class Engine:
                 entry.source,
             )
         self._forget(state, horizon)
-        if entry.history or state.reconcile:
+        if entry.history:
             # What time or a new rulebook brought to light is no history, though an event of the past finds it.
             self._announce(state, {}, Moment(head.customer_id, now, horizon, history=False))
         state.add(entry)
@@ -129,7 +132,8 @@ class Engine:
     def hear(self, state: CustomerState, feed: str, now: Micros) -> None:
         """A feed has told how far it is complete: what is due of its rules is asked again."""
         for key in state.head.due:
-            if key != SNAPSHOT and self.rulebook.rules[key.partition(MARK)[0]].source == feed:
+            rule = self.rulebook.rules.get(key.partition(MARK)[0])
+            if rule is not None and rule.source == feed:
                 state.head.due[key] = state.head.wake_at = min(state.head.due[key], now)
         self.wake(state, now)
 
@@ -197,7 +201,7 @@ class Engine:
         if state.reconcile or (head.book and rules != self.rulebook.fingerprint):
             agenda = self._everything(state, self.judged)
             head.due = {name: at for name, at in head.due.items() if name == SNAPSHOT}
-            head.judgements = {}
+            head.judgements, head.unsettled = {}, {}
         elif reference != self.reference.fingerprint and head.book:
             agenda = moved | self._everything(state, self.rulebook.by_reference)
         elif not head.book:
@@ -276,10 +280,11 @@ class Engine:
         self, asking: Asking, judged: Judged, subject: str, since: Micros, moment: Moment
     ) -> Micros:
         rule, state = judged.rule, asking.state
+        name, unsettled = due_name(rule.id, subject), state.head.unsettled
         if not exists(state, rule, subject):
+            unsettled.pop(name, None)
             self._compare(asking, judged, subject, Finding([], NEVER, OPENING), moment)
             return NEVER
-        name, unsettled = due_name(rule.id, subject), state.head.unsettled
         if name not in unsettled and was_silent(state.announced.of(rule.id, subject), since):
             earliest = holds_not_before(rule.when, rule, asking.glance(subject, since))
             if earliest > moment.now:

@@ -9,10 +9,11 @@ import pytest
 
 from schemas.codec import InvalidEvent
 from schemas.events import Event
+from schemas.warnings import decode_warning
 from services.rules.entries import Key
 from services.rules.records import HEAD, read_head_prefix, read_prefix
 from services.rules.state import CustomerState
-from tests.unit.rules.making import CALENDAR, at, entry, event, invoice, payment, state_of
+from tests.unit.rules.making import CALENDAR, at, core, entry, event, invoice, payment, state_of
 
 
 def standing(state: CustomerState) -> list[str]:
@@ -190,3 +191,25 @@ def test_a_dropped_month_is_a_tombstone() -> None:
     assert dict(state.encode())["2026-01"] is None
     assert state.find(Key("erp", "a")) is None
     assert standing(state) == ["b"]
+
+
+def test_a_customer_torn_by_a_crash_is_judged_even_if_its_first_event_is_refused() -> None:
+    with_core = core(None, 36, "R3")
+    state = with_core.open("C", {})
+    with_core.apply(state, fair_on("2026-01-05"), offset=1, now=at("2026-01-05"))
+    head = dict(with_core.close(state).records)[""]
+    with_core.apply(state, fair_on("2026-01-10"), offset=2, now=at("2026-01-10"))
+    torn = {name: record for name, record in with_core.close(state).records if name and record is not None}
+    assert head is not None
+
+    again = with_core.open("C", {**torn, "": head})
+    with pytest.raises(InvalidEvent) as refusal:
+        with_core.apply(again, fair_on("2019-01-01"), offset=2, now=at("2026-01-10"))
+
+    assert refusal.value.code == "before_horizon"
+    [raised] = with_core.close(again).warnings
+    assert decode_warning(raised).rule == "R3"
+
+
+def fair_on(day: str) -> Event:
+    return event("competitor.activity", day, competitor_id="X", kind="trade_show")
