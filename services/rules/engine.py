@@ -28,7 +28,7 @@ from services.rules.judging import Result
 from services.rules.records import Judgement
 from services.rules.reference import Reference
 from services.rules.rulebook import Reader, Rulebook, passing
-from services.rules.skipping import Soothing, holds_not_before, was_silent
+from services.rules.skipping import Soothing, glance_of, was_silent
 from services.rules.state import CustomerState, wake_at
 from services.rules.wording import warning_of
 
@@ -83,6 +83,11 @@ class Engine:
             if rule.id in rulebook.by_reference and not rule.definition.judges and not rule.of and not rule.subject
         ]
         self._soothing = {rule.id: Soothing(rule) for rule in rulebook.rules.values()}
+        self._glances = {
+            rule.id: glance_of(rule.when, rule)
+            for rule in rulebook.rules.values()
+            if not rule.of and not rule.definition.judges
+        }
         judged = {rule.id: Judged(rule, judges[rule.id]) for rule in rulebook.rules.values()}
         self.judged = of_nobody(judged, calendar)
 
@@ -286,7 +291,7 @@ class Engine:
             self._compare(asking, judged, subject, Finding([], NEVER, OPENING), moment)
             return NEVER
         if name not in unsettled and was_silent(state.announced.of(rule.id, subject), since):
-            earliest = holds_not_before(rule.when, rule, asking.glance(subject, since))
+            earliest = self._glances[rule.id](asking.glance(subject, since))
             if earliest > moment.now:
                 return earliest
         finding = find(asking, judged, subject, min(since, unsettled.pop(name, since)))

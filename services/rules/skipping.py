@@ -5,12 +5,14 @@ What was wrong here would show as a missing or a lasting episode: the oracle's s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Any
 
 from services.rules.calendar import DAY, NEVER, Micros
 from services.rules.compiling import Rule
-from services.rules.conditions import FALSE_SIDE, KNOWN, Leaf, Node, Op, leaves_of, side
+from services.rules.conditions import Leaf, Node, Op, leaves_of
 from services.rules.entries import Item
 from services.rules.facts import Fact, Question
 from services.rules.missed import Missed
@@ -63,29 +65,50 @@ def _missed_by(fact: Fact, ops: set[Op]) -> Sequence[Pick]:
     return fact.each if isinstance(fact, Missed) else ()
 
 
-def holds_not_before(node: Node, rule: Rule, question: Question) -> Micros:
-    """An instant before which a condition surely does not hold from `question.since` on, as a glance at each tally
-    tells; `since` itself where that tells nothing, NEVER where it cannot hold."""
+Glance = Callable[[Question], Micros]
+"""An instant before which a condition surely does not hold from `question.since` on, as a look at each tally tells;
+`since` itself where that tells nothing, NEVER where it cannot hold."""
+
+
+def glance_of(node: Node, rule: Rule) -> Glance:
+    """The glance at a rule's condition, worked out once: it is taken at nearly every event."""
     if isinstance(node, Leaf):
-        return _leaf_holds_not_before(node, rule.facts[node.fact], question)
-    earliest = [holds_not_before(branch, rule, question) for branch in node.branches]
-    return max(earliest) if node.mode == "all" else min(earliest)
+        return _glance_of_leaf(node, rule.facts[node.fact])
+    glances = [glance_of(branch, rule) for branch in node.branches]
+    of_all = max if node.mode == "all" else min
+    return lambda question: of_all([glance(question) for glance in glances])
 
 
-def _leaf_holds_not_before(leaf: Leaf, fact: Fact, question: Question) -> Micros:
-    if leaf.op not in (">", ">=") or leaf.threshold is KNOWN:
-        return question.since
+def _glance_of_leaf(leaf: Leaf, fact: Fact) -> Glance:
+    limit = leaf.threshold
+    if leaf.op not in (">", ">=") or not isinstance(limit, (int, Decimal)) or isinstance(limit, bool):
+        return _tells_nothing
     if isinstance(fact, (Count, Sum, Distinct)):
-        peak = greatest(fact, question)
-        return NEVER if peak is not None and side(leaf, peak) == FALSE_SIDE[leaf.op] else question.since
-    if isinstance(fact, SinceLast) and isinstance(leaf.threshold, int):
-        series = question.series(fact.pick)
-        index = series.up_to(question.since)
-        # What comes later only begins the time anew.
-        return max(question.since, series.ats[index - 1] + leaf.threshold) if index else question.since
-    if isinstance(fact, (PastUsualGap, Waiting)) and isinstance(leaf.threshold, int):
-        return _waited_not_before(fact, leaf.threshold, question)
+        return _glance_of_tally(fact, operator.gt if leaf.op == ">" else operator.ge, limit)
+    if isinstance(fact, SinceLast) and isinstance(limit, int):
+        return lambda question: _passed_not_before(fact, limit, question)
+    if isinstance(fact, (PastUsualGap, Waiting)) and isinstance(limit, int):
+        return lambda question: _waited_not_before(fact, limit, question)
+    return _tells_nothing
+
+
+def _tells_nothing(question: Question) -> Micros:
     return question.since
+
+
+def _glance_of_tally(fact: Counted, exceeds: Callable[[Any, Any], bool], limit: int | Decimal) -> Glance:
+    def glance(question: Question) -> Micros:
+        peak = greatest(fact, question)
+        return question.since if peak is None or exceeds(peak, limit) else NEVER
+
+    return glance
+
+
+def _passed_not_before(fact: SinceLast, limit: Micros, question: Question) -> Micros:
+    """What comes later only begins the time anew."""
+    series = question.series(fact.pick)
+    index = series.up_to(question.since)
+    return max(question.since, series.ats[index - 1] + limit) if index else question.since
 
 
 def _waited_not_before(fact: PastUsualGap | Waiting, threshold: Micros, question: Question) -> Micros:
