@@ -9,6 +9,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.ingest.judge import Judgement
 
+REFUSALS = ("not_json", "not_an_object", "too_large", "too_deep", "resident_id", "unknown_type", "invalid")
+PROBLEMS = (
+    *("not_json", "unsupported_media_type", "batch_too_long", "body_too_slow", "body_too_large"),
+    *("broker_unavailable", "overloaded", "internal"),
+)
+"""Known in advance, so that their counters start at 0: Prometheus sees no increase from "not there" to 1."""
+
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -44,6 +51,10 @@ class IngestMetrics:
             registry=registry,
         )
         self._ready = Gauge("bellwether_ingest_ready", "1 when the broker takes events", registry=registry)
+        for code in REFUSALS:
+            self._rejected.labels(code)
+        for code in PROBLEMS:
+            self._problems.labels(code)
 
     def watch(self, queue: Callable[[], int], ready: Callable[[], bool]) -> None:
         """Read these two when somebody scrapes."""

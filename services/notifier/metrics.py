@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import func, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from services.common.clock import Now
 from services.notifier import outbox, settling
 from services.notifier.case import Verdict
 from services.notifier.database import Database
 from services.notifier.tables import cases, deadlines, poison, timeline
+from services.notifier.views import PageState
 
 _PREFIX = "bellwether_notifier"
 
@@ -33,6 +36,13 @@ class IntakeMetrics:
             f"{_PREFIX}_consumer_offset", "The next offset to be read", ["partition"], registry=registry
         )
         self._lag = Gauge(f"{_PREFIX}_consumer_lag", "Records not yet read", ["partition"], registry=registry)
+        self._ready = Gauge(f"{_PREFIX}_ready", "1 while every part of the notifier gets on", registry=registry)
+        for verdict in Verdict:
+            self._warnings.labels(verdict)
+
+    def watch(self, ready: Callable[[], bool]) -> None:
+        """Asks at each scrape."""
+        self._ready.set_function(lambda: float(ready()))
 
     def count(self, verdicts: Mapping[Verdict, int]) -> None:
         """So many warnings met each verdict; one that settles counts when it comes and again when it is decided."""
@@ -51,11 +61,13 @@ class IntakeMetrics:
 
 
 class DatabaseCollector(Collector):
-    """Registers itself nowhere: the entry point does."""
+    """Registers itself nowhere: the entry point does. `channels`: their pages are told of also while there are none."""
 
-    def __init__(self, database: Database, now: Now) -> None:
+    def __init__(self, database: Database, now: Now, channels: Iterable[str] = ()) -> None:
         self._database = database
         self._now = now
+        # Prometheus sees no increase from "not there" to 1.
+        self._no_pages = {(channel, str(state)): 0 for channel in channels for state in get_args(PageState)}
 
     def describe(self) -> list[Metric]:
         """Nothing in advance: registering must not read the database."""
@@ -66,9 +78,10 @@ class DatabaseCollector(Collector):
         now = self._now()
         with self._database.reading() as tx:
             pages = GaugeMetricFamily(f"{_PREFIX}_pages", "Pages by channel and state", labels=["channel", "state"])
-            for labels, number in outbox.count_by_state(tx).items():
+            for labels, number in {**self._no_pages, **outbox.count_by_state(tx)}.items():
                 pages.add_metric(list(labels), number)
             oldest = outbox.oldest_pending(tx)
+            overdue_since, step_due = _overdue_since(tx, now), tx.execute(select(func.min(deadlines.c.due_at))).scalar()
             overdue = or_(deadlines.c.due_at <= now, deadlines.c.breaches > 0)
             counts = {
                 "settling": settling.count(tx),
@@ -83,5 +96,19 @@ class DatabaseCollector(Collector):
         yield GaugeMetricFamily(f"{_PREFIX}_reviews_overdue", "Reviews nobody opened in time", counts["overdue"])
         yield CounterMetricFamily(f"{_PREFIX}_review_breaches", "Review deadlines missed", counts["breaches"])
         yield GaugeMetricFamily(f"{_PREFIX}_poison_kept", "Records set aside that were no warning", counts["poison"])
-        age_s = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
-        yield GaugeMetricFamily(f"{_PREFIX}_outbox_age_seconds", "Age of the oldest page that is not sent", age_s)
+        for name, text, since in (
+            ("outbox_age_seconds", "Age of the oldest page that is not sent", oldest),
+            ("review_overdue_seconds", "How long the longest overdue review has been so", overdue_since),
+            ("escalation_late_seconds", "By how much the next step of a review is overdue", step_due),
+        ):
+            age_s = max(0.0, (now - since).total_seconds()) if since else 0.0
+            yield GaugeMetricFamily(f"{_PREFIX}_{name}", text, age_s)
+
+
+def _overdue_since(tx: Connection, now: datetime) -> datetime | None:
+    """The first deadline missed of any review that nobody has opened yet: when it was noticed, or when it was due."""
+    same = (timeline.c.case_id == deadlines.c.case_id) & (timeline.c.warning_id == deadlines.c.warning_id)
+    missed = timeline.c.type == "review.breached", deadlines.c.breaches > 0
+    breached = select(func.min(timeline.c.at)).join(deadlines, same).where(*missed)
+    due = select(func.min(deadlines.c.due_at)).where(deadlines.c.due_at <= now, deadlines.c.breaches == 0)
+    return min((at for at in (tx.execute(breached).scalar(), tx.execute(due).scalar()) if at), default=None)

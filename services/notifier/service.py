@@ -11,7 +11,7 @@ from datetime import timedelta
 from types import FrameType
 
 import uvicorn
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from services.common.clock import clock_from
 from services.common.errors import UserError
@@ -30,6 +30,7 @@ from services.notifier.dispatcher import Dispatcher
 from services.notifier.intake import Intake
 from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
+from services.notifier.outbox import INBOX
 from services.notifier.publisher import Publisher
 from services.notifier.web import build_web
 from services.notifier.words import load_words
@@ -66,7 +67,8 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
     registry = CollectorRegistry()
     metrics = IntakeMetrics(registry)
     intake = Intake(settings.kafka, settings.topics, clerk, metrics)
-    registry.register(DatabaseCollector(clerk.database, clerk.now))
+    ProcessCollector(registry=registry)
+    registry.register(DatabaseCollector(clerk.database, clerk.now, (INBOX, *own.channels)))
     server: list[_Server] = []
     workers = Workers(on_failure=lambda: _end(server))
     desk = Desk(clerk)
@@ -75,6 +77,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         waiting = {} if intake.assigned else {"consumer": "has no partitions of the warnings topic yet"}
         return {**waiting, **workers.troubles(), **workers.failures()}
 
+    metrics.watch(lambda: not ready())
     web = build_web(desk, workers.failures, ready, registry, build_console(desk, settings.zone))
     config = uvicorn.Config(
         web,

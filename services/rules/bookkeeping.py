@@ -33,12 +33,14 @@ Trial = Callable[[bytes], Awaitable[list[str]]]
 
 
 class InForce(NamedTuple):
-    """A rulebook ready to run; `published_s` is the epoch second of its publishing, 0 for the shipped one."""
+    """A rulebook ready to run; `published_s` is the epoch second of its publishing, 0 for the shipped one; `rules` are
+    the ids of those that raise warnings."""
 
     core: Core
     fingerprint: str
     origin: str
     published_s: float
+    rules: tuple[str, ...]
 
 
 class BookKeeper:
@@ -65,7 +67,7 @@ class BookKeeper:
             found = await self._compiled(saved, "file")
         if found is None:
             rules = read_rules(SHIPPED)
-            found = InForce(self._build(rules), Rulebook(rules).fingerprint, "shipped", 0)
+            found = self._built(rules, "shipped", 0)
         self._put_in_force(found)
         return found.core
 
@@ -97,11 +99,16 @@ class BookKeeper:
         return None
 
     def _compile(self, raw: bytes, origin: str) -> InForce:
-        rules = rules_in(raw)
-        return InForce(self._build(rules), Rulebook(rules).fingerprint, origin, decode_book(raw).at.timestamp())
+        return self._built(rules_in(raw), origin, decode_book(raw).at.timestamp())
+
+    def _built(self, rules: list[Rule], origin: str, published_s: float) -> InForce:
+        raising = tuple(rule.id for rule in rules if not rule.definition.judges)
+        return InForce(self._build(rules), Rulebook(rules).fingerprint, origin, published_s, raising)
 
     def _refuse(self, origin: str, problems: list[str]) -> None:
         self._metrics.book_refused.inc()
+        if origin == "topic":
+            self._metrics.newest_refused.set(1)
         for problem in problems[:MAX_TOLD]:
             log.error("the rulebook (%s) is refused: %s", origin, " ".join(problem.split()))
         if len(problems) > MAX_TOLD:
@@ -110,6 +117,9 @@ class BookKeeper:
     def _put_in_force(self, found: InForce) -> None:
         log.info("the rulebook %s (%s) is in force", found.fingerprint, found.origin)
         self._in_force = found
+        self._metrics.expect(found.rules)
+        if found.origin == "topic":
+            self._metrics.newest_refused.set(0)
         self._metrics.book.clear()
         self._metrics.book.labels(found.fingerprint, found.origin).set(1)
         self._metrics.book_published.set(found.published_s)

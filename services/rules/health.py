@@ -63,6 +63,9 @@ class Health:
     def __init__(self, phase: str) -> None:
         self.phase: str | None = phase
         """Why no work is done yet; None when it is."""
+        self.recovering = False
+        self.to_restore = 0
+        """Changelog records that the recovery under way has still to read."""
         self.stalls = Stalls()
 
     def ready(self) -> dict[str, str]:

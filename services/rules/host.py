@@ -160,6 +160,7 @@ class Host:
         """Finish the batch in hand, commit, forget every partition whose memory may not be what the changelog has."""
         self.opening = False
         self._epoch += 1
+        self._metrics.rebalances.inc()
         for place in self.places.values():
             place.ready = place.caught_up = False
         try:
@@ -239,16 +240,10 @@ class Host:
         place = self.places.get(number)
         if place is not None and place.ready:
             place.observe(position, highwater, idle=idle)
-            self._metrics.lag.labels(str(number)).set(place.lag)
 
     def refresh_gauges(self) -> None:
         """Sizes, for the next scrape."""
-        partitions = [place.partition for place in self.places.values()]
-        self._metrics.open_items.set(self._opened.items)
-        self._metrics.unjudged.set(sum(len(partition.unjudged) for partition in partitions))
-        self._metrics.due.set(sum(len(partition.due) for partition in partitions))
-        self._metrics.state_bytes.set(sum(partition.state_bytes for partition in partitions))
-        self._metrics.partitions.set(sum(place.ready for place in self.places.values()))
+        self._metrics.show(self.places, self._opened)
 
     # ---- inside
 
@@ -312,12 +307,14 @@ class Host:
         topics, number = self._config.topics, place.partition.number
         place.dirty = True
         with self._metrics.batch_seconds.time():
-            result = decide()
+            with self._metrics.decide_seconds.time():
+                result = decide()
             await self._sink.send(topics.dead_letters, DEAD_LETTER_PARTITION, result.dead_letters)
             for home, records in _by_partition(result.forwards).items():
                 await self._sink.send(topics.events, home, records)
             await self._sink.send(topics.customers, number, result.snapshots)
-            last = await self._sink.send(topics.changelog, number, result.writes)
+            with self._metrics.changelog_seconds.time():
+                last = await self._sink.send(topics.changelog, number, result.writes)
             if not place.note_written(last, len(result.writes)):
                 log.warning("another worker has written states of partition %d", number)
             await self._sink.send(topics.warnings, number, result.warnings)

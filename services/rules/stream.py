@@ -181,6 +181,8 @@ class Runtime:
         while True:
             self._beat_s = time.monotonic()
             self._health.phase = self._phase()
+            self._health.recovering = self._recovering()
+            self._health.to_restore = self._app.to_restore()
             self._health.stalls.update(self._marks(), self._beat_s)
             self._host.refresh_gauges()
             await asyncio.sleep(0.25)
@@ -209,9 +211,10 @@ class Runtime:
     def _phase(self) -> str | None:
         if self._host.failed or self._crashed():
             return "failed, about to end"
-        if self._app.rebalancing or self._host.opening or not self._host.taken_over:
-            return "recovering states"
-        return None
+        return "recovering states" if self._recovering() else None
+
+    def _recovering(self) -> bool:
+        return bool(self._app.rebalancing or self._host.opening or not self._host.taken_over)
 
     def _marks(self) -> dict[str, Mark]:
         places = {number: place for number, place in self._host.places.items() if place.ready}

@@ -51,6 +51,10 @@ class RulesApp(faust.App):
         waiting: int = self.queue.qsize() if self.queue is not None else 0
         return waiting
 
+    def to_restore(self) -> int:
+        """Changelog records that a recovery under way has still to read, as far as is known yet."""
+        return sum(max(0, left) for left in self.tables.recovery.active_remaining().values())
+
 
 def batch_scheduler(topics: frozenset[str]) -> type[DefaultSchedulingStrategy]:
     """A ConsumerScheduler that yields, for these topics, a partition's whole list at once."""

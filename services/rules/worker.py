@@ -70,6 +70,7 @@ def run_worker(settings: Settings, build: BuildCore, session_timeout_s: float = 
         session_timeout_s=session_timeout_s,
     )
     metrics = RuntimeMetrics()
+    metrics.watch(health, settings.partitions)
     try:
         for delay_s in backoff_s():
             health.phase = f"waiting for Kafka at {settings.kafka}"

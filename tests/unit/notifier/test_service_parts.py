@@ -159,7 +159,7 @@ def clerk(tmp_path: Path) -> Clerk:
 def get(clerk: Clerk, path: str, problems: Mapping[str, str] | None = None, host: str = "127.0.0.1") -> httpx.Response:
     """What the notifier's web application answers to a browser on `host`."""
     registry = CollectorRegistry()
-    registry.register(DatabaseCollector(clerk.database, clerk.now))
+    registry.register(DatabaseCollector(clerk.database, clerk.now, ["email"]))
     web = build_web(Desk(clerk), lambda: problems or {}, lambda: problems or {}, registry, Starlette())
 
     async def ask() -> httpx.Response:
@@ -195,8 +195,22 @@ def test_the_metrics_tell_of_pages_reviews_and_the_outbox(clerk: Clerk) -> None:
         "bellwether_notifier_review_breaches_total 0.0",
         "bellwether_notifier_outbox_age_seconds 3600.0",
         "bellwether_notifier_settling 0.0",
+        'bellwether_notifier_pages{channel="email",state="failed"} 0.0',
     ):
         assert line in text
+
+
+def test_a_review_stays_overdue_after_it_was_escalated_and_the_next_step_is_in_time(clerk: Clerk) -> None:
+    clerk.file([r1(review=review(NOON + HOUR))])
+    clerk.now = lambda: NOON + DAY + 2 * HOUR
+    text = get(clerk, "/metrics").text
+    assert "bellwether_notifier_review_overdue_seconds 3600.0" in text
+    assert "bellwether_notifier_escalation_late_seconds 3600.0" in text
+    clerk.tick()
+    clerk.now = lambda: NOON + DAY + 5 * HOUR
+    text = get(clerk, "/metrics").text
+    assert "bellwether_notifier_review_overdue_seconds 10800.0" in text
+    assert "bellwether_notifier_escalation_late_seconds 0.0" in text
 
 
 def run(folder: Path, *arguments: str, stdin: str = "", directory: bool = True) -> Result:

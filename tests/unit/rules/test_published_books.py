@@ -240,11 +240,16 @@ async def test_a_bad_book_changes_nothing_and_is_told(
 async def test_the_last_good_book_is_in_force_over_a_restart_with_a_bad_one_on_the_topic(tmp_path: Path) -> None:
     before, good = Keeping(tmp_path), book(R3={"days": 3})
     await before.begins_with(good)
+    assert before.sample("bellwether_rulebook_newest_refused") == 0
     assert await before.considers(b"{") is None
+    assert before.sample("bellwether_rulebook_newest_refused") == 1
 
     after = Keeping(tmp_path)
     assert await after.begins_with(b"{") == print_of(R3={"days": 3})
     assert after.sample("bellwether_rulebook_refused_total") == 1
+    assert after.sample("bellwether_rulebook_newest_refused") == 1
+    await after.considers(good)
+    assert after.sample("bellwether_rulebook_newest_refused") == 0
     assert await Keeping(tmp_path / "elsewhere").begins_with(b"{") == SHIPPED_PRINT
 
 
