@@ -184,9 +184,11 @@ class CustomerState:
 
     def drop(self, entries: Iterable[Entry]) -> None:
         """Forgets events for good; they lie before the horizon and no rule can tell."""
-        for entry in list(entries):
-            if self.known.stands(entry):
-                self._stand(entry, stands=False)
+        entries = list(entries)
+        # All fall before any is dropped: without its correction the corrected one would seem to stand.
+        for entry in [entry for entry in entries if self.known.stands(entry)]:
+            self._stand(entry, stands=False)
+        for entry in entries:
             self.known.drop(entry)
             self.segments.drop(entry)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from schemas.events import Event
 from services.rules.calendar import instant
 from services.rules.entries import Key
@@ -134,4 +136,18 @@ def test_a_correction_keeps_what_it_corrects_from_coming_back() -> None:
     one.learns(taken, "2029-01-01")
     one.learns(nothing("2029-09-01"), "2029-09-01")
     assert known(one, old, taken) == [True, True]
+    assert one.state.items("competitor.activity") == []
+
+
+@pytest.mark.parametrize("taken_back", [False, True])
+def test_a_corrected_event_and_its_correction_are_forgotten_together(taken_back: bool) -> None:
+    one = customer("R3")
+    said: dict[str, Any] = {"competitor_id": "X", "kind": "trade_show"}
+    old = event("competitor.activity", "2026-01-01", id="old", **said)
+    newer = event("competitor.activity", "2026-01-02", id="newer", supersedes="old", **said)
+    newest = event("competitor.activity", "2026-01-03", id="newest", supersedes="newer", retracted=taken_back, **said)
+    for made in (newest, old, newer):
+        one.learns(made, "2026-01-03")
+    one.learns(nothing("2030-08-01"), "2030-08-01")
+    assert known(one, old, newer, newest) == [False, False, False]
     assert one.state.items("competitor.activity") == []
