@@ -8,15 +8,21 @@ from pathlib import Path
 
 import click
 
+from services.cli import Entry, LazyGroup
 from services.common.settings import read_settings
 
+_TOPICS = {
+    "create": Entry("services.common.cli:create", "Create the topics that are missing."),
+    "grow": Entry("services.rules.growing_cli:grow", "Go to more partitions, with the customers' states."),
+}
 
-@click.group()
+
+@click.command(cls=LazyGroup, entries=_TOPICS)
 def topics() -> None:
-    """Create the Kafka topics."""
+    """Create the Kafka topics, and make them larger."""
 
 
-@topics.command()
+@click.command()
 def create() -> None:
     """Create the topics that are missing on BELLWETHER_KAFKA, and check the partitions of those that exist."""
     from schemas.topics import topic_specs
