@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from services.rules.due import DueQueue
 from services.rules.intake import Apply, dead_letters, dead_wake
 from services.rules.opened import Shelf
 from services.rules.port import SEGMENT_MARK, Core, CustomerState, Outgoing, Record, Written
+from services.rules.stores import Store
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class Batch:
         self,
         core: Core,
         partition: int,
-        customers: Mapping[str, Mapping[str, bytes]],
+        store: Store,
         due: DueQueue,
         shelf: Shelf,
         *,
@@ -95,7 +96,7 @@ class Batch:
         `shelf` holds customers whom earlier batches left open."""
         self._core = core
         self._partition = partition
-        self._customers = customers
+        self._store = store
         self._due = due
         self._shelf = shelf
         self._tracks_due = tracks_due
@@ -189,7 +190,7 @@ class Batch:
         return opened
 
     def _decoded(self, customer_id: str) -> CustomerState:
-        records = self._customers.get(customer_id, {})
+        records = self._store.get(customer_id)
         self._opened_bytes += sum(map(len, records.values()))
         self.decoded += 1
         return self._core.open(customer_id, records)
@@ -228,7 +229,7 @@ class Batch:
         opened.state = self._replay(customer_id, opened.steps)
 
     def _replay(self, customer_id: str, steps: list[Step]) -> CustomerState:
-        state = self._core.open(customer_id, self._customers.get(customer_id, {}))
+        state = self._core.open(customer_id, self._store.get(customer_id))
         for step in steps:
             if step.event is None:
                 self._core.wake(state, now=step.now)

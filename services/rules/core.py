@@ -10,7 +10,7 @@ from schemas.events import Event
 from services.rules.calendar import Micros
 from services.rules.engine import SNAPSHOT, Engine
 from services.rules.port import LONG_DUE
-from services.rules.records import HEAD, Version, read_head_prefix, read_prefix
+from services.rules.records import HEAD, Version, brief_of, read_head_prefix, read_prefix
 from services.rules.reference import Reference
 from services.rules.snapshots import Telling
 from services.rules.state import CustomerState, wake_at
@@ -18,6 +18,9 @@ from services.rules.touching import ALL_MONTHS, touched_of
 from services.rules.verdicts import judged_of
 
 log = logging.getLogger(__name__)
+
+ALL_TOLD = [f"{year}-{month:02d}" for year in range(2000, 2051) for month in range(1, 13)]
+"""Every month of which reports may have been told."""
 
 
 class Peek(NamedTuple):
@@ -136,6 +139,17 @@ class Core:
         is_judged = prefix.book == self.engine.book
         wake_at = prefix.wake_at if is_judged else LONG_DUE
         return Peek(Version(prefix.offset, prefix.revision), prefix.clock, wake_at, prefix.unsent)
+
+    @staticmethod
+    def brief(head: bytes) -> bytes:
+        """As much of a head as `peek` needs, without its warnings."""
+        return brief_of(head)
+
+    @staticmethod
+    def told(records: Mapping[str, bytes]) -> list[str]:
+        """The names of what reports may have been told of a customer: months that are long forgotten were told once."""
+        months = {name.partition(".")[0] for name in records if name != HEAD}
+        return [*sorted(months.union(ALL_TOLD)), HEAD]
 
     @staticmethod
     def version(record: bytes) -> Version:

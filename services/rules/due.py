@@ -19,31 +19,38 @@ class Due(NamedTuple):
 
 
 class DueQueue:
-    """At most one wake-up per customer. Replaced entries stay in the heap until they surface or are purged."""
+    """At most one wake-up per customer. Replaced entries stay in the heap until they surface or are purged.
+
+    Entries are plain tuples, one for the heap and the dictionary: a million of named ones weigh twice as much, and the
+    garbage collector never lets go of them.
+    """
 
     def __init__(self) -> None:
-        self._at: dict[str, Micros] = {}
-        self._heap: list[Due] = []
+        self._of: dict[str, tuple[Micros, str]] = {}
+        self._heap: list[tuple[Micros, str]] = []
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self._of)
 
     def set(self, customer_id: str, at: Micros | None) -> None:
         """Replace the customer's wake-up; None cancels it."""
         if at is None:
-            self._at.pop(customer_id, None)
-        elif self._at.get(customer_id) != at:
-            self._at[customer_id] = at
-            heappush(self._heap, Due(at, customer_id))
-            if len(self._heap) > 2 * len(self._at) + _SLACK:
+            self._of.pop(customer_id, None)
+            return
+        known = self._of.get(customer_id)
+        if known is None or known[0] != at:
+            entry = (at, customer_id if known is None else known[1])
+            self._of[entry[1]] = entry
+            heappush(self._heap, entry)
+            if len(self._heap) > 2 * len(self._of) + _SLACK:
                 self._purge()
 
     def first(self) -> Due | None:
         """The earliest wake-up, left in the queue."""
         while self._heap:
-            due = self._heap[0]
-            if self._at.get(due.customer_id) == due.at:
-                return due
+            entry = self._heap[0]
+            if self._of.get(entry[1]) is entry:
+                return Due(*entry)
             heappop(self._heap)
         return None
 
@@ -53,9 +60,9 @@ class DueQueue:
         if due is None or due.at > until:
             return None
         heappop(self._heap)
-        del self._at[due.customer_id]
+        del self._of[due.customer_id]
         return due
 
     def _purge(self) -> None:
-        self._heap = [Due(at, customer_id) for customer_id, at in self._at.items()]
+        self._heap = list(self._of.values())
         heapify(self._heap)

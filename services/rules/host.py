@@ -27,11 +27,15 @@ from services.rules.partition import BatchResult, Partition
 from services.rules.place import Follows, Place
 from services.rules.port import Core, Outgoing, Record
 from services.rules.runtime_metrics import RuntimeMetrics
+from services.rules.stores import MemoryStore, Store
 
 log = logging.getLogger(__name__)
 
 WAKE_LIMIT = 200
 """Wake-ups in one batch: events must not wait long behind them."""
+
+LOADED_AT_ONCE = 5_000
+"""Briefs of a store read between two turns of the event loop."""
 
 RECHECK_AT_ONCE = 2_000
 """Heads looked at between two turns of the event loop: some milliseconds."""
@@ -71,7 +75,7 @@ class LogReplaced(Exception):
 @dataclass(frozen=True)
 class HostConfig:
     """`now` gives the wall's or the manual clock; `revoke_patience_s` bounds the wait for the batch in hand;
-    `open_items` the items of customers who stay open between batches."""
+    `open_items` the items of customers who stay open between batches; `open_store` opens a partition's store."""
 
     topics: Topics
     partitions: int
@@ -80,6 +84,7 @@ class HostConfig:
     revoke_patience_s: float = 5.0
     monotonic_s: Callable[[], float] = time.monotonic
     open_items: int = 0
+    open_store: Callable[[int], Store] = lambda number: MemoryStore()  # noqa: ARG005 a partition's number
 
 
 class Host:
@@ -105,22 +110,19 @@ class Host:
     def restore(self, number: int, records: Sequence[Record]) -> None:
         """Consecutive records of one partition of the changelog."""
         place = self._place(number)
-        stale = place.partition.stale
-        for record in records:
-            if record.key is not None:
-                place.partition.restore(record.key, record.value)
+        stale = place.partition.restore(records)
         place.changelog_offset = max(place.changelog_offset, records[-1].offset)
+        place.partition.commit(place.changelog_offset)
         self.restored += len(records)
         self._metrics.restored.inc(len(records))
-        self._metrics.stale.inc(place.partition.stale - stale)
+        self._metrics.stale.inc(stale)
 
     def changelog_offset(self, number: int) -> int:
         """The last changelog record known to be in memory; -1 when there is none, also after a partition was forgotten.
 
         Never None: Faust would then go on where its own last recovery of the partition ended, and restore half a state.
         """
-        place = self.places.get(number)
-        return place.changelog_offset if place is not None else -1
+        return self._place(number).changelog_offset
 
     async def on_recovered(self, active: set[int], standby: set[int]) -> None:
         """The changelogs of `active` have been read: send what is unsent, find where to go on, wait for `open`.
@@ -251,12 +253,15 @@ class Host:
         place = self.places.get(number)
         if place is None:
             clock = self._config.event_clock
-            partition = Partition(number, self._config.partitions, self._core, event_clock=clock, opened=self._opened)
-            place = self.places[number] = Place(partition)
+            store = self._config.open_store(number)
+            partition = Partition(
+                number, self._config.partitions, self._core, event_clock=clock, opened=self._opened, store=store
+            )
+            place = self.places[number] = Place(partition, store.offset)
         return place
 
     def _forget(self, number: int) -> None:
-        self.places.pop(number).partition.forget_opened()
+        self.places.pop(number).partition.close()
 
     def _cursor(self) -> Cursor:
         if self.cursor is None:
@@ -264,8 +269,12 @@ class Host:
         return self.cursor
 
     async def _announce_unsent(self, number: int) -> None:
-        unsent = self._place(number).partition.recovered()
+        place = self._place(number)
+        for _ in place.partition.load(LOADED_AT_ONCE):
+            await asyncio.sleep(0)
+        unsent = place.partition.recovered()
         await self._sink.send(self._config.topics.warnings, number, unsent)
+        place.partition.sent(place.changelog_offset)
         self._metrics.resent.inc(len(unsent))
 
     async def _find_positions(self, active: set[int]) -> None:
@@ -317,7 +326,10 @@ class Host:
                 last = await self._sink.send(topics.changelog, number, result.writes)
             if not place.note_written(last, len(result.writes)):
                 log.warning("another worker has written states of partition %d", number)
+            place.partition.wrote(result, place.changelog_offset)
             await self._sink.send(topics.warnings, number, result.warnings)
+            if result.warnings:
+                place.partition.sent(place.changelog_offset)
         place.dirty = False
         self._metrics.count(result)
         return result

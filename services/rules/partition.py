@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import orjson
-
 from schemas.codec import InvalidEvent
 from services.rules.batch import Batch
 from services.rules.calendar import Micros
 from services.rules.due import DueQueue
 from services.rules.intake import Advance, Forward, judge
 from services.rules.opened import OpenCustomers
-from services.rules.port import CLOCK_KEY, LONG_DUE, SEGMENT_MARK, Core, Outgoing, Record
-
-HEAD = ""
-"""The segment name of a customer's head record."""
+from services.rules.port import LONG_DUE, Core, Outgoing, Record
+from services.rules.restoring import HEAD, OwnRecords, sorted_out
+from services.rules.stores import Changes, MemoryStore, Store
 
 
 @dataclass(slots=True)
@@ -43,71 +40,114 @@ class BatchResult:
 class Partition:
     """State of one partition. Methods that apply change memory at once: write their result, or forget the partition.
 
-    `stale` counts changelog records that an overtaken writer left behind; `state_bytes` the size of all records.
     `unjudged` are customers whom other rules or other rates judged last, and who are due for that.
     """
 
     def __init__(
-        self, number: int, partitions: int, core: Core, *, event_clock: bool, opened: OpenCustomers | None = None
+        self,
+        number: int,
+        partitions: int,
+        core: Core,
+        *,
+        event_clock: bool,
+        opened: OpenCustomers | None = None,
+        store: Store | None = None,
     ) -> None:
-        """`opened` keeps customers open between batches, for all partitions of a worker; without it none stays open."""
+        """`opened` keeps customers open between batches, for all partitions of a worker; without it none stays open.
+        `store` may hold what an earlier process left in it; without one the records are in memory."""
         self.number = number
-        self.clock: Micros = 0
         self.due = DueQueue()
-        self.stale = 0
-        self.state_bytes = 0
         self.unjudged: set[str] = set()
+        self.store: Store = MemoryStore() if store is None else store
         self._partitions = partitions
         self._core = core
         self._event_clock = event_clock
         self._shelf = (OpenCustomers(0) if opened is None else opened).shelf()
-        self._customers: dict[str, dict[str, bytes]] = {}
-        self._clock_version = (-1, 0)
-        self._restored: set[str] = set()
+        self._own = OwnRecords(self.store.note)
+        self._unread = self.store.briefs()
 
     @property
     def customers(self) -> int:
         """How many customers live here."""
-        return len(self._customers)
+        return len(self.store)
+
+    @property
+    def state_bytes(self) -> int:
+        """The size of all records."""
+        return self.store.size_bytes
+
+    @property
+    def clock(self) -> Micros:
+        """Under the event clock, how far it has come."""
+        return self._own.clock
 
     def records_of(self, customer_id: str) -> dict[str, bytes]:
         """A copy of the customer's records by segment."""
-        return dict(self._customers.get(customer_id, {}))
+        return dict(self.store.get(customer_id))
 
-    def restore(self, key: bytes, value: bytes | None) -> None:
-        """One changelog record. Of two versions the higher stays, whoever wrote last."""
-        if key == CLOCK_KEY:
-            self._restore_clock(value)
-            return
-        customer_id, _, segment = key.decode().partition(SEGMENT_MARK)
-        # Whoever wrote this has gone on from there.
-        self._shelf.take(customer_id)
-        records = self._customers.setdefault(customer_id, {})
-        old = records.get(segment)
-        if value is not None and old is not None and self._core.version(value) < self._core.version(old):
-            # A worker that was paused while its partitions moved on writes what it had in hand when it wakes up.
-            self.stale += 1
-            return
-        self._put(customer_id, segment, value)
-        if segment == HEAD:
-            self._restored.add(customer_id)
+    # ---- recovery
+
+    def restore(self, records: Sequence[Record]) -> int:
+        """Consecutive records of the changelog. Of two versions the higher stays, whoever wrote last.
+
+        Returns how many of them an overtaken writer has left behind.
+        """
+        found = sorted_out(records, self.store, self._core, self._own)
+        for customer_id, changes in found.customers.items():
+            # Whoever wrote this has gone on from there.
+            self._shelf.take(customer_id)
+            self._take_in(customer_id, changes, found.heads.get(customer_id, 0))
+        return found.stale
+
+    def _take_in(self, customer_id: str, changes: dict[str, bytes | None], offset: int) -> None:
+        if HEAD in changes:
+            head = changes[HEAD]
+            peek = None if head is None else self._core.peek(head)
+            self._set_due(customer_id, None if peek is None else peek.wake_at)
+            self._own.note_unsent(customer_id, offset if peek is not None and peek.unsent else None)
+        self._put(customer_id, changes.items())
+
+    def load(self, customers_at_once: int) -> Iterator[None]:
+        """Makes due whom the store held when it was opened. To be run to its end before `recovered`; yields after every
+        so many customers."""
+        unread, self._unread = self._unread, iter(())
+        for number, (customer_id, brief) in enumerate(unread, 1):
+            self._set_due(customer_id, self._core.peek(brief).wake_at)
+            if number % customers_at_once == 0:
+                yield
 
     def recovered(self) -> list[Outgoing]:
-        """Call when the changelog has been read: rebuilds the due queue of what was restored.
-
-        Returns the warnings that the restored heads still count as unsent, keyed by customer, to be sent again.
-        """
-        unsent: list[Outgoing] = []
-        for customer_id in sorted(self._restored):
-            head = self._customers.get(customer_id, {}).get(HEAD)
-            if head is None:
-                self._set_due(customer_id, None)
-                continue
-            peek = self._core.peek(head)
-            self._set_due(customer_id, peek.wake_at)
-            unsent += [Outgoing(customer_id.encode(), warning) for warning in peek.unsent]
-        self._restored.clear()
+        """Call when the changelog has been read. Returns the warnings that may not have been sent, keyed by customer,
+        in no order but each customer's own. When they have been sent, call `sent`."""
+        unsent = []
+        for customer_id in self._own.unsent:
+            head = self.store.record(customer_id, HEAD)
+            warnings = [] if head is None else self._core.peek(head).unsent
+            unsent += [Outgoing(customer_id.encode(), warning) for warning in warnings]
         return unsent
+
+    # ---- what has been written
+
+    def commit(self, offset: int) -> None:
+        """The changelog is known up to this record, and holds all that was decided so far."""
+        self.store.commit(offset, self._own.note() if self.store.is_durable else b"")
+
+    def wrote(self, result: BatchResult, offset: int) -> None:
+        """The changelog has the batch's states, and is known up to this record; warnings are still to be sent."""
+        if self.store.is_durable:
+            for warning in result.warnings:
+                self._own.note_unsent((warning.key or b"").decode(), offset)
+        if result.writes:
+            self.commit(offset)
+
+    def sent(self, offset: int) -> None:
+        """The warnings of all states up to this record of the changelog have been sent."""
+        self._own.sent(offset)
+
+    def close(self) -> None:
+        """Forgets everything that is not in a store that outlives it."""
+        self.forget_opened()
+        self.store.close()
 
     def forget_opened(self) -> None:
         """Every customer is opened from its records the next time."""
@@ -122,7 +162,7 @@ class Partition:
         """Makes due whoever was judged by other rules or rates than those in force. Yields after every so many
         customers how many are still to be looked at; batches may come in between.
         """
-        waiting = list(self._customers)
+        waiting = list(self.store.customers())
         for start in range(0, len(waiting), customers_at_once):
             for customer_id in waiting[start : start + customers_at_once]:
                 if self._is_unjudged(customer_id):
@@ -130,7 +170,7 @@ class Partition:
             yield max(0, len(waiting) - start - customers_at_once)
 
     def _is_unjudged(self, customer_id: str) -> bool:
-        head = self._customers.get(customer_id, {}).get(HEAD)
+        head = self.store.record(customer_id, HEAD)
         return head is not None and self._core.peek(head).wake_at == LONG_DUE
 
     def _set_due(self, customer_id: str, wake_at: Micros | None) -> None:
@@ -167,7 +207,8 @@ class Partition:
         # Cut inside a record (a long advance of the clock): that record comes first again.
         result.next_offset = records[consumed - 1].offset + 1 if consumed else records[0].offset
         if self._event_clock:
-            self._write_clock(result)
+            # After the states: a clock that is ahead of a lost state would pass over that state's wake-ups.
+            result.writes.append(self._own.clock_record((result.next_offset or 0) - 1))
         return result
 
     def has_due(self, now: Micros) -> bool:
@@ -189,7 +230,7 @@ class Partition:
         return Batch(
             self._core,
             self.number,
-            self._customers,
+            self.store,
             self.due,
             self._shelf,
             tracks_due=self._event_clock,
@@ -223,24 +264,23 @@ class Partition:
         while not batch.full:
             due = self.due.take(to)
             if due is None:
-                self.clock = max(self.clock, to)
+                self._own.move(to)
                 return True
-            self.clock = max(self.clock, due.at)
+            self._own.move(due.at)
             self._wake(due.customer_id, self.clock, batch)
         return False
 
     def _finish(self, batch: Batch) -> BatchResult:
         closed = batch.close()
         for customer_id, written in closed.written.items():
-            for segment, value in written.records:
-                self._put(customer_id, segment, value)
+            self._put(customer_id, written.records)
         for customer_id in self.unjudged.intersection(batch.touched):
             # An event that was refused, or known already, makes nobody judged.
             self.unjudged.discard(customer_id)
             if self._is_unjudged(customer_id):
                 self._set_due(customer_id, LONG_DUE)
         return BatchResult(
-            closed.writes,
+            [*self._own.mark(), *closed.writes] if closed.writes else [],
             closed.warnings,
             closed.snapshots,
             batch.dead_letters,
@@ -249,27 +289,7 @@ class Partition:
             decoded=batch.decoded,
         )
 
-    def _put(self, customer_id: str, segment: str, value: bytes | None) -> None:
-        records = self._customers.setdefault(customer_id, {})
-        self.state_bytes -= len(records.pop(segment, b""))
-        if value is not None:
-            records[segment] = value
-            self.state_bytes += len(value)
-        elif not records:
-            del self._customers[customer_id]
-
-    def _write_clock(self, result: BatchResult) -> None:
-        # After the states: a clock that is ahead of a lost state would pass over that state's wake-ups.
-        version = ((result.next_offset or 0) - 1, self._clock_version[1] + 1)
-        self._clock_version = version
-        result.writes.append(Outgoing(CLOCK_KEY, orjson.dumps({"version": version, "clock": self.clock})))
-
-    def _restore_clock(self, value: bytes | None) -> None:
-        if value is None:
-            return
-        document = orjson.loads(value)
-        version = (int(document["version"][0]), int(document["version"][1]))
-        if version < self._clock_version:
-            self.stale += 1
-            return
-        self._clock_version, self.clock = version, int(document["clock"])
+    def _put(self, customer_id: str, changes: Changes) -> None:
+        changes = list(changes)
+        head = dict(changes).get(HEAD) if self.store.is_durable else None
+        self.store.put(customer_id, changes, None if head is None else self._core.brief(head))

@@ -17,8 +17,17 @@ SEGMENT_MARK = "\x1f"
 LONG_DUE: Micros = 0
 """The instant of a wake-up that should have come already: other rules, or other rates, judged the customer last."""
 
-CLOCK_KEY = b"\x00clock"
-"""The table key of a partition's own clock; no customer id begins with a control character."""
+OWN_KEYS = b"\x00"
+"""What table keys of the partition itself begin with; no customer id begins with a control character."""
+
+CLOCK_KEY = OWN_KEYS + b"clock"
+"""The partition's own clock."""
+
+SENT_KEY = OWN_KEYS + b"sent"
+"""How far the changelog's warnings have been sent: {"offset": N} says that those of every head up to N were."""
+
+ERASED_HEADER = "erased"
+"""Of the tombstones of an erased customer: the offset of the event that erased it. Older records stay gone."""
 
 
 class Peek(Protocol):
@@ -69,7 +78,15 @@ class Core(Protocol):
     def size(self, state: CustomerState) -> int:
         """How many items it keeps in memory while it is open."""
 
-    def peek(self, head: bytes) -> Peek: ...
+    def peek(self, head: bytes) -> Peek:
+        """Of a head, or of the brief of one."""
+
+    def brief(self, head: bytes) -> bytes:
+        """What `peek` tells of a head but for what is unsent, in a few bytes."""
+
+    def told(self, records: Mapping[str, bytes]) -> list[str]:
+        """What the customers topic may hold of a customer of these records, by what follows the customer id in the
+        key."""
 
     def version(self, record: bytes) -> tuple[int, int]: ...
 

@@ -122,3 +122,10 @@ def read_prefix(record: bytes) -> Prefix:
 def read_head_prefix(record: bytes) -> HeadPrefix:
     """The first fields of a head."""
     return _head_prefix_decoder.decode(record)
+
+
+def brief_of(head: bytes) -> bytes:
+    """The first fields of a head, without the warnings and the customer's name; read as a head's first fields are."""
+    prefix = _head_prefix_decoder.decode(head)
+    prefix.unsent, prefix.customer_id = [], ""
+    return encoder.encode(prefix)

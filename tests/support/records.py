@@ -50,10 +50,14 @@ def paid(offset: int, customer_id: str, hours: float = 0, name: str = "", paymen
 def partition(number: int = 0, *, event_clock: bool = False, changelog: Iterable[Outgoing] = ()) -> Partition:
     """A partition with the stand-in core, restored from what others wrote."""
     made = Partition(number, PARTITIONS, StandInCore(), event_clock=event_clock)
-    for record in changelog:
-        assert record.key is not None
-        made.restore(record.key, record.value)
+    restore(made, changelog)
     return made
+
+
+def restore(part: Partition, changelog: Iterable[Outgoing], first_offset: int = 0) -> int:
+    """The partition reads what others wrote, as it lies on the changelog; how many of it were stale."""
+    records = [Rec(offset, *record) for offset, record in enumerate(changelog, first_offset)]
+    return part.restore(records) if records else 0
 
 
 def apply_all(part: Partition, records: list[Rec], now: int = 0) -> list[BatchResult]:

@@ -16,7 +16,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from deploy.ports import LOOPBACK, free_port
 from deploy.process import Child, start_child
 from schemas.topics import Topics
-from services.rules.port import CLOCK_KEY
+from services.rules.port import OWN_KEYS
 from tests.support.commands import ROOT, bellwether_env
 from tests.support.waiting import wait_until
 
@@ -141,7 +141,7 @@ class Installation:
         """The heads by customer, as a recovery would read them: the highest version wins."""
         heads: dict[str, dict[str, Any]] = {}
         for record in self.read(self.topics.changelog):
-            if record.key == CLOCK_KEY or b"\x1f" in record.key:
+            if record.key.startswith(OWN_KEYS) or b"\x1f" in record.key:
                 continue
             head, customer_id = orjson.loads(record.value), record.key.decode()
             if customer_id not in heads or heads[customer_id]["version"] <= head["version"]:

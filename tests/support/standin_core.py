@@ -162,6 +162,13 @@ class StandInCore:
         wake_at = found["wake_at"] if found["book"] == self.judged_by else LONG_DUE
         return Peek(Version(*found["version"]), found["clock"], wake_at, unsent)
 
+    def brief(self, head: bytes) -> bytes:
+        found = orjson.loads(head)
+        return orjson.dumps({**{name: found[name] for name in ("version", "clock", "wake_at", "book")}, "unsent": []})
+
+    def told(self, records: Mapping[str, bytes]) -> list[str]:
+        return [""]
+
     def version(self, record: bytes) -> Version:
         return Version(*orjson.loads(record)["version"])
 

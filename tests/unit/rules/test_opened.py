@@ -18,7 +18,7 @@ from services.rules.examples import EXAMPLE_ZONE
 from services.rules.opened import OpenCustomers
 from services.rules.partition import BatchResult, Partition
 from services.rules.port import Outgoing
-from tests.support.records import PARTITIONS, START, Rec, at, customer_on, paid
+from tests.support.records import PARTITIONS, START, Rec, at, customer_on, paid, restore
 from tests.support.standin_core import StandInCore
 from tests.unit.rules.making import core
 from tests.unit.rules.test_reference import beat
@@ -180,8 +180,7 @@ def test_a_failed_wake_up_makes_its_customer_be_opened_anew() -> None:
 
 def test_what_another_worker_wrote_is_read_again() -> None:
     part, other = kept_open(), Partition(0, PARTITIONS, StandInCore(), event_clock=False)
-    for record in other.apply_batch([paid(n, A) for n in range(7)], 0).writes:
-        part.restore(record.key or b"", record.value)
+    restore(part, other.apply_batch([paid(n, A) for n in range(7)], 0).writes)
     assert part.apply_batch([paid(7, A), paid(8, B)], 0).decoded == 1
     assert orjson.loads(part.records_of(A)[""])["count"] == 8
 
@@ -229,11 +228,10 @@ def test_a_recovered_customer_whom_other_rules_judged_counts_as_not_judged() -> 
     core.book = "2"
     after = Partition(0, PARTITIONS, core, event_clock=False)
     before = Partition(0, PARTITIONS, StandInCore(), event_clock=False)
-    for record in before.apply_batch([paid(0, A)], 0).writes:
-        after.restore(record.key or b"", record.value)
+    restore(after, before.apply_batch([paid(0, A)], 0).writes)
     after.recovered()
     assert after.unjudged == {A}
-    after.restore(A.encode(), None)
+    restore(after, [Outgoing(A.encode(), None)])
     after.recovered()
     assert after.unjudged == set()
 

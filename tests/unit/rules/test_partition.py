@@ -10,7 +10,7 @@ from services.rules.calendar import micros
 from services.rules.intake import CONTROL_KEY, PART_BYTES, code_of
 from services.rules.partition import Partition
 from services.rules.port import Outgoing
-from tests.support.records import Rec, apply_all, at, customer_on, paid, partition
+from tests.support.records import Rec, apply_all, at, customer_on, paid, partition, restore
 from tests.support.standin_core import payment
 
 A, B = customer_on(0), customer_on(0, 1)
@@ -193,7 +193,8 @@ def test_an_event_that_only_breaks_the_writing_is_found_out() -> None:
 
 
 def test_records_that_cannot_be_opened_are_no_events_fault_and_stop_the_worker() -> None:
-    part = partition(changelog=[Outgoing(A.encode(), b'{"version": [0, 0]}')])
+    broken = b'{"version": [0, 0], "clock": 0, "wake_at": null, "book": "", "unsent": []}'
+    part = partition(changelog=[Outgoing(A.encode(), broken)])
     with pytest.raises(KeyError):
         part.apply_batch([paid(1, A)], 0)
 
@@ -202,16 +203,16 @@ def test_of_two_versions_the_higher_stays_whoever_wrote_last() -> None:
     owner = partition()
     early = owner.apply_batch([paid(0, A)], 0).writes
     late = owner.apply_batch([paid(1, A)], 0).writes
-    part = partition(changelog=[*late, *early])
+    part = partition()
+    assert restore(part, [*late, *early]) == 2
     assert part.records_of(A) == owner.records_of(A)
-    assert part.stale == 2
 
 
 def test_a_tombstone_removes_a_segment_and_an_empty_customer() -> None:
     part = partition(changelog=partition().apply_batch([paid(0, A)], 0).writes)
-    part.restore(f"{A}\x1f2026-03".encode(), None)
+    restore(part, [Outgoing(f"{A}\x1f2026-03".encode(), None)])
     assert set(part.records_of(A)) == {""}
-    part.restore(A.encode(), None)
+    restore(part, [Outgoing(A.encode(), None)])
     assert (part.customers, part.state_bytes) == (0, 0)
 
 
@@ -225,8 +226,18 @@ def test_after_a_recovery_unsent_warnings_come_again_and_customers_are_woken() -
     assert rules_of(woken.warnings) == ["silence"]
 
 
-def test_a_second_recovery_does_not_send_what_was_restored_in_the_first() -> None:
+def test_a_second_recovery_does_not_send_what_was_sent_in_the_first() -> None:
     written = partition().apply_batch([paid(n, A) for n in range(10)], 0)
     part = partition(changelog=written.writes)
     part.recovered()
+    part.sent(len(written.writes) - 1)
     assert part.recovered() == []
+
+
+def test_warnings_that_were_sent_before_the_next_states_were_written_are_not_sent_again() -> None:
+    owner = partition()
+    first = owner.apply_batch([paid(n, A) for n in range(10)], 0)
+    owner.sent(1)
+    second = owner.apply_batch([paid(n, B) for n in range(10, 20)], 0)
+    assert partition(changelog=[*first.writes, *second.writes]).recovered() == second.warnings
+    assert partition(changelog=first.writes).recovered() == first.warnings

@@ -11,7 +11,7 @@ from services.rules.calendar import micros
 from services.rules.intake import advance_record, code_of
 from services.rules.partition import Partition
 from services.rules.port import CLOCK_KEY, Outgoing
-from tests.support.records import PARTITIONS, Rec, apply_all, at, customer_on, paid, partition
+from tests.support.records import PARTITIONS, Rec, apply_all, at, customer_on, paid, partition, restore
 from tests.support.standin_core import StandInCore, State
 
 A, B, C = (customer_on(0, nth) for nth in range(3))
@@ -127,9 +127,9 @@ def test_the_clock_is_written_last_and_restored() -> None:
     first = owner.apply_batch([paid(0, A, 10)], 0).writes
     second = owner.apply_batch([paid(1, A, 20)], 0).writes
     assert [writes[-1].key for writes in (first, second)] == [CLOCK_KEY, CLOCK_KEY]
-    part = partition(event_clock=True, changelog=[*second, *first])
+    part = partition(event_clock=True)
+    assert restore(part, [*second, *first]) == 3
     assert part.clock == micros(at(20))
-    assert part.stale == 3
 
 
 def test_an_advance_with_more_wake_ups_than_fit_a_batch_goes_on_where_it_stopped() -> None:

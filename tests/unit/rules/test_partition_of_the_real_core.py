@@ -6,7 +6,7 @@ from schemas.codec import encode
 from schemas.events import Event
 from services.rules.batch import MAX_RECORD_BYTES
 from services.rules.partition import Partition
-from tests.support.records import Rec
+from tests.support.records import Rec, restore
 from tests.unit.rules.making import at, core, event, invoice
 
 
@@ -38,9 +38,7 @@ def test_a_changed_rule_reaches_a_silent_customer_after_a_restart() -> None:
     written = before.apply_batch(records(flag, call), at("2026-01-15")).writes
 
     after = Partition(0, 1, core({"R7": {"limit": "10d"}}), event_clock=False)
-    for record in written:
-        assert record.key is not None
-        after.restore(record.key, record.value)
+    restore(after, written)
     after.recovered()
 
     assert after.has_due(at("2026-01-15"))
