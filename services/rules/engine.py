@@ -16,7 +16,7 @@ from schemas.events import Event
 from schemas.warnings import encode_warning
 from services.rules.announcing import Moment, Say, announce, is_forgotten, is_frozen, matched, revise, withdraw
 from services.rules.asking import Asking, Judged, of_nobody
-from services.rules.calendar import BEGINNING, HOUR, NEVER, OPENING, Calendar, Micros
+from services.rules.calendar import BEGINNING, DAY, HOUR, NEVER, OPENING, Calendar, Micros
 from services.rules.compiling import Rule
 from services.rules.conditions import Judge, Node
 from services.rules.entries import Item, entry_of
@@ -37,6 +37,10 @@ MakeJudge = Callable[[str, Node], Judge]
 
 ASK_AGAIN: Micros = HOUR
 """While a silent feed leaves a verdict open, it is looked at again after this, or a quarter of the silence."""
+
+FORGETS_EVERY: Micros = 85 * DAY
+"""How far the horizon moves before what lies beyond is forgotten: about a quarter. Each time costs a look at all that
+is known of a customer, so a month would double what its events cost; waiting keeps a month or two more."""
 
 SNAPSHOT = "@snapshot"
 """What is due when a customer is to be told to reports."""
@@ -148,8 +152,8 @@ class Engine:
         return self.calendar.start_of_month(self.calendar.month_of(now) - self.settings.horizon_months)
 
     def _forget(self, state: CustomerState, horizon: Micros) -> None:
-        """Once a month: what lies further back than the horizon and the longest look of any fact."""
-        if horizon == BEGINNING or state.head.kept_from >= horizon:
+        """Once a quarter: what lies further back than the horizon and the longest look of any fact."""
+        if horizon - state.head.kept_from < FORGETS_EVERY:
             return
         forget(state, horizon, self._facts, self._reach)
         state.moved(state.head.clock)  # no rule can tell what was forgotten

@@ -6,13 +6,17 @@ all that it touches, and chains of corrections that reach into the horizon.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 from services.rules.calendar import Micros
 from services.rules.entries import Entry, Key
 from services.rules.facts import Fact
-from services.rules.ledger import FINANCE_KINDS, ledger_of, receipts
+from services.rules.ledger import FINANCE_KINDS, Ledger, ledger_of
+from services.rules.receiving import allocated_to
 from services.rules.state import CustomerState
 
 
@@ -46,60 +50,81 @@ def forget(state: CustomerState, horizon: Micros, facts: Iterable[Fact], reach: 
     state.drop(entry for key, entry in old.items() if key not in needed)
 
 
-def _owed(state: CustomerState, old: dict[Key, Entry]) -> set[Key]:
+def _owed(state: CustomerState, old: Mapping[Key, Entry]) -> set[Key]:
     """Finance events that are bound to something open or recent: dropping one would change how money is spread."""
-    groups = _Groups()
-    names: dict[Key, str] = {}
-    for kind in FINANCE_KINDS:
-        for item in state.items(kind):
-            data = item.data or {}
-            names[item.key] = (
-                f"invoice {data['invoice_id']}" if "invoice_id" in data else f"payment {data['payment_id']}"
-            )
-            if item.key not in old:
-                groups.mark_open(names[item.key])
-    for part in ledger_of(state).instalments.values():
-        invoice = f"invoice {part.invoice_id}"
-        if part.uncovered() > 0 or not part.certain:
-            groups.mark_open(invoice)
-        for cover in part.covers:
-            groups.join(invoice, names[cover.payment])
-    _join_payments(state, groups, names)
-    return {key for key, name in names.items() if groups.is_open(name)}
+    names = {key: _thing(entry) for key, entry in old.items() if entry.kind in FINANCE_KINDS}
+    recent = {_thing(item) for kind in FINANCE_KINDS for item in _after(state.items(kind), old)}
+    bound = _Dealings(ledger_of(state), recent).bound(names.values())
+    return {key for key, name in names.items() if name in bound}
 
 
-def _join_payments(state: CustomerState, groups: _Groups, names: dict[Key, str]) -> None:
-    unspent = ledger_of(state).unspent
-    for payment in receipts(state):
-        name = names[payment.key]
-        if payment.key in unspent:
-            groups.mark_open(name)
-        for allocation in (payment.data or {}).get("allocations", []):
-            groups.join(name, f"invoice {allocation['invoice_id']}")
+def _after(items: list[Entry], old: Mapping[Key, Entry]) -> list[Entry]:
+    """The items of a kind that are not old: those of one kind are old up to an instant."""
+    return items[bisect_left(items, x=True, key=lambda item: item.key not in old) :]
 
 
-class _Groups:
-    """Union-find over names; a group is open when any of its members is."""
+class _Thing(NamedTuple):
+    """What a finance event is about."""
 
-    def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
-        self._open: defaultdict[str, bool] = defaultdict(bool)
+    kind: Literal["invoice", "payment"]
+    name: str
 
-    def find(self, name: str) -> str:
-        root = name
-        while self._parent.get(root, root) != root:
-            root = self._parent[root]
-        self._parent[name] = root
-        return root
 
-    def join(self, one: str, other: str) -> None:
-        first, second = self.find(one), self.find(other)
-        if first != second:
-            self._parent[first] = second
-            self._open[second] = self._open[second] or self._open[first]
+def _thing(entry: Entry) -> _Thing:
+    data = entry.data or {}
+    return _Thing("invoice", data["invoice_id"]) if "invoice_id" in data else _Thing("payment", data["payment_id"])
 
-    def mark_open(self, name: str) -> None:
-        self._open[self.find(name)] = True
 
-    def is_open(self, name: str) -> bool:
-        return self._open[self.find(name)]
+class _Dealings:
+    """Invoices and payments, and how money and words bind them to each other."""
+
+    def __init__(self, ledger: Ledger, recent: set[_Thing]) -> None:
+        self._ledger = ledger
+        self._recent = recent
+        self._unspent = {_thing(entry) for entry in map(ledger.receipt, ledger.unspent) if entry is not None}
+
+    def bound(self, things: Iterable[_Thing]) -> set[_Thing]:
+        """Those of the things that are open or recent, or bound to one that is."""
+        known: dict[_Thing, bool] = {}
+        for thing in things:
+            if thing not in known:
+                group = {thing: None}
+                known.update(dict.fromkeys(group, self._is_bound(group, known)))
+        return {thing for thing, is_bound in known.items() if is_bound}
+
+    def _is_bound(self, group: dict[_Thing, None], known: Mapping[_Thing, bool]) -> bool:
+        """Adds to the group what is bound to it, until something in it decides."""
+        ahead = list(group)
+        for thing in ahead:
+            if known.get(thing) or self._is_open(thing):
+                return True
+            news = [other for other in self._beside(thing) if other not in group]
+            group.update(dict.fromkeys(news))
+            ahead += dict.fromkeys(news)
+        return False
+
+    def _is_open(self, thing: _Thing) -> bool:
+        if thing in self._recent or thing in self._unspent:
+            return True
+        parts = self._ledger.parts(thing.name) if thing.kind == "invoice" else ()
+        return any(part.uncovered() > 0 or not part.certain for part in parts)
+
+    def _beside(self, thing: _Thing) -> Iterator[_Thing]:
+        if thing.kind == "payment":
+            yield from (_Thing("invoice", name) for name in self._on[thing.name])
+            return
+        payments = [cover.payment for part in self._ledger.parts(thing.name) for cover in part.covers]
+        payments += self._ledger.claimed_by(thing.name)
+        yield from (_thing(entry) for entry in map(self._ledger.receipt, payments) if entry is not None)
+
+    @cached_property
+    def _on(self) -> Mapping[str, set[str]]:
+        """The invoices that each payment says it pays, or pays."""
+        invoices: defaultdict[str, set[str]] = defaultdict(set)
+        names = {entry.key: (entry.data or {})["payment_id"] for entry in self._ledger.receipts}
+        for entry in self._ledger.receipts:
+            invoices[names[entry.key]] |= allocated_to(entry)
+        for part in self._ledger.instalments.values():
+            for cover in part.covers:
+                invoices[names[cover.payment]].add(part.invoice_id)
+        return invoices

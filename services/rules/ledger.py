@@ -89,6 +89,21 @@ class Ledger:
         assert self._settled
         return self._receipts.all
 
+    def receipt(self, payment: Key) -> Entry | None:
+        """The payment whose received event has this name, if it counts."""
+        assert self._settled
+        return self._receipts.get(payment)
+
+    def parts(self, invoice_id: str) -> list[Instalment]:
+        """An invoice's instalments."""
+        assert self._settled
+        return [self._instalments[part.key] for part in self._parts(invoice_id)]
+
+    def claimed_by(self, invoice_id: str) -> list[Key]:
+        """The payments that say they pay the invoice."""
+        assert self._settled
+        return [claim.payment for claim in self._receipts.claims(invoice_id)]
+
     @property
     def unspent(self) -> frozenset[Key]:
         """The payments of which money still waits for an invoice."""
