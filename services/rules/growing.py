@@ -5,7 +5,6 @@ The way of it, and why it may be killed anywhere, is told in docs/growing.md.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -32,6 +31,8 @@ TORN = Version(-1, 1)
 """Of a segment that is ahead of its head: a crash cut the write off, and the core has to know it."""
 
 _MARK = SEGMENT_MARK.encode()
+_OWN = b"\x00"
+"""What the keys of a partition's own records begin with."""
 
 
 class CannotGrow(UserError):
@@ -47,10 +48,9 @@ class Growth:
     new: int
     begun: bool
 
-    def sources(self, number: int) -> list[int]:
-        """The old partitions whose customers may live on partition `number` when there are `new`."""
-        step = math.gcd(self.old, self.new)
-        return list(range(number % step, self.old, step))
+    def source(self, number: int) -> int:
+        """Where the customers of partition `number` lived before."""
+        return number % self.old
 
 
 def grown_topics(topics: Topics) -> list[str]:
@@ -71,6 +71,9 @@ def growth_of(topics: Topics, counts: Mapping[str, int], wanted: int) -> Growth:
         raise CannotGrow(f"a growth to {top} partitions was begun: finish it with `topics grow --partitions {top}`")
     if wanted < top:
         raise CannotGrow(f"there are {top} partitions already, and Kafka cannot take partitions away")
+    if wanted % old:
+        # Else customers would move among the old partitions too, whose clocks and offsets have run on without them.
+        raise CannotGrow(f"from {old} partitions go to a multiple of {old}: then customers move to new ones only")
     return Growth(old, wanted, begun)
 
 
@@ -112,7 +115,7 @@ class Index:
     def take(self, record: Record) -> None:
         """The next record of the log."""
         key, value = record.key, record.value
-        if key is None or key[:1] == b"\x00" or not self._wanted(owner(key)):
+        if key is None or key[:1] == _OWN or not self._wanted(owner(key)):
             return
         if value is None:
             self.kept.pop(key, None)
@@ -250,7 +253,7 @@ class Counter:
         key, value = record.key, record.value
         if key is None:
             return
-        if key[:1] == b"\x00":
+        if key[:1] == _OWN:
             self._note_own(key, value)
         elif partition_of(owner(key), self._partitions) != self._number:
             self._away.pop(key, None)
@@ -283,13 +286,12 @@ def read_clock(value: bytes) -> Clock:
 
 
 def clock_records(growth: Growth, clocks: Mapping[int, Clock | None]) -> dict[int, Outgoing]:
-    """The event clock of each new partition: the earliest of those where its customers come from, since nobody may be
-    told of a silence before what he has said was heard."""
+    """The event clock of each new partition: that of the partition where its customers come from."""
     found: dict[int, Outgoing] = {}
     for number in range(growth.old, growth.new):
-        known = [clock.at for source in growth.sources(number) if (clock := clocks.get(source)) is not None]
-        if known:
-            found[number] = Outgoing(CLOCK_KEY, orjson.dumps({"version": list(FIRST), "clock": min(known)}))
+        clock = clocks.get(growth.source(number))
+        if clock is not None:
+            found[number] = Outgoing(CLOCK_KEY, orjson.dumps({"version": list(FIRST), "clock": clock.at}))
     return found
 
 
@@ -299,7 +301,7 @@ def forwards_of(records: Iterable[Record], number: int, growth: Growth) -> Itera
     They are sent there before any worker starts, so that nobody is woken for a silence while his events wait. A word
     about the clock goes to the new partitions too. What is wrong with a record is for the workers to say.
     """
-    heirs = [heir for heir in range(growth.old, growth.new) if heir % growth.old == number]
+    heirs = [heir for heir in range(growth.old, growth.new) if growth.source(heir) == number]
     for record in records:
         try:
             wanted = judge(record, number, growth.new)

@@ -22,12 +22,13 @@ def grow(partitions: int, dry_run: bool) -> None:
     from aiokafka.errors import KafkaError as StreamKafkaError
     from kafka.errors import KafkaError
 
+    from services.rules.growing_log import Broker
     from services.rules.growing_run import Grower
     from services.rules.reports.reading import progress_bar
 
     settings = read_settings(os.environ)
     try:
-        grower = Grower(settings.kafka, settings.topics, partitions, progress_bar)
+        grower = Grower(Broker(settings.kafka, settings.topics), settings.topics, partitions, progress_bar)
         report = grower.look() if dry_run else grower.run()
     except (KafkaError, StreamKafkaError) as error:
         raise UserError(f"Kafka has failed in the middle of it ({error}): run this again") from error

@@ -94,67 +94,67 @@ class Logs:
         await self._consumer.stop()
 
 
-@asynccontextmanager
-async def open_logs(bootstrap: str) -> AsyncIterator[Logs]:
-    """Connected, and closed in the end."""
-    logs = Logs(bootstrap)
-    try:
-        await logs.start()
-        yield logs
-    finally:
-        await logs.stop()
+class Broker:
+    """Kafka as the command needs it."""
 
+    def __init__(self, bootstrap: str, topics: Topics) -> None:
+        self._bootstrap = bootstrap
+        self._topics = topics
+        # Faust takes the name of its application.
+        self._group = f"{topics.prefix}-rules"
 
-def group_of(topics: Topics) -> str:
-    """The consumer group of the rules workers: Faust takes the name of its application."""
-    return f"{topics.prefix}-rules"
-
-
-def partition_counts(bootstrap: str) -> dict[str, int]:
-    """How many partitions each topic has."""
-    with admin_client(bootstrap) as admin:
-        return _counts(admin)
-
-
-def require_no_workers(bootstrap: str, topics: Topics) -> None:
-    """Raises CannotGrow, naming them, while workers are in the group."""
-    group = group_of(topics)
-    with admin_client(bootstrap) as admin:
+    @asynccontextmanager
+    async def logs(self) -> AsyncIterator[Logs]:
+        """Connected, and closed in the end."""
+        logs = Logs(self._bootstrap)
         try:
-            members = admin.describe_groups([group]).get(group, {}).get("members") or []
-        except GroupIdNotFoundError:
-            return  # nobody has ever joined
-    if members:
-        names = ", ".join(f"{one['client_id']} at {one['client_host'].lstrip('/')}" for one in members)
-        raise CannotGrow(
-            f"{len(members)} workers are in the group {group} ({names}): stop each `bellwether rules run` with SIGTERM "
-            "(one that was killed leaves the group when its session ends, after ten seconds) and run this again"
-        )
+            await logs.start()
+            yield logs
+        finally:
+            await logs.stop()
 
+    def counts(self) -> dict[str, int]:
+        """How many partitions each topic has."""
+        with admin_client(self._bootstrap) as admin:
+            return _counts(admin)
 
-def committed(bootstrap: str, topics: Topics) -> dict[int, int]:
-    """Up to where the workers have applied each partition of the events topic; those never committed are not there."""
-    group = group_of(topics)
-    with admin_client(bootstrap) as admin:
-        try:
-            found = admin.list_group_offsets(group).get(group, {})
-        except GroupIdNotFoundError:
-            return {}  # nobody has ever committed
-    return {tp.partition: one.offset for tp, one in found.items() if tp.topic == topics.events and one.offset >= 0}
+    def require_no_workers(self) -> None:
+        """Raises CannotGrow, naming them, while workers are in the group."""
+        with admin_client(self._bootstrap) as admin:
+            try:
+                members = admin.describe_groups([self._group]).get(self._group, {}).get("members") or []
+            except GroupIdNotFoundError:
+                return  # nobody has ever joined
+        if members:
+            names = ", ".join(f"{one['client_id']} at {one['client_host'].lstrip('/')}" for one in members)
+            raise CannotGrow(
+                f"{len(members)} workers are in the group {self._group} ({names}): stop each `bellwether rules run` "
+                "with SIGTERM (one that was killed leaves the group when its session ends, after ten seconds) and run "
+                "this again"
+            )
 
+    def committed(self) -> dict[int, int]:
+        """How far the workers have applied each partition of the events topic; those never committed are not there."""
+        with admin_client(self._bootstrap) as admin:
+            try:
+                found = admin.list_group_offsets(self._group).get(self._group, {})
+            except GroupIdNotFoundError:
+                return {}  # nobody has ever committed
+        mine = {tp: one.offset for tp, one in found.items() if tp.topic == self._topics.events}
+        return {tp.partition: offset for tp, offset in mine.items() if offset >= 0}
 
-def enlarge(bootstrap: str, names: Sequence[str], partitions: int) -> None:
-    """Gives each topic that has fewer so many partitions; returns when each has its leader. Raises CannotGrow."""
-    with admin_client(bootstrap) as admin:
-        counts = _counts(admin)
-        small = [name for name in names if counts[name] < partitions]
-        try:
-            if small:
-                timeout_ms = int(GROW_TIMEOUT_S * 1000)
-                admin.create_partitions(dict.fromkeys(small, partitions), timeout_ms=timeout_ms)
-            _wait_for(admin, names, partitions)
-        except KafkaError as error:
-            raise CannotGrow(f"Kafka does not make the partitions of {', '.join(small)}: {error}") from error
+    def enlarge(self, names: Sequence[str], partitions: int) -> None:
+        """Gives each topic that has fewer so many partitions; returns when each has its leader. Raises CannotGrow."""
+        with admin_client(self._bootstrap) as admin:
+            counts = _counts(admin)
+            small = [name for name in names if counts[name] < partitions]
+            try:
+                if small:
+                    timeout_ms = int(GROW_TIMEOUT_S * 1000)
+                    admin.create_partitions(dict.fromkeys(small, partitions), timeout_ms=timeout_ms)
+                _wait_for(admin, names, partitions)
+            except KafkaError as error:
+                raise CannotGrow(f"Kafka does not make the partitions of {', '.join(names)}: {error}") from error
 
 
 def _wait_for(admin: KafkaAdminClient, names: Sequence[str], partitions: int) -> None:

@@ -10,14 +10,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Protocol
 
 from schemas.topics import Topics
 from services.common.errors import UserError
-from services.rules import growing_log
 from services.rules.growing import (
     SNAPSHOTS,
     STATES,
@@ -36,13 +36,40 @@ from services.rules.growing import (
     not_arrived,
     plan_move,
 )
-from services.rules.growing_log import Logs, open_logs
 from services.rules.layout import layout_record
 from services.rules.partitioner import partition_of
 from services.rules.port import Outgoing
 
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """bar("moving states", 1000) gives a function that takes what has been done of the thousand."""
+
+
+class Logs(Protocol):
+    """The partitions of a broker; see growing_log.Logs."""
+
+    def read(
+        self, topic: str, number: int, advance: Callable[[int], None] = ..., start: int | None = None
+    ) -> AsyncIterator[list[Any]]: ...
+
+    async def sizes(self, topic: str, partitions: int) -> dict[int, int]: ...
+
+    async def ends(self, topic: str, partitions: int) -> dict[int, int]: ...
+
+    async def write(self, topic: str, records: Mapping[int, Sequence[Outgoing]]) -> None: ...
+
+
+class Broker(Protocol):
+    """Kafka from outside; see growing_log.Broker."""
+
+    def logs(self) -> AbstractAsyncContextManager[Logs]: ...
+
+    def counts(self) -> dict[str, int]: ...
+
+    def require_no_workers(self) -> None: ...
+
+    def committed(self) -> dict[int, int]: ...
+
+    def enlarge(self, names: Sequence[str], partitions: int) -> None: ...
 
 
 class NotWhole(UserError):
@@ -66,15 +93,15 @@ class Report:
 class Grower:
     """One run of the command."""
 
-    def __init__(self, bootstrap: str, topics: Topics, wanted: int, bar: Bar) -> None:
+    def __init__(self, broker: Broker, topics: Topics, wanted: int, bar: Bar) -> None:
         """Raises BrokerUnreachable, CannotGrow."""
-        self._bootstrap = bootstrap
+        self._broker = broker
         self._topics = topics
         self._bar = bar
-        counts = growing_log.partition_counts(bootstrap)
+        counts = broker.counts()
         self._growth = growth_of(topics, counts, wanted)
         self._present = counts[topics.changelog]
-        self._applied = growing_log.committed(bootstrap, topics)
+        self._applied = broker.committed()
         self.report = Report(self._growth)
 
     def look(self) -> Report:
@@ -84,27 +111,27 @@ class Grower:
 
     def run(self) -> Report:
         """Grow, or finish what was begun. Raises CannotGrow, NotWhole, BrokerUnreachable, KafkaError."""
-        topics, new = self._topics, self._growth.new
-        growing_log.require_no_workers(self._bootstrap, topics)
+        broker, topics, new = self._broker, self._topics, self._growth.new
+        broker.require_no_workers()
         if not self._growth.begun:
             # A customer's leavings on a partition that may become its home again would be taken for its state.
             asyncio.run(self._tidy())
         if self._growth.begun or self._growth.old != new:
-            growing_log.enlarge(self._bootstrap, [topics.changelog, topics.customers], new)
+            broker.enlarge([topics.changelog, topics.customers], new)
             asyncio.run(self._mark())
             # A worker that came between our look and the marks is in the group now; a later one meets the marks.
-            growing_log.require_no_workers(self._bootstrap, topics)
+            broker.require_no_workers()
             asyncio.run(self._move())
-            growing_log.enlarge(self._bootstrap, [topics.cases, topics.events], new)
+            broker.enlarge([topics.cases, topics.events], new)
             asyncio.run(self._forward())
-            growing_log.enlarge(self._bootstrap, [topics.warnings], new)
+            broker.enlarge([topics.warnings], new)
         return self.report
 
     # ---- the steps
 
     async def _look(self) -> None:
         report, growth = self.report, self._growth
-        async with open_logs(self._bootstrap) as logs:
+        async with self._broker.logs() as logs:
             found = await self._census(logs, self._present, growth.new)
             report.customers = sum(one.at_home + one.away for one in found.values())
             self._count_movers(found)
@@ -113,7 +140,7 @@ class Grower:
 
     async def _tidy(self) -> None:
         growth = self._growth
-        async with open_logs(self._bootstrap) as logs:
+        async with self._broker.logs() as logs:
             found = await self._census(logs, growth.old, growth.old)
             newcomers = await self._settle(logs, found, growth.old)
             await self._settle_snapshots(logs, growth.old, growth.old)
@@ -123,13 +150,13 @@ class Grower:
                 self._require_whole(await self._census(logs, growth.old, growth.old))
 
     async def _mark(self) -> None:
-        async with open_logs(self._bootstrap) as logs:
+        async with self._broker.logs() as logs:
             mark = [layout_record(self._growth.new)]
             await logs.write(self._topics.changelog, dict.fromkeys(range(self._growth.new), mark))
 
     async def _move(self) -> None:
         growth, report = self._growth, self.report
-        async with open_logs(self._bootstrap) as logs:
+        async with self._broker.logs() as logs:
             before = await self._census(logs, growth.new, growth.new)
             self._count_movers(before)
             clocks = clock_records(growth, {number: one.clock for number, one in before.items()})
@@ -141,7 +168,7 @@ class Grower:
 
     async def _forward(self) -> None:
         growth, topic = self._growth, self._topics.events
-        async with open_logs(self._bootstrap) as logs:
+        async with self._broker.logs() as logs:
             ends = await logs.ends(topic, growth.old)
             self.report.waiting = sum(end - self._applied.get(number, 0) for number, end in ends.items())
             with self._bar("forwarding events", self.report.waiting) as advance:

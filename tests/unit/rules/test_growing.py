@@ -1,0 +1,270 @@
+"""Growing to more partitions, without a broker: killed at every write and run again, nobody loses anything."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+
+from schemas.topics import Topics
+from services.rules.growing import CannotGrow, growth_of, owner
+from services.rules.growing_run import Grower, NotWhole, Report
+from services.rules.layout import LAYOUT_KEY, layout_record, read_layout
+from services.rules.partitioner import partition_of
+from services.rules.port import CLOCK_KEY, Outgoing
+from services.rules.rebasing import body, rebased, version_of
+from services.rules.records import SCHEMA, Head, Segment, Version, encoder, head_decoder
+from services.rules.restoring import OwnRecords
+from tests.support.growing_broker import GrowingBroker, Killed, no_bar
+from tests.support.records import at, customer_on
+from tests.support.standin_core import payment
+
+OLD, NEW = 2, 4
+TOPICS = Topics("t")
+STATES, SNAPSHOTS = TOPICS.changelog, TOPICS.customers
+CUSTOMERS = [f"C-{number}" for number in range(24)]
+TORN = customer_on(3, partitions=NEW)
+"""Lives on 1 of 2 and on 3 of 4; a crash left a segment of it ahead of its head."""
+
+
+def head(customer_id: str, offset: int, revision: int = 0, unsent: tuple[bytes, ...] = ()) -> bytes:
+    return encoder.encode(
+        Head(SCHEMA, offset, revision, 7, 99, list(unsent), customer_id, "book", {"R1": 5}, [], 0, numbered=offset)
+    )
+
+
+def segment(offset: int, revision: int = 0) -> bytes:
+    return encoder.encode(Segment(SCHEMA, offset, revision, []))
+
+
+def a_broker() -> GrowingBroker:
+    """Two partitions with every customer's head, its former head, a segment, and a snapshot with a month."""
+    broker = GrowingBroker(TOPICS, OLD)
+    for number, customer_id in enumerate(CUSTOMERS):
+        home, key = partition_of(customer_id, OLD), customer_id.encode()
+        month = key + b"\x1f2026-03"
+        for offset in (1_000 * number, 1_000 * number + 500):
+            broker.put(STATES, home, Outgoing(month, segment(offset)))
+            broker.put(STATES, home, Outgoing(key, head(customer_id, offset, unsent=(b"a warning",))))
+            broker.put(SNAPSHOTS, home, Outgoing(month, b"counters"))
+            broker.put(SNAPSHOTS, home, Outgoing(key, f"snapshot {offset}".encode()))
+        event = payment(customer_id, f"E-{number}", at(number))
+        broker.put(TOPICS.events, home, Outgoing(key, event))
+        broker.put(TOPICS.events, home, Outgoing(key, payment(customer_id, f"late-{number}", at(number))))
+    broker.put(STATES, 1, Outgoing(TORN.encode() + b"\x1f2026-04", segment(90_000)))
+    for number in range(OLD):
+        broker.put(STATES, number, Outgoing(CLOCK_KEY, OwnRecords().clock_record(80_000).value))
+        broker.put(STATES, number, Outgoing(b"gone", head("gone", 3)))
+        broker.put(STATES, number, Outgoing(b"gone", None))
+        broker.applied[number] = len(broker.parts[TOPICS.events][number]) // 2
+    return broker
+
+
+def kept(broker: GrowingBroker, topic: str) -> dict[bytes, tuple[int, bytes]]:
+    """Where each key lies and what a reader has of it, the highest version of a state; nothing lies in two places."""
+    found: dict[bytes, tuple[int, bytes]] = {}
+    for number, log in enumerate(broker.parts[topic]):
+        mine: dict[bytes, bytes] = {}
+        for record in log:
+            key = record.key or b""
+            if record.value is None:
+                mine.pop(key, None)
+            elif key[:1] != b"\x00" and not (topic == STATES and key in mine and is_older(record.value, mine[key])):
+                mine[key] = record.value
+        assert not mine.keys() & found.keys(), f"in two places: {mine.keys() & found.keys()}"
+        found |= {key: (number, value) for key, value in mine.items()}
+    return found
+
+
+def is_older(value: bytes, other: bytes) -> bool:
+    return version_of(value) < version_of(other)
+
+
+def grow(broker: GrowingBroker, wanted: int = NEW) -> Report:
+    return Grower(broker, TOPICS, wanted, no_bar).run()
+
+
+def require_grown(broker: GrowingBroker, before: GrowingBroker) -> None:
+    """Everything of `before` is at home in `broker`, and what waited will be heard there."""
+    assert set(broker.parts) == set(before.parts)
+    assert {len(parts) for parts in broker.parts.values()} == {NEW}
+    for topic in (STATES, SNAPSHOTS):
+        old, new = kept(before, topic), kept(broker, topic)
+        assert new.keys() == old.keys()
+        for key, (number, value) in new.items():
+            was_at, was = old[key]
+            assert number == partition_of(owner(key), NEW)
+            if topic == SNAPSHOTS or number == was_at:
+                assert value == was
+            else:
+                assert body(value) == body(was)
+                assert version_of(value) == (Version(-1, 1) if key.endswith(b"2026-04") else Version(-1, 0))
+    waiting: dict[bytes | None, bytes | None] = {}
+    for log, applied in zip(before.parts[TOPICS.events], before.applied.values(), strict=False):
+        waiting |= {record.value: record.key for record in log[applied:]}
+    for value, key in waiting.items():
+        home = partition_of((key or b"").decode(), NEW)
+        assert value in [record.value for record in broker.parts[TOPICS.events][home]]
+    for number, log in enumerate(broker.parts[STATES]):
+        assert log[-1].value is not None
+        assert read_layout([one.value for one in log if one.key == LAYOUT_KEY][-1] or b"") == NEW
+        assert number < OLD or any(one.key == CLOCK_KEY for one in log)
+
+
+def test_states_snapshots_clocks_and_waiting_events_follow_their_customers() -> None:
+    broker = a_broker()
+    report = grow(broker)
+    require_grown(broker, a_broker())
+    movers = [one for one in CUSTOMERS if partition_of(one, NEW) >= OLD]
+    assert (report.customers, report.movers, report.snapshots) == (len(CUSTOMERS), len(movers), len(movers))
+    assert report.records == 2 * len(movers) + 1
+    assert report.waiting == len(CUSTOMERS)
+    moved = kept(broker, STATES)[movers[0].encode()][1]
+    assert head_decoder.decode(moved).unsent == [b"a warning"]
+
+
+@pytest.mark.parametrize("halved", [False, True], ids=["before", "in the middle of"])
+def test_killed_at_any_write_and_run_again_it_ends_right(halved: bool) -> None:
+    for kill_at in count():
+        broker = a_broker()
+        broker.kill_at, broker.halved = kill_at, halved
+        try:
+            grow(broker)
+        except Killed:
+            refuses_workers = len({len(parts) for parts in broker.parts.values()}) > 1
+            untouched = all(len(parts) == OLD for parts in broker.parts.values())
+            assert refuses_workers or untouched
+            broker.kill_at = None
+            grow(broker)
+            require_grown(broker, a_broker())
+        else:
+            assert kill_at > 15
+            break
+
+
+def test_run_again_when_all_is_done_it_changes_nothing() -> None:
+    broker = a_broker()
+    grow(broker)
+    writes = broker.writes
+    assert grow(broker).customers == len(CUSTOMERS)
+    assert broker.writes == writes
+
+
+def test_what_an_overtaken_worker_writes_afterwards_is_removed_and_never_counts() -> None:
+    broker = a_broker()
+    grow(broker)
+    stranger = next(one for one in CUSTOMERS if partition_of(one, NEW) == 3)
+    broker.put(STATES, 1, Outgoing(stranger.encode(), head(stranger, 70_000)))
+    broker.put(SNAPSHOTS, 1, Outgoing(stranger.encode(), b"old"))
+    broker.put(STATES, 3, Outgoing(stranger.encode(), head(stranger, 0)))
+    report = grow(broker)
+    assert report.customers == len(CUSTOMERS)
+    assert report.records == 1
+    found = kept(broker, STATES)[stranger.encode()]
+    assert found == (3, head(stranger, 0))
+    assert kept(broker, SNAPSHOTS)[stranger.encode()][1] != b"old"
+
+
+def test_an_overtaken_worker_that_writes_between_two_runs_undoes_no_copy() -> None:
+    stranger = next(one for one in CUSTOMERS[5:] if partition_of(one, NEW) == 3)
+    for kill_at in count():
+        broker = a_broker()
+        broker.kill_at = kill_at
+        try:
+            grow(broker)
+        except Killed:
+            broker.kill_at = None
+            if len(broker.parts[STATES]) == NEW:
+                broker.put(STATES, 1, Outgoing(stranger.encode(), head(stranger, 1)))
+            grow(broker)
+            require_grown(broker, a_broker())
+        else:
+            break
+
+
+def test_nothing_is_removed_before_its_copy_has_arrived() -> None:
+    broker = a_broker()
+
+    def lose(_: int) -> None:
+        for log in broker.parts[STATES][OLD:]:
+            log[:] = [record for record in log if record.key != TORN.encode()]
+
+    broker.on_write = lose
+    with pytest.raises(NotWhole, match=f"of {TORN} not everything has arrived"):
+        grow(broker)
+    assert any(record.key == TORN.encode() for record in broker.parts[STATES][1])
+    broker.on_write = lambda _: None
+    grow(broker)
+    require_grown(broker, a_broker())
+
+
+def test_topics_that_were_enlarged_by_other_means_are_mended_while_nobody_has_worked_on_them() -> None:
+    broker = a_broker()
+    for parts in broker.parts.values():
+        parts += [[] for _ in range(NEW - OLD)]
+    stranger = next(one for one in CUSTOMERS if partition_of(one, NEW) == 3)
+    broker.put(STATES, 3, Outgoing(stranger.encode(), head(stranger, 0)))
+    with pytest.raises(CannotGrow, match=f"1 customers have one state on partition 1 .* another .* \\({stranger}\\)"):
+        grow(broker)
+    broker.parts[STATES][3].clear()
+    assert grow(broker).customers == len(CUSTOMERS)
+    assert all(number == partition_of(owner(key), NEW) for key, (number, _) in kept(broker, STATES).items())
+
+
+def test_it_refuses_while_there_are_workers_and_changes_nothing() -> None:
+    broker = a_broker()
+    broker.workers = ["one"]
+    with pytest.raises(CannotGrow, match="one"):
+        grow(broker)
+    assert broker.writes == 0
+
+
+def test_a_worker_that_comes_between_the_look_and_the_marks_stops_it() -> None:
+    broker = a_broker()
+    broker.on_write = lambda _: broker.workers.append("late")
+    with pytest.raises(CannotGrow, match="late"):
+        grow(broker)
+    assert len(broker.parts[TOPICS.warnings]) == OLD
+    broker.on_write = lambda _: None
+    broker.workers.clear()
+    grow(broker)
+    require_grown(broker, a_broker())
+
+
+def test_a_look_tells_the_numbers_and_writes_nothing() -> None:
+    broker = a_broker()
+    report = Grower(broker, TOPICS, NEW, no_bar).look()
+    assert broker.writes == 0
+    done = grow(broker)
+    assert (report.customers, report.movers, report.records, report.bytes, report.waiting) == (
+        (done.customers, done.movers, done.records, done.bytes, done.waiting)
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted", "message"),
+    [
+        ({}, 1, "there are 2 partitions already"),
+        ({}, 5, "from 2 partitions go to a multiple of 2"),
+        ({TOPICS.changelog: 4}, 8, "a growth to 4 partitions was begun: finish it with `topics grow --partitions 4`"),
+        ({TOPICS.rulebook: None}, 4, "t.rulebook does not exist: run `bellwether topics create` first"),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence(changes: dict[str, int | None], wanted: int, message: str) -> None:
+    counts = {**GrowingBroker(TOPICS, OLD).counts(), **changes}
+    with pytest.raises(CannotGrow) as error:
+        growth_of(TOPICS, {name: number for name, number in counts.items() if number is not None}, wanted)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("offset", [0, 127, 128, 255, 256, 65_535, 65_536, 2**32 - 1, 2**32, 2**62])
+def test_a_record_with_another_version_is_otherwise_the_same(offset: int) -> None:
+    for record in (head("C", offset, offset), segment(offset, 200)):
+        moved = rebased(record, Version(-1, 0))
+        assert version_of(moved) == Version(-1, 0)
+        assert body(moved) == body(record)
+        assert rebased(moved, version_of(record)) == record
+
+
+def test_a_layout_is_read_as_it_was_written() -> None:
+    assert read_layout(layout_record(8).value or b"") == 8
