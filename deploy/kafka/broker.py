@@ -6,8 +6,8 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kafka.admin import KafkaAdminClient
@@ -31,11 +31,16 @@ class BrokerFailed(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a broker lives. A broker started again with the same place finds its topics and offsets."""
+    """Where a broker lives. A broker started again with the same place finds its topics and offsets.
+
+    `overrides` are settings of server.properties; nodes of one cluster share a `cluster_id`, which is invented without.
+    """
 
     data_dir: Path
     port: int
     controller_port: int
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    cluster_id: str | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -138,12 +143,14 @@ def _answers(bootstrap: str) -> bool:
 def _prepare(place: Place) -> None:
     """Write the configuration (ports may differ from the last start) and format a new data directory."""
     place.data_dir.mkdir(parents=True, exist_ok=True)
-    properties = server_properties(port=place.port, controller_port=place.controller_port)
+    properties = server_properties(
+        port=place.port, controller_port=place.controller_port, overrides=place.overrides
+    )
     (place.data_dir / "server.properties").write_text(properties)
     (place.data_dir / "log4j2.properties").write_text(log4j2_properties())
     if (place.data_dir / "logs" / "meta.properties").exists():
         return
-    cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    cluster_id = place.cluster_id or new_cluster_id()
     # With "=", since an id may begin with a dash, and would be taken for an option.
     arguments = ["format", f"--cluster-id={cluster_id}", "--config", "server.properties"]
     formatted = subprocess.run(
@@ -157,6 +164,11 @@ def _prepare(place: Place) -> None:
     )
     if formatted.returncode != 0:
         raise BrokerFailed(f"cannot format {place.data_dir}:\n{formatted.stdout}{formatted.stderr}")
+
+
+def new_cluster_id() -> str:
+    """As Kafka writes them."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def _java(data_dir: Path, main_class: str, *arguments: str) -> Sequence[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 # A little over 1 MiB, so that a value of exactly 1 MiB still fits with its key and headers.
 MESSAGE_MAX_BYTES = 1_100_000
 MEBIBYTE = 1024 * 1024
 
 
-def server_properties(*, port: int, controller_port: int) -> str:
-    """server.properties of one node that is broker and controller, on the loopback interface only.
+def server_properties(*, port: int, controller_port: int, overrides: Mapping[str, str] | None = None) -> str:
+    """server.properties of one node that is broker and controller, on the loopback interface only. `overrides` replace
+    settings or add to them: a node of a cluster, a broker behind a proxy.
 
     `log.dirs` is relative to the working directory of the process: no character of the data directory's path can
     upset Kafka's parsing (a comma would split it in two).
@@ -56,6 +59,7 @@ def server_properties(*, port: int, controller_port: int) -> str:
         "num.recovery.threads.per.data.dir": 1,
         "controlled.shutdown.enable": "true",
     }
+    settings |= overrides or {}
     return "".join(f"{key}={value}\n" for key, value in settings.items())
 
 

@@ -1,0 +1,416 @@
+"""Workers on a broker in memory, killed, put to sleep and moved at any step of a batch: thousands of faults a minute.
+
+Topics are lists; the host, the partitions and the core are the product's. A fault strikes when a write passes the sink:
+a kill ends the worker there, a sleep lets the rest of its writes come later, when others have long taken over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from schemas.codec import parse
+from schemas.topics import HOUR_MS, Topics
+from services.rules.calendar import Micros, micros
+from services.rules.core import Core
+from services.rules.host import DEAD_LETTER_PARTITION, Host, HostConfig
+from services.rules.intake import advance_record
+from services.rules.partitioner import partition_of
+from services.rules.port import Outgoing
+from services.rules.runtime_metrics import RuntimeMetrics
+from tests.chaos.load import END, POISON, Load, core
+from tests.support.records import Rec
+
+TOPICS = Topics("chaos")
+PARTITIONS = 2
+STALL_TURNS = 20_000
+
+
+class Killed(BaseException):
+    """SIGKILL: nothing of the worker runs after it."""
+
+
+class Poisoned(ArithmeticError):
+    """What the core of a worker under test says to some events."""
+
+
+class FragileCore:
+    """The real core, broken by some events half-way through."""
+
+    def __init__(self, real: Core) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def apply(self, state: Any, event: Any, *, offset: int, now: Micros) -> None:
+        self._real.apply(state, event, offset=offset, now=now)
+        if event.id.startswith(POISON):
+            raise Poisoned(event.id)
+
+
+@dataclass
+class Log:
+    """One partition of a topic. Offsets go on when compaction takes records away."""
+
+    records: list[Rec] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    end: int = 0
+
+    def append(self, records: Sequence[Outgoing], now_s: float) -> int:
+        for record in records:
+            self.records.append(Rec(self.end, record.key, record.value, record.headers))
+            self.times.append(now_s)
+            self.end += 1
+        return self.end - 1
+
+    def compact(self, before_s: float) -> int:
+        """Keeps of records that are old enough only the last of each key; the very last record always stays."""
+        last = {record.key: record.offset for record in self.records}
+        kept = [
+            (record, time)
+            for record, time in zip(self.records, self.times, strict=True)
+            if time >= before_s or last[record.key] == record.offset
+        ]
+        gone = len(self.records) - len(kept)
+        self.records, self.times = [record for record, _ in kept], [time for _, time in kept]
+        return gone
+
+
+@dataclass
+class Plan:
+    """What is done to the workers. Chances are per turn; `torn`: writes of one send may come apart anywhere."""
+
+    event_clock: bool
+    kills: float = 0.02
+    sleeps: float = 0.0
+    moves: float = 0.01
+    compactions: float = 0.0
+    jumps: float = 0.0
+    torn: bool = True
+    workers: int = 2
+
+
+@dataclass
+class Fault:
+    """Strikes at the `after`th write from now."""
+
+    after: int
+    kill: bool
+
+
+class Cluster:
+    """The topics, the group and the clocks that all workers share."""
+
+    def __init__(self, rng: random.Random, plan: Plan) -> None:
+        self.rng, self.plan = rng, plan
+        self.logs: dict[tuple[str, int], Log] = defaultdict(Log)
+        self.committed: dict[int, int | None] = dict.fromkeys(range(PARTITIONS))
+        self.owner: dict[int, Worker] = {}
+        self.now_us: Micros = 0
+        self.steady_s = 0.0
+        self.counts: Counter[str] = Counter()
+
+    def log(self, topic: str, partition: int) -> Log:
+        return self.logs[topic, partition]
+
+
+class Sink:
+    """One worker's way to the topics, on which faults lie in wait."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self.fault: Fault | None = None
+        self.dead = False
+        self.awake = asyncio.Event()
+        self.awake.set()
+
+    async def send(self, topic: str, partition: int, records: Sequence[Outgoing]) -> int:
+        last = -1
+        for piece in self._pieces(records):
+            await self.pass_("before", topic)
+            last = self._cluster.log(topic, partition).append(piece, self._cluster.steady_s)
+            await self.pass_("after", topic)
+        return last
+
+    def _pieces(self, records: Sequence[Outgoing]) -> list[Sequence[Outgoing]]:
+        rng = self._cluster.rng
+        if not self._cluster.plan.torn or len(records) < 2 or rng.random() < 0.5:
+            return [records] if records else []
+        cut = rng.randrange(1, len(records))
+        return [records[:cut], records[cut:]]
+
+    async def pass_(self, where: str, what: str) -> None:
+        """Here a worker dies or falls asleep."""
+        if self.dead:
+            raise Killed
+        if self.fault is None:
+            return
+        self.fault.after -= 1
+        if self.fault.after > 0:
+            return
+        kind, self.fault = ("kill" if self.fault.kill else "sleep"), None
+        self._cluster.counts[f"{kind} {where} {what.removeprefix(TOPICS.prefix)}"] += 1
+        if kind == "kill":
+            self.dead = True
+            raise Killed
+        self.awake.clear()
+        await self.awake.wait()
+        if self.dead:
+            raise Killed
+
+
+class Cursor:
+    """One worker's membership."""
+
+    def __init__(self, cluster: Cluster, worker: Worker) -> None:
+        self._cluster, self._worker = cluster, worker
+
+    async def committed(self) -> Mapping[int, int | None]:
+        return {number: self._cluster.committed[number] for number in self._worker.mine()}
+
+    async def bounds(self, partitions: Sequence[int]) -> Mapping[int, tuple[int, int]]:
+        return {number: (0, self._cluster.log(TOPICS.events, number).end) for number in partitions}
+
+    async def seek(self, positions: Mapping[int, int]) -> None:
+        self._worker.position.update(positions)
+
+    async def commit(self, positions: Mapping[int, int]) -> bool:
+        await self._worker.sink.pass_("before", "commit")
+        if any(self._cluster.owner.get(number) is not self._worker for number in positions):
+            return False
+        self._cluster.committed.update(positions)
+        await self._worker.sink.pass_("after", "commit")
+        return True
+
+
+class Worker:
+    """A process: its host, its place in the group, and what it has in hand."""
+
+    def __init__(self, cluster: Cluster, rules: Core) -> None:
+        self.cluster = cluster
+        self.sink = Sink(cluster)
+        self.position: dict[int, int] = {}
+        self.task: asyncio.Task[None] | None = None
+        config = HostConfig(
+            TOPICS,
+            PARTITIONS,
+            event_clock=cluster.plan.event_clock,
+            now=lambda: cluster.now_us,
+            revoke_patience_s=0.01,
+            monotonic_s=lambda: cluster.steady_s,
+            open_items=cluster.rng.choice((0, 100, 10_000)),
+        )
+        self.host = Host(config, FragileCore(rules), self.sink, RuntimeMetrics(CollectorRegistry()))
+        self.host.cursor = Cursor(cluster, self)
+
+    @property
+    def asleep(self) -> bool:
+        return not self.sink.awake.is_set()
+
+    def mine(self) -> set[int]:
+        return {number for number, worker in self.cluster.owner.items() if worker is self}
+
+    async def join(self) -> None:
+        """After an assignment: changelogs in portions, recovery, first fetch."""
+        for number in sorted(self.mine()):
+            known = self.host.changelog_offset(number)
+            records = [one for one in self.cluster.log(TOPICS.changelog, number).records if one.offset > known]
+            while records:
+                portion = self.cluster.rng.randrange(1, 400)
+                self.host.restore(number, records[:portion])
+                records = records[portion:]
+                await self.sink.pass_("in", "recovery")
+        await self.host.on_recovered(self.mine(), set())
+        await self.host.open()
+
+    async def work(self) -> None:
+        """Some records of one partition; then perhaps a wake-up, perhaps a commit."""
+        rng = self.cluster.rng
+        for number in rng.sample(sorted(self.mine()), len(self.mine())):
+            log, start = self.cluster.log(TOPICS.events, number), self.position.get(number, 0)
+            records = log.records[start : start + rng.choice((1, 5, 40))]
+            self.position[number] = start + len(records)
+            if records:
+                await self.host.process(number, records)
+            self.host.observe(number, self.position[number], log.end, idle=True)
+        await self.host.wake_due()
+        if rng.random() < 0.3:
+            await self.host.commit()
+
+
+async def step(worker: Worker, doing: Callable[[], Any]) -> str:
+    """Lets the worker do it until it has done it, sleeps, or is dead."""
+    worker.task = asyncio.create_task(doing())
+    while not worker.task.done() and not worker.asleep:
+        await asyncio.sleep(0)
+    if worker.asleep:
+        return "asleep"
+    try:
+        worker.task.result()
+    except Killed:
+        return "dead"
+    return "done"
+
+
+class Game:
+    """One run: faults strike while the load is worked on, and nobody disturbs the end."""
+
+    def __init__(self, load: Load, seed: int, plan: Plan) -> None:
+        self.rng = random.Random(f"game {seed}")
+        self.cluster = Cluster(self.rng, plan)
+        self.load = load
+        self.plan = plan
+        self.rules = core()
+        for _, value in load.reference:
+            self.rules.reference.learn(parse_bytes(value))
+        self.workers: list[Worker] = []
+        self.sleepers: list[Worker] = []
+        self.queue = [
+            (one.partition if one.partition is not None else partition_of(one.key, PARTITIONS), one)
+            for one in load.records
+        ]
+
+    async def play(self) -> Cluster:
+        """The whole run; what lies on the topics then is for `judge`."""
+        cluster, end = self.cluster, micros(END)
+        cluster.now_us = micros(parse(self.load.events[0]).time)
+        span = end - cluster.now_us
+        await self.rebalance()
+        turns = max(60, len(self.queue) // 8)
+        for turn in range(turns):
+            self.publish(len(self.load.records) // turns + 1)
+            cluster.steady_s += 1.0
+            cluster.now_us = max(cluster.now_us, end - span + span * turn // turns)
+            if self.rng.random() < self.plan.jumps:
+                cluster.now_us += self.rng.choice((-1, 1)) * HOUR_MS * 1000
+            await self.disturb()
+            await self.turn()
+        self.publish(len(self.queue))
+        await self.finish()
+        return cluster
+
+    def publish(self, count: int) -> None:
+        """The next records of the load."""
+        for number, one in self.queue[:count]:
+            self.cluster.log(TOPICS.events, number).append([Outgoing(one.key.encode(), one.value)], 0.0)
+        del self.queue[:count]
+
+    async def disturb(self) -> None:
+        """Something may happen to somebody."""
+        rng, plan = self.rng, self.plan
+        for worker in self.workers:
+            if rng.random() < plan.kills:
+                worker.sink.fault = Fault(rng.randrange(1, 12), kill=True)
+            elif rng.random() < plan.sleeps:
+                worker.sink.fault = Fault(rng.randrange(1, 12), kill=False)
+        if self.sleepers and rng.random() < 0.2:
+            await self.waken(self.sleepers.pop(rng.randrange(len(self.sleepers))))
+        if rng.random() < plan.compactions:
+            for number in range(PARTITIONS):
+                # As the product sets it: nobody sleeps longer than min.compaction.lag.ms and then writes.
+                self.cluster.counts["compacted"] += self.cluster.log(TOPICS.changelog, number).compact(
+                    self.cluster.steady_s - 40
+                )
+        if rng.random() < plan.moves:
+            self.cluster.counts["moved"] += 1
+            await self.rebalance()
+
+    async def turn(self) -> None:
+        """Everybody works; whoever died or fell asleep is missed, and others take over."""
+        lost = False
+        for worker in list(self.workers):
+            how = await step(worker, worker.work)
+            if how != "done":
+                lost = True
+                self.leave(worker, how)
+        if lost:
+            await self.rebalance()
+
+    def leave(self, worker: Worker, how: str) -> None:
+        """The group's session with it is over."""
+        self.workers.remove(worker)
+        self.cluster.owner = {n: one for n, one in self.cluster.owner.items() if one is not worker}
+        if how == "asleep":
+            self.sleepers.append(worker)
+
+    async def waken(self, worker: Worker) -> None:
+        """It goes on where it slept, finds out that it was left out, and joins again with what it has in memory."""
+        worker.sink.awake.set()
+        assert worker.task is not None
+        try:
+            await worker.task
+        except (Killed, Exception) as error:
+            self.cluster.counts[f"slept and ended: {type(error).__name__}"] += 1
+            return
+        await worker.host.on_revoked()
+        self.workers.append(worker)
+        await self.rebalance()
+
+    async def rebalance(self) -> None:
+        """Everybody gives everything back; partitions are dealt out anew. Whoever dies meanwhile is left out at once."""
+        while True:
+            while len(self.workers) < self.plan.workers:
+                self.workers.append(Worker(self.cluster, self.rules))
+            for worker in list(self.workers):
+                if await step(worker, worker.host.on_revoked) != "done":
+                    worker.sink.awake.set()
+                    self.leave(worker, "dead")
+            if not self.workers:
+                continue
+            self.cluster.owner = {number: self.rng.choice(self.workers) for number in range(PARTITIONS)}
+            hows = {worker: await step(worker, worker.join) for worker in list(self.workers)}
+            fallen = {worker: how for worker, how in hows.items() if how != "done"}
+            for worker, how in fallen.items():
+                self.leave(worker, how)
+            if not fallen:
+                return
+
+    async def finish(self) -> None:
+        """Nobody is disturbed any more. Sleepers wake up; time goes on to END; everything is worked off."""
+        while self.sleepers:
+            await self.waken(self.sleepers.pop())
+        for worker in self.workers:
+            worker.sink.fault = None
+        await self.work_off()
+        if self.plan.event_clock:
+            for number in range(PARTITIONS):
+                self.cluster.log(TOPICS.events, number).append([advance_record(END)], 0.0)
+        self.cluster.now_us = max(self.cluster.now_us, micros(END))
+        await self.work_off()
+
+    async def work_off(self) -> None:
+        """Until nothing is left to do."""
+        for _ in range(STALL_TURNS):
+            await self.turn()
+            places = [(worker, worker.host.places[number]) for worker in self.workers for number in worker.mine()]
+            if all(self._is_done(place) for _, place in places):
+                for worker in self.workers:
+                    await worker.host.commit()
+                return
+        raise AssertionError("the workers do not come to an end")
+
+    def _is_done(self, place: Any) -> bool:
+        end = self.cluster.log(TOPICS.events, place.partition.number).end
+        return place.next_offset == end and not place.partition.has_due(self.cluster.now_us)
+
+
+def parse_bytes(value: bytes) -> Any:
+    """A reference event."""
+    import orjson
+
+    return parse(orjson.loads(value))
+
+
+def outcome(cluster: Cluster) -> tuple[list[list[Rec]], list[bytes], list[tuple[str, bytes]]]:
+    """What `judge` wants: changelogs by partition, warnings, dead letters."""
+    changelogs = [cluster.log(TOPICS.changelog, number).records for number in range(PARTITIONS)]
+    warnings = [r.value or b"" for n in range(PARTITIONS) for r in cluster.log(TOPICS.warnings, n).records]
+    letters = cluster.log(TOPICS.dead_letters, DEAD_LETTER_PARTITION).records
+    return changelogs, warnings, [(dict(one.headers)["code"].decode(), one.value or b"") for one in letters]
