@@ -52,15 +52,16 @@ def forget(state: CustomerState, horizon: Micros, facts: Iterable[Fact], reach: 
 
 def _owed(state: CustomerState, old: Mapping[Key, Entry]) -> set[Key]:
     """Finance events that are bound to something open or recent: dropping one would change how money is spread."""
-    names = {key: _thing(entry) for key, entry in old.items() if entry.kind in FINANCE_KINDS}
-    recent = {_thing(item) for kind in FINANCE_KINDS for item in _after(state.items(kind), old)}
+    names: dict[Key, _Thing] = {}
+    recent: set[_Thing] = set()
+    for kind in FINANCE_KINDS:
+        items = state.items(kind)
+        # Those of one kind are old up to an instant.
+        index = bisect_left(items, x=True, key=lambda item: item.key not in old)
+        names.update({item.key: _thing(item) for item in items[:index]})
+        recent.update(map(_thing, items[index:]))
     bound = _Dealings(ledger_of(state), recent).bound(names.values())
     return {key for key, name in names.items() if name in bound}
-
-
-def _after(items: list[Entry], old: Mapping[Key, Entry]) -> list[Entry]:
-    """The items of a kind that are not old: those of one kind are old up to an instant."""
-    return items[bisect_left(items, x=True, key=lambda item: item.key not in old) :]
 
 
 class _Thing(NamedTuple):

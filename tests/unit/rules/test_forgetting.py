@@ -151,3 +151,25 @@ def test_a_corrected_event_and_its_correction_are_forgotten_together(taken_back:
     one.learns(nothing("2030-08-01"), "2030-08-01")
     assert known(one, old, newer, newest) == [False, False, False]
     assert one.state.items("competitor.activity") == []
+
+
+def test_an_invoice_that_was_taken_back_is_forgotten_with_what_took_it_back() -> None:
+    one = customer("R1")
+    bill = invoice("A", "2026-01-05", "2026-01-15")
+    back = event("invoice.issued", "2026-01-06", id="back", supersedes=bill.id, retracted=True)
+    for made in (bill, back):
+        one.learns(made, "2026-01-06")
+    one.learns(nothing("2030-08-01"), "2030-08-01")
+    assert known(one, bill, back) == [False, False]
+
+
+def test_money_without_an_invoice_of_its_own_stays_while_what_it_helped_to_pay_is_owed() -> None:
+    one = customer("R1")
+    first, second = invoice("A", "2026-01-05", "2026-01-15"), invoice("B", "2026-01-06", "2026-01-16")
+    money = payment("P", "2026-01-20", "150.00")
+    other = invoice("C", "2026-01-07", "2026-01-17"), payment("Q", "2026-01-17", "100.00", ("C", "100.00"))
+    for made in (first, second, money, *other):
+        one.learns(made, "2026-01-20")
+    one.learns(nothing("2030-08-01"), "2030-08-01")
+    assert known(one, first, second, money) == [True, True, True]
+    assert known(one, *other) == [False, False]
