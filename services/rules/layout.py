@@ -29,14 +29,10 @@ def read_layout(value: bytes) -> int:
     return int(orjson.loads(value)["partitions"])
 
 
-def require_layout(value: bytes | None, partitions: int) -> bool:
-    """Whether there is a layout, which must be for so many partitions. Raises LayoutChanged."""
-    if value is None:
-        return False
-    found = read_layout(value)
-    if found != partitions:
+def require_layout(found: int | None, partitions: int) -> None:
+    """Raises LayoutChanged for states that are laid out for another number of partitions."""
+    if found not in (None, partitions):
         raise LayoutChanged(
             f"the states are laid out for {found} partitions and this worker for {partitions}: "
             f"set BELLWETHER_PARTITIONS={found}"
         )
-    return True

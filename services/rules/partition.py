@@ -10,7 +10,9 @@ from services.rules.batch import Batch
 from services.rules.calendar import Micros
 from services.rules.due import DueQueue
 from services.rules.intake import Advance, Forward, judge
+from services.rules.layout import require_layout
 from services.rules.opened import OpenCustomers
+from services.rules.partitioner import partition_of
 from services.rules.port import LONG_DUE, Core, Outgoing, Record
 from services.rules.restoring import HEAD, OwnRecords, sorted_out
 from services.rules.stores import Changes, MemoryStore, Store
@@ -64,6 +66,7 @@ class Partition:
         self._event_clock = event_clock
         self._shelf = (OpenCustomers(0) if opened is None else opened).shelf()
         self._own = OwnRecords(self.store.note)
+        self._stored_layout = self._own.layout
         self._unread = self.store.briefs()
 
     @property
@@ -90,9 +93,10 @@ class Partition:
     def restore(self, records: Sequence[Record]) -> int:
         """Consecutive records of the changelog. Of two versions the higher stays, whoever wrote last.
 
-        Returns how many of them an overtaken writer has left behind.
+        Returns how many of them an overtaken writer has left behind. Raises LayoutChanged.
         """
         found = sorted_out(records, self.store, self._core, self._own)
+        require_layout(self._own.layout, self._partitions)
         for customer_id, changes in found.customers.items():
             # Whoever wrote this has gone on from there.
             self._shelf.take(customer_id)
@@ -100,6 +104,9 @@ class Partition:
         return found.stale
 
     def _take_in(self, customer_id: str, changes: dict[str, bytes | None], offset: int) -> None:
+        if self._lives_elsewhere(customer_id):
+            # Written by a worker that had slept while the topics grew: its customer has gone on from another place.
+            changes = dict.fromkeys(self.store.get(customer_id))
         if HEAD in changes:
             head = changes[HEAD]
             peek = None if head is None else self._core.peek(head)
@@ -111,10 +118,18 @@ class Partition:
         """Makes due whom the store held when it was opened. To be run to its end before `recovered`; yields after every
         so many customers."""
         unread, self._unread = self._unread, iter(())
+        # A store that slept while the topics grew may have missed the tombstones of those who moved.
+        has_strangers = self._own.layout != self._stored_layout
         for number, (customer_id, brief) in enumerate(unread, 1):
-            self._set_due(customer_id, self._core.peek(brief).wake_at)
+            if has_strangers and self._lives_elsewhere(customer_id):
+                self._take_in(customer_id, {}, 0)
+            else:
+                self._set_due(customer_id, self._core.peek(brief).wake_at)
             if number % customers_at_once == 0:
                 yield
+
+    def _lives_elsewhere(self, customer_id: str) -> bool:
+        return self._own.layout is not None and partition_of(customer_id, self._partitions) != self.number
 
     def recovered(self) -> list[Outgoing]:
         """Call when the changelog has been read. Returns the warnings that may not have been sent, keyed by customer,

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from services.rules.calendar import Micros
+from services.rules.layout import LAYOUT_KEY, read_layout
 from services.rules.port import CLOCK_KEY, ERASED_HEADER, OWN_KEYS, SEGMENT_MARK, SENT_KEY, Core, Outgoing, Record
 from services.rules.stores import Store
 
@@ -31,6 +32,8 @@ class OwnRecords:
         """Customers whose newest head counts warnings as unsent, with its place in the changelog."""
         self.erased: dict[str, int] = found.get("erased", {})
         """Customers who were erased, with the offset of the event that said so, while the changelog remembers it."""
+        self.layout: int | None = found.get("layout")
+        """The number of partitions for which its states were laid out, if the topics have ever grown."""
         self._version = (int(found["version"][0]), int(found["version"][1])) if found else (-1, 0)
         self._sent: int = found.get("sent", -1)
         self._marked = self._sent
@@ -44,6 +47,7 @@ class OwnRecords:
                 "unsent": self.unsent,
                 "erased": self.erased,
                 "sent": self._sent,
+                "layout": self.layout,
             }
         )
 
@@ -87,6 +91,8 @@ class OwnRecords:
         if key == SENT_KEY:
             self.sent(int(orjson.loads(value)["offset"]))
             self._marked = max(self._marked, self._sent)
+        elif key == LAYOUT_KEY:
+            self.layout = read_layout(value)
         elif key == CLOCK_KEY:
             document = orjson.loads(value)
             version = (int(document["version"][0]), int(document["version"][1]))

@@ -102,9 +102,9 @@ def require_grown(broker: GrowingBroker, before: GrowingBroker) -> None:
     waiting: dict[bytes | None, bytes | None] = {}
     for log, applied in zip(before.parts[TOPICS.events], before.applied.values(), strict=False):
         waiting |= {record.value: record.key for record in log[applied:]}
-    for value, key in waiting.items():
-        home = partition_of((key or b"").decode(), NEW)
-        assert value in [record.value for record in broker.parts[TOPICS.events][home]]
+    for event, customer in waiting.items():
+        home = partition_of((customer or b"").decode(), NEW)
+        assert event in [record.value for record in broker.parts[TOPICS.events][home]]
     for number, log in enumerate(broker.parts[STATES]):
         assert log[-1].value is not None
         assert read_layout([one.value for one in log if one.key == LAYOUT_KEY][-1] or b"") == NEW
