@@ -14,6 +14,8 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "postgresql": ("postgres", "/usr/lib/postgresql/*/bin/postgres", "/opt/homebrew/opt/postgresql*/bin/postgres"),
     "prometheus": ("prometheus",),
     "promtool": ("promtool",),
+    "amtool": ("amtool",),
+    "alertmanager": ("prometheus-alertmanager", "alertmanager"),
 }
 
 
