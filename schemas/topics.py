@@ -55,9 +55,12 @@ class Topics:
 
 @dataclass(frozen=True)
 class TopicSpec:
+    """`by_customer`: its partitions are those of the customers, and as many as those of the others."""
+
     name: str
     partitions: int
     config: dict[str, str]
+    by_customer: bool = False
 
 
 def topic_specs(prefix: str = "bellwether", partitions: int = 8) -> list[TopicSpec]:
@@ -72,12 +75,12 @@ def topic_specs(prefix: str = "bellwether", partitions: int = 8) -> list[TopicSp
     compact = {"cleanup.policy": "compact"}
     state = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(HOUR_MS)}
     return [
-        TopicSpec(topics.events, partitions, {**keep, "retention.ms": str(3 * 365 * DAY_MS)}),
+        TopicSpec(topics.events, partitions, {**keep, "retention.ms": str(3 * 365 * DAY_MS)}, by_customer=True),
         TopicSpec(topics.dead_letters, 1, keep),
         TopicSpec(topics.reference, 1, compact),
         TopicSpec(topics.rulebook, 1, compact),
-        TopicSpec(topics.warnings, partitions, keep),
-        TopicSpec(topics.customers, partitions, compact),
-        TopicSpec(topics.cases, partitions, keep),
-        TopicSpec(topics.changelog, partitions, state),
+        TopicSpec(topics.warnings, partitions, keep, by_customer=True),
+        TopicSpec(topics.customers, partitions, compact, by_customer=True),
+        TopicSpec(topics.cases, partitions, keep, by_customer=True),
+        TopicSpec(topics.changelog, partitions, state, by_customer=True),
     ]

@@ -44,13 +44,13 @@ def ensure_topics(bootstrap: str, specs: Sequence[TopicSpec]) -> Ensured:
     with admin_client(bootstrap, CONNECT_TIMEOUT_S) as admin:
         present = _partition_counts(admin)
         missing = [spec for spec in specs if spec.name not in present]
-        _refuse_mismatch(specs, present)
+        require_partitions(specs, present)
         if missing:
             _create(admin, missing)
         # Also for the topics found: somebody else may have asked for them a moment ago.
         admin.wait_for_topics([spec.name for spec in specs], timeout_ms=int(CREATE_TIMEOUT_S * 1000))
         # Of two creators at the same time one may have lost with another count.
-        _refuse_mismatch(specs, _partition_counts(admin))
+        require_partitions(specs, _partition_counts(admin))
     return Ensured(
         created=tuple(spec.name for spec in missing),
         existing=tuple(spec.name for spec in specs if spec.name in present),
@@ -78,14 +78,23 @@ def _partition_counts(admin: KafkaAdminClient) -> dict[str, int]:
     return {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
 
 
-def _refuse_mismatch(specs: Sequence[TopicSpec], present: Mapping[str, int]) -> None:
+def require_partitions(specs: Sequence[TopicSpec], present: Mapping[str, int]) -> None:
+    """Raises TopicMismatch when a topic that is present has another number of partitions than its specification."""
+    counts = {present[spec.name] for spec in specs if spec.by_customer and spec.name in present}
     for spec in specs:
         found = present.get(spec.name, spec.partitions)
-        if found != spec.partitions:
+        if found == spec.partitions:
+            continue
+        if len(counts) > 1:
             raise TopicMismatch(
-                f"topic {spec.name} has {found} partitions where {spec.partitions} are wanted: "
-                "set BELLWETHER_PARTITIONS to what exists, or use another BELLWETHER_TOPIC_PREFIX"
+                f"the topics have from {min(counts)} to {max(counts)} partitions: a growth was begun; finish it with "
+                f"`bellwether topics grow --partitions {max(counts)}`"
             )
+        raise TopicMismatch(
+            f"topic {spec.name} has {found} partitions where {spec.partitions} are wanted: "
+            "set BELLWETHER_PARTITIONS to what exists, go to more with `bellwether topics grow`, "
+            "or use another BELLWETHER_TOPIC_PREFIX"
+        )
 
 
 def _create(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> None:

@@ -62,8 +62,8 @@ def advance(instant: datetime) -> None:
     from services.rules import control
 
     settings = read_settings(os.environ)
-    control.advance(settings.kafka, settings.topics, settings.partitions, instant)
-    click.echo(f"told {settings.partitions} partitions of {settings.topics.events} to go on to {instant.isoformat()}")
+    told = control.advance(settings.kafka, settings.topics, instant)
+    click.echo(f"told {told} partitions of {settings.topics.events} to go on to {instant.isoformat()}")
 
 
 def __getattr__(name: str) -> Any:

@@ -28,22 +28,24 @@ class PublishFailed(UserError):
     """The book may not have reached the topic; publishing it again does no harm."""
 
 
-def advance(bootstrap: str, topics: Topics, partitions: int, to: datetime) -> None:
-    """Tell every partition that its clock goes on to `to` (aware); returns when the broker has it all.
+def advance(bootstrap: str, topics: Topics, to: datetime) -> int:
+    """Tell every partition of the topic that its clock goes on to `to` (aware); returns how many when the broker has it
+    all.
 
     Partitions under another clock ignore it, and none goes back. Raises BrokerUnreachable, AdvanceFailed.
     """
     record = advance_record(to)
     with _producer(bootstrap, "bellwether-advance") as producer:
         try:
+            numbers = sorted(producer.partitions_for(topics.events))
             sent = [
-                producer.send(topics.events, key=record.key, value=record.value, partition=number)
-                for number in range(partitions)
+                producer.send(topics.events, key=record.key, value=record.value, partition=number) for number in numbers
             ]
             for future in sent:
                 future.get(timeout=_TIMEOUT_S)
         except (KafkaError, AssertionError) as error:
             raise AdvanceFailed(f"not every partition of {topics.events} has taken the instant: {error}") from error
+    return len(numbers)
 
 
 def publish_book(bootstrap: str, topics: Topics, raw: bytes) -> None:

@@ -14,7 +14,7 @@ from kafka.errors import KafkaError
 from schemas.topics import topic_specs
 from services.common.clock import ClockUnreadable, clock_from
 from services.common.errors import UserError
-from services.common.kafka_admin import BrokerUnreachable, TopicMismatch, admin_client
+from services.common.kafka_admin import BrokerUnreachable, admin_client, require_partitions
 from services.common.ops import start_ops_server
 from services.common.settings import Settings
 from services.rules.bookkeeping import BookKeeper
@@ -101,17 +101,12 @@ def check_topics(settings: Settings) -> None:
     topics = settings.topics
     with admin_client(settings.kafka, _LOOK_TIMEOUT_S) as admin:
         found = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
-    for spec in topic_specs(topics.prefix, settings.partitions):
-        if spec.name == topics.cases:
-            continue
+    specs = [spec for spec in topic_specs(topics.prefix, settings.partitions) if spec.name != topics.cases]
+    for spec in specs:
         if spec.name not in found:
             raise TopicsMissing(f"topic {spec.name} does not exist: run `bellwether topics create` first")
-        if found[spec.name] != spec.partitions:
-            # Faust would assign events and states apart, and customers would meet empty states.
-            raise TopicMismatch(
-                f"topic {spec.name} has {found[spec.name]} partitions where {spec.partitions} are wanted: "
-                "set BELLWETHER_PARTITIONS to what exists, or use another BELLWETHER_TOPIC_PREFIX"
-            )
+    # With other numbers Faust would assign events and states apart, and customers would meet empty states.
+    require_partitions(specs, found)
 
 
 def backoff_s() -> Iterator[float]:

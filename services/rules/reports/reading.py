@@ -127,8 +127,9 @@ def topic_source(bootstrap: str, topic: str, customer_id: str | None = None) -> 
     def read() -> Iterator[Record]:
         with _consumer(bootstrap) as consumer:
             numbers = consumer.partitions_for_topic(topic) or ()
+            total = len(numbers)
             if customer_id is not None and numbers:
-                numbers = (partition_of(customer_id, len(numbers)),)
+                numbers = (partition_of(customer_id, total),)
             partitions = [TopicPartition(topic, number) for number in numbers]
             if not partitions:
                 raise NothingThere(f"there is no topic {topic} at {bootstrap}: run `bellwether topics create` first")
@@ -136,12 +137,12 @@ def topic_source(bootstrap: str, topic: str, customer_id: str | None = None) -> 
             starts, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
             consumer.seek_to_beginning(*partitions)
             with progress_bar(f"reading {topic}", sum(ends.values()) - sum(starts.values())) as advance:
-                yield from _to_the_end(consumer, ends, advance)
+                yield from _to_the_end(consumer, ends, total, advance)
 
     return read
 
 
-def _to_the_end(consumer: Any, ends: dict[Any, int], advance: Callable[[int], None]) -> Iterator[Record]:
+def _to_the_end(consumer: Any, ends: dict[Any, int], total: int, advance: Callable[[int], None]) -> Iterator[Record]:
     silent = 0
     while any(consumer.position(partition) < end for partition, end in ends.items()):
         found = consumer.poll(timeout_ms=POLL_MS)
@@ -151,9 +152,15 @@ def _to_the_end(consumer: Any, ends: dict[Any, int], advance: Callable[[int], No
         for partition, records in found.items():
             advance(len(records))
             for record in records:
-                # What is written while we read belongs to the next report.
-                if record.offset < ends[partition] and record.key is not None:
+                # What is written while we read belongs to the next report; what lies where its customer does not live
+                # was left there when the topics grew, and may be a tombstone.
+                if record.offset < ends[partition] and record.key is not None and _is_at_home(record, total):
                     yield record.key, record.value
+
+
+def _is_at_home(record: Any, partitions: int) -> bool:
+    home: int = partition_of(split_key(record.key)[0], partitions)
+    return home == record.partition
 
 
 @contextmanager
