@@ -6,7 +6,8 @@ customer's owner of that day.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -128,58 +129,42 @@ def _nps_kind(mark: int) -> Counted:
 
 
 @dataclass(slots=True)
-class _Sum:
+class Sum:
+    """How often something happened, how many of these times say what it came to, and what they came to."""
+
     n: int = 0
     amounts: int = 0
     total: Decimal = ZERO
 
+    def add(self, other: Sum) -> None:
+        self.n += other.n
+        self.amounts += other.amounts
+        self.total += other.total
 
-class Counters:
-    """All counts of a customer by month, kept up to date fact by fact. A month with nothing left in it is forgotten."""
 
-    def __init__(self) -> None:
-        self._months: dict[Month, dict[What, _Sum]] = {}
-
-    @property
-    def months(self) -> list[Month]:
-        """The months in which something happened."""
-        return sorted(self._months)
-
-    def replace(self, gone: Iterable[Fact], new: Iterable[Fact]) -> None:
-        """Facts that are no longer so, and facts that are so now."""
-        for what, amount in gone:
-            self._count(what, amount, -1)
-        for what, amount in new:
-            self._count(what, amount, 1)
-
-    def of(self, month: Month, owners: Owners) -> list[Count]:
-        """The counts of a month in the order of their keys."""
-        found: dict[What, _Sum] = {}
-        for what, counted in self._months.get(month, {}).items():
-            known = what if what.owner is not None else what._replace(owner=owners.on(what.day))
-            total = found.setdefault(known, _Sum())
-            total.n += counted.n
-            total.amounts += counted.amounts
-            total.total += counted.total
-        before = first_day(month) - 1
-        ordered = sorted(found.items(), key=lambda pair: [str(part or "") for part in pair[0]])
-        return [_count(what, counted, before) for what, counted in ordered]
-
-    def _count(self, what: What, amount: Decimal | None, sign: int) -> None:
-        month = month_of_day(what.day)
-        counts = self._months.setdefault(month, {})
-        counted = counts.setdefault(what, _Sum())
-        counted.n += sign
+def sums_by_month(facts: Iterable[Fact]) -> dict[Month, dict[What, Sum]]:
+    """The facts of each month in which something happened, added up."""
+    found: defaultdict[Month, defaultdict[What, Sum]] = defaultdict(lambda: defaultdict(Sum))
+    for what, amount in facts:
+        counted = found[month_of_day(what.day)][what]
+        counted.n += 1
         if amount is not None:
-            counted.amounts += sign
-            counted.total += sign * amount
-        if not counted.n:
-            del counts[what]
-            if not counts:
-                del self._months[month]
+            counted.amounts += 1
+            counted.total += amount
+    return {month: dict(sums) for month, sums in found.items()}
 
 
-def _count(what: What, counted: _Sum, before: Day) -> Count:
+def counts_of(sums: Mapping[What, Sum], month: Month, owners: Owners) -> list[Count]:
+    """The counts of a month in the order of their keys, for the owner of the day where nobody said who did it."""
+    found: defaultdict[What, Sum] = defaultdict(Sum)
+    for what, counted in sums.items():
+        found[what if what.owner is not None else what._replace(owner=owners.on(what.day))].add(counted)
+    before = first_day(month) - 1
+    ordered = sorted(found.items(), key=lambda pair: [str(part or "") for part in pair[0]])
+    return [_count(what, counted, before) for what, counted in ordered]
+
+
+def _count(what: What, counted: Sum, before: Day) -> Count:
     return Count(
         day=what.day - before,
         kind=what.kind,
@@ -195,6 +180,6 @@ def _count(what: What, counted: _Sum, before: Day) -> Count:
 
 
 def _plain(total: Decimal) -> Decimal:
-    """With two places or as many as it needs: what was added and taken out again leaves no trace."""
+    """With two places or as many as it needs, however finely the summands were said."""
     plain = total.normalize()
     return plain if int(plain.as_tuple().exponent) < -2 else plain.quantize(HUNDREDTH)

@@ -5,8 +5,9 @@ A cancellation makes the order smaller on the day on which it was placed.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -134,26 +135,30 @@ def _line(line: dict[str, Any], quantity: Decimal) -> Line:
     return Line(line.get("product_line"), quantity, quantity * price, margin)
 
 
-def deal_of(name: str, steps: Iterable[Entry]) -> Deal | None:
-    """The opportunity that these changes of stage, oldest first, tell of; None without any."""
-    told = list(steps)
+def deals_of(steps: Iterable[Entry]) -> list[Deal]:
+    """The opportunities that these changes of stage, oldest first, tell of."""
+    told: defaultdict[str, list[Entry]] = defaultdict(list)
+    for step in steps:
+        told[str(fields(step)["opportunity_id"])].append(step)
+    return [_deal(name, of_it) for name, of_it in told.items()]
+
+
+def _deal(name: str, steps: list[Entry]) -> Deal:
     entered: list[tuple[str, Micros]] = []
-    for step in told:
+    for step in steps:
         # The same stage reported again is no new visit.
         if not entered or entered[-1][0] != fields(step)["to"]:
             entered.append((fields(step)["to"], step.at))
-    if not entered:
-        return None
     ends: list[Micros | None] = [*(at for _, at in entered[1:]), None]
-    amount, currency = _newest_amount(told)
+    amount, currency = _newest_amount(steps)
     return Deal(
         id=name,
         visits=tuple(Visit(stage, at, end) for (stage, at), end in zip(entered, ends, strict=True)),
-        owner=_last_said(told, "owner"),
-        lead_id=_last_said(told, "lead_id"),
+        owner=_last_said(steps, "owner"),
+        lead_id=_last_said(steps, "lead_id"),
         amount=amount,
         currency=currency,
-        close_day=_last_said(told, "close_date"),
+        close_day=_last_said(steps, "close_date"),
     )
 
 
@@ -174,39 +179,11 @@ def _last_said(items: Iterable[Entry], field: str) -> Any:
     return value
 
 
-class Dated:
-    """Events in the order in which they are true."""
+@dataclass(frozen=True)
+class Owners:
+    """Whose customer it was: each owner with the first day, oldest first."""
 
-    def __init__(self) -> None:
-        self.items: list[Entry] = []
-
-    def change(self, entry: Entry, *, stands: bool) -> None:
-        """Takes an event in, or out again."""
-        if stands:
-            insort(self.items, entry, key=_order)
-        else:
-            self.items.remove(entry)
-
-
-def _order(entry: Entry) -> tuple[Micros, Micros, str, str]:
-    return entry.order
-
-
-class Owners(Dated):
-    """Whose customer it was: the newest change of owner up to the end of a day counts for all of the day. Before the
-    first change it was whoever that one names as the old owner."""
-
-    def __init__(self, calendar: Calendar) -> None:
-        super().__init__()
-        self._calendar = calendar
-        self.since: list[tuple[Day, str]] = []
-
-    def change(self, entry: Entry, *, stands: bool) -> None:
-        """See Dated."""
-        super().change(entry, stands=stands)
-        newest = {self._calendar.day_of(item.at): str(fields(item)["new"]) for item in self.items}
-        before = fields(self.items[0]).get("old") if self.items else None
-        self.since = [*([(BEFORE_ALL, str(before))] if before else []), *sorted(newest.items())]
+    since: Sequence[tuple[Day, str]]
 
     def on(self, day: Day) -> str | None:
         """The owner of a day; None where nobody told."""
@@ -218,13 +195,19 @@ class Owners(Dated):
         return self.since[-1][1] if self.since else None
 
 
-class Profile(Dated):
-    """The newest value of each field of the archive, whatever its section."""
+def owners_of(changes: Sequence[Entry], calendar: Calendar) -> Owners:
+    """The newest of these changes of owner, oldest first, up to the end of a day counts for all of the day. Before the
+    first change it was whoever that one names as the old owner."""
+    newest = {calendar.day_of(item.at): str(fields(item)["new"]) for item in changes}
+    before = fields(changes[0]).get("old") if changes else None
+    return Owners([*([(BEFORE_ALL, str(before))] if before else []), *sorted(newest.items())])
 
-    def value(self, field: str) -> str | None:
-        """As a text; None when it was cleared or never said."""
-        for item in reversed(self.items):
-            said = fields(item).get("fields", {})
-            if field in said:
-                return str(said[field])[:200] if said[field] not in (None, "") else None
-        return None
+
+def profile_value(updates: Sequence[Entry], field: str) -> str | None:
+    """What these updates of the archive, oldest first, say of a field, whatever its section. As a text; None when it
+    was cleared or never said."""
+    for item in reversed(updates):
+        said = fields(item).get("fields", {})
+        if field in said:
+            return str(said[field])[:200] if said[field] not in (None, "") else None
+    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from services.rules.entries import Entry
@@ -11,6 +11,17 @@ from services.rules.entries import Entry
 def last_said(entry: Entry) -> tuple[Any, ...]:
     """The rank of an event among those on the same thing: by when it was said, then by name."""
     return (entry.time, entry.source, entry.id)
+
+
+def newest_by(field: str, entries: Iterable[Entry]) -> dict[str, Entry]:
+    """The last word on each business id, which is the value of `field`."""
+    newest: dict[str, Entry] = {}
+    for entry in entries:
+        name = str((entry.data or {})[field])
+        known = newest.get(name)
+        if known is None or last_said(known) < last_said(entry):
+            newest[name] = entry
+    return newest
 
 
 class Newest:

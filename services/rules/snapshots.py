@@ -7,9 +7,10 @@ Records are bounded: where a list would make one too large its oldest entries ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 from typing import Any
 
 from schemas.customers import (
@@ -27,11 +28,11 @@ from schemas.customers import (
     encode_record,
 )
 from services.rules.calendar import BEGINNING, Calendar, Micros, Month, instant, month_name
-from services.rules.counting import Counters, Fact, deal_facts, event_facts, order_facts
-from services.rules.dealings import Dated, Deal, Owners, Profile, deal_of, fields
+from services.rules.counting import Fact, Sum, What, counts_of, deal_facts, event_facts, order_facts, sums_by_month
+from services.rules.dealings import Deal, Order, Owners, deals_of, fields, owners_of, profile_value
 from services.rules.entries import Entry
-from services.rules.newest import Newest
-from services.rules.purchases import Purchases
+from services.rules.newest import newest_by
+from services.rules.purchases import orders_of, rhythm_of
 from services.rules.state import CustomerState
 from services.rules.touching import NAMED, UNNAMED
 
@@ -49,20 +50,6 @@ SHRINKABLE = ("opportunities", "leads", "episodes", "near_misses")
 CUT_FIRST = ("order_line_margin", "order_line", "stage", "lead")
 """Kinds whose counts are left out first when a month is too large: their totals, or the snapshot, tell most of them."""
 
-TOLD_KINDS = frozenset(
-    {
-        *NAMED,
-        *UNNAMED,
-        "customer.owner_changed",
-        "opportunity.stage_changed",
-        "order.cancelled",
-        "order.placed",
-        "payment.reversed",
-        "profile.updated",
-    }
-)
-"""The events that a Telling takes in."""
-
 
 @dataclass(frozen=True)
 class Judged:
@@ -74,64 +61,45 @@ class Judged:
     near_misses: list[NearMiss] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
 class Telling:
-    """One customer's story, from every event that stands."""
+    """One customer's story, put together from every event that stands; later changes of the state leave it as it is.
 
-    def __init__(self, customer_id: str, calendar: Calendar) -> None:
-        self._customer_id = customer_id
-        self._calendar = calendar
-        self._counters = Counters()
-        self._owners = Owners(calendar)
-        self._profile = Profile()
-        self._purchases = Purchases()
-        self._named = {kind: Newest(name) for kind, name in NAMED.items()}
-        self._current: dict[str, dict[str, Entry]] = {kind: {} for kind in NAMED}
-        self._reversals: dict[str, int] = {}
-        self._steps: dict[str, Dated] = {}
-        self._deals: dict[str, Deal] = {}
-        self._stale_deals: set[str] = set()
-        self._told: dict[str, Opportunity] = {}
-        self._opportunities: list[Opportunity] | None = None
-        self._leads: list[Lead] | None = None
+    `named` holds what counts of the events that have business ids, by kind; `sums` what happened, by month.
+    """
+
+    customer_id: str
+    calendar: Calendar
+    owners: Owners
+    profile: Sequence[Entry]
+    orders: Sequence[Order]
+    deals: Sequence[Deal]
+    named: Mapping[str, Sequence[Entry]]
+    sums: Mapping[Month, Mapping[What, Sum]]
 
     @classmethod
     def of(cls, state: CustomerState) -> Telling:
         """The story of all that stands in a state."""
-        telling = cls(state.customer_id, state.calendar)
-        for kind in TOLD_KINDS:
-            for item in state.items(kind):
-                telling.change(item, stands=True)
-        return telling
+        calendar = state.calendar
+        orders = orders_of(state.items("order.placed"), state.items("order.cancelled"))
+        deals = deals_of(state.items("opportunity.stage_changed"))
+        named = _named(state)
+        events = chain(*named.values(), *(state.items(kind) for kind in UNNAMED))
+        return cls(
+            customer_id=state.customer_id,
+            calendar=calendar,
+            owners=owners_of(state.items("customer.owner_changed"), calendar),
+            profile=tuple(state.items("profile.updated")),
+            orders=orders,
+            deals=deals,
+            named=named,
+            sums=sums_by_month(_facts(orders, deals, events, calendar)),
+        )
 
     @property
     def months(self) -> list[Month]:
         """The months that have counters."""
-        self._settle()
-        return self._counters.months
-
-    def change(self, entry: Entry, *, stands: bool) -> None:
-        """An event of TOLD_KINDS begins to stand, or one that stood does so no longer."""
-        match entry.kind:
-            case "order.placed" | "order.cancelled":
-                swap = self._purchases.change(entry, stands=stands)
-                self._replace(order_facts, swap.gone, swap.new)
-            case "opportunity.stage_changed":
-                self._change_deal(entry, stands=stands)
-            case "customer.owner_changed":
-                self._owners.change(entry, stands=stands)
-                self._opportunities = self._leads = None
-                self._told.clear()
-            case "profile.updated":
-                self._profile.change(entry, stands=stands)
-            case "payment.reversed":
-                payment_id = str(fields(entry)["payment_id"])
-                self._reversals[payment_id] = self._reversals.get(payment_id, 0) + (1 if stands else -1)
-                self._refresh("payment.received", payment_id)
-            case kind if kind in NAMED:
-                self._refresh(kind, self._named[kind].change(entry, stands=stands))
-            case _:
-                facts = list(event_facts(entry, self._calendar))
-                self._counters.replace((), facts) if stands else self._counters.replace(facts, ())
+        return sorted(self.sums)
 
     def records(
         self, judged: Judged, now: Micros, months: Iterable[Month], kept_from: Micros = BEGINNING
@@ -141,76 +109,37 @@ class Telling:
         A month that has nothing left is a tombstone. One that began before `kept_from` stays as it was written: the
         state no longer has all of it.
         """
-        self._settle()
         written: list[tuple[str, bytes | None]] = []
         for month in sorted(set(months)):
-            if self._calendar.start_of_month(month) >= kept_from:
+            if self.calendar.start_of_month(month) >= kept_from:
                 counters, raw = self._fitted_month(month)
                 written.append((month_name(month), raw if counters.counts else None))
         return [*written, ("", _fitted(self._snapshot(judged, now))[1])]
 
     def snapshot(self, judged: Judged, now: Micros) -> CustomerSnapshot:
         """The customer as now known; at most MAX_RECORD_BYTES when encoded."""
-        self._settle()
         return _fitted(self._snapshot(judged, now))[0]
 
     def counters(self, month: Month) -> MonthCounters:
         """What happened in one month, as now known; at most MAX_RECORD_BYTES when encoded."""
-        self._settle()
         return self._fitted_month(month)[0]
 
     # ---- inside
 
-    def _replace(self, facts: Callable[[Any, Calendar], Iterator[Fact]], gone: Any, new: Any) -> None:
-        self._counters.replace(
-            () if gone is None else facts(gone, self._calendar), () if new is None else facts(new, self._calendar)
-        )
-
-    def _refresh(self, kind: str, name: str) -> None:
-        """What counts under a business id may be another event now, or none."""
-        current = self._current[kind]
-        old, new = current.get(name), self._named[kind].get(name)
-        if kind == "payment.received" and self._reversals.get(name):
-            new = None
-        if new is old:
-            return
-        current.pop(name, None)
-        if new is not None:
-            current[name] = new
-        self._replace(event_facts, old, new)
-        if kind == "lead.created":
-            self._leads = None
-
-    def _change_deal(self, entry: Entry, *, stands: bool) -> None:
-        """Only noted: a deal of many steps is put together once, when somebody asks."""
-        name = str(fields(entry)["opportunity_id"])
-        self._steps.setdefault(name, Dated()).change(entry, stands=stands)
-        self._stale_deals.add(name)
-
-    def _settle(self) -> None:
-        for name in self._stale_deals:
-            old, new = self._deals.pop(name, None), deal_of(name, self._steps[name].items)
-            if new is None:
-                del self._steps[name]
-            else:
-                self._deals[name] = new
-            self._replace(deal_facts, old, new)
-            self._told.pop(name, None)
-            self._opportunities = None
-        self._stale_deals.clear()
-
     def _snapshot(self, judged: Judged, now: Micros) -> CustomerSnapshot:
-        orders, times_cut = self._purchases.facts()
+        orders = rhythm_of(self.orders)
+        times_cut = orders.count - len(orders.times)
         cut = {"order_times": times_cut} if times_cut else {}
-        contracts = self._current["contract.signed"].values()
+        bought = sorted({name for order in self.orders for name in order.product_lines})
+        contracts = self.named["contract.signed"]
         return CustomerSnapshot(
-            customer_id=self._customer_id,
+            customer_id=self.customer_id,
             as_of=instant(now),
-            owner=self._owners.newest,
+            owner=self.owners.newest,
             owners=_capped("owners", self._owners_since(), MAX_OWNERS, cut),
-            region=self._profile.value("region"),
-            team=self._profile.value("team"),
-            product_lines=_capped("product_lines", self._purchases.product_lines, MAX_LINES, cut),
+            region=profile_value(self.profile, "region"),
+            team=profile_value(self.profile, "team"),
+            product_lines=_capped("product_lines", bought, MAX_LINES, cut),
             classes=dict(judged.classes),
             scores=dict(judged.scores),
             episodes=_capped("episodes", judged.episodes, MAX_EPISODES, cut),
@@ -219,28 +148,21 @@ class Telling:
             orders=orders,
             opportunities=_capped("opportunities", self._told_deals(), MAX_DEALS, cut),
             leads=_capped("leads", self._told_leads(), MAX_LEADS, cut),
-            months=[month_name(month) for month in self._counters.months],
+            months=[month_name(month) for month in self.months],
             cut=cut,
         )
 
     def _owners_since(self) -> list[OwnerSince]:
-        return [OwnerSince(owner=owner, since=date.fromordinal(day)) for day, owner in self._owners.since]
+        return [OwnerSince(owner=owner, since=date.fromordinal(day)) for day, owner in self.owners.since]
 
     def _told_deals(self) -> list[Opportunity]:
         """Closed ones first, oldest end first: an open deal is the last to be left out."""
-        if self._opportunities is None:
-            ranked = sorted(
-                self._deals.values(), key=lambda deal: (deal.closed_at is None, deal.visits[-1].entered, deal.id)
-            )
-            for deal in ranked:
-                if deal.id not in self._told:
-                    self._told[deal.id] = self._told_deal(deal)
-            self._opportunities = [self._told[deal.id] for deal in ranked]
-        return self._opportunities
+        ranked = sorted(self.deals, key=lambda deal: (deal.closed_at is None, deal.visits[-1].entered, deal.id))
+        return [self._told_deal(deal) for deal in ranked]
 
     def _told_deal(self, deal: Deal) -> Opportunity:
         closed_at = deal.closed_at
-        owner = self._owners.newest if closed_at is None else self._owners.on(self._calendar.day_of(closed_at))
+        owner = self.owners.newest if closed_at is None else self.owners.on(self.calendar.day_of(closed_at))
         return Opportunity(
             id=deal.id,
             stage=deal.stage,
@@ -260,23 +182,20 @@ class Telling:
         )
 
     def _told_leads(self) -> list[Lead]:
-        if self._leads is None:
-            items = sorted(self._current["lead.created"].values(), key=lambda item: item.order)
-            self._leads = [
-                Lead(
-                    id=fields(item)["lead_id"],
-                    created=instant(item.at),
-                    owner=fields(item).get("owner") or self._owners.on(self._calendar.day_of(item.at)),
-                    channel=fields(item).get("channel"),
-                    campaign=fields(item).get("campaign"),
-                )
-                for item in items
-            ]
-        return self._leads
+        return [
+            Lead(
+                id=fields(item)["lead_id"],
+                created=instant(item.at),
+                owner=fields(item).get("owner") or self.owners.on(self.calendar.day_of(item.at)),
+                channel=fields(item).get("channel"),
+                campaign=fields(item).get("campaign"),
+            )
+            for item in sorted(self.named["lead.created"], key=lambda item: item.order)
+        ]
 
     def _fitted_month(self, month: Month) -> tuple[MonthCounters, bytes]:
-        counts = self._counters.of(month, self._owners)
-        counters = MonthCounters(customer_id=self._customer_id, month=month_name(month), counts=counts)
+        counts = counts_of(self.sums.get(month, {}), month, self.owners)
+        counters = MonthCounters(customer_id=self.customer_id, month=month_name(month), counts=counts)
         while len(raw := encode_record(counters)) > MAX_RECORD_BYTES:
             present = [one.kind for one in counters.counts]
             kind = next((one for one in CUT_FIRST if one in present), max(set(present), key=present.count))
@@ -284,6 +203,25 @@ class Telling:
             cut = {**counters.cut, kind: present.count(kind)}
             counters = counters.model_copy(update={"counts": kept, "cut": cut})
         return counters, raw
+
+
+def _named(state: CustomerState) -> dict[str, list[Entry]]:
+    """What counts of the events of each kind that has business ids. A payment that was reversed never was."""
+    newest = {kind: newest_by(name, state.items(kind)) for kind, name in NAMED.items()}
+    for reversal in state.items("payment.reversed"):
+        newest["payment.received"].pop(str(fields(reversal)["payment_id"]), None)
+    return {kind: list(by_name.values()) for kind, by_name in newest.items()}
+
+
+def _facts(
+    orders: Iterable[Order], deals: Iterable[Deal], events: Iterable[Entry], calendar: Calendar
+) -> Iterator[Fact]:
+    for order in orders:
+        yield from order_facts(order, calendar)
+    for deal in deals:
+        yield from deal_facts(deal, calendar)
+    for event in events:
+        yield from event_facts(event, calendar)
 
 
 def _capped(name: str, items: list[Any], limit: int, cut: dict[str, int]) -> list[Any]:
@@ -302,13 +240,3 @@ def _fitted(snapshot: CustomerSnapshot) -> tuple[CustomerSnapshot, bytes]:
         cut = {**snapshot.cut, name: snapshot.cut.get(name, 0) + len(items) - len(kept)}
         snapshot = snapshot.model_copy(update={name: kept, "cut": cut})
     return snapshot, raw
-
-
-def customer_snapshot(state: CustomerState, judged: Judged, now: Micros) -> CustomerSnapshot:
-    """The snapshot of a state."""
-    return Telling.of(state).snapshot(judged, now)
-
-
-def month_counters(state: CustomerState, month: Month) -> MonthCounters:
-    """The counters of one month of a state."""
-    return Telling.of(state).counters(month)

@@ -22,10 +22,10 @@ from schemas.customers import (
     split_key,
 )
 from schemas.events import Event
-from services.rules.calendar import Calendar, Micros, month_number
+from services.rules.calendar import Calendar, Micros, instant, month_number
 from services.rules.counting import points
 from services.rules.entries import entry_of
-from services.rules.snapshots import Judged, customer_snapshot, month_counters
+from services.rules.snapshots import Judged, Telling
 from services.rules.state import CustomerState
 from tests.unit.rules.making import at, event, payment, state_of
 
@@ -46,11 +46,11 @@ def owner(day: str, new: str, **more: str) -> Event:
 
 
 def counts(state: CustomerState, month: str, *kinds: str) -> list[Count]:
-    return [one for one in month_counters(state, month_number(month)).counts if not kinds or one.kind in kinds]
+    return [one for one in Telling.of(state).counters(month_number(month)).counts if not kinds or one.kind in kinds]
 
 
 def snapshot(*events: Event) -> CustomerSnapshot:
-    return customer_snapshot(state_of(*events), Judged(), at("2026-06-30"))
+    return Telling.of(state_of(*events)).snapshot(Judged(), at("2026-06-30"))
 
 
 def test_an_order_is_counted_with_its_margin_and_by_product_line() -> None:
@@ -84,7 +84,7 @@ def test_a_cancellation_makes_the_order_smaller_on_the_day_it_was_placed() -> No
 
     assert [(one.day, one.amount) for one in counts(state, "2026-03", "order")] == [(5, Decimal("120.00"))]
     assert counts(state, "2026-05") == []
-    assert customer_snapshot(state, Judged(), at("2026-06-01")).orders.count == 1
+    assert Telling.of(state).snapshot(Judged(), at("2026-06-01")).orders.count == 1
 
 
 def test_money_counts_on_its_value_date_and_a_reversed_payment_never_was() -> None:
@@ -126,7 +126,7 @@ def test_the_owner_of_a_day_is_the_newest_one_up_to_its_end() -> None:
     assert counts(state, "2026-03", "lead") == [
         Count(day=12, kind="lead", n=1, owner="cy", channel="web", campaign="fair")
     ]
-    seen = customer_snapshot(state, Judged(), at("2026-04-01"))
+    seen = Telling.of(state).snapshot(Judged(), at("2026-04-01"))
     assert seen.owner == "ben"
     assert seen.owners == [
         OwnerSince(owner="ada", since=date(2026, 3, 1)),
@@ -169,14 +169,57 @@ def test_a_deal_counts_as_won_only_while_it_stays_so() -> None:
     assert [one.stage for one in counts(state, "2026-03", "stage")] == ["won"]
 
 
-def test_order_facts_have_the_median_gap() -> None:
-    # Gaps of 10, 21 and 40 days: the median is 21.
-    facts = snapshot(*(order(day, day) for day in ("2026-01-01", "2026-01-11", "2026-02-01", "2026-03-13"))).orders
+@pytest.mark.parametrize(
+    ("days", "median_gap_days"),
+    [
+        (["2026-01-01", "2026-01-11", "2026-02-01", "2026-03-13"], Decimal(21)),  # of gaps of 10, 21 and 40 days
+        (["2026-02-01", "2026-01-01", "2026-01-11"], Decimal("15.5")),  # of 10 and 21
+        (["2026-01-01", "2026-01-01 12:00"], Decimal("0.5")),
+        (["2026-01-01"], None),
+    ],
+)
+def test_order_facts_have_the_median_gap(days: list[str], median_gap_days: Decimal | None) -> None:
+    facts = snapshot(*(order(f"O{number}", day) for number, day in enumerate(days))).orders
 
-    assert facts.count == 4
-    assert facts.median_gap_s == 21 * 86_400
-    assert facts.last == facts.times[-1] == datetime.fromisoformat("2026-03-13T00:00:00+08:00")
-    assert snapshot(order("O1", "2026-01-01")).orders.median_gap_s is None
+    assert facts.count == len(days)
+    assert facts.median_gap_s == (None if median_gap_days is None else median_gap_days * 86_400)
+    assert facts.last == facts.times[-1] == instant(at(max(days)))
+
+
+def test_of_what_is_reported_twice_the_last_word_counts_whichever_came_first() -> None:
+    early, late = (order("O1", day, line, id=day) for day, line in (("2026-03-05", LINE), ("2026-04-06", OTHER)))
+    first, last = (
+        event("lead.created", "2026-03-05", id=channel, lead_id="L1", channel=channel) for channel in ("fair", "web")
+    )
+
+    for events in ((early, late, first, last), (last, first, late, early)):
+        seen = snapshot(*events)
+        assert (seen.orders.count, seen.product_lines) == (1, ["sensors"])
+        assert seen.months == ["2026-03", "2026-04"]
+        # Both were said at one time: the later name in the alphabet decides.
+        assert [one.channel for one in seen.leads] == ["web"]
+
+
+def test_leads_are_told_in_the_order_in_which_they_came_also_when_one_was_reported_again() -> None:
+    seen = snapshot(*(event("lead.created", f"2026-03-0{day}", lead_id=f"L{day % 2}") for day in (1, 2, 3)))
+
+    assert [(lead.id, lead.created) for lead in seen.leads] == [
+        ("L0", instant(at("2026-03-02"))),
+        ("L1", instant(at("2026-03-03"))),
+    ]
+
+
+def test_what_the_owner_is_said_to_have_done_and_what_nobody_claims_is_one_count() -> None:
+    money = {"amount": "10.00", "currency": "CNY"}
+    state = state_of(
+        owner("2026-03-01", "ada"),
+        stage("D1", "2026-03-20", "won", owner="ada", **money),
+        stage("D2", "2026-03-20", "won", **money),
+    )
+
+    assert counts(state, "2026-03", "opportunity_won") == [
+        Count(day=20, kind="opportunity_won", n=2, owner="ada", amount=Decimal("20.00"), currency="CNY")
+    ]
 
 
 def test_region_and_team_come_from_the_profile_and_can_be_cleared() -> None:
@@ -228,7 +271,7 @@ def test_days_and_months_are_those_of_the_company(zone: str, time: str, month: s
     state.add(entry_of(parse({"specversion": "1.0", **document, "data": data}), calendar))
 
     assert [(one.kind, one.day) for one in counts(state, month)] == [("contact", day)]
-    assert customer_snapshot(state, Judged(), 0).months == [month]
+    assert Telling.of(state).snapshot(Judged(), 0).months == [month]
 
 
 def test_keys_name_the_customer_and_the_month() -> None:
@@ -272,7 +315,7 @@ def test_a_month_that_would_be_too_large_loses_details_before_totals() -> None:
     lines = [{**LINE, "product_id": f"P{n}", "product_line": f"{n:04d}" + "线" * 150} for n in range(1000)]
     state = state_of(order("O1", "2026-03-05", *lines), order("O2", "2026-03-06", *lines))
 
-    counters = month_counters(state, month_number("2026-03"))
+    counters = Telling.of(state).counters(month_number("2026-03"))
 
     assert isinstance(counters, MonthCounters)
     assert len(encode_record(counters)) <= MAX_RECORD_BYTES
@@ -282,4 +325,4 @@ def test_a_month_that_would_be_too_large_loses_details_before_totals() -> None:
 
 def test_instants_are_utc_micros() -> None:
     moment: Micros = at("2026-06-30")
-    assert customer_snapshot(state_of(), Judged(), moment).as_of.isoformat() == "2026-06-29T16:00:00+00:00"
+    assert Telling.of(state_of()).snapshot(Judged(), moment).as_of.isoformat() == "2026-06-29T16:00:00+00:00"

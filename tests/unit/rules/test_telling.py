@@ -12,7 +12,7 @@ import pytest
 from schemas.customers import ClassNow, decode_record, encode_record
 from schemas.events import Event
 from services.rules.calendar import month_name, month_number
-from services.rules.snapshots import Judged, Telling, customer_snapshot, month_counters
+from services.rules.snapshots import Judged, Telling
 from services.rules.state import CustomerState
 from services.rules.touching import touched_of
 from tests.unit.rules.making import CALENDAR, at, entry, event, payment, state_of
@@ -108,8 +108,8 @@ def test_the_records_are_the_months_and_then_the_snapshot() -> None:
 
     assert [suffix for suffix, _ in records] == ["2026-03", ""]
     month, whole = (decode_record(raw) for _, raw in records if raw is not None)
-    assert month == month_counters(state, month_number("2026-03"))
-    assert whole == customer_snapshot(state, judged, at("2026-04-01"))
+    assert month == Telling.of(state).counters(month_number("2026-03"))
+    assert whole == Telling.of(state).snapshot(judged, at("2026-04-01"))
 
 
 def test_a_customer_who_is_opened_again_touches_only_what_is_new() -> None:
@@ -210,8 +210,8 @@ JANUARY = month_number("2026-01")
 def test_an_amount_that_is_taken_back_leaves_no_trace() -> None:
     state = state_of(payment("P1", "2026-02-10", "300.00"), payment("P2", "2026-02-10", "0.125"))
     february = month_number("2026-02")
-    assert [one.amount for one in month_counters(state, february).counts] == [Decimal("300.125")]
+    assert [one.amount for one in Telling.of(state).counters(february).counts] == [Decimal("300.125")]
 
     state.add(entry(event("payment.reversed", "2026-03-01", payment_id="P2")))
 
-    assert b'"amount":"300.00"' in encode_record(month_counters(state, february))
+    assert b'"amount":"300.00"' in encode_record(Telling.of(state).counters(february))
