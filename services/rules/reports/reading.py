@@ -159,8 +159,7 @@ def _to_the_end(consumer: Any, ends: dict[Any, int], total: int, advance: Callab
 
 
 def _is_at_home(record: Any, partitions: int) -> bool:
-    home: int = partition_of(split_key(record.key)[0], partitions)
-    return home == record.partition
+    return bool(partition_of(split_key(record.key)[0], partitions) == record.partition)
 
 
 @contextmanager
