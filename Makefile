@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CHECKED := schemas services deploy tests
+# What the benchmark compares with, apart from the product's own software.
+BENCH_VENV := .bench-venv
+BENCH_STAMP := $(BENCH_VENV)/.installed
 # Most of the slow tests wait for sessions and restarts, so more workers than cores are worth it.
 WORKERS ?= 3
 
@@ -13,10 +16,10 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PYTHON ?= $(shell for p in $(CANDIDATES); do "$$p" -c '$(FITS)' >/dev/null 2>&1 && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test static pytest nightly lock clean
+.PHONY: help install run test static pytest nightly bench bench-soak lock clean
 
 help:  ## Show these targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP)  ## Make .venv with everything at its locked version (PYTHON=... picks the interpreter).
 
@@ -55,12 +58,25 @@ pytest: install
 nightly: install  ## Run the long tests too: larger simulations, longer soaks.
 	$(BIN)/python -m pytest -m nightly --timeout=3600
 
+bench: install $(BENCH_STAMP)  ## Measure speed, latency, recovery, memory against others (BENCH="--quick --only speed").
+	$(BIN)/python -m tests.bench $(BENCH)
+
+bench-soak: install  ## Measure half an hour of memory under load.
+	$(BIN)/python -m tests.bench --only soak $(BENCH)
+
+$(BENCH_STAMP): tests/bench/requirements.txt | $(STAMP)
+	@$(BENCH_VENV)/bin/python -c 'import pip' >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
+	  -r tests/bench/requirements.txt
+	@touch $(BENCH_STAMP)
+
 lock: install  ## Resolve requirements.lock again from pyproject.toml (needs uv).
 	@command -v uv >/dev/null 2>&1 || { echo "uv is needed to lock: https://docs.astral.sh/uv/"; exit 1; }
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --all-extras --python-version 3.11 \
 	  pyproject.toml -o requirements.lock
 
 clean:  ## Remove .venv, the data of runs and all caches in this checkout.
-	rm -rf $(VENV) .bellwether .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis htmlcov build dist
+	rm -rf $(VENV) $(BENCH_VENV) .bellwether htmlcov build dist
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -f .coverage .coverage.*
 	find schemas services deploy tests -name __pycache__ -type d -prune -exec rm -rf {} +

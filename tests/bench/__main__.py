@@ -1,0 +1,103 @@
+"""The benchmark: `python -m tests.bench [--only NAME …] [--rounds N] [--quick] [--no-write]`.
+
+Without --quick it writes docs/benchmarks/DATE.md and .json (sections not measured this time stay) and the README's
+section "Speed". With --quick sizes are small, and what was found is only shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from deploy.kafka.jars import KAFKA_VERSION
+from tests.bench import empty, growth, latency, recovery, soak, speed
+from tests.bench.figures import Section, as_document, document, merged, readme_section, rows_table, spliced
+from tests.bench.meter import Meter
+from tests.bench.sizes import QUICK, WHOLE
+from tests.bench.stage import ROOT, Stage, staged
+
+SECTIONS: dict[str, Callable[[Stage], Section]] = {
+    speed.NAME: speed.measure,
+    empty.NAME: empty.measure,
+    latency.NAME: latency.measure,
+    recovery.NAME: recovery.measure,
+    growth.MEMORY: growth.measure_memory,
+    growth.GROWTH: growth.measure_growth,
+    soak.NAME: soak.measure,
+}
+ALONE = (soak.NAME,)
+"""Only when asked for."""
+ROUNDS = 3
+DOCS = ROOT / "docs" / "benchmarks"
+README = ROOT / "README.md"
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    options = parsed(sys.argv[1:])
+    names = options.only or [name for name in SECTIONS if name not in ALONE]
+    rounds = options.rounds or (1 if options.quick else ROUNDS)
+    found: list[Section] = []
+    with (
+        Meter(len(names)) as meter,
+        staged(QUICK if options.quick else WHOLE, rounds, meter, quick=options.quick) as stage,
+    ):
+        for name in names:
+            section = SECTIONS[name](stage)
+            found.append(section)
+            meter.say(f"\n{section.title}\n{rows_table(section.rows)}\n\n{section.text}")
+            if not options.quick and not options.no_write:
+                # After every section: what took half an hour is not lost with what comes next.
+                write([section], DOCS, README)
+            meter.section_done()
+    if options.quick:
+        print(document(found, machine(), today()))
+
+
+def parsed(arguments: list[str]) -> Any:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", nargs="+", choices=list(SECTIONS), help="these sections alone")
+    parser.add_argument("--rounds", type=int, help=f"default {ROUNDS}, with --quick 1")
+    parser.add_argument("--quick", action="store_true", help="small sizes: does it work? Writes nothing")
+    parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks and the README as they are")
+    return parser.parse_args(arguments)
+
+
+def write(sections: list[Section], folder: Path, readme: Path) -> None:
+    """Into today's report, and the summary of all of it into the README."""
+    day = today()
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / f"{day}.json"
+    old = orjson.loads(kept.read_bytes()) if kept.exists() else {}
+    whole = merged(old, sections, list(SECTIONS))
+    kept.write_bytes(orjson.dumps(as_document(whole, machine(), day), option=orjson.OPT_INDENT_2) + b"\n")
+    kept.with_suffix(".md").write_text(document(whole, machine(), day), encoding="utf-8")
+    readme.write_text(spliced(readme.read_text(encoding="utf-8"), readme_section(whole, day)), encoding="utf-8")
+
+
+def today() -> str:
+    """The report's day, in UTC."""
+    return datetime.now(UTC).date().isoformat()
+
+
+def machine() -> dict[str, Any]:
+    """What it runs on."""
+    return {
+        "Linux" if platform.system() == "Linux" else platform.system(): platform.machine(),
+        "cores": os.cpu_count(),
+        "Python": platform.python_version(),
+        "Kafka": KAFKA_VERSION,
+    }
+
+
+if __name__ == "__main__":
+    main()

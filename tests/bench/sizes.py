@@ -1,0 +1,45 @@
+"""How much is measured: the whole benchmark, or a quick look at whether it works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of events and customers, and seconds."""
+
+    race_events: int = 60_000
+    bare_events: int = 200_000
+    latency_s: int = 60
+    latency_warm_s: int = 10
+    customers: int = 1_000_000
+    prototypes: int = 2_000
+    growth_events: int = 10_000
+    standby_customers: int = 100_000
+    soak_s: int = 1_800
+    soak_warm_s: int = 240
+    profile_s: int = 8
+
+
+WHOLE = Sizes()
+QUICK = Sizes(
+    race_events=4_000,
+    bare_events=40_000,
+    latency_s=10,
+    latency_warm_s=3,
+    customers=20_000,
+    prototypes=100,
+    growth_events=1_500,
+    standby_customers=5_000,
+    soak_s=120,
+    soak_warm_s=20,
+    profile_s=3,
+)
+
+ITEMS = 10
+"""Events behind every customer of the rows about many customers."""
+
+PARTITIONS = 8
+
+SEED = 20_260_601

@@ -1,0 +1,165 @@
+"""What the benchmark makes of its measurements: medians, ratios, verdicts, tables, reports."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from schemas.codec import decode
+from tests.bench import __main__ as bench
+from tests.bench.crowd import BEGIN
+from tests.bench.empty import one_rule_book
+from tests.bench.figures import (
+    Row,
+    Sample,
+    Section,
+    as_document,
+    at_least,
+    at_most,
+    document,
+    figure,
+    lap,
+    merged,
+    missing,
+    percentile,
+    ratios,
+    readme_section,
+    rows_table,
+    spliced,
+    told,
+)
+from tests.bench.mixes import chosen, lone_events, money_mix, week_events
+from tests.bench.profiling import shares
+from tests.bench.racing import Course, WrongResult, require_count
+from tests.bench.soak import growth_mib
+
+
+def section(name: str, *rows: Row, at: str = "2026-01-01T10:00+00:00") -> Section:
+    return Section(name, name.title(), list(rows), "", {}, 3, at=at)
+
+
+def test_a_lap_counts_only_what_came_after_the_first_sample() -> None:
+    found = lap(Sample(10.0, 500, 2.0), Sample(12.0, 1_500, 3.0))
+    assert (found.per_s, found.cpu_us) == (500.0, 1_000.0)
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    assert ratios([10.0, 30.0, 5.0], [5.0, 10.0]) == [2.0, 3.0]
+
+
+def test_the_median_decides_whether_a_target_is_reached() -> None:
+    expected = Row("speed", "≥ 15 ×", "15.0 (1.00–90.0) ×", reached=True)
+    assert at_least("speed", [1.0, 15.0, 90.0], 15, "×") == expected
+    assert at_least("speed", [14.0], 15, "×").reached is False
+    assert at_most("latency", [20.0, 61.0, 70.0], 60, "ms").reached is False
+    assert at_most("latency", [60.0], 60, "ms").reached is True
+
+
+def test_what_was_not_measured_is_neither_reached_nor_missed() -> None:
+    table = rows_table([missing("Kafka Streams", "≥ 0.3 ×", "no JDK"), told("speed", [1234.5], "/s")])
+    assert "| Kafka Streams | ≥ 0.3 × | not measured | not measured | no JDK |" in table
+    assert "| speed |  | 1,234 /s |  |  |" in table
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.5, 50), (0.99, 99), (1.0, 100), (0.001, 1)])
+def test_percentiles_are_values_that_were_measured(share: float, expected: float) -> None:
+    assert percentile([float(n) for n in range(100, 0, -1)], share) == expected
+
+
+def test_a_percentile_of_nothing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        percentile([], 0.5)
+
+
+def test_figures_have_three_digits_that_count() -> None:
+    assert [figure(value) for value in (0, 0.01234, 1.234, 12.34, 1234.5)] == [
+        "0.00",
+        "0.0123",
+        "1.23",
+        "12.3",
+        "1,234",
+    ]
+
+
+def test_a_new_measurement_replaces_its_section_and_leaves_the_others() -> None:
+    old = as_document([section("speed", told("a", [1], "")), section("memory", told("b", [1], ""))], {}, "2026-01-01")
+    old = json.loads(json.dumps(old))
+    found = merged(old, [section("memory", told("b", [2], "")), section("bare")], ["speed", "bare", "memory"])
+    assert [one.name for one in found] == ["speed", "bare", "memory"]
+    assert found[0].rows == [told("a", [1], "")]
+    assert found[2].rows == [told("b", [2], "")]
+
+
+def test_the_report_says_of_quick_sections_that_they_are_not_to_be_quoted() -> None:
+    quick = Section("speed", "Speed", [told("a", [1], "")], "words", {}, 1, quick=True, at="now")
+    text = document([quick], {"cores": 2}, "2026-01-01")
+    assert "cores 2." in text
+    assert "1 round, now, quick mode" in text
+
+
+def test_the_readme_section_is_put_in_once_and_then_replaced() -> None:
+    readme = "# Bellwether\n\n## Two commands\nmake\n\n## Run it for real\nsettings\n"
+    first = spliced(readme, readme_section([section("speed", at_least("fast", [1], 2, "×"))], "2026-01-01"))
+    again = spliced(first, readme_section([section("speed", at_least("fast", [3], 2, "×"))], "2026-01-02"))
+    assert "| fast | ≥ 2 × | 1.00 × | **not reached** |\n\n## Run it for real\nsettings\n" in first
+    assert again.count("## Speed") == 1
+    assert "| fast | ≥ 2 × | 3.00 × | reached |\n\n## Run it for real\nsettings\n" in again
+    assert again.startswith("# Bellwether\n\n## Two commands\nmake\n\n## Speed\n")
+
+
+def test_only_rows_with_targets_are_in_the_readme() -> None:
+    text = readme_section([section("speed", told("beside", [1], ""), at_least("fast", [1], 2, "×"))], "2026-01-01")
+    assert "beside" not in text
+
+
+def test_a_worker_that_counts_wrong_has_no_time() -> None:
+    course = Course("events", 5, 2)
+    require_count("right", {"a": 2, "b": 3}, course)
+    with pytest.raises(WrongResult, match="4 events of 2 customers"):
+        require_count("wrong", {"a": 2, "b": 2}, course)
+
+
+def test_samples_are_told_by_the_purpose_of_their_code() -> None:
+    main = "thread (0x1): MainThread;run (/x/faust/worker.py:1);"
+    batch = f"{main}apply_batch (/x/services/rules/partition.py:9)"
+    stacks = [
+        f"{batch};apply (/x/services/rules/core.py:5);f (/x/facts.py:1) 100",
+        f"{batch} 60",
+        f"{main}getmany (/x/faust/consumer.py:9) 40",
+        "thread (0x2): Consumer;run (/x/faust/x.py:1);fetch (/x/aiokafka/consumer/fetcher.py:7) 20",
+    ]
+    assert shares("\n".join(stacks), 2) == {
+        "rules: apply": 0.25,
+        "partition host: batches, due queue, cursor": 0.15,
+        "Faust and the event loop": 0.1,
+        "fetch": 0.05,
+        "main thread waiting": 0.5,
+    }
+
+
+def test_the_events_of_the_bench_are_valid_and_the_same_each_time() -> None:
+    mix = money_mix.__wrapped__(1_000)
+    assert mix.events == money_mix.__wrapped__(1_000).events
+    names = chosen(["A", "B"], 40, "seed", favourite="A")
+    assert names.count("A") >= 20
+    series = [*lone_events(names, BEGIN, timedelta(0), "x"), *week_events(names, BEGIN, timedelta(0), "y"), *mix.events]
+    decoded = [decode(raw) for _, raw in series]
+    assert len({event.id for event in decoded}) == len(series)
+    assert [event.subject for event in decoded] == [customer_id for customer_id, _ in series]
+
+
+def test_the_smallest_rulebook_may_be_published() -> None:
+    assert one_rule_book()
+
+
+def test_growth_is_from_the_first_tenth_to_the_last() -> None:
+    points = [(float(n), 100.0 + n, 50.0) for n in range(100)]
+    assert growth_mib(points) == (90.0, 0.0)
+
+
+def test_the_soak_runs_only_when_it_is_asked_for() -> None:
+    assert bench.parsed([]).only is None
+    assert set(bench.ALONE) == {"soak"}
+    assert bench.parsed(["--only", "soak", "speed", "--quick"]).only == ["soak", "speed"]
