@@ -275,6 +275,7 @@ class Host:
         unsent = place.partition.recovered()
         await self._sink.send(self._config.topics.warnings, number, unsent)
         place.partition.sent(place.changelog_offset)
+        place.partition.commit(place.changelog_offset)
         self._metrics.resent.inc(len(unsent))
 
     async def _find_positions(self, active: set[int]) -> None:

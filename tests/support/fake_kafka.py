@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 
@@ -11,6 +11,7 @@ from schemas.topics import Topics
 from services.rules.host import Host, HostConfig
 from services.rules.port import Core, Outgoing
 from services.rules.runtime_metrics import RuntimeMetrics
+from services.rules.stores import MemoryStore, Store
 from tests.support.records import PARTITIONS, TOPICS, Rec
 from tests.support.standin_core import StandInCore
 
@@ -75,7 +76,14 @@ class FakeCursor:
 class HostBench:
     """A host with its surroundings; `now_us` and `steady_s` are set by the test."""
 
-    def __init__(self, *, event_clock: bool = False, core: Core | None = None, sink: FakeSink | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        event_clock: bool = False,
+        core: Core | None = None,
+        sink: FakeSink | None = None,
+        open_store: Callable[[int], Store] = lambda _: MemoryStore(),
+    ) -> None:
         self.sink = sink or FakeSink()
         self.cursor = FakeCursor()
         self.now_us = 0
@@ -89,6 +97,7 @@ class HostBench:
             revoke_patience_s=0.05,
             monotonic_s=lambda: self.steady_s,
             open_items=1_000,
+            open_store=open_store,
         )
         self.metrics = RuntimeMetrics(self.registry)
         self.host = Host(config, core or StandInCore(), self.sink, self.metrics)

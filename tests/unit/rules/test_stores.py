@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from services.rules.disk import DiskStores
 from services.rules.packing import DICTIONARY_BYTES, Packer
 from services.rules.stores import FRESH_CUSTOMERS, PACKED_BYTES, MemoryStore, Store
 
 Open = Callable[[], Store]
 
 
-@pytest.fixture
-def open_store() -> Open:
-    """The store of one partition, opened anew each time."""
-    return MemoryStore
+@pytest.fixture(params=["memory", "rocksdb"])
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    """An empty store of one partition."""
+    if request.param == "memory":
+        return MemoryStore
+    stores = DiskStores(tmp_path, "this changelog", time.time)
+    return lambda: stores.open(0)
 
 
 def test_what_was_put_is_there_until_it_is_taken_away(open_store: Open) -> None:
