@@ -44,6 +44,7 @@ def test_what_we_call_is_there() -> None:
     assert inspect.iscoroutinefunction(ThreadDelegateConsumer.earliest_offsets)
     assert inspect.iscoroutinefunction(ThreadDelegateConsumer.highwaters)
     assert parameters(driver.AIOKafkaConsumerThread._ensure_consumer) == []
+    assert parameters(Recovery.active_remaining) == []
 
 
 def test_fetching_goes_through_what_we_override() -> None:
