@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from services.rules.calendar import NEVER, OPENING, Calendar, Micros
 from services.rules.compiling import Rule
@@ -22,28 +23,45 @@ from services.rules.conditions import (
     truth_course,
 )
 from services.rules.facts import LATER, UNKNOWN, Fact, Point, Question, Value, least_elapsed, put, value_at
+from services.rules.judging import Result
 from services.rules.reference import Reference
 from services.rules.scoring import score
+from services.rules.series import Pick
 from services.rules.state import CustomerState
 
 
 @dataclass(frozen=True)
 class Judged:
     """A rule with the judges of its trees, by the identity of the tree. `holds_of_nobody`: its condition holds where
-    nothing at all is known; what held from before anything was known is no episode."""
+    nothing at all is known; what held from before anything was known is no episode. `waits`: it, or one whose result it
+    reads, waits for a feed."""
 
     rule: Rule
     judges: Mapping[int, Judge]
     holds_of_nobody: bool = False
+    waits: bool = False
+
+    @cached_property
+    def reads(self) -> tuple[Pick, ...]:
+        """The picks of its facts and of those of the rules whose results it reads, of all subjects."""
+        picks = (pick.whole for fact in self.rule.facts.values() for pick in fact.picks)
+        return tuple(dict.fromkeys(picks))
 
     def judge(self, tree: Node) -> Judge:
         return self.judges[id(tree)]
 
 
 def of_nobody(judged: Mapping[str, Judged], calendar: Calendar) -> dict[str, Judged]:
-    """The rules, knowing what they say of a customer of whom nothing is known."""
+    """The rules, knowing what they say of a customer of whom nothing is known, and who waits for a feed."""
     asking = Asking(CustomerState.new("", calendar), OPENING, Reference(), judged)
-    return {rule_id: replace(one, holds_of_nobody=_holds_of_nobody(asking, one)) for rule_id, one in judged.items()}
+    return {
+        rule_id: replace(one, holds_of_nobody=_holds_of_nobody(asking, one), waits=_waits(one.rule, judged))
+        for rule_id, one in judged.items()
+    }
+
+
+def _waits(rule: Rule, judged: Mapping[str, Judged]) -> bool:
+    return rule.source is not None or any(_waits(judged[name].rule, judged) for name in rule.results)
 
 
 def _holds_of_nobody(asking: Asking, judged: Judged) -> bool:
@@ -60,9 +78,10 @@ class Asking:
         self.now = now
         self.reference = reference
         self.judged = judged
-        self._facts: dict[tuple[int, str, Micros, Micros], list[Point]] = {}
+        self._facts: dict[tuple[int, str, Micros], Sequence[Point]] = {}
         self._glances: dict[tuple[str, Micros], Question] = {}
-        self._results: dict[tuple[str, Micros], list[Point]] = {}
+        self._results: dict[tuple[str, Micros], Sequence[Point]] = {}
+        state.courses.hold_for(reference.fingerprint)
 
     def at(self, instant: Micros) -> Asking:
         """The same customer as it is now known, asked at another instant: what comes after it is not worked out."""
@@ -83,24 +102,47 @@ class Asking:
         until = self.reference.complete_until(rule.source)
         return NEVER if until is None else until
 
-    def fact(self, fact: Fact, question: Question) -> list[Point]:
+    def fact(self, fact: Fact, question: Question) -> Sequence[Point]:
         """The course of a fact that asks no condition: the same in both worlds, and for every rule that reads it."""
-        key = (id(fact), question.subject, question.since, question.complete_until)
+        key = (id(fact), question.subject, question.since)
         course = self._facts.get(key)
         if course is None:
             course = self._facts[key] = fact.course(question)
         return course
 
-    def result(self, rule: str, since: Micros) -> list[Point]:
+    def fact_to_compare(self, fact: Fact, question: Question) -> Sequence[Point]:
+        """The same, perhaps as an earlier step worked it out: true on which side of all limits it lies, though between
+        them a tally may be another."""
+        if question.subject or (isinstance(fact, Result) and self.judged[fact.rule].waits):
+            return self.fact(fact, question)
+        courses = self.state.courses
+        course = courses.find(fact, question.since, self.now)
+        if course is None:
+            course = self.fact(fact, question)
+            courses.keep(fact, question.since, course, [self.state.series(pick.whole) for pick in fact.picks])
+        return course
+
+    def result(self, rule: str, since: Micros) -> Sequence[Point]:
         """The course of another rule's class or score."""
         key = (rule, since)
         course = self._results.get(key)
         if course is None:
             judged = self.judged[rule]
-            inquiry = Inquiry(self, judged, "", since)
             is_class = judged.rule.definition.kind == "class"
-            course = self._results[key] = class_course(inquiry) if is_class else score_course(inquiry)
+            course = self._results[key] = self._class(judged, since) if is_class else self._score(judged, since)
         return course
+
+    def _class(self, judged: Judged, since: Micros) -> Sequence[Point]:
+        if judged.waits:
+            return class_course(Inquiry(self, judged, "", since))
+        course = self.state.courses.find(judged, since, self.now)
+        if course is None:
+            course = class_course(Inquiry(self, judged, "", since))
+            self.state.courses.keep(judged, since, course, map(self.state.series, judged.reads))
+        return course
+
+    def _score(self, judged: Judged, since: Micros) -> Sequence[Point]:
+        return score_course(World(self, judged, "", since, unknown_holds=False), judged.rule)
 
 
 def _no_condition(name: str, since: Micros) -> Sequence[Point]:
@@ -119,7 +161,8 @@ class World:
         self.unknown_holds = unknown_holds
         self.supposed = False
         self._asking = asking
-        self._courses: dict[str, list[Point]] = {}
+        self._courses: dict[str, Sequence[Point]] = {}
+        self._compared: dict[str, Sequence[Point]] = {}
         self.complete_until = asking.complete_until(judged.rule)
         self.question = Question(
             asking.state,
@@ -132,8 +175,8 @@ class World:
             self.complete_until,
         )
 
-    def course(self, name: str) -> list[Point]:
-        """A fact's course."""
+    def course(self, name: str) -> Sequence[Point]:
+        """A fact's course, with its values."""
         course = self._courses.get(name)
         if course is None:
             fact = self.judged.rule.facts[name]
@@ -141,11 +184,19 @@ class World:
             self._courses[name] = course
         return course
 
+    def _course_to_compare(self, name: str) -> Sequence[Point]:
+        course = self._compared.get(name)
+        if course is None:
+            fact = self.judged.rule.facts[name]
+            course = self.course(name) if fact.asks else self._asking.fact_to_compare(fact, self.question)
+            self._compared[name] = course
+        return course
+
     def sides(self, tree: Node) -> list[list[SidePoint]]:
         """The courses of a tree's leaves, from left to right."""
         sides = []
         for leaf in leaves_of(tree):
-            course = side_course(leaf, self.course(leaf.fact))
+            course = side_course(leaf, self._course_to_compare(leaf.fact))
             if leaf.elapsed and self.complete_until < NEVER:
                 least = least_elapsed(self.judged.rule.facts[leaf.fact])
                 course = silenced(leaf, course, self.complete_until, least)
@@ -212,12 +263,11 @@ def class_course(inquiry: Inquiry) -> list[Point]:
     return points
 
 
-def score_course(inquiry: Inquiry) -> list[Point]:
+def score_course(world: World, rule: Rule) -> list[Point]:
     """The score whenever one of its inputs changes; unknown where it is inconclusive."""
-    rule = inquiry.judged.rule
-    courses = [inquiry.plain.course(one.fact) for one in rule.inputs]
+    courses = [world.course(one.fact) for one in rule.inputs]
     points: list[Point] = []
-    for at in sorted({point.at for course in courses for point in course} | {inquiry.plain.since}):
+    for at in sorted({point.at for course in courses for point in course} | {world.since}):
         values = [value_at(course, at) for course in courses]
         if any(value is LATER for value in values):
             return [*points, Point(at, LATER)]

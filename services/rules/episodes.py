@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from services.rules.asking import Asking, Inquiry, Judged, World
@@ -100,7 +100,7 @@ def _meets(spans: list[Stretch], start: Micros, stop: Micros) -> bool:
     return any(begin < stop and (end is None or start < end) for begin, end in spans)
 
 
-def _longest(run: list[Point], start: Micros, stop: Micros) -> int:
+def _longest(run: Sequence[Point], start: Micros, stop: Micros) -> int:
     values = [value_at(run, start)] + [point.value for point in run if start < point.at < stop]
     return max((_whole(value) for value in values), default=0) if run else 0
 

@@ -11,13 +11,15 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from services.rules.calendar import NEVER, Calendar, Micros
 from services.rules.entries import Item, Key
 from services.rules.reference import Reference
 from services.rules.series import Pick, Series
-from services.rules.state import CustomerState
+
+if TYPE_CHECKING:
+    from services.rules.state import CustomerState
 
 INFINITY = Decimal("Infinity")
 

@@ -206,9 +206,10 @@ def events_of(kind: str) -> Events:
 
 
 class Series:
-    """Items in their order, with their instants beside them."""
+    """Items in their order, with their instants beside them. `changes` counts those that came and went."""
 
     def __init__(self) -> None:
+        self.changes = 0
         self.items: list[Item] = []
         self.ats: list[Micros] = []
         self._by: dict[Path, dict[str, Series]] = {}
@@ -270,6 +271,7 @@ class Series:
             insort(self._gaps, gap)
 
     def _changed(self, index: int) -> None:
+        self.changes += 1
         for totals in self._totals.values():
             totals.forget_from(index)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from services.rules.announcements import Announcements
 from services.rules.calendar import BEGINNING, NEVER, Calendar, Micros
+from services.rules.courses import Courses
 from services.rules.entries import Entry, Item, Key
 from services.rules.known import Known
 from services.rules.records import HEAD, SCHEMA, Head, Version, encoder, head_decoder
@@ -44,6 +45,7 @@ class CustomerState:
         self.reconcile = False
         self.tells = False
         self.unsent: list[bytes] = []
+        self.courses = Courses()
         self.known = Known()
         self.segments = Segments(calendar)
         self.announced = Announcements(self.segments)
