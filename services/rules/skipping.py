@@ -108,7 +108,10 @@ def _passed_not_before(fact: SinceLast, limit: Micros, question: Question) -> Mi
     """What comes later only begins the time anew."""
     series = question.series(fact.pick)
     index = series.up_to(question.since)
-    return max(question.since, series.ats[index - 1] + limit) if index else question.since
+    if not index or (fact.has_other_grounds and not series.before(question.since)):
+        # The first item of all ends a time that ran on other grounds, of whose subject nothing was known until now.
+        return question.since
+    return max(question.since, series.ats[index - 1] + limit)
 
 
 def _waited_not_before(fact: PastUsualGap | Waiting, threshold: Micros, question: Question) -> Micros:

@@ -92,6 +92,11 @@ class SinceLast(OfOnePick):
         return self.since_condition is not None
 
     @property
+    def has_other_grounds(self) -> bool:
+        """Whether time runs also where the thing never happened."""
+        return self.since_condition is not None or self.since_events is not None
+
+    @property
     def picks(self) -> tuple[Pick, ...]:
         return (self.pick, self.since_events) if self.since_events else (self.pick,)
 

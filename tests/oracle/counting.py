@@ -157,7 +157,7 @@ class Trend(Amounts):
     """The last full months against the same months before."""
 
     def __init__(self, of: str, field: str, months: int, back: int, currency: str | None = None, **more: Any) -> None:
-        super().__init__(of, field, more.get("where"), None, currency)
+        super().__init__(of, field, window=None, currency=currency, **more)
         self.months, self.back = months, back
 
     def turns(self, view: View) -> Iterable[datetime]:

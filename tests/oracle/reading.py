@@ -121,7 +121,7 @@ def _past_usual_gap(spec: Spec, _: Conditions) -> Fact:
 
 
 def _trend(spec: Spec, _: Conditions) -> Fact:
-    more = {"where": spec.get("where")}
+    more = {"where": spec.get("where"), **_options(spec)}
     return Trend(spec["of"], spec["field"], spec["months"], spec["back"], spec.get("currency"), **more)
 
 

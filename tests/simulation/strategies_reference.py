@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulation.strategies_scene import DAY, Document, Scene
+from tests.simulation.strategies_scene import DAY, SPAN_DAYS, Document, Scene
 
 SHARES = (0.0, 0.2, 0.35, 0.5, 0.79, 0.8, 1.0)
 MEASURES = (
@@ -55,12 +55,14 @@ def rankings(scene: Scene, measure: str | None = None) -> list[Document]:
 
 
 def all_ranks(scene: Scene) -> list[Document]:
-    """Every measure, as of one day."""
-    as_of = scene.iso(scene.moment())
+    """Every measure, as of days on which a history may end soon after: rankings do not last."""
+    ends = [scene.first_day + days * DAY for days in (65, 280, SPAN_DAYS - 15)]
+    days = {scene.day(), *(ends if scene.often(3) else ())}
     return [
         _word(
             scene, "ranks.published", {"measure": measure, "as_of": as_of, "percentiles": {"c1": scene.pick(*SHARES)}}
         )
+        for as_of in sorted(scene.iso(scene.moment(day)) for day in days)
         for measure in sorted(set(MEASURES))
     ]
 
