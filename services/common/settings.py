@@ -19,6 +19,8 @@ class Settings:
     """What an installation sets. Ports are TCP ports on 127.0.0.1 unless `host` says otherwise.
 
     `open_items`: items (about 10 kB each) of the customers whom one rules worker keeps open in memory.
+    `store`: where customers rest, in "memory" or in "rocksdb" below the data directory. `standbys`: how many other
+    workers keep each partition's states up to date.
     `feed_silent_minutes`: after so long without a heartbeat, a feed that ever sent one is told to ops.
     `snapshot_minutes`: so long after a change reports are told of a customer; 0: never.
     """
@@ -37,6 +39,8 @@ class Settings:
     rules_port: int
     notifier_port: int
     open_items: int
+    store: str
+    standbys: int
     feed_silent_minutes: int
     snapshot_minutes: int
 
@@ -65,6 +69,8 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         rules_port=_whole(env, "BELLWETHER_RULES_PORT", 8081, 1, 65535),
         notifier_port=_whole(env, "BELLWETHER_NOTIFIER_PORT", 8082, 1, 65535),
         open_items=_whole(env, "BELLWETHER_OPEN_ITEMS", 100_000, 0, 1_000_000_000),
+        store=env.get("BELLWETHER_STORE", "memory"),
+        standbys=_whole(env, "BELLWETHER_STANDBYS", 1, 0, 10),
         feed_silent_minutes=_whole(env, "BELLWETHER_FEED_SILENT_MINUTES", 60, 1, 1_000_000),
         snapshot_minutes=_whole(env, "BELLWETHER_SNAPSHOT_MINUTES", 10, 0, 1_000_000),
     )
@@ -86,5 +92,7 @@ def _check(settings: Settings) -> None:
         raise BadSetting(
             f'BELLWETHER_TIMEZONE is "{settings.timezone}": set it to a zone such as Asia/Shanghai'
         ) from None
+    if settings.store not in ("memory", "rocksdb"):
+        raise BadSetting(f'BELLWETHER_STORE is "{settings.store}": set it to memory or rocksdb')
     if settings.clock not in ("wall", "event") and not settings.clock.startswith("manual:"):
         raise BadSetting(f'BELLWETHER_CLOCK is "{settings.clock}": set it to wall, event or manual:FILE')

@@ -58,16 +58,15 @@ class NoRocksDb(UserError):
 class DiskStores:
     """The stores of one worker. Each worker of a machine has a folder of its own, and finds it again when restarted."""
 
-    def __init__(self, directory: Path, identity: str, now_s: Callable[[], float]) -> None:
-        """`identity` names the changelog; stores of another are thrown away. `now_s` is the wall clock. Raises
-        NoRocksDb, OSError."""
+    def __init__(self, directory: Path, now_s: Callable[[], float]) -> None:
+        """`now_s` is the wall clock. Raises NoRocksDb, OSError."""
         try:
             import rocksdict
         except ImportError:
             raise NoRocksDb("BELLWETHER_STORE=rocksdb needs the package: pip install 'bellwether[rocksdb]'") from None
         self._rocks = rocksdict
         self._directory, self._lock = _own_folder(directory)
-        self._identity = identity
+        self._identity = ""
         self._now_s = now_s
         self._cache = rocksdict.Cache(CACHE_BYTES)
         self._buffers = rocksdict.WriteBufferManager(WRITE_BUFFERS_BYTES, False)  # noqa: FBT003 no keyword there
@@ -77,9 +76,10 @@ class DiskStores:
         """Where they lie."""
         return self._directory
 
-    def begin(self, ends: Mapping[int, int]) -> None:
-        """Throws away what a broker that lost records, or was made anew, makes wrong: `ends` are the offsets that the
-        next record of each partition of the changelog will get."""
+    def begin(self, identity: str, ends: Mapping[int, int]) -> None:
+        """Before any is opened. `identity` names the changelog: stores of another are thrown away, and so are those
+        beyond its `ends`, the offsets that each partition's next record will get, where a broker lost records."""
+        self._identity = identity
         for path in self._directory.glob("partition-*"):
             number = int(path.name.rpartition("-")[2])
             store = self._open(number)

@@ -72,6 +72,11 @@ class LogReplaced(Exception):
     """The events topic is shorter than what was applied of it; new events would be taken for redelivered old ones."""
 
 
+def in_memory(_: int) -> Store:
+    """The store of any partition, where none outlives the process."""
+    return MemoryStore()
+
+
 @dataclass(frozen=True)
 class HostConfig:
     """`now` gives the wall's or the manual clock; `revoke_patience_s` bounds the wait for the batch in hand;
@@ -84,7 +89,7 @@ class HostConfig:
     revoke_patience_s: float = 5.0
     monotonic_s: Callable[[], float] = time.monotonic
     open_items: int = 0
-    open_store: Callable[[int], Store] = lambda number: MemoryStore()  # noqa: ARG005 a partition's number
+    open_store: Callable[[int], Store] = in_memory
 
 
 class Host:

@@ -53,12 +53,14 @@ _POLL_RECORDS = 2000
 
 @dataclass(frozen=True)
 class StreamConfig:
-    """`host` as for the Host; `bootstrap` is host:port of Kafka; Faust keeps its files in `data_dir`."""
+    """`host` as for the Host; `bootstrap` is host:port of Kafka; Faust keeps its files in `data_dir`; `standbys` is how
+    many other workers keep each partition's states up to date."""
 
     bootstrap: str
     host: HostConfig
     data_dir: Path
     session_timeout_s: float
+    standbys: int = 0
     compression: str | None = "lz4"
 
     @property
@@ -113,7 +115,7 @@ def build_app(config: StreamConfig, host: Host) -> RulesApp:
         web_enabled=False,
         topic_partitions=config.host.partitions,
         topic_disable_leader=True,
-        table_standby_replicas=0,
+        table_standby_replicas=config.standbys,
         ConsumerScheduler=batch_scheduler(frozenset({topics.events, topics.changelog})),
         Table=StateTable,
         consumer_auto_offset_reset="earliest",
@@ -129,8 +131,10 @@ def build_app(config: StreamConfig, host: Host) -> RulesApp:
     app.transport = BatchTransport(app.conf.broker_consumer, app)
     app.host, app.events_topic = host, topics.events
     host.cursor = FaustCursor(app, topics.events)
-    # A buffer size of 1 has a special meaning in Faust's recovery.
-    table = app.Table("state", partitions=config.host.partitions, schema=RawSchema(), recovery_buffer_size=2)
+    # Faust's buffers count lists of records here. For a recovery a size of 1 has a special meaning, for a standby none.
+    table = app.Table(
+        "state", partitions=config.host.partitions, schema=RawSchema(), recovery_buffer_size=2, standby_buffer_size=1
+    )
     changelog = table.changelog_topic.get_topic_name()
     if changelog != topics.changelog:
         raise RuntimeError(f"Faust calls the changelog {changelog}, not {topics.changelog}")

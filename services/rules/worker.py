@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
 from aiokafka.errors import KafkaError as StreamKafkaError
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient, OffsetSpec
 from kafka.errors import KafkaError
 
 from schemas.topics import topic_specs
@@ -21,9 +24,10 @@ from services.rules.bookkeeping import BookKeeper
 from services.rules.calendar import SECOND, Micros, micros
 from services.rules.compiling import Rule
 from services.rules.desk import Desk
+from services.rules.disk import DiskStores
 from services.rules.feeds import FeedWatch
 from services.rules.health import Health
-from services.rules.host import HostConfig
+from services.rules.host import HostConfig, in_memory
 from services.rules.port import Core
 from services.rules.reference import Reference
 from services.rules.runtime_metrics import RuntimeMetrics
@@ -56,6 +60,7 @@ def run_worker(settings: Settings, build: BuildCore, session_timeout_s: float = 
     server = start_ops_server(
         settings.host, settings.rules_port, lambda: health.stalls.stalled(time.monotonic()), health.ready
     )
+    stores = _disk_stores(settings)
     config = StreamConfig(
         bootstrap=settings.kafka,
         host=HostConfig(
@@ -65,9 +70,11 @@ def run_worker(settings: Settings, build: BuildCore, session_timeout_s: float = 
             now=now,
             revoke_patience_s=session_timeout_s / 2,
             open_items=settings.open_items,
+            open_store=in_memory if stores is None else stores.open,
         ),
         data_dir=settings.data_dir / "faust",
         session_timeout_s=session_timeout_s,
+        standbys=settings.standbys,
     )
     metrics = RuntimeMetrics()
     metrics.watch(health, settings.partitions)
@@ -75,7 +82,9 @@ def run_worker(settings: Settings, build: BuildCore, session_timeout_s: float = 
         for delay_s in backoff_s():
             health.phase = f"waiting for Kafka at {settings.kafka}"
             try:
-                check_topics(settings)
+                changelog = check_topics(settings)
+                if stores is not None:
+                    stores.begin(changelog.identity, changelog.ends)
                 health.phase = "joining the consumer group"
                 run_stream(config, _desk(settings, build, metrics), metrics, health)
             except (BrokerUnreachable, KafkaError, StreamKafkaError) as error:
@@ -93,20 +102,43 @@ def _desk(settings: Settings, build: BuildCore, metrics: RuntimeMetrics) -> Desk
     return Desk(settings.topics, reference, books, watch, metrics)
 
 
-def check_topics(settings: Settings) -> None:
-    """All topics that a worker uses exist with the partitions that the settings name.
+def _disk_stores(settings: Settings) -> DiskStores | None:
+    if settings.store == "memory":
+        return None
+    stores = DiskStores(settings.data_dir / "states", time.time)
+    log.info("states rest in %s", stores.directory)
+    return stores
+
+
+@dataclass(frozen=True)
+class Changelog:
+    """Which topic it is, another of the same name being another, and the offsets its next records will get."""
+
+    identity: str
+    ends: dict[int, int]
+
+
+def check_topics(settings: Settings) -> Changelog:
+    """All topics that a worker uses exist with the partitions that the settings name; what the changelog is like.
 
     Raises BrokerUnreachable, TopicsMissing, TopicMismatch.
     """
     topics = settings.topics
     with admin_client(settings.kafka, _LOOK_TIMEOUT_S) as admin:
-        found = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
-    specs = [spec for spec in topic_specs(topics.prefix, settings.partitions) if spec.name != topics.cases]
-    for spec in specs:
-        if spec.name not in found:
-            raise TopicsMissing(f"topic {spec.name} does not exist: run `bellwether topics create` first")
-    # With other numbers Faust would assign events and states apart, and customers would meet empty states.
-    require_partitions(specs, found)
+        described = {topic["name"]: topic for topic in admin.describe_topics()}
+        specs = [spec for spec in topic_specs(topics.prefix, settings.partitions) if spec.name != topics.cases]
+        for spec in specs:
+            if spec.name not in described:
+                raise TopicsMissing(f"topic {spec.name} does not exist: run `bellwether topics create` first")
+        # With other numbers Faust would assign events and states apart, and customers would meet empty states.
+        require_partitions(specs, {name: len(topic["partitions"]) for name, topic in described.items()})
+        identity = f"{described[topics.changelog].get('topic_id')}, {settings.partitions} partitions"
+        return Changelog(identity, _ends(admin, topics.changelog, settings.partitions))
+
+
+def _ends(admin: KafkaAdminClient, topic: str, partitions: int) -> dict[int, int]:
+    wanted = {TopicPartition(topic, number): OffsetSpec.LATEST for number in range(partitions)}
+    return {tp.partition: found.offset for tp, found in admin.list_partition_offsets(wanted).items()}
 
 
 def backoff_s() -> Iterator[float]:

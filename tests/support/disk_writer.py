@@ -38,7 +38,9 @@ def expected(steps: int) -> dict[str, dict[str, bytes]]:
 
 
 def main() -> None:
-    store = DiskStores(Path(sys.argv[1]), "this changelog", time.time).open(0)
+    stores = DiskStores(Path(sys.argv[1]), time.time)
+    stores.begin("this changelog", {0: 1_000_000_000})
+    store = stores.open(0)
     for step in count(store.offset + 1):
         customer_id, changes = changes_of(step)
         store.put(customer_id, changes.items(), f"brief {step}".encode())

@@ -39,13 +39,15 @@ class Machine:
         self.directory = directory
         self.now_s = 1e9
         self.identity = "this changelog"
+        self.ends = {0: 1_000_000}
         self._stores: DiskStores | None = None
         self._opened: list[Store] = []
 
     def restart(self) -> DiskStores:
         """The next worker; what the one before has not committed is gone."""
         self.stop()
-        self._stores = DiskStores(self.directory, self.identity, lambda: self.now_s)
+        self._stores = DiskStores(self.directory, lambda: self.now_s)
+        self._stores.begin(self.identity, self.ends)
         return self._stores
 
     def open(self, number: int = 0) -> Store:
@@ -135,9 +137,11 @@ def test_a_store_that_cannot_be_trusted_is_made_anew(
 
 def test_a_store_ahead_of_its_changelog_is_made_anew(machine: Machine) -> None:
     written(machine)
-    machine.restart().begin({0: 8})
+    machine.ends = {0: 8}
+    machine.restart()
     assert machine.open().offset == 7
-    machine.restart().begin({0: 7})
+    machine.ends = {0: 7}
+    machine.restart()
     assert machine.open().offset == -1
 
 
@@ -163,7 +167,7 @@ def test_damage_found_while_reading_ends_the_process_and_the_next_one_makes_the_
 
 def test_workers_of_one_machine_do_not_meet_and_find_their_stores_again(machine: Machine) -> None:
     written(machine)
-    second = DiskStores(machine.directory, machine.identity, lambda: machine.now_s)
+    second = DiskStores(machine.directory, lambda: machine.now_s)
     store = second.open(0)
     assert store.offset == -1
     store.close()

@@ -21,7 +21,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     """An empty store of one partition."""
     if request.param == "memory":
         return MemoryStore
-    stores = DiskStores(tmp_path, "this changelog", time.time)
+    stores = DiskStores(tmp_path, time.time)
     return lambda: stores.open(0)
 
 
