@@ -11,6 +11,9 @@ STALL_PATIENCE_S = 60.0
 TURN_PATIENCE_S = 600.0
 """For one partition while others get on."""
 
+TELL_EVERY_S = 5.0
+"""Between two lines about a recovery."""
+
 REBALANCE_PATIENCE_S = 240.0
 """For the group to settle: it may wait for another member as long as Faust's rebalance timeout, more than once."""
 
@@ -57,6 +60,28 @@ class Stalls:
         }
 
 
+class Recovery:
+    """How far the changelogs have been read, in records. Read by the ops server's threads."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        """What the recovery under way, or the last one, had to read."""
+        self.left = 0
+        self._told_s = 0.0
+
+    def update(self, left: int, now_s: float) -> str | None:
+        """What is left now; a line for the log every few seconds while there is something."""
+        if left > self.left:
+            begins = self.left == 0
+            self.total = left if begins else self.total + left - self.left
+            self._told_s = now_s if begins else self._told_s
+        self.left = left
+        if left == 0 or now_s - self._told_s < TELL_EVERY_S:
+            return None
+        self._told_s = now_s
+        return f"read {self.total - left:,} of {self.total:,} changelog records ({1 - left / self.total:.0%})"
+
+
 class Health:
     """Read by the ops server's threads and the watchdog, written by the worker."""
 
@@ -64,8 +89,7 @@ class Health:
         self.phase: str | None = phase
         """Why no work is done yet; None when it is."""
         self.recovering = False
-        self.to_restore = 0
-        """Changelog records that the recovery under way has still to read."""
+        self.recovery = Recovery()
         self.stalls = Stalls()
 
     def ready(self) -> dict[str, str]:

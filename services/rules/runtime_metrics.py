@@ -131,6 +131,11 @@ class RuntimeMetrics:
         self.to_restore = Gauge(
             "bellwether_rules_recovery_left_records", "Changelog records still to be read.", registry=registry
         )
+        self.restore_total = Gauge(
+            "bellwether_rules_recovery_total_records",
+            "Changelog records that the recovery under way, or the last one, had to read.",
+            registry=registry,
+        )
 
     def _add_reference(self, registry: CollectorRegistry) -> None:
         self.reference_events = Counter(
@@ -175,7 +180,8 @@ class RuntimeMetrics:
         self.partitions_wanted.set(partitions)
         self.ready.set_function(lambda: float(health.phase is None))
         self.recovering.set_function(lambda: float(health.recovering))
-        self.to_restore.set_function(lambda: health.to_restore)
+        self.to_restore.set_function(lambda: health.recovery.left)
+        self.restore_total.set_function(lambda: health.recovery.total)
 
     def expect(self, rules: Iterable[str]) -> None:
         """The ids of rules that may raise warnings from now on."""

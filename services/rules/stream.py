@@ -186,7 +186,9 @@ class Runtime:
             self._beat_s = time.monotonic()
             self._health.phase = self._phase()
             self._health.recovering = self._recovering()
-            self._health.to_restore = self._app.to_restore()
+            told = self._health.recovery.update(self._app.to_restore(), self._beat_s)
+            if told:
+                log.info("recovering states: %s", told)
             self._health.stalls.update(self._marks(), self._beat_s)
             self._host.refresh_gauges()
             await asyncio.sleep(0.25)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from services.rules.health import STALL_PATIENCE_S, Health, Mark, Stalls, partition_marks
+from services.rules.health import STALL_PATIENCE_S, TELL_EVERY_S, Health, Mark, Recovery, Stalls, partition_marks
 from services.rules.worker import backoff_s
 
 
@@ -50,3 +50,17 @@ def test_a_partition_that_waits_for_its_turn_does_not_stall_but_a_worker_that_do
     for now in range(200, 262):
         stalls.update(partition_marks({1: (199, True), 2: (7, True)}), float(now))
     assert set(stalls.stalled(261.0)) == {"events"}
+
+
+def test_a_recovery_tells_now_and_then_how_far_it_has_come() -> None:
+    recovery = Recovery()
+    assert recovery.update(0, 0) is None
+    assert recovery.update(2_000, 10) is None
+    assert recovery.update(1_500, 10 + TELL_EVERY_S) == "read 500 of 2,000 changelog records (25%)"
+    assert recovery.update(1_400, 11 + TELL_EVERY_S) is None
+    # Another partition has come.
+    assert recovery.update(2_400, 12 + TELL_EVERY_S) is None
+    assert (recovery.total, recovery.left) == (3_000, 2_400)
+    assert recovery.update(0, 100) is None
+    assert recovery.update(10, 200) is None
+    assert (recovery.total, recovery.left) == (10, 10)

@@ -110,8 +110,10 @@ def test_the_life_of_the_worker_is_read_at_each_scrape() -> None:
     RuntimeMetrics(registry).watch(health, 8)
     assert registry.get_sample_value("bellwether_rules_ready") == 0
     assert registry.get_sample_value("bellwether_rules_partitions_configured") == 8
-    health.phase, health.recovering, health.to_restore = "recovering states", True, 42
+    health.phase, health.recovering = "recovering states", True
+    health.recovery.update(42, 0)
     assert registry.get_sample_value("bellwether_rules_recovering") == 1
     assert registry.get_sample_value("bellwether_rules_recovery_left_records") == 42
-    health.phase, health.recovering, health.to_restore = None, False, 0
+    assert registry.get_sample_value("bellwether_rules_recovery_total_records") == 42
+    health.phase, health.recovering = None, False
     assert registry.get_sample_value("bellwether_rules_ready") == 1
