@@ -66,7 +66,6 @@ class Partition:
         self._event_clock = event_clock
         self._shelf = (OpenCustomers(0) if opened is None else opened).shelf()
         self._own = OwnRecords(self.store.note)
-        self._stored_layout = self._own.layout
         self._unread = self.store.briefs()
 
     @property
@@ -118,13 +117,8 @@ class Partition:
         """Makes due whom the store held when it was opened. To be run to its end before `recovered`; yields after every
         so many customers."""
         unread, self._unread = self._unread, iter(())
-        # A store that slept while the topics grew may have missed the tombstones of those who moved.
-        has_strangers = self._own.layout != self._stored_layout
         for number, (customer_id, brief) in enumerate(unread, 1):
-            if has_strangers and self._lives_elsewhere(customer_id):
-                self._take_in(customer_id, {}, 0)
-            else:
-                self._set_due(customer_id, self._core.peek(brief).wake_at)
+            self._set_due(customer_id, self._core.peek(brief).wake_at)
             if number % customers_at_once == 0:
                 yield
 

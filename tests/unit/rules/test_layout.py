@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from services.rules.layout import LayoutChanged, layout_record
 from services.rules.partition import Partition
 from services.rules.port import Outgoing
 from services.rules.stores import MemoryStore
-from tests.support.records import PARTITIONS, Rec, apply_all, customer_on, paid, partition
+from tests.support.records import Rec, apply_all, customer_on, paid, partition
 from tests.support.standin_core import StandInCore
 
 HOME = customer_on(0)
@@ -59,27 +57,12 @@ def test_what_an_overtaken_worker_wrote_after_the_growth_is_left_alone() -> None
     assert part.due.take(10**18) is None
 
 
-class KeptStore(MemoryStore):
-    """As if it had outlived a process."""
-
-    def briefs(self) -> Iterator[tuple[str, bytes]]:
-        core = StandInCore()
-        return iter([(customer_id, core.brief(self.get(customer_id)[""])) for customer_id in list(self.customers())])
-
-
-def test_a_store_that_missed_the_tombstones_loses_those_who_moved() -> None:
-    store = KeptStore()
-    before = Partition(0, PARTITIONS, StandInCore(), event_clock=False, store=store)
-    restore(before, changelog())
-    part = grown(0, store)
-    restore(part, [layout_record(8)])
-    assert (part.records_of(MOVED), part.customers, len(part.due)) == ({}, 1, 1)
-
-
 def test_the_layout_is_remembered_beside_a_store() -> None:
-    part = grown()
+    part, store = grown(), MemoryStore()
     restore(part, [layout_record(8)])
     assert part.customers == 0
-    store = KeptStore()
     store.commit(5, part._own.note())
-    assert grown(0, store)._own.layout == 8
+    late = [record for result in apply_all(partition(), [paid(9, MOVED)]) for record in result.writes]
+    part = grown(0, store)
+    restore(part, late)
+    assert part.customers == 0
