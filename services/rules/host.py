@@ -68,6 +68,11 @@ class NotCopartitioned(Exception):
     """The group assigned events and states apart; going on would apply events to empty states."""
 
 
+class Overtaken(Exception):
+    """Another worker has written states of a partition that we hold. One of us is late: what counts shows when the
+    changelog is read again, and until then no warning may leave that would contradict another's."""
+
+
 class LogReplaced(Exception):
     """The events topic is shorter than what was applied of it; new events would be taken for redelivered old ones."""
 
@@ -277,11 +282,18 @@ class Host:
         place = self._place(number)
         for _ in place.partition.load(LOADED_AT_ONCE):
             await asyncio.sleep(0)
+        claim = place.partition.claim()
+        self._require_ours(place, await self._sink.send(self._config.topics.changelog, number, claim), len(claim))
         unsent = place.partition.recovered()
         await self._sink.send(self._config.topics.warnings, number, unsent)
         place.partition.sent(place.changelog_offset)
         place.partition.commit(place.changelog_offset)
         self._metrics.resent.inc(len(unsent))
+
+    @staticmethod
+    def _require_ours(place: Place, last: int, count: int) -> None:
+        if not place.note_written(last, count):
+            raise Overtaken(f"another worker has written states of partition {place.partition.number}")
 
     async def _find_positions(self, active: set[int]) -> None:
         committed = await self._cursor().committed() if active else {}
@@ -329,9 +341,8 @@ class Host:
                 await self._sink.send(topics.events, home, records)
             await self._sink.send(topics.customers, number, result.snapshots)
             with self._metrics.changelog_seconds.time():
-                last = await self._sink.send(topics.changelog, number, result.writes)
-            if not place.note_written(last, len(result.writes)):
-                log.warning("another worker has written states of partition %d", number)
+                last = await self._sink.send(topics.changelog, number, place.partition.stamped(result.writes))
+            self._require_ours(place, last, len(result.writes))
             place.partition.wrote(result, place.changelog_offset)
             await self._sink.send(topics.warnings, number, result.warnings)
             if result.warnings:

@@ -13,7 +13,7 @@ from services.rules.intake import Advance, Forward, judge
 from services.rules.layout import require_layout
 from services.rules.opened import OpenCustomers
 from services.rules.partitioner import partition_of
-from services.rules.port import LONG_DUE, Core, Outgoing, Record
+from services.rules.port import LONG_DUE, OWN_KEYS, SEGMENT_MARK, Core, Outgoing, Record
 from services.rules.restoring import HEAD, OwnRecords, sorted_out
 from services.rules.stores import Changes, MemoryStore, Store
 
@@ -90,7 +90,8 @@ class Partition:
     # ---- recovery
 
     def restore(self, records: Sequence[Record]) -> int:
-        """Consecutive records of the changelog. Of two versions the higher stays, whoever wrote last.
+        """Consecutive records of the changelog. The last rightful word counts (see fencing); of two versions by workers
+        that tell no epoch the higher stays, whoever wrote last.
 
         Returns how many of them an overtaken writer has left behind. Raises LayoutChanged.
         """
@@ -135,7 +136,25 @@ class Partition:
             unsent += [Outgoing(customer_id.encode(), warning) for warning in warnings]
         return unsent
 
+    def claim(self) -> list[Outgoing]:
+        """What makes the partition ours when it lies right behind all that was restored; see fencing. Call when the
+        changelog has been read."""
+        own, fence = self._own, self._own.fence
+        fence.claim()
+        again = [Outgoing(key, self._value_of(key)) for key in sorted(fence.shadows) if key[:1] != OWN_KEYS]
+        fence.shadows.clear()
+        # Last, since a recovery must not end with a tombstone.
+        return fence.stamped([*again, own.clock_record(own.applied)])
+
+    def _value_of(self, key: bytes) -> bytes | None:
+        customer_id, _, segment = key.decode().partition(SEGMENT_MARK)
+        return self.store.record(customer_id, segment)
+
     # ---- what has been written
+
+    def stamped(self, writes: Sequence[Outgoing]) -> list[Outgoing]:
+        """States as they are to be written while the partition is ours."""
+        return self._own.fence.stamped(writes)
 
     def commit(self, offset: int) -> None:
         """The changelog is known up to this record, and holds all that was decided so far."""

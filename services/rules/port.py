@@ -26,6 +26,9 @@ CLOCK_KEY = OWN_KEYS + b"clock"
 SENT_KEY = OWN_KEYS + b"sent"
 """How far the changelog's warnings have been sent: {"offset": N} says that those of every head up to N were."""
 
+EPOCH_HEADER = "epoch"
+"""Of a changelog record: how often the partition had been taken over when it was written."""
+
 ERASED_HEADER = "erased"
 """Of the tombstones of an erased customer: the offset of the event that erased it. Older records stay gone."""
 

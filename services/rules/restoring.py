@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from services.rules.calendar import Micros
+from services.rules.fencing import Fence, Standing
 from services.rules.layout import LAYOUT_KEY, read_layout
 from services.rules.port import CLOCK_KEY, ERASED_HEADER, OWN_KEYS, SEGMENT_MARK, SENT_KEY, Core, Outgoing, Record
 from services.rules.stores import Store
@@ -37,6 +38,7 @@ class OwnRecords:
         self._version = (int(found["version"][0]), int(found["version"][1])) if found else (-1, 0)
         self._sent: int = found.get("sent", -1)
         self._marked = self._sent
+        self.fence = Fence(found.get("epoch", 0), (key.encode() for key in found.get("shadows", ())))
 
     def note(self) -> bytes:
         """For a store that outlives the process."""
@@ -48,12 +50,19 @@ class OwnRecords:
                 "erased": self.erased,
                 "sent": self._sent,
                 "layout": self.layout,
+                "epoch": self.fence.epoch,
+                "shadows": [key.decode() for key in self.fence.shadows],
             }
         )
 
     def move(self, to: Micros) -> None:
         """The clock goes on, never back."""
         self.clock = max(self.clock, to)
+
+    @property
+    def applied(self) -> int:
+        """The event up to which the clock has come."""
+        return self._version[0]
 
     def clock_record(self, applied: int) -> Outgoing:
         """The clock as it is after the event at this offset."""
@@ -119,6 +128,11 @@ def sorted_out(records: Sequence[Record], store: Store, core: Core, own: OwnReco
         key, value = record.key, record.value
         if key is None:
             continue
+        standing = own.fence.standing(record)
+        if standing is Standing.OVERTAKEN:
+            # A worker that was paused while its partitions moved on writes what it had in hand when it wakes up.
+            found.stale += 1
+            continue
         if key[:1] == OWN_KEYS:
             found.stale += not own.restore(key, value)
             continue
@@ -128,8 +142,7 @@ def sorted_out(records: Sequence[Record], store: Store, core: Core, own: OwnReco
             changes = found.customers[customer_id] = {}
         if value is None:
             _note_erased(record, customer_id, own)
-        elif _is_stale(customer_id, segment, value, changes, store, core, own):
-            # A worker that was paused while its partitions moved on writes what it had in hand when it wakes up.
+        elif standing is Standing.UNKNOWN and _is_stale(customer_id, segment, value, changes, store, core, own):
             found.stale += 1
             continue
         changes[segment] = value

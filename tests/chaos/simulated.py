@@ -19,7 +19,7 @@ from schemas.codec import parse
 from schemas.topics import HOUR_MS, Topics
 from services.rules.calendar import Micros, micros
 from services.rules.core import Core
-from services.rules.host import DEAD_LETTER_PARTITION, Host, HostConfig
+from services.rules.host import DEAD_LETTER_PARTITION, Host, HostConfig, NotCopartitioned, Overtaken
 from services.rules.intake import advance_record
 from services.rules.partitioner import partition_of
 from services.rules.port import Outgoing
@@ -252,11 +252,18 @@ async def step(worker: Worker, doing: Callable[[], Any]) -> str:
         await asyncio.sleep(0)
     if worker.asleep:
         return "asleep"
+    return "done" if ended_well(worker) else "dead"
+
+
+def ended_well(worker: Worker) -> bool:
+    """Whether the process lives on after what it did; it ends itself when it finds that it was overtaken."""
+    assert worker.task is not None
     try:
         worker.task.result()
-    except Killed:
-        return "dead"
-    return "done"
+    except (Killed, Overtaken, NotCopartitioned) as error:
+        worker.cluster.counts[f"ended by {type(error).__name__}"] += 1
+        return False
+    return True
 
 
 class Game:
@@ -344,10 +351,8 @@ class Game:
         """It goes on where it slept, finds out that it was left out, and joins again with what it has in memory."""
         worker.sink.awake.set()
         assert worker.task is not None
-        try:
-            await worker.task
-        except (Killed, Exception) as error:
-            self.cluster.counts[f"slept and ended: {type(error).__name__}"] += 1
+        await asyncio.wait([worker.task])
+        if not ended_well(worker):
             return
         await worker.host.on_revoked()
         self.workers.append(worker)

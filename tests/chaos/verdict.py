@@ -78,7 +78,7 @@ def _read_warnings(raws: list[bytes], expected: Expected, verdict: Verdict) -> d
         elif said[name] == raw:
             verdict.repeated += 1
         else:
-            verdict.found["contradicting"].append(f"{said[name]!r}\n  {raw!r}")
+            verdict.found["contradicting"].append(_difference(orjson.loads(said[name]), document))
     verdict.warnings = len(kept)
     standing = episodes(kept)
     verdict.found["lost"] += [f"episode {one}" for one in sorted(expected.episodes - standing, key=str)]
@@ -88,6 +88,13 @@ def _read_warnings(raws: list[bytes], expected: Expected, verdict: Verdict) -> d
         gaps = [revision for revision in range(1, last) if (name, revision) not in said]
         verdict.found["lost"] += [f"revision {revision} of {name}, of {last}" for revision in gaps]
     return newest
+
+
+def _difference(one: dict[str, object], other: dict[str, object]) -> str:
+    """What two warnings of one name say otherwise."""
+    fields = [name for name in {**one, **other} if one.get(name) != other.get(name)]
+    said = "; ".join(f"{name}: {str(one.get(name))[:60]} or {str(other.get(name))[:60]}" for name in fields)
+    return f"{one['rule']} {one['id']} revision {one['revision']}: {said}"
 
 
 def _read_states(

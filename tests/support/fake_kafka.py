@@ -45,7 +45,7 @@ class FakeSink:
 
     def changelog(self, topics: Topics, partition: int) -> list[Rec]:
         written = self.written(topics.changelog, partition)
-        return [Rec(offset, record.key, record.value) for offset, record in enumerate(written)]
+        return [Rec(offset, record.key, record.value, record.headers) for offset, record in enumerate(written)]
 
 
 class FakeCursor:
