@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from schemas.codec import parse
+from schemas.events import Event, ReferenceEvent
 from services.ingest.records import reference_key
 from services.ingest.sample.world import MIN_CUSTOMERS, make_sample
 from services.rules.backtest import Backtest
@@ -75,7 +76,7 @@ class Load:
         """Everything in the order of time through the core, without a broker, a batch or a record."""
         run = Backtest(core())
         for _, value in self.reference:
-            run.feed(parse(orjson.loads(value)))
+            run.feed(parse_bytes(value))
         for event in self.events:
             run.feed(parse(event))
         run.advance(micros(END))
@@ -142,6 +143,19 @@ def _moved(records: list[Sent], rng: random.Random) -> list[Sent]:
     window = rng.choice((0, 20, 300, len(records)))
     places = [(number + rng.uniform(0, window), number) for number in range(len(records))]
     return [records[number] for _, number in sorted(places)]
+
+
+def parse_bytes(value: bytes) -> Event:
+    """An event as it was sent."""
+    return parse(orjson.loads(value))
+
+
+def learn_all(rules: Core, load: Load) -> None:
+    """Tells a core the load's reference data."""
+    for _, value in load.reference:
+        event = parse_bytes(value)
+        assert isinstance(event, ReferenceEvent)
+        rules.reference.learn(event)
 
 
 def instants(rng: random.Random, steps: int) -> list[datetime]:

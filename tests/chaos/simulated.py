@@ -24,7 +24,8 @@ from services.rules.intake import advance_record
 from services.rules.partitioner import partition_of
 from services.rules.port import Outgoing
 from services.rules.runtime_metrics import RuntimeMetrics
-from tests.chaos.load import END, POISON, Load, core
+from tests.chaos.fragile import FragileCore
+from tests.chaos.load import END, Load, core, learn_all
 from tests.support.records import Rec
 
 TOPICS = Topics("chaos")
@@ -34,25 +35,6 @@ STALL_TURNS = 20_000
 
 class Killed(BaseException):
     """SIGKILL: nothing of the worker runs after it."""
-
-
-class Poisoned(ArithmeticError):
-    """What the core of a worker under test says to some events."""
-
-
-class FragileCore:
-    """The real core, broken by some events half-way through."""
-
-    def __init__(self, real: Core) -> None:
-        self._real = real
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-    def apply(self, state: Any, event: Any, *, offset: int, now: Micros) -> None:
-        self._real.apply(state, event, offset=offset, now=now)
-        if event.id.startswith(POISON):
-            raise Poisoned(event.id)
 
 
 @dataclass
@@ -248,7 +230,7 @@ class Worker:
 async def step(worker: Worker, doing: Callable[[], Any]) -> str:
     """Lets the worker do it until it has done it, sleeps, or is dead."""
     worker.task = asyncio.create_task(doing())
-    while not worker.task.done() and not worker.asleep:
+    while not worker.task.done() and not worker.asleep:  # noqa: ASYNC110 the turns are the time of this game
         await asyncio.sleep(0)
     if worker.asleep:
         return "asleep"
@@ -275,8 +257,7 @@ class Game:
         self.load = load
         self.plan = plan
         self.rules = core()
-        for _, value in load.reference:
-            self.rules.reference.learn(parse_bytes(value))
+        learn_all(self.rules, load)
         self.workers: list[Worker] = []
         self.sleepers: list[Worker] = []
         self.queue = [
@@ -359,7 +340,7 @@ class Game:
         await self.rebalance()
 
     async def rebalance(self) -> None:
-        """Everybody gives everything back; partitions are dealt out anew. Whoever dies meanwhile is left out at once."""
+        """Everybody gives everything back, partitions are dealt out anew. Whoever dies meanwhile is left out."""
         while True:
             while len(self.workers) < self.plan.workers:
                 self.workers.append(Worker(self.cluster, self.rules))
@@ -404,13 +385,6 @@ class Game:
     def _is_done(self, place: Any) -> bool:
         end = self.cluster.log(TOPICS.events, place.partition.number).end
         return place.next_offset == end and not place.partition.has_due(self.cluster.now_us)
-
-
-def parse_bytes(value: bytes) -> Any:
-    """A reference event."""
-    import orjson
-
-    return parse(orjson.loads(value))
 
 
 def outcome(cluster: Cluster) -> tuple[list[list[Rec]], list[bytes], list[tuple[str, bytes]]]:

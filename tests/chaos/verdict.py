@@ -61,7 +61,9 @@ def judge(
     letters = Counter(dead)
     verdict.dead = letters.total()
     verdict.found["dead letters lost"] += [f"{code}: {value[:60]!r}" for code, value in expected.dead - letters]
-    verdict.found["dead letters of good events"] += [f"{c}: {v[:200]!r}" for c, v in letters if (c, v) not in expected.dead]
+    verdict.found["dead letters of good events"] += [
+        f"{c}: {v[:200]!r}" for c, v in letters if (c, v) not in expected.dead
+    ]
     return verdict
 
 
@@ -83,10 +85,12 @@ def _read_warnings(raws: list[bytes], expected: Expected, verdict: Verdict) -> d
     standing = episodes(kept)
     verdict.found["lost"] += [f"episode {one}" for one in sorted(expected.episodes - standing, key=str)]
     verdict.found["false"] += [f"episode {one}" for one in sorted(standing - expected.episodes, key=str)]
-    newest = {name: max(r for n, r in said if n == name) for name in {name for name, _ in said}}
-    for name, last in newest.items():
-        gaps = [revision for revision in range(1, last) if (name, revision) not in said]
-        verdict.found["lost"] += [f"revision {revision} of {name}, of {last}" for revision in gaps]
+    newest: dict[str, int] = {}
+    for warning_id, number in said:
+        newest[warning_id] = max(number, newest.get(warning_id, 0))
+    for warning_id, last in newest.items():
+        gaps = [number for number in range(1, last) if (warning_id, number) not in said]
+        verdict.found["lost"] += [f"revision {number} of {warning_id}, of {last}" for number in gaps]
     return newest
 
 
@@ -121,7 +125,9 @@ def _read_state(core: Core, customer_id: str, kept: dict[str, bytes], newest: di
         verdict.found["not woken"].append(f"{customer_id} at {peek.wake_at}")
     for one in state.announced:
         if newest.get(one.id, 0) != one.revision:
-            said = f"the state of {customer_id} has {one.rule} {one.id} at {one.revision}, sent is {newest.get(one.id, 0)}"
+            said = (
+                f"the state of {customer_id} has {one.rule} {one.id} at {one.revision}, sent is {newest.get(one.id, 0)}"
+            )
             verdict.found["lost" if newest.get(one.id, 0) < one.revision else "forgotten"].append(said)
 
 
