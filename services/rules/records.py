@@ -9,9 +9,13 @@ import msgspec
 from services.rules.calendar import Micros
 from services.rules.entries import Entry
 
-SCHEMA = 2
-"""The version of the encoding; a change of any struct below or of Entry raises it. What is added goes to the end with a
-default, so that records of earlier versions are read: 1 had neither judgements nor closed episodes in segments."""
+SCHEMA = 3
+"""The version of the encoding; a change of any struct below or of Entry raises it. Earlier versions are read: 1 had
+neither judgements nor closed episodes in segments, 2 kept no event and no closed episode in a head."""
+
+
+class NewerSchema(Exception):
+    """A later version of this software wrote the record. The process must end: what it does not know it would lose."""
 
 
 class Version(NamedTuple):
@@ -50,10 +54,42 @@ class Judgement(msgspec.Struct, array_like=True):
     since: Micros
 
 
+class Episodes(msgspec.Struct, array_like=True):
+    """Those that are open, and closed ones that have no segment. Earlier versions had a list of those open here: they
+    cannot read this, and so never lose the events at the end of a head."""
+
+    open: list[Announced]
+    closed: list[Announced]
+
+
 class Head(msgspec.Struct, array_like=True):
-    """Everything about a customer that is not an event and not a closed episode. The first fields are read by `peek`
-    alone. `book` names the rules and the reference data by which the customer was judged; `untold` are the months that
-    changed since reports were told of them, `unsettled` since when a silent feed leaves a rule's verdict open."""
+    """Everything about a customer that is in no segment; of a small customer that is all.
+
+    The first fields are read by `peek` alone. `book` names the rules and the reference data by which the customer was
+    judged; `untold` are the months that changed since reports were told of them, `unsettled` since when a silent feed
+    leaves a rule's verdict open.
+    """
+
+    schema: int
+    offset: int
+    revision: int
+    clock: Micros
+    wake_at: Micros | None
+    unsent: list[bytes]
+    customer_id: str
+    book: str
+    due: dict[str, Micros]
+    announced: Episodes
+    kept_from: Micros
+    numbered: int = 0
+    judgements: dict[str, Judgement] = {}
+    untold: list[int] = []
+    unsettled: dict[str, Micros] = {}
+    entries: list[Entry] = []
+
+
+class HeadUntil2(msgspec.Struct, array_like=True):
+    """As versions 1 and 2 wrote it."""
 
     schema: int
     offset: int
@@ -105,7 +141,8 @@ class HeadPrefix(msgspec.Struct, array_like=True):
 
 
 encoder = msgspec.msgpack.Encoder()
-head_decoder = msgspec.msgpack.Decoder(Head)
+_head_decoder = msgspec.msgpack.Decoder(Head)
+_old_head_decoder = msgspec.msgpack.Decoder(HeadUntil2)
 segment_decoder = msgspec.msgpack.Decoder(Segment)
 _prefix_decoder = msgspec.msgpack.Decoder(Prefix)
 _head_prefix_decoder = msgspec.msgpack.Decoder(HeadPrefix)
@@ -115,17 +152,32 @@ HEAD = ""
 
 
 def read_prefix(record: bytes) -> Prefix:
-    """The version fields of a head or a segment."""
-    return _prefix_decoder.decode(record)
+    """The version fields of a head or a segment. Raises NewerSchema."""
+    prefix = _prefix_decoder.decode(record)
+    if prefix.schema > SCHEMA:
+        raise NewerSchema(f"a state was written in version {prefix.schema}; this software knows up to {SCHEMA}")
+    return prefix
 
 
 def read_head_prefix(record: bytes) -> HeadPrefix:
-    """The first fields of a head."""
-    return _head_prefix_decoder.decode(record)
+    """The first fields of a head. Raises NewerSchema."""
+    prefix = _head_prefix_decoder.decode(record)
+    if prefix.schema > SCHEMA:
+        raise NewerSchema(f"a state was written in version {prefix.schema}; this software knows up to {SCHEMA}")
+    return prefix
+
+
+def read_head(record: bytes) -> Head:
+    """A head of any version up to this one, as one of this version. Raises NewerSchema."""
+    if read_prefix(record).schema == SCHEMA:
+        return _head_decoder.decode(record)
+    old = _old_head_decoder.decode(record)
+    values = {name: getattr(old, name) for name in HeadUntil2.__struct_fields__}
+    return Head(**{**values, "schema": SCHEMA, "announced": Episodes(old.announced, [])})
 
 
 def brief_of(head: bytes) -> bytes:
     """The first fields of a head, without the warnings and the customer's name; read as a head's first fields are."""
-    prefix = _head_prefix_decoder.decode(head)
+    prefix = read_head_prefix(head)
     prefix.unsent, prefix.customer_id = [], ""
     return encoder.encode(prefix)

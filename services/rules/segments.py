@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from services.rules.calendar import Calendar, Month, month_name
 from services.rules.entries import Entry, Key
@@ -13,6 +13,14 @@ CHUNK_ENTRIES = 64
 
 CHUNK_BYTES = 200_000
 """A chunk that has grown to this size takes no more events, so that no record nears Kafka's limit."""
+
+
+SMALL_ENTRIES = 24
+"""A customer with at most so many events and as many closed episodes has no segments: all is in its head. Most are like
+that, and one record is written, kept and read again for less than several."""
+
+SMALL_BYTES = 8_000
+"""What a small customer's events and episodes may weigh, so that one more event does not write them all for ever."""
 
 
 class Chunk:
@@ -35,10 +43,12 @@ class Chunk:
 
 
 class Segments:
-    """All chunks of a customer. An event stays in the chunk in which it was first written."""
+    """All chunks of a customer. An event stays in the chunk in which it was first written. Once they have left the head
+    they do not go back."""
 
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
+        self._is_small = True
         self._months: dict[Month, list[Chunk]] = {}
         self._place: dict[Key, Chunk] = {}
         self._shelf: dict[int, Chunk] = {}
@@ -46,6 +56,7 @@ class Segments:
 
     def read(self, name: str, record: bytes) -> Segment:
         """Takes in a record as it was written."""
+        self._is_small = False
         segment = segment_decoder.decode(record)
         chunk = self._chunk(name)
         chunk.is_full = len(record) > CHUNK_BYTES
@@ -63,6 +74,18 @@ class Segments:
         while len(chunks) <= int(number or 0):
             chunks.append(Chunk(f"{month}.{len(chunks)}" if chunks else month))
         return chunks[int(number or 0)]
+
+    def read_head(self, entries: Iterable[Entry], closed: Iterable[Announced]) -> None:
+        """Takes in what a head holds, after all segments: where there are any, a crash came between them and the next
+        head, and what they lack is to be written with them."""
+        for entry in entries:
+            if entry.key not in self._place:
+                self.add(entry)
+        for one in closed:
+            if one.number not in self._shelf:
+                self.shelve(one)
+        if self._is_small:
+            self._dirty.clear()
 
     def add(self, entry: Entry) -> None:
         """Puts a new event into the month in which it is true."""
@@ -112,7 +135,25 @@ class Segments:
         for month, chunks in self._months.items():
             yield month, (entry for chunk in chunks for entry in chunk.entries.values())
 
+    def in_head(self) -> tuple[list[Entry], list[Announced]]:
+        """The events and closed episodes of a small customer, for its head; nothing of others."""
+        if not self._is_small or len(self._place) > SMALL_ENTRIES or len(self._shelf) > SMALL_ENTRIES:
+            self.leave_head()
+            return [], []
+        chunks = [chunk for chunks in self._months.values() for chunk in chunks]
+        entries = sorted((entry for chunk in chunks for entry in chunk.entries.values()), key=lambda entry: entry.order)
+        closed = [one for chunk in chunks for one in chunk.announced.values()]
+        return entries, sorted(closed, key=lambda one: one.number)
+
+    def leave_head(self) -> None:
+        """From now on all is in segments."""
+        if self._is_small:
+            self._is_small = False
+            self._dirty = {chunk.name: chunk for chunks in self._months.values() for chunk in chunks}
+
     def written(self, version: Version) -> list[tuple[str, bytes | None]]:
         """The records that changed since the last time."""
+        if self._is_small:
+            return []
         dirty, self._dirty = self._dirty, {}
         return [(name, dirty[name].encode(version)) for name in sorted(dirty)]

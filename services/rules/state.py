@@ -15,8 +15,8 @@ from services.rules.calendar import BEGINNING, NEVER, Calendar, Micros
 from services.rules.courses import Courses
 from services.rules.entries import Entry, Item, Key
 from services.rules.known import Known
-from services.rules.records import HEAD, SCHEMA, Head, Version, encoder, head_decoder
-from services.rules.segments import Segments
+from services.rules.records import HEAD, SCHEMA, Episodes, Head, Version, encoder, read_head
+from services.rules.segments import SMALL_BYTES, Segments
 from services.rules.series import Events, Feed, Pick, Series, Source, events_of
 
 OPEN_WEIGHT = 5
@@ -59,15 +59,14 @@ class CustomerState:
     @classmethod
     def new(cls, customer_id: str, calendar: Calendar, plan: Plan | None = None) -> CustomerState:
         """A customer of whom nothing is known."""
-        head = Head(SCHEMA, -1, 0, BEGINNING, None, [], customer_id, "", {}, [], BEGINNING)
+        head = Head(SCHEMA, -1, 0, BEGINNING, None, [], customer_id, "", {}, Episodes([], []), BEGINNING)
         return cls(head, calendar, plan or Plan())
 
     @classmethod
     def decode(cls, records: Mapping[str, bytes], calendar: Calendar, plan: Plan | None = None) -> CustomerState:
-        """The customer from the head and the segments. A segment that is ahead of the head comes from a write that a
-        crash cut off: its events are true (and will be delivered again), so all rules are evaluated again."""
-        head = head_decoder.decode(records[HEAD])
-        head.schema = SCHEMA
+        """The customer from the head, and the segments if it has any. A segment that is ahead of the head comes from a
+        write that a crash cut off: its events are true (and will come again), so all rules are evaluated again."""
+        head = read_head(records[HEAD])
         state = cls(head, calendar, plan or Plan())
         for name in sorted(records):
             if name != HEAD:
@@ -78,11 +77,22 @@ class CustomerState:
                     state._learn(entry)
                 for one in segment.announced:
                     state.announced.read(one, is_shelved=True)
-        for one in head.announced:
+        state._read_small(head)
+        for one in head.announced.open:
             state.announced.read(one, is_shelved=False)
         head.numbered = max([head.numbered, *(one.number for one in state.announced)])
         state.moved(head.clock)
         return state
+
+    def _read_small(self, head: Head) -> None:
+        entries, closed = head.entries, head.announced.closed
+        head.entries, head.announced.closed = [], []
+        self.segments.read_head(entries, closed)
+        for entry in entries:
+            if entry.key not in self.known.entries:
+                self._learn(entry)
+        for one in closed:
+            self.announced.read(one, is_shelved=True)
 
     @property
     def customer_id(self) -> str:
@@ -204,10 +214,16 @@ class CustomerState:
         is part of this write and no more of the next."""
         head = self.head
         head.unsent, self.unsent = self.unsent, []
-        head.announced = self.announced.open()
+        head.entries, closed = self.segments.in_head()
+        head.announced = Episodes(self.announced.open(), closed)
+        record = encoder.encode(head)
+        if (head.entries or closed) and len(record) - sum(map(len, head.unsent)) > SMALL_BYTES:
+            self.segments.leave_head()
+            head.entries, head.announced.closed = [], []
+            record = encoder.encode(head)
         records = self.segments.written(Version(head.offset, head.revision))
-        records.append((HEAD, encoder.encode(head)))
-        head.unsent = []
+        records.append((HEAD, record))
+        head.unsent, head.entries, head.announced.closed = [], [], []
         return records
 
 

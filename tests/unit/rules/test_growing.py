@@ -13,7 +13,7 @@ from services.rules.layout import LAYOUT_KEY, layout_record, read_layout
 from services.rules.partitioner import partition_of
 from services.rules.port import CLOCK_KEY, Outgoing
 from services.rules.rebasing import body, rebased, version_of
-from services.rules.records import SCHEMA, Head, Segment, Version, encoder, head_decoder
+from services.rules.records import SCHEMA, Episodes, Head, Segment, Version, encoder, read_head
 from services.rules.restoring import OwnRecords
 from tests.support.growing_broker import GrowingBroker, Killed, no_bar
 from tests.support.records import at, customer_on
@@ -29,7 +29,20 @@ TORN = customer_on(3, partitions=NEW)
 
 def head(customer_id: str, offset: int, revision: int = 0, unsent: tuple[bytes, ...] = ()) -> bytes:
     return encoder.encode(
-        Head(SCHEMA, offset, revision, 7, 99, list(unsent), customer_id, "book", {"R1": 5}, [], 0, numbered=offset)
+        Head(
+            SCHEMA,
+            offset,
+            revision,
+            7,
+            99,
+            list(unsent),
+            customer_id,
+            "book",
+            {"R1": 5},
+            Episodes([], []),
+            0,
+            numbered=offset,
+        )
     )
 
 
@@ -120,7 +133,7 @@ def test_states_snapshots_clocks_and_waiting_events_follow_their_customers() -> 
     assert report.records == 2 * len(movers) + 1
     assert report.waiting == len(CUSTOMERS)
     moved = kept(broker, STATES)[movers[0].encode()][1]
-    assert head_decoder.decode(moved).unsent == [b"a warning"]
+    assert read_head(moved).unsent == [b"a warning"]
 
 
 @pytest.mark.parametrize("halved", [False, True], ids=["before", "in the middle of"])

@@ -12,6 +12,7 @@ from schemas.events import Event
 from schemas.warnings import decode_warning
 from services.rules.entries import Key
 from services.rules.records import HEAD, read_head_prefix, read_prefix
+from services.rules.segments import SMALL_BYTES, SMALL_ENTRIES
 from services.rules.state import CustomerState
 from tests.unit.rules.making import CALENDAR, at, core, entry, event, invoice, payment, state_of
 
@@ -142,11 +143,18 @@ def test_another_source_cannot_correct() -> None:
     assert standing(state) == ["a", "b", "c"]
 
 
+def in_segments(state: CustomerState) -> CustomerState:
+    """As a customer with many events is kept."""
+    state.segments.leave_head()
+    return state
+
+
 def records_of(state: CustomerState) -> dict[str, bytes]:
     return {name: record for name, record in state.encode() if record is not None}
 
 
-def test_what_is_written_and_read_again_is_the_same() -> None:
+@pytest.mark.parametrize("is_small", [True, False])
+def test_what_is_written_and_read_again_is_the_same(is_small: bool) -> None:
     state = state_of(
         call("a", "2026-01-31"),
         call("b", "2026-02-01"),
@@ -154,22 +162,62 @@ def test_what_is_written_and_read_again_is_the_same() -> None:
         invoice("I", "2026-01-10", "2026-03-10"),
         payment("P", "2026-03-01", "100.00", ("I", "40.00")),
     )
-    records = records_of(state)
+    records = records_of(state if is_small else in_segments(state))
     again = CustomerState.decode(records, CALENDAR)
-    assert list(records) == ["2026-01", "2026-02", "2026-03", HEAD]
+    assert list(records) == ([HEAD] if is_small else ["2026-01", "2026-02", "2026-03", HEAD])
     for kind in ("activity.logged", "invoice.issued", "payment.received"):
         assert again.items(kind) == state.items(kind)
     assert not again.reconcile
 
 
+def test_a_customer_that_grows_leaves_its_head_for_good_and_loses_nothing() -> None:
+    state, records = CustomerState.new("C", CALENDAR), dict[str, bytes]()
+    for number in range(2 * SMALL_ENTRIES):
+        state.add(entry(call(f"e{number}", f"2026-0{1 + number % 5}-10")))
+        for name, record in state.encode():
+            assert record is not None
+            records[name] = record
+        assert (list(records) == [HEAD]) == (number < SMALL_ENTRIES)
+        again = CustomerState.decode(records, CALENDAR)
+        assert again.items("activity.logged") == state.items("activity.logged")
+        assert len(again.items("activity.logged")) == number + 1
+        if number % 2:
+            state = again
+
+
+def test_few_but_heavy_events_leave_the_head_too() -> None:
+    lines = [{"product_id": f"P{n}", "quantity": "1", "unit_price": "10.00"} for n in range(SMALL_BYTES // 40)]
+    heavy = event("order.placed", "2026-01-10", order_id="O", currency="CNY", lines=lines)
+    assert list(records_of(state_of(call("a", "2026-01-31"), heavy))) == ["2026-01", HEAD]
+
+
+@pytest.mark.parametrize("written", range(5))
+def test_a_crash_while_a_customer_leaves_its_head_loses_nothing(written: int) -> None:
+    calls = [call(f"e{number}", f"2026-0{1 + number % 4}-10") for number in range(SMALL_ENTRIES)]
+    small = state_of(*calls)
+    small.head.offset = 1
+    torn = records_of(small)
+    small.head.offset = 2
+    small.add(entry(call("late", "2026-01-10")))
+    torn.update({name: record for name, record in small.encode()[:written] if record is not None})
+
+    again = CustomerState.decode(torn, CALENDAR)
+    assert again.reconcile == (0 < written < 5)
+    expected = {f"e{number}" for number in range(SMALL_ENTRIES)} | ({"late"} if written else set())
+    assert set(standing(again)) == expected
+    records = {**torn, **records_of(again)}
+    assert set(standing(CustomerState.decode(records, CALENDAR))) == expected
+
+
 def test_only_the_months_that_changed_are_written_again() -> None:
-    state = CustomerState.decode(records_of(state_of(call("a", "2026-01-31"), call("b", "2026-02-01"))), CALENDAR)
+    state = in_segments(state_of(call("a", "2026-01-31"), call("b", "2026-02-01")))
+    state = CustomerState.decode(records_of(state), CALENDAR)
     state.add(entry(call("c", "2026-02-03")))
     assert [name for name, _ in state.encode()] == ["2026-02", HEAD]
 
 
 def test_a_head_behind_its_segments_calls_for_all_rules_again() -> None:
-    state = state_of(call("a", "2026-01-31"))
+    state = in_segments(state_of(call("a", "2026-01-31")))
     old_head = records_of(state)[HEAD]
     state.head.offset = 7
     state.add(entry(call("b", "2026-01-30")))
@@ -178,7 +226,7 @@ def test_a_head_behind_its_segments_calls_for_all_rules_again() -> None:
 
 
 def test_versions_are_read_without_the_rest() -> None:
-    state = state_of(call("a", "2026-01-31"))
+    state = in_segments(state_of(call("a", "2026-01-31")))
     state.head.offset, state.head.revision, state.head.wake_at = 5, 2, 99
     records = records_of(state)
     assert (read_prefix(records["2026-01"]).offset, read_prefix(records["2026-01"]).revision) == (5, 2)
@@ -186,7 +234,8 @@ def test_versions_are_read_without_the_rest() -> None:
 
 
 def test_a_dropped_month_is_a_tombstone() -> None:
-    state = CustomerState.decode(records_of(state_of(call("a", "2026-01-31"), call("b", "2026-02-01"))), CALENDAR)
+    state = in_segments(state_of(call("a", "2026-01-31"), call("b", "2026-02-01")))
+    state = CustomerState.decode(records_of(state), CALENDAR)
     state.drop(state.entries_before(at("2026-02-01")))
     assert dict(state.encode())["2026-01"] is None
     assert state.find(Key("erp", "a")) is None
@@ -195,7 +244,7 @@ def test_a_dropped_month_is_a_tombstone() -> None:
 
 def test_a_customer_torn_by_a_crash_is_judged_even_if_its_first_event_is_refused() -> None:
     with_core = core(None, 36, "R3")
-    state = with_core.open("C", {})
+    state = in_segments(with_core.open("C", {}))
     with_core.apply(state, fair_on("2026-01-05"), offset=1, now=at("2026-01-05"))
     head = dict(with_core.close(state).records)[""]
     with_core.apply(state, fair_on("2026-01-10"), offset=2, now=at("2026-01-10"))
