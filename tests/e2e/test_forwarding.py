@@ -82,6 +82,10 @@ def has_more_than(place: Installation, records: int) -> bool:
     return sum(ends(place).values()) > records
 
 
+def is_shared(held: list[float]) -> bool:
+    return all(held) and sum(held) == PARTITIONS
+
+
 def require_applied_once(place: Installation, mail: Mail) -> None:
     counted = {customer_id: count for customer_id, (count, _) in place.counts().items()}
     assert counted == mail.counts
@@ -123,7 +127,7 @@ def test_two_workers_send_each_other_what_belongs_to_the_other(place: Installati
     mail = Mail(600, seed=4)
     workers = [place.worker(), place.worker()]
     held = "bellwether_rules_partitions"
-    wait_until(lambda: all(worker.metric(held) == PARTITIONS / 2 for worker in workers), "two partitions each", 60)
+    wait_until(lambda: is_shared([worker.metric(held) for worker in workers]), "all to be shared", 120)
     place.publish(mail.sent)
     place.wait_until_done()
 
