@@ -7,9 +7,11 @@ section "Speed". With --quick sizes are small, and what was found is only shown.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import platform
 import sys
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,13 +47,19 @@ def main() -> None:
     options = parsed(sys.argv[1:])
     names = options.only or [name for name in SECTIONS if name not in ALONE]
     rounds = options.rounds or (1 if options.quick else ROUNDS)
-    found: list[Section] = []
+    found, failed = list[Section](), list[str]()
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
     with (
         Meter(len(names)) as meter,
         staged(QUICK if options.quick else WHOLE, rounds, meter, quick=options.quick) as stage,
     ):
         for name in names:
-            section = SECTIONS[name](stage)
+            try:
+                section = SECTIONS[name](stage)
+            except Exception as error:  # noqa: BLE001 an hour of other sections must not be lost with this one
+                meter.say(f"\n{name} FAILED\n{''.join(traceback.format_exception(error))}")
+                failed.append(name)
+                continue
             found.append(section)
             meter.say(f"\n{section.title}\n{rows_table(section.rows)}\n\n{section.text}")
             if not options.quick and not options.no_write:
@@ -60,6 +68,8 @@ def main() -> None:
             meter.section_done()
     if options.quick:
         print(document(found, machine(), today()))
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 def parsed(arguments: list[str]) -> Any:

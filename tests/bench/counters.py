@@ -31,7 +31,7 @@ class FaustCounter(Worker):
     name: ClassVar[str] = "Faust Table"
 
     def argv(self) -> list[str]:
-        return python_argv("tests.bench.apps.faust_counter", "worker", "-l", "warning")
+        return python_argv("tests.bench.apps.faust_counter", "worker", "-l", "warn")
 
     def env(self) -> dict[str, str]:
         return {**super().env(), "BENCH_WEB_PORT": str(free_port())}
@@ -105,7 +105,7 @@ class Parser(Worker):
         """When it was, the parser tells itself."""
         self.process()
         line = self.said("done")
-        return Sample(float(line[0]), int(line[1]), self.cpu_s()) if line else None
+        return Sample(float(line[0]), int(line[2]), float(line[1])) if line else None
 
 
 def require_bench_venv() -> None:

@@ -150,5 +150,5 @@ def work_off(worker: Bellwether, events: Events) -> Lap:
         return sample if sample.done >= before + least else None
 
     first = worker.stage.meter.wait("an event", partial(reached, 1), RACE_DEADLINE_S)
-    last = worker.stage.meter.wait("all events", partial(reached, len(events)), RACE_DEADLINE_S, 0.05)
+    last = worker.stage.meter.wait("all events", partial(reached, len(events)), RACE_DEADLINE_S, 0.1)
     return lap(first, last)

@@ -41,7 +41,7 @@ class Meter:
 
     def say(self, what: str) -> None:
         """A line that stays."""
-        self._progress.console.print(what, highlight=False)
+        self._progress.console.print(what, highlight=False, markup=False, soft_wrap=True)
 
     def begin(self, what: str, total: float = 1) -> None:
         """Something new is waited for."""

@@ -53,6 +53,8 @@ class Worker:
     """A process that works through a course. Subclasses say how it is started, watched and checked."""
 
     name: ClassVar[str]
+    poll_s: ClassVar[float] = 0.05
+    """How often it is asked how far it is."""
 
     def __init__(self, stage: Stage, course: Course, label: str) -> None:
         """`label` is unique to this run: it names the group, topics and files."""
@@ -83,7 +85,7 @@ class Worker:
         """The first sample with anything done, as the worker itself tells it."""
         self.process()
         line = self.said("first")
-        return Sample(float(line[0]), 1, self.cpu_s()) if line else None
+        return Sample(float(line[0]), 1, float(line[1])) if line else None
 
     def done(self, look: Look) -> int:
         """How many events have been done for good."""
@@ -110,11 +112,11 @@ class Worker:
         return ROOT
 
     def process(self) -> Child:
-        """The child. Raises Late, with its last words, when it has ended."""
+        """The child. Raises Late when it has ended."""
         if self.child is None:
             raise RuntimeError(f"{self.name} was not started")
         if (code := self.child.exit_code()) is not None:
-            raise Late(f"{self.name} ended with code {code}:\n{self.child.log_tail(30)}")
+            raise Late(f"{self.name} ended with code {code}")
         return self.child
 
     def cpu_s(self) -> float:
@@ -133,6 +135,10 @@ class Worker:
                 if line.startswith(f"{word} "):
                     return line.split()[1:]
         return None
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return "" if self.child is None else self.child.log_tail(30)
 
     def stop(self) -> None:
         """End it."""
@@ -156,8 +162,10 @@ def race(worker: Worker) -> Finish:
         worker.start()
         # While it starts nothing but its own log or page is looked at.
         first = meter.wait(f"{worker.name}'s first event", worker.first, START_DEADLINE_S)
-        last = meter.wait(f"{worker.name}'s last event", lambda: worker.last(look), RACE_DEADLINE_S, 0.05)
+        last = meter.wait(f"{worker.name}'s last event", lambda: worker.last(look), RACE_DEADLINE_S, worker.poll_s)
         more = worker.check(look)
+    except Late as late:
+        raise Late(f"{late}\n{worker.last_words()}") from None
     finally:
         worker.stop()
         look.close()

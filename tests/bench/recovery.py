@@ -60,7 +60,7 @@ def restore(stage: Stage, topics: Topics, records: int, number: int) -> float:
         worker.start()
         stage.meter.wait("the first record", lambda: _restored(worker), START_DEADLINE_S)
         begun, already = time.monotonic(), _restored(worker)
-        stage.meter.wait("the worker to be ready", lambda: _watched(worker), RESTORE_DEADLINE_S, 0.1)
+        stage.meter.wait("the worker to be ready", worker.is_ready, RESTORE_DEADLINE_S, 0.1)
         seconds = time.monotonic() - begun
         read = _restored(worker)
     finally:
@@ -74,11 +74,6 @@ def restore(stage: Stage, topics: Topics, records: int, number: int) -> float:
 def _restored(worker: Bellwether) -> int:
     worker.process()
     return int(worker.total(RESTORED))
-
-
-def _watched(worker: Bellwether) -> bool:
-    worker.stage.meter.reach(_restored(worker))
-    return worker.is_ready()
 
 
 def has_standbys() -> bool:

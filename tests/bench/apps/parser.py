@@ -36,11 +36,11 @@ async def main() -> None:
     while done < wanted:
         for records in (await consumer.getmany(timeout_ms=1_000)).values():
             if done == 0:
-                print(f"first {time.time()}", flush=True)
+                print(f"first {time.time()} {time.process_time()}", flush=True)
             for record in records:
                 orjson.loads(record.value)
             done += len(records)
-    print(f"done {time.time()} {done}", flush=True)
+    print(f"done {time.time()} {time.process_time()} {done}", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, signal.pause)
 
 

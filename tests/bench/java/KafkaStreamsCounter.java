@@ -1,3 +1,5 @@
+import com.sun.management.OperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -32,7 +34,7 @@ public final class KafkaStreamsCounter {
         builder.stream(System.getenv("BENCH_TOPIC"), Consumed.with(Serdes.String(), Serdes.ByteArray()))
             .peek((customer, event) -> {
                 if (!saidFirst.getPlain() && saidFirst.compareAndSet(false, true)) {
-                    System.out.println("first " + System.currentTimeMillis() / 1000.0);
+                    System.out.println("first " + System.currentTimeMillis() / 1e3 + " " + cpuSeconds());
                 }
             })
             .groupByKey(Grouped.with(Serdes.String(), Serdes.ByteArray()))
@@ -48,5 +50,9 @@ public final class KafkaStreamsCounter {
         }));
         streams.start();
         ended.await();
+    }
+
+    private static double cpuSeconds() {
+        return ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean()).getProcessCpuTime() / 1e9;
     }
 }
