@@ -146,6 +146,8 @@ class Host:
                 return
             for number in [number for number in self.places if number not in active | standby]:
                 self._forget(number)
+            for number in standby - active:
+                self._place(number).stand_by()
             for number in sorted(active):
                 await self._announce_unsent(number)
             await self._find_positions(active)

@@ -56,6 +56,11 @@ class Place:
         self.committed, self.hole, self.ready, self.caught_up = committed, None, False, False
         self.takeover_end = None
 
+    def stand_by(self) -> None:
+        """The partition is another worker's; its states are read along. What we knew of its events is old."""
+        self.next_offset = self.committed = None
+        self.ready = self.caught_up = False
+
     def follows(self, records: Sequence[Record], now_s: float) -> Follows:
         """Whether consecutive records go on from here. `now_s` is of any steady clock.
 

@@ -68,3 +68,15 @@ async def test_other_rules_wait_for_the_batch_in_hand() -> None:
     await bench.host.wake_due()
     last = bench.sink.written(TOPICS.warnings, 0)[-1]
     assert orjson.loads(last.value or b"")["id"] == f"{A}:book:2"
+
+
+async def test_a_partition_that_is_only_stood_by_for_is_neither_sought_nor_worked_on() -> None:
+    bench = HostBench()
+    await bench.take_over()
+    await bench.host.process(0, TEN)
+    await bench.host.on_revoked()
+    bench.cursor.offsets, seeks = {}, len(bench.cursor.seeks)
+    await bench.host.on_recovered(set(), {0})
+    await bench.host.open()
+    assert bench.cursor.seeks[seeks:] in ([], [{}])
+    assert not bench.host.accepts(0)
