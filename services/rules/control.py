@@ -13,7 +13,8 @@ from schemas.rulebook import KEY
 from schemas.topics import Topics
 from services.common.errors import UserError
 from services.common.kafka_admin import BrokerUnreachable
-from services.rules.intake import advance_record
+from services.rules.intake import advance_record, erase_record
+from services.rules.partitioner import partition_of
 
 _TIMEOUT_S = 30.0
 _CONNECT_TIMEOUT_MS = 5_000
@@ -22,6 +23,10 @@ _MAX_REQUEST_BYTES = 2 << 20
 
 class AdvanceFailed(UserError):
     """Some partition may not have been told; telling them all again does no harm."""
+
+
+class EraseFailed(UserError):
+    """The partition may not have been told; telling it again does no harm."""
 
 
 class PublishFailed(UserError):
@@ -46,6 +51,18 @@ def advance(bootstrap: str, topics: Topics, to: datetime) -> int:
         except (KafkaError, AssertionError) as error:
             raise AdvanceFailed(f"not every partition of {topics.events} has taken the instant: {error}") from error
     return len(numbers)
+
+
+def erase(bootstrap: str, topics: Topics, customer_id: str) -> None:
+    """Tell the customer's partition to keep nothing of it; returns when the broker has the word. Raises
+    BrokerUnreachable, EraseFailed."""
+    record = erase_record(customer_id)
+    with _producer(bootstrap, "bellwether-erase") as producer:
+        try:
+            home = partition_of(customer_id, len(producer.partitions_for(topics.events)))
+            producer.send(topics.events, key=record.key, value=record.value, partition=home).get(timeout=_TIMEOUT_S)
+        except (KafkaError, AssertionError) as error:
+            raise EraseFailed(f"{topics.events} has not taken the word: {error}") from error
 
 
 def publish_book(bootstrap: str, topics: Topics, raw: bytes) -> None:

@@ -31,6 +31,9 @@ from services.rules.stores import MemoryStore, Store
 
 log = logging.getLogger(__name__)
 
+COMMIT_AGAIN_S = 0.1
+"""After a commit that was refused."""
+
 WAKE_LIMIT = 200
 """Wake-ups in one batch: events must not wait long behind them."""
 
@@ -326,11 +329,24 @@ class Host:
         return follows is Follows.YES
 
     async def _apply(self, place: Place, records: Sequence[Record]) -> int:
+        if place.partition.begins_with_control(records) and not await self._committed(place):
+            return 0
         now = 0 if self._config.event_clock else self._config.now()
         behind = place.is_behind(records)
         result = await self._write(place, lambda: place.partition.apply_batch(records, now, behind=behind))
         place.next_offset = result.next_offset
         return result.consumed
+
+    async def _committed(self, place: Place) -> bool:
+        """Waits until all that was applied is committed; False when the partition was taken away before.
+
+        An erased customer would learn again from events that come a second time.
+        """
+        while place.ready and place.committed != place.next_offset:
+            await self.commit()
+            if place.committed != place.next_offset:
+                await asyncio.sleep(COMMIT_AGAIN_S)
+        return place.ready
 
     async def _write(self, place: Place, decide: Callable[[], BatchResult]) -> BatchResult:
         topics, number = self._config.topics, place.partition.number

@@ -22,10 +22,14 @@ CONTROL_KEY = b"\x00control"
 """The key of a control record: no customer id begins with a control character."""
 
 ADVANCE_TYPE = "bellwether.clock.advance"
+ERASE_TYPE = "bellwether.customer.erase"
 WAKE_TYPE = "bellwether.wake"
 
 PART_BYTES = 900_000
 """Of the value in one dead letter: with its headers it must still fit Kafka's 1 MiB."""
+
+MAX_ID = 1_000
+"""Characters of a customer's id in a control record."""
 
 MAX_REASON_BYTES = 2_000
 MAX_TRACEBACK_BYTES = 8_000
@@ -56,10 +60,20 @@ class Advance:
     to: Micros
 
 
-def judge(record: Record, partition: int, partitions: int) -> Apply | Forward | Advance:
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Nothing of a customer of this partition is to be kept."""
+
+    customer_id: str
+
+
+def judge(record: Record, partition: int, partitions: int) -> Apply | Forward | Advance | Erase:
     """What the record asks for. Raises InvalidEvent for what belongs in the dead letters."""
     if record.key == CONTROL_KEY:
-        return _read_control(record.value or b"")
+        control = _read_control(record.value or b"")
+        if isinstance(control, Erase) and (home := partition_of(control.customer_id, partitions)) != partition:
+            return Forward(home, Outgoing(CONTROL_KEY, record.value))
+        return control
     event = decode_record(record)
     if isinstance(event, ReferenceEvent):
         raise InvalidEvent(
@@ -90,6 +104,11 @@ def decode_record(record: Record) -> Event:
 def advance_record(to: datetime) -> Outgoing:
     """The control record for `bellwether advance`; `to` is aware."""
     return Outgoing(CONTROL_KEY, orjson.dumps({"type": ADVANCE_TYPE, "to": to.isoformat()}))
+
+
+def erase_record(customer_id: str) -> Outgoing:
+    """The control record that erases a customer; it goes to the customer's partition."""
+    return Outgoing(CONTROL_KEY, orjson.dumps({"type": ERASE_TYPE, "customer_id": customer_id}))
 
 
 def dead_letters(record: Record, partition: int, error: BaseException) -> list[Outgoing]:
@@ -144,10 +163,16 @@ def _text_headers(record: Record) -> dict[str, str]:
         raise InvalidEvent("invalid", "a header is not UTF-8") from None
 
 
-def _read_control(value: bytes) -> Advance:
+def _read_control(value: bytes) -> Advance | Erase:
     document = codec.loads(value)
+    if isinstance(document, dict) and document.get("type") == ERASE_TYPE:
+        customer_id = document.get("customer_id")
+        # Any that a state can bear, also one that would not be accepted today.
+        if not isinstance(customer_id, str) or not customer_id.isprintable() or not 0 < len(customer_id) <= MAX_ID:
+            raise InvalidEvent("invalid", f"customer_id: 1 to {MAX_ID} printable characters")
+        return Erase(customer_id)
     if not isinstance(document, dict) or document.get("type") != ADVANCE_TYPE:
-        raise InvalidEvent("unknown_control", f"a control record has the type {ADVANCE_TYPE}")
+        raise InvalidEvent("unknown_control", f"a control record has the type {ADVANCE_TYPE} or {ERASE_TYPE}")
     try:
         return Advance(micros(parse_instant(document.get("to"))))
     except ValueError as error:

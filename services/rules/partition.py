@@ -9,7 +9,8 @@ from schemas.codec import InvalidEvent
 from services.rules.batch import Batch
 from services.rules.calendar import Micros
 from services.rules.due import DueQueue
-from services.rules.intake import Advance, Forward, judge
+from services.rules.erasing import tombstones, untold
+from services.rules.intake import CONTROL_KEY, Advance, Erase, Forward, judge
 from services.rules.layout import require_layout
 from services.rules.opened import OpenCustomers
 from services.rules.partitioner import partition_of
@@ -36,6 +37,7 @@ class BatchResult:
     consumed: int = 0
     applied: int = 0
     woken: int = 0
+    erased: int = 0
     decoded: int = 0
 
 
@@ -222,6 +224,9 @@ class Partition:
             behind: many more records wait. On the events' own time, where a year may pass in seconds, reports are told
                 once what waits has been taken in.
         """
+        erase = self._erase_at(records[0])
+        if erase is not None:
+            return self._erase(erase.customer_id, records[0].offset)
         batch = self._batch(tells=not (behind and self._event_clock))
         forwards: list[tuple[int, Outgoing]] = []
         consumed = 0
@@ -237,6 +242,31 @@ class Partition:
         if self._event_clock:
             # After the states: a clock that is ahead of a lost state would pass over that state's wake-ups.
             result.writes.append(self._own.clock_record((result.next_offset or 0) - 1))
+        return result
+
+    def begins_with_control(self, records: Sequence[Record]) -> bool:
+        """Whether everything before is to be committed before these records are applied."""
+        return records[0].key == CONTROL_KEY
+
+    def _erase_at(self, record: Record) -> Erase | None:
+        if record.key != CONTROL_KEY:
+            return None
+        try:
+            wanted = judge(record, self.number, self._partitions)
+        except InvalidEvent:
+            return None
+        return wanted if isinstance(wanted, Erase) else None
+
+    def _erase(self, customer_id: str, offset: int) -> BatchResult:
+        result = BatchResult(tombstones(customer_id, offset, self.store), [], consumed=1, next_offset=offset + 1)
+        result.snapshots = untold(customer_id, self.store, self._core)
+        result.erased = 1
+        self._own.note_erased(customer_id, offset)
+        self._shelf.take(customer_id)
+        self._put(customer_id, [(name, None) for name in self.records_of(customer_id)])
+        self._set_due(customer_id, None)
+        # Recovery ends with the log's last record, and compaction takes tombstones away.
+        result.writes.append(self._own.mark_record())
         return result
 
     def has_due(self, now: Micros) -> bool:
@@ -269,15 +299,15 @@ class Partition:
         """False when the batch was full before the record was reached; it is then untouched."""
         try:
             wanted = judge(record, self.number, self._partitions)
-        except InvalidEvent as error:
-            batch.refuse(record, error)
-            return True
-        except Exception as error:  # noqa: BLE001 a decoder that breaks on a record must not stop the partition
+        except Exception as error:  # noqa: BLE001 nor may a decoder that breaks on a record stop the partition
             batch.refuse(record, error)
             return True
         if isinstance(wanted, Forward):
             forwards.append((wanted.partition, wanted.record))
             return True
+        if isinstance(wanted, Erase):
+            # It comes first in the next batch, and is all of it.
+            return False
         if isinstance(wanted, Advance):
             return not self._event_clock or self._advance(wanted.to, batch)
         if self._event_clock:

@@ -18,6 +18,10 @@ HEAD = ""
 """The segment name of a customer's head record."""
 
 
+MAX_ERASED = 10_000
+"""Erased customers whom a partition remembers; a paused worker's writes come within hours."""
+
+
 class OwnRecords:
     """What a partition keeps beside its customers: its clock, and which warnings may not have been sent.
 
@@ -39,6 +43,13 @@ class OwnRecords:
         self._sent: int = found.get("sent", -1)
         self._marked = self._sent
         self.fence = Fence(found.get("epoch", 0), (key.encode() for key in found.get("shadows", ())))
+
+    def note_erased(self, customer_id: str, offset: int) -> None:
+        """The event at this offset erased the customer."""
+        self.erased.pop(customer_id, None)
+        self.erased[customer_id] = offset
+        while len(self.erased) > MAX_ERASED:
+            del self.erased[next(iter(self.erased))]
 
     def note(self) -> bytes:
         """For a store that outlives the process."""
@@ -154,7 +165,7 @@ def sorted_out(records: Sequence[Record], store: Store, core: Core, own: OwnReco
 def _note_erased(record: Record, customer_id: str, own: OwnRecords) -> None:
     for name, value in record.headers:
         if name == ERASED_HEADER:
-            own.erased[customer_id] = int(value)
+            own.note_erased(customer_id, int(value))
 
 
 def _is_stale(

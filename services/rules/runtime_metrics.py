@@ -48,6 +48,7 @@ class RuntimeMetrics:
             "bellwether_rules_dead_letters", "Records refused, by reason.", ["reason"], registry=registry
         )
         self.forwards = Counter("bellwether_rules_forwarded", "Events sent on to their partition.", registry=registry)
+        self.erased = Counter("bellwether_rules_customers_erased", "Customers erased on request.", registry=registry)
         self.warnings = Counter(
             "bellwether_rules_warnings_sent", "Revisions of warnings, by rule.", ["rule"], registry=registry
         )
@@ -196,6 +197,7 @@ class RuntimeMetrics:
         self.wakes.inc(result.woken)
         self.decoded.inc(result.decoded)
         self.forwards.inc(len(result.forwards))
+        self.erased.inc(result.erased)
         for letter in result.dead_letters:
             if is_first_part(letter):
                 self.dead_letters.labels(code_of(letter)).inc()
