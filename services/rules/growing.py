@@ -14,10 +14,11 @@ import orjson
 
 from schemas.topics import Topics, topic_specs
 from services.common.errors import UserError
+from services.rules.fencing import Fence, Standing
 from services.rules.intake import Advance, Forward, judge
-from services.rules.layout import LAYOUT_KEY, read_layout
+from services.rules.layout import LAYOUT_KEY, Layout, read_layout
 from services.rules.partitioner import partition_of
-from services.rules.port import CLOCK_KEY, SEGMENT_MARK, Outgoing, Record
+from services.rules.port import CLOCK_KEY, OWN_KEYS, SEGMENT_MARK, Outgoing, Record
 from services.rules.rebasing import body, rebased, version_of
 from services.rules.records import Version
 
@@ -31,8 +32,6 @@ TORN = Version(-1, 1)
 """Of a segment that is ahead of its head: a crash cut the write off, and the core has to know it."""
 
 _MARK = SEGMENT_MARK.encode()
-_OWN = b"\x00"
-"""What the keys of a partition's own records begin with."""
 
 
 class CannotGrow(UserError):
@@ -82,7 +81,8 @@ def growth_of(topics: Topics, counts: Mapping[str, int], wanted: int) -> Growth:
 
 @dataclass(frozen=True)
 class Form:
-    """What kind of records a topic has. `guarded`: two states of one customer are worse than none."""
+    """What kind of records a topic has. `guarded`: whose word counts is told by its epoch (fencing.py), and two states
+    of one customer are worse than none."""
 
     version: Callable[[bytes], Version]
     body: Callable[[bytes], bytes]
@@ -105,23 +105,26 @@ class Kept(NamedTuple):
 
 
 class Index:
-    """The records of one partition that a recovery would keep, of some customers: the highest version of each key."""
+    """The records of one partition that a recovery would keep, of some customers: the last rightful word on each key,
+    and of writers that tell no epoch the highest version."""
 
     def __init__(self, form: Form, wanted: Callable[[str], bool]) -> None:
         self.kept: dict[bytes, Kept] = {}
         self._form = form
         self._wanted = wanted
+        self._fence = Fence()
 
     def take(self, record: Record) -> None:
-        """The next record of the log."""
+        """The next record of the log; to be called for all of them, in their order."""
+        standing = self._fence.standing(record)
         key, value = record.key, record.value
-        if key is None or key[:1] == _OWN or not self._wanted(owner(key)):
+        if standing is Standing.OVERTAKEN or key is None or key[:1] == OWN_KEYS or not self._wanted(owner(key)):
             return
         if value is None:
             self.kept.pop(key, None)
             return
         version, known = self._form.version(value), self.kept.get(key)
-        if known is None or version >= known.version:
+        if known is None or standing is Standing.RIGHTFUL or version >= known.version:
             checksum = crc32(self._form.body(value), crc32(key))
             self.kept[key] = Kept(record.offset, version, _origin(record), checksum)
 
@@ -217,19 +220,6 @@ def not_arrived(movers: Index, move: Move, there: Mapping[bytes, Kept]) -> list[
 # ---- how many there are
 
 
-@dataclass
-class Census:
-    """Of one partition: heads of customers who live here by the layout, and what lies here of others. `layout` is what
-    the partition's own record says, None without one; `clock` the event clock's record."""
-
-    at_home: int = 0
-    away: int = 0
-    away_records: int = 0
-    away_bytes: int = 0
-    layout: int | None = None
-    clock: Clock | None = None
-
-
 class Clock(NamedTuple):
     """A partition's event clock, in micros, and the version of its record."""
 
@@ -237,23 +227,38 @@ class Clock(NamedTuple):
     at: int
 
 
+@dataclass
+class Census:
+    """Of one partition: heads of customers who live here by the layout, and what lies here of others. `layout` is what
+    the partition's own record says, None without one; `clock` the event clock's record; `epoch` its writer's."""
+
+    at_home: int = 0
+    away: int = 0
+    away_records: int = 0
+    away_bytes: int = 0
+    layout: Layout | None = None
+    clock: Clock | None = None
+    epoch: int = 0
+
+
 class Counter:
-    """Counts one partition's log. A key counts when its last record is no tombstone."""
+    """Counts one partition's log. A key counts when its last rightful record is no tombstone."""
 
     def __init__(self, number: int, partitions: int) -> None:
         self._number = number
         self._partitions = partitions
         self._heads: set[bytes] = set()
         self._away: dict[bytes, int] = {}
-        self._layout: int | None = None
+        self._layout: Layout | None = None
         self._clock: Clock | None = None
+        self._fence = Fence()
 
     def take(self, record: Record) -> None:
         """The next record of the log."""
         key, value = record.key, record.value
-        if key is None:
+        if key is None or self._fence.standing(record) is Standing.OVERTAKEN:
             return
-        if key[:1] == _OWN:
+        if key[:1] == OWN_KEYS:
             self._note_own(key, value)
         elif partition_of(owner(key), self._partitions) != self._number:
             self._away.pop(key, None)
@@ -273,7 +278,7 @@ class Counter:
         """What was counted."""
         away = sum(_MARK not in key for key in self._away)
         size = sum(self._away.values())
-        return Census(len(self._heads), away, len(self._away), size, self._layout, self._clock)
+        return Census(len(self._heads), away, len(self._away), size, self._layout, self._clock, self._fence.epoch)
 
 
 # ---- clocks and events

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from schemas.topics import Topics
 from services.common.errors import UserError
+from services.rules.fencing import Fence
 from services.rules.growing import (
     SNAPSHOTS,
     STATES,
@@ -36,7 +37,7 @@ from services.rules.growing import (
     not_arrived,
     plan_move,
 )
-from services.rules.layout import layout_record
+from services.rules.layout import Layout, layout_record
 from services.rules.partitioner import partition_of
 from services.rules.port import Outgoing
 
@@ -102,6 +103,7 @@ class Grower:
         self._growth = growth_of(topics, counts, wanted)
         self._present = counts[topics.changelog]
         self._applied = broker.committed()
+        self._fences: dict[int, Fence] = {}
         self.report = Report(self._growth)
 
     def look(self) -> Report:
@@ -113,9 +115,7 @@ class Grower:
         """Grow, or finish what was begun. Raises CannotGrow, NotWhole, BrokerUnreachable, KafkaError."""
         broker, topics, new = self._broker, self._topics, self._growth.new
         broker.require_no_workers()
-        if not self._growth.begun:
-            # A customer's leavings on a partition that may become its home again would be taken for its state.
-            asyncio.run(self._tidy())
+        asyncio.run(self._begin())
         if self._growth.begun or self._growth.old != new:
             broker.enlarge([topics.changelog, topics.customers], new)
             asyncio.run(self._mark())
@@ -138,10 +138,13 @@ class Grower:
             ends = await logs.ends(self._topics.events, growth.old)
         report.waiting = sum(end - self._applied.get(number, 0) for number, end in ends.items())
 
-    async def _tidy(self) -> None:
+    async def _begin(self) -> None:
+        """Learns whose word counts. What lies where it never belonged is not to be taken for somebody's state."""
         growth = self._growth
         async with self._broker.logs() as logs:
-            found = await self._census(logs, growth.old, growth.old)
+            found = await self._census(logs, self._present, growth.old)
+            if growth.begun:
+                return
             newcomers = await self._settle(logs, found, growth.old)
             await self._settle_snapshots(logs, growth.old, growth.old)
             self.report.customers = newcomers + sum(one.at_home for one in found.values())
@@ -150,9 +153,10 @@ class Grower:
                 self._require_whole(await self._census(logs, growth.old, growth.old))
 
     async def _mark(self) -> None:
+        """From here on no worker's word on an old partition counts any more, and no worker starts."""
         async with self._broker.logs() as logs:
-            mark = [layout_record(self._growth.new)]
-            await logs.write(self._topics.changelog, dict.fromkeys(range(self._growth.new), mark))
+            mark = [layout_record(Layout(self._growth.new))]
+            await self._write_states(logs, dict.fromkeys(range(self._growth.new), mark))
 
     async def _move(self) -> None:
         growth, report = self._growth, self.report
@@ -160,7 +164,7 @@ class Grower:
             before = await self._census(logs, growth.new, growth.new)
             self._count_movers(before)
             clocks = clock_records(growth, {number: one.clock for number, one in before.items()})
-            await logs.write(self._topics.changelog, {number: [record] for number, record in clocks.items()})
+            await self._write_states(logs, {number: [record] for number, record in clocks.items()})
             newcomers = await self._settle(logs, before, growth.new)
             report.snapshots = await self._settle_snapshots(logs, growth.new, growth.new)
             report.customers = newcomers + sum(one.at_home for one in before.values())
@@ -179,6 +183,9 @@ class Grower:
                             homes.setdefault(home, []).append(record)
                         await logs.write(topic, homes)
                         self.report.forwarded += sum(map(len, homes.values()))
+            # The workers need not do it again.
+            done = {number: [layout_record(Layout(growth.new, end))] for number, end in ends.items()}
+            await self._write_states(logs, done)
 
     # ---- what they are made of
 
@@ -192,7 +199,19 @@ class Grower:
                     for record in records:
                         counter.take(record)
                 found[number] = counter.census()
+                # We write as if we had taken the partition over, and it stays so over our own records.
+                self._fences.setdefault(number, Fence(found[number].epoch + 1))
         return found
+
+    async def _write_states(self, logs: Logs, records: Mapping[int, Sequence[Outgoing]]) -> None:
+        fences = {number: self._fences.setdefault(number, Fence(1)) for number in records}
+        await logs.write(self._topics.changelog, {n: fences[n].stamped(some) for n, some in records.items()})
+
+    async def _write(self, logs: Logs, topic: str, records: Mapping[int, Sequence[Outgoing]]) -> None:
+        if topic == self._topics.changelog:
+            await self._write_states(logs, records)
+        else:
+            await logs.write(topic, records)
 
     def _count_movers(self, found: dict[int, Census]) -> None:
         self.report.movers = sum(one.away for one in found.values())
@@ -213,10 +232,11 @@ class Grower:
         away = {number: one for number, one in found.items() if one.away_records}
         with self._bar("moving states", len(away)) as advance:
             for number, census in away.items():
-                laid_out = census.layout == layout
+                known = census.layout if census.layout and census.layout.partitions == layout else None
+                laid_out = known is not None
                 newcomers += await self._settle_partition(logs, STATES, topic, number, layout, laid_out=laid_out)
                 # The last record of a partition is no tombstone: compaction would take it, and a recovery wait for it.
-                await logs.write(topic, {number: [layout_record(layout)]})
+                await self._write_states(logs, {number: [layout_record(known or Layout(layout))]})
                 advance(1)
         return newcomers
 
@@ -245,11 +265,11 @@ class Grower:
             )
         if move.copies:
             async for records in logs.read(topic, number):
-                await logs.write(topic, copies_of(form, records, move, layout))
+                await self._write(logs, topic, copies_of(form, records, move, layout))
             missing = not_arrived(movers, move, await self._at_home(logs, form, topic, movers, layout))
             if missing:
                 raise NotWhole(f"of {first_few(missing)} not everything has arrived: run this again")
-        await logs.write(topic, {number: [Outgoing(key, None) for key in movers.keys_heads_last()]})
+        await self._write(logs, topic, {number: [Outgoing(key, None) for key in movers.keys_heads_last()]})
         return move.newcomers
 
     async def _at_home(self, logs: Logs, form: Form, topic: str, movers: Index, layout: int) -> dict[bytes, Kept]:

@@ -1,38 +1,48 @@
 """PURE. The record in a changelog partition that says for how many partitions its states are laid out.
 
 `bellwether topics grow` writes it (docs/growing.md). A worker that was told another number must not touch the
-partition, and one that restores a partition with this record leaves alone the customers who live elsewhere by now.
+partition.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import orjson
 
 from services.common.errors import UserError
-from services.rules.port import Outgoing
+from services.rules.port import OWN_KEYS, Outgoing
 
-LAYOUT_KEY = b"\x00layout"
-"""Its key; no customer id begins with a control character."""
+LAYOUT_KEY = OWN_KEYS + b"layout"
+"""Its key."""
 
 
 class LayoutChanged(UserError):
     """The topics have grown since this worker looked."""
 
 
-def layout_record(partitions: int) -> Outgoing:
-    """The states of this partition are those of customers who live here when there are so many partitions."""
-    return Outgoing(LAYOUT_KEY, orjson.dumps({"partitions": partitions}))
+class Layout(NamedTuple):
+    """The states of a partition are those of customers who live here when there are so many partitions. Events below
+    `forwarded` that belong elsewhere have been sent there already."""
+
+    partitions: int
+    forwarded: int = 0
 
 
-def read_layout(value: bytes) -> int:
-    """The number of partitions in a layout record."""
-    return int(orjson.loads(value)["partitions"])
+def layout_record(layout: Layout) -> Outgoing:
+    """As it is written."""
+    return Outgoing(LAYOUT_KEY, orjson.dumps(layout._asdict()))
 
 
-def require_layout(found: int | None, partitions: int) -> None:
+def read_layout(value: bytes) -> Layout:
+    """What a layout record says."""
+    return Layout(**orjson.loads(value))
+
+
+def require_layout(found: Layout | None, partitions: int) -> None:
     """Raises LayoutChanged for states that are laid out for another number of partitions."""
-    if found not in (None, partitions):
+    if found is not None and found.partitions != partitions:
         raise LayoutChanged(
-            f"the states are laid out for {found} partitions and this worker for {partitions}: "
-            f"set BELLWETHER_PARTITIONS={found}"
+            f"the states are laid out for {found.partitions} partitions and this worker for {partitions}: "
+            f"set BELLWETHER_PARTITIONS={found.partitions}"
         )

@@ -13,7 +13,6 @@ from services.rules.erasing import tombstones, untold
 from services.rules.intake import CONTROL_KEY, Advance, Erase, Forward, judge
 from services.rules.layout import require_layout
 from services.rules.opened import OpenCustomers
-from services.rules.partitioner import partition_of
 from services.rules.port import LONG_DUE, OWN_KEYS, SEGMENT_MARK, Core, Outgoing, Record
 from services.rules.restoring import HEAD, OwnRecords, sorted_out
 from services.rules.stores import Changes, MemoryStore, Store
@@ -106,9 +105,6 @@ class Partition:
         return found.stale
 
     def _take_in(self, customer_id: str, changes: dict[str, bytes | None], offset: int) -> None:
-        if self._lives_elsewhere(customer_id):
-            # Written by a worker that had slept while the topics grew: its customer has gone on from another place.
-            changes = dict.fromkeys(self.store.get(customer_id))
         if HEAD in changes:
             head = changes[HEAD]
             peek = None if head is None else self._core.peek(head)
@@ -124,9 +120,6 @@ class Partition:
             self._set_due(customer_id, self._core.peek(brief).wake_at)
             if number % customers_at_once == 0:
                 yield
-
-    def _lives_elsewhere(self, customer_id: str) -> bool:
-        return self._own.layout is not None and partition_of(customer_id, self._partitions) != self.number
 
     def recovered(self) -> list[Outgoing]:
         """Call when the changelog has been read. Returns the warnings that may not have been sent, keyed by customer,
@@ -303,7 +296,8 @@ class Partition:
             batch.refuse(record, error)
             return True
         if isinstance(wanted, Forward):
-            forwards.append((wanted.partition, wanted.record))
+            if record.offset >= self._own.forwarded:
+                forwards.append((wanted.partition, wanted.record))
             return True
         if isinstance(wanted, Erase):
             # It comes first in the next batch, and is all of it.

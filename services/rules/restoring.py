@@ -10,7 +10,7 @@ import orjson
 
 from services.rules.calendar import Micros
 from services.rules.fencing import Fence, Standing
-from services.rules.layout import LAYOUT_KEY, read_layout
+from services.rules.layout import LAYOUT_KEY, Layout, read_layout
 from services.rules.port import CLOCK_KEY, ERASED_HEADER, OWN_KEYS, SEGMENT_MARK, SENT_KEY, Core, Outgoing, Record
 from services.rules.stores import Store
 
@@ -37,8 +37,8 @@ class OwnRecords:
         """Customers whose newest head counts warnings as unsent, with its place in the changelog."""
         self.erased: dict[str, int] = found.get("erased", {})
         """Customers who were erased, with the offset of the event that said so, while the changelog remembers it."""
-        self.layout: int | None = found.get("layout")
-        """The number of partitions for which its states were laid out, if the topics have ever grown."""
+        self.layout: Layout | None = Layout(*found["layout"]) if found.get("layout") else None
+        """For how many partitions its states were laid out, if the topics have ever grown."""
         self._version = (int(found["version"][0]), int(found["version"][1])) if found else (-1, 0)
         self._sent: int = found.get("sent", -1)
         self._marked = self._sent
@@ -60,11 +60,16 @@ class OwnRecords:
                 "unsent": self.unsent,
                 "erased": self.erased,
                 "sent": self._sent,
-                "layout": self.layout,
+                "layout": self.layout and [*self.layout],
                 "epoch": self.fence.epoch,
                 "shadows": [key.decode() for key in self.fence.shadows],
             }
         )
+
+    @property
+    def forwarded(self) -> int:
+        """Events below this offset that belong elsewhere were sent there when the topics grew."""
+        return 0 if self.layout is None else self.layout.forwarded
 
     def move(self, to: Micros) -> None:
         """The clock goes on, never back."""

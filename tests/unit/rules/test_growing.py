@@ -7,11 +7,12 @@ from itertools import count
 import pytest
 
 from schemas.topics import Topics
+from services.rules.fencing import Fence, Standing
 from services.rules.growing import CannotGrow, growth_of, owner
 from services.rules.growing_run import Grower, NotWhole, Report
-from services.rules.layout import LAYOUT_KEY, layout_record, read_layout
+from services.rules.layout import LAYOUT_KEY, Layout, layout_record, read_layout
 from services.rules.partitioner import partition_of
-from services.rules.port import CLOCK_KEY, Outgoing
+from services.rules.port import CLOCK_KEY, EPOCH_HEADER, Outgoing
 from services.rules.rebasing import body, rebased, version_of
 from services.rules.records import SCHEMA, Episodes, Head, Segment, Version, encoder, read_head
 from services.rules.restoring import OwnRecords
@@ -50,6 +51,11 @@ def segment(offset: int, revision: int = 0) -> bytes:
     return encoder.encode(Segment(SCHEMA, offset, revision, []))
 
 
+def state(key: bytes, value: bytes | None, epoch: int | None = 3) -> Outgoing:
+    """As a worker writes it, and without an epoch as workers of earlier versions did."""
+    return Outgoing(key, value, () if epoch is None else ((EPOCH_HEADER, b"%d" % epoch),))
+
+
 def a_broker() -> GrowingBroker:
     """Two partitions with every customer's head, its former head, a segment, and a snapshot with a month."""
     broker = GrowingBroker(TOPICS, OLD)
@@ -57,14 +63,15 @@ def a_broker() -> GrowingBroker:
         home, key = partition_of(customer_id, OLD), customer_id.encode()
         month = key + b"\x1f2026-03"
         for offset in (1_000 * number, 1_000 * number + 500):
-            broker.put(STATES, home, Outgoing(month, segment(offset)))
-            broker.put(STATES, home, Outgoing(key, head(customer_id, offset, unsent=(b"a warning",))))
+            epoch = number // 6 or None
+            broker.put(STATES, home, state(month, segment(offset), epoch))
+            broker.put(STATES, home, state(key, head(customer_id, offset, unsent=(b"a warning",)), epoch))
             broker.put(SNAPSHOTS, home, Outgoing(month, b"counters"))
             broker.put(SNAPSHOTS, home, Outgoing(key, f"snapshot {offset}".encode()))
         event = payment(customer_id, f"E-{number}", at(number))
         broker.put(TOPICS.events, home, Outgoing(key, event))
         broker.put(TOPICS.events, home, Outgoing(key, payment(customer_id, f"late-{number}", at(number))))
-    broker.put(STATES, 1, Outgoing(TORN.encode() + b"\x1f2026-04", segment(90_000)))
+    broker.put(STATES, 1, state(TORN.encode() + b"\x1f2026-04", segment(90_000)))
     for number in range(OLD):
         broker.put(STATES, number, Outgoing(CLOCK_KEY, OwnRecords().clock_record(80_000).value))
         broker.put(STATES, number, Outgoing(b"gone", head("gone", 3)))
@@ -74,23 +81,26 @@ def a_broker() -> GrowingBroker:
 
 
 def kept(broker: GrowingBroker, topic: str) -> dict[bytes, tuple[int, bytes]]:
-    """Where each key lies and what a reader has of it, the highest version of a state; nothing lies in two places."""
+    """Where each key lies and what a reader has of it, as in a recovery; nothing lies in two places."""
     found: dict[bytes, tuple[int, bytes]] = {}
     for number, log in enumerate(broker.parts[topic]):
         mine: dict[bytes, bytes] = {}
+        fence = Fence()
         for record in log:
-            key = record.key or b""
+            key, standing = record.key or b"", fence.standing(record)
+            if standing is Standing.OVERTAKEN or key[:1] == b"\x00":
+                continue
             if record.value is None:
                 mine.pop(key, None)
-            elif key[:1] != b"\x00" and not (topic == STATES and key in mine and is_older(record.value, mine[key])):
+            elif standing is Standing.RIGHTFUL or topic == SNAPSHOTS or not is_older(record.value, mine.get(key)):
                 mine[key] = record.value
         assert not mine.keys() & found.keys(), f"in two places: {mine.keys() & found.keys()}"
         found |= {key: (number, value) for key, value in mine.items()}
     return found
 
 
-def is_older(value: bytes, other: bytes) -> bool:
-    return version_of(value) < version_of(other)
+def is_older(value: bytes, other: bytes | None) -> bool:
+    return other is not None and version_of(value) < version_of(other)
 
 
 def grow(broker: GrowingBroker, wanted: int = NEW) -> Report:
@@ -120,7 +130,8 @@ def require_grown(broker: GrowingBroker, before: GrowingBroker) -> None:
         assert event in [record.value for record in broker.parts[TOPICS.events][home]]
     for number, log in enumerate(broker.parts[STATES]):
         assert log[-1].value is not None
-        assert read_layout([one.value for one in log if one.key == LAYOUT_KEY][-1] or b"") == NEW
+        layout = read_layout([one.value for one in log if one.key == LAYOUT_KEY][-1] or b"")
+        assert layout == Layout(NEW, len(before.parts[TOPICS.events][number]) if number < OLD else 0)
         assert number < OLD or any(one.key == CLOCK_KEY for one in log)
 
 
@@ -163,23 +174,33 @@ def test_run_again_when_all_is_done_it_changes_nothing() -> None:
     assert broker.writes == writes
 
 
-def test_what_an_overtaken_worker_writes_afterwards_is_removed_and_never_counts() -> None:
+def test_what_an_overtaken_worker_writes_afterwards_does_not_count() -> None:
+    broker = a_broker()
+    grow(broker)
+    for customer_id in CUSTOMERS:
+        broker.put(STATES, partition_of(customer_id, OLD), state(customer_id.encode(), head(customer_id, 95_000)))
+    require_grown(broker, a_broker())
+    writes = broker.writes
+    assert grow(broker).records == 0
+    assert broker.writes == writes
+
+
+def test_what_one_of_an_earlier_version_writes_afterwards_is_removed() -> None:
     broker = a_broker()
     grow(broker)
     stranger = next(one for one in CUSTOMERS if partition_of(one, NEW) == 3)
-    broker.put(STATES, 1, Outgoing(stranger.encode(), head(stranger, 70_000)))
+    broker.put(STATES, 1, state(stranger.encode(), head(stranger, 70_000), None))
     broker.put(SNAPSHOTS, 1, Outgoing(stranger.encode(), b"old"))
-    broker.put(STATES, 3, Outgoing(stranger.encode(), head(stranger, 0)))
+    broker.put(STATES, 3, state(stranger.encode(), head(stranger, 0), 4))
     report = grow(broker)
-    assert report.customers == len(CUSTOMERS)
-    assert report.records == 1
-    found = kept(broker, STATES)[stranger.encode()]
-    assert found == (3, head(stranger, 0))
+    assert (report.customers, report.records) == (len(CUSTOMERS), 1)
+    assert kept(broker, STATES)[stranger.encode()] == (3, head(stranger, 0))
     assert kept(broker, SNAPSHOTS)[stranger.encode()][1] != b"old"
 
 
-def test_an_overtaken_worker_that_writes_between_two_runs_undoes_no_copy() -> None:
-    stranger = next(one for one in CUSTOMERS[5:] if partition_of(one, NEW) == 3)
+@pytest.mark.parametrize("epoch", [None, 3])
+def test_an_overtaken_worker_that_writes_between_two_runs_undoes_no_copy(epoch: int | None) -> None:
+    strangers = [one for one in CUSTOMERS[5:] if partition_of(one, NEW) >= OLD]
     for kill_at in count():
         broker = a_broker()
         broker.kill_at = kill_at
@@ -187,8 +208,10 @@ def test_an_overtaken_worker_that_writes_between_two_runs_undoes_no_copy() -> No
             grow(broker)
         except Killed:
             broker.kill_at = None
-            if len(broker.parts[STATES]) == NEW:
-                broker.put(STATES, 1, Outgoing(stranger.encode(), head(stranger, 1)))
+            marked = any(record.key == LAYOUT_KEY for record in broker.parts[STATES][1])
+            for stranger in strangers if marked else ():
+                late = state(stranger.encode(), head(stranger, 1), epoch)
+                broker.put(STATES, partition_of(stranger, OLD), late)
             grow(broker)
             require_grown(broker, a_broker())
         else:
@@ -216,7 +239,7 @@ def test_topics_that_were_enlarged_by_other_means_are_mended_while_nobody_has_wo
     for parts in broker.parts.values():
         parts += [[] for _ in range(NEW - OLD)]
     stranger = next(one for one in CUSTOMERS if partition_of(one, NEW) == 3)
-    broker.put(STATES, 3, Outgoing(stranger.encode(), head(stranger, 0)))
+    broker.put(STATES, 3, state(stranger.encode(), head(stranger, 0)))
     with pytest.raises(CannotGrow, match=f"1 customers have one state on partition 1 .* another .* \\({stranger}\\)"):
         grow(broker)
     broker.parts[STATES][3].clear()
@@ -280,4 +303,4 @@ def test_a_record_with_another_version_is_otherwise_the_same(offset: int) -> Non
 
 
 def test_a_layout_is_read_as_it_was_written() -> None:
-    assert read_layout(layout_record(8).value or b"") == 8
+    assert read_layout(layout_record(Layout(8, 5)).value or b"") == Layout(8, 5)

@@ -1,10 +1,11 @@
-"""A partition after the topics have grown: whose states it takes in, and by whom it lets itself be worked on."""
+"""A partition after the topics have grown: by whom it lets itself be worked on, and what it need not do again."""
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
-from services.rules.layout import LayoutChanged, layout_record
+from services.rules.layout import Layout, LayoutChanged, layout_record
 from services.rules.partition import Partition
 from services.rules.port import Outgoing
 from services.rules.stores import MemoryStore
@@ -35,8 +36,8 @@ def restore(part: Partition, records: list[Outgoing]) -> None:
 
 def test_a_worker_that_was_told_another_number_does_not_touch_the_partition() -> None:
     with pytest.raises(LayoutChanged, match="laid out for 8 partitions and this worker for 4: set BELLWETHER_PARTI"):
-        restore(partition(), [*changelog(), layout_record(8)])
-    restore(grown(), [*changelog(), layout_record(8)])
+        restore(partition(), [*changelog(), layout_record(Layout(8))])
+    restore(grown(), [*changelog(), layout_record(Layout(8))])
 
 
 def test_without_a_layout_every_number_is_right() -> None:
@@ -45,24 +46,17 @@ def test_without_a_layout_every_number_is_right() -> None:
     assert part.customers == 2
 
 
-def test_what_an_overtaken_worker_wrote_after_the_growth_is_left_alone() -> None:
-    gone = [Outgoing(record.key, None) for record in changelog() if (record.key or b"").startswith(MOVED.encode())]
-    part = grown()
-    restore(part, [*changelog(), layout_record(8), *gone, layout_record(8)])
-    late = [record for result in apply_all(partition(), [paid(9, MOVED)]) for record in result.writes]
-    restore(part, late)
-    assert part.records_of(MOVED) == {}
-    assert part.records_of(HOME) != {}
-    assert part.due.take(10**18) is not None
-    assert part.due.take(10**18) is None
-
-
-def test_the_layout_is_remembered_beside_a_store() -> None:
+def test_events_that_were_forwarded_when_the_topics_grew_are_not_forwarded_again() -> None:
     part, store = grown(), MemoryStore()
-    restore(part, [layout_record(8)])
-    assert part.customers == 0
+    restore(part, [layout_record(Layout(8, forwarded=7))])
+    assert forwarded(part) == [7, 8]
     store.commit(5, part._own.note())
-    late = [record for result in apply_all(partition(), [paid(9, MOVED)]) for record in result.writes]
-    part = grown(0, store)
-    restore(part, late)
-    assert part.customers == 0
+    assert forwarded(grown(0, store)) == [7, 8]
+    assert forwarded(grown()) == [5, 6, 7, 8]
+
+
+def forwarded(part: Partition) -> list[int]:
+    """The offsets of those that are forwarded of four events of somebody else."""
+    result = part.apply_batch([paid(offset, MOVED, name=str(offset)) for offset in range(5, 9)], 0)
+    assert result.next_offset == 9
+    return [int(orjson.loads(record.value or b"")["id"]) for _, record in result.forwards]
