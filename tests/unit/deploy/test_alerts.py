@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from services.common.settings import read_settings
 from tests.support.commands import ROOT
 from tests.support.programs import require_program
 from tests.support.queries import ALERTS, alert_rules
@@ -40,6 +41,15 @@ def read(file: Path) -> dict[str, Any]:
 
 def test_prometheus_takes_its_configuration_and_every_rule() -> None:
     check("promtool", "check", "config", "prometheus.yml")
+
+
+def test_without_any_setting_the_services_of_this_machine_are_scraped() -> None:
+    settings = read_settings({})
+    ports = {"ingest": settings.ingest_port, "rules": settings.rules_port, "notifier": settings.notifier_port}
+    for name, port in ports.items():
+        assert yaml.safe_load((PROMETHEUS / "targets" / f"{name}.yml").read_text()) == [
+            {"targets": [f"{settings.host}:{port}"]}
+        ]
 
 
 def test_every_alert_fires_when_it_should_and_only_then() -> None:
