@@ -76,6 +76,7 @@ class Installation:
     partitions: int
     directory: Path
     clock: str = "event"
+    settings: Mapping[str, str] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
 
     def env(self) -> dict[str, str]:
@@ -85,6 +86,7 @@ class Installation:
             "BELLWETHER_PARTITIONS": str(self.partitions),
             "BELLWETHER_CLOCK": self.clock,
             "BELLWETHER_DATA_DIR": str(self.directory / "data"),
+            **self.settings,
         }
 
     def worker(self, *module: str) -> Worker:
@@ -143,7 +145,11 @@ class Installation:
         for record in self.read(self.topics.changelog):
             if record.key.startswith(OWN_KEYS) or b"\x1f" in record.key:
                 continue
-            head, customer_id = orjson.loads(record.value), record.key.decode()
+            customer_id = record.key.decode()
+            if record.value is None:
+                heads.pop(customer_id, None)
+                continue
+            head = orjson.loads(record.value)
             if customer_id not in heads or heads[customer_id]["version"] <= head["version"]:
                 heads[customer_id] = head
         return heads
