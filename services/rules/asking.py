@@ -26,7 +26,7 @@ from services.rules.facts import LATER, UNKNOWN, Fact, Point, Question, Value, l
 from services.rules.judging import Result
 from services.rules.reference import Reference
 from services.rules.scoring import score
-from services.rules.series import Pick
+from services.rules.series import Pick, Series
 from services.rules.state import CustomerState
 
 
@@ -79,7 +79,7 @@ class Asking:
         self.reference = reference
         self.judged = judged
         self._facts: dict[tuple[int, str, Micros], Sequence[Point]] = {}
-        self._glances: dict[tuple[str, Micros], Question] = {}
+        self._looks: dict[tuple[str, Micros, Micros], Look] = {}
         self._results: dict[tuple[str, Micros], Sequence[Point]] = {}
         state.courses.hold_for(reference.fingerprint)
 
@@ -87,13 +87,13 @@ class Asking:
         """The same customer as it is now known, asked at another instant: what comes after it is not worked out."""
         return self if instant == self.now else Asking(self.state, instant, self.reference, self.judged)
 
-    def glance(self, subject: str, since: Micros) -> Question:
-        """A question for those who only look at what lies in the series, and ask no condition and no result."""
-        question = self._glances.get((subject, since))
-        if question is None:
-            question = Question(self.state, subject, self.now, since, self.reference, _no_condition, self.result)
-            self._glances[subject, since] = question
-        return question
+    def look(self, subject: str, since: Micros, enough: Micros) -> Look:
+        """For those who only look at a subject from an instant on."""
+        key = (subject, since, enough)
+        look = self._looks.get(key)
+        if look is None:
+            look = self._looks[key] = Look(self, subject, since, enough)
+        return look
 
     def complete_until(self, rule: Rule) -> Micros:
         """The instant up to which the rule's feed has told everything; NEVER when it is not guarded."""
@@ -143,6 +143,33 @@ class Asking:
 
     def _score(self, judged: Judged, since: Micros) -> Sequence[Point]:
         return score_course(World(self, judged, "", since, unknown_holds=False), judged.rule)
+
+
+class Look:
+    """What can be seen of a subject from an instant on, of facts that ask no condition. To know that something does not
+    hold up to `enough` is enough."""
+
+    def __init__(self, asking: Asking, subject: str, since: Micros, enough: Micros) -> None:
+        self.since = since
+        self.enough = enough
+        self.now = asking.now
+        self.question = Question(
+            asking.state, subject, asking.now, since, asking.reference, _no_condition, asking.result
+        )
+        self._asking = asking
+        self._before: Question | None = None
+
+    def series(self, pick: Pick) -> Series:
+        """See Question."""
+        return self.question.series(pick)
+
+    def course(self, fact: Fact) -> Sequence[Point]:
+        """The fact's course, to be compared, from just before `since` on, as the rule itself would ask for it."""
+        question = self._before
+        if question is None:
+            before = max(self.since - 1, OPENING)
+            question = self._before = replace(self.question, since=before)
+        return self._asking.fact_to_compare(fact, question)
 
 
 def _no_condition(name: str, since: Micros) -> Sequence[Point]:

@@ -130,9 +130,31 @@ def _side_of_span(leaf: Leaf, span: Span) -> Side | None:
     return low if true_on(leaf.op, low) == true_on(leaf.op, high) else None
 
 
+_HOLDS_ON: dict[Op, tuple[Side, ...]] = {
+    "<": (-1,),
+    "<=": (-1, 0),
+    "==": (0,),
+    "!=": (-1, 1),
+    ">=": (0, 1),
+    ">": (1,),
+}
+
+
 def true_on(op: Op, at: Side) -> bool:
     """Whether a comparison holds on this side."""
-    return {"<": at < 0, "<=": at <= 0, "==": at == 0, "!=": at != 0, ">=": at >= 0, ">": at > 0}[op]
+    return at in _HOLDS_ON[op]
+
+
+def first_that_may_hold(leaf: Leaf, points: Sequence[Point], since: Micros) -> Micros:
+    """The first instant from `since` on at which a comparison holds or is not known, by the course of its fact from
+    then or earlier; NEVER where it never does."""
+    course = side_course(leaf, points)
+    for index, (at, known) in enumerate(course):
+        if index + 1 < len(course) and course[index + 1][0] <= since:
+            continue
+        if known is None or isinstance(known, Later) or true_on(leaf.op, known):
+            return max(at, since)
+    return NEVER
 
 
 def side_course(leaf: Leaf, points: Sequence[Point]) -> list[SidePoint]:

@@ -24,11 +24,12 @@ from services.rules.episodes import Episode, Finding, evidence, exists, find, fi
 from services.rules.explaining import Told, told_of
 from services.rules.facts import MAX_EVENTS, Proof, Unknown, Value
 from services.rules.forgetting import forget, reaches
+from services.rules.glancing import glance_of
 from services.rules.judging import Result
 from services.rules.records import Judgement
 from services.rules.reference import Reference
 from services.rules.rulebook import Reader, Rulebook, passing
-from services.rules.skipping import Soothing, glance_of, was_silent
+from services.rules.skipping import Soothing, was_silent
 from services.rules.state import CustomerState, wake_at
 from services.rules.wording import warning_of
 
@@ -88,7 +89,7 @@ class Engine:
         ]
         self._soothing = {rule.id: Soothing(rule) for rule in rulebook.rules.values()}
         self._glances = {
-            rule.id: glance_of(rule.when, rule)
+            rule.id: glance_of(rule.when, rule, rulebook.rules)
             for rule in rulebook.rules.values()
             if not rule.of and not rule.definition.judges
         }
@@ -295,7 +296,9 @@ class Engine:
             self._compare(asking, judged, subject, Finding([], NEVER, OPENING), moment)
             return NEVER
         if name not in unsettled and was_silent(state.announced.of(rule.id, subject), since):
-            earliest = self._glances[rule.id](asking.glance(subject, since))
+            # Who is woken looks as far as can be seen, so as not to be woken again for nothing.
+            enough = moment.now if state.head.due.get(name, NEVER) > moment.now else NEVER - 1
+            earliest = self._glances[rule.id](asking.look(subject, since, enough))
             if earliest > moment.now:
                 return earliest
         finding = find(asking, judged, subject, min(since, unsettled.pop(name, since)))

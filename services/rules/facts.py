@@ -63,7 +63,7 @@ class Proof(NamedTuple):
     total: int
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Question:
     """What a fact is asked about: its course from `since` on, told to AHEAD points beyond `now`.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 
 import chinese_calendar
 
 from services.rules.calendar import Day, is_weekday
 
 
+@lru_cache(maxsize=10_000)
 def is_working_day(day: Day) -> bool:
     """By the announced calendar where there is one; Monday to Friday in other years."""
     try:
