@@ -50,6 +50,15 @@ class Watch:
     late_s: list[float] = field(default_factory=list)
     """By how much each request left after its time."""
 
+    lost: int = 0
+    """Warnings that had not come when we stopped waiting."""
+
+    def give_up(self, at_s: float) -> None:
+        """What has not come by now counts as if it came now: too little, but it spoils the percentiles."""
+        missing = [name for name in self.accepted if name not in self.read]
+        self.lost = len(missing)
+        self.read.update((name, at_s) for name in missing)
+
     def latencies_ms(self, since: Mapping[str, float]) -> list[float]:
         """Of all events whose warnings have been read."""
         return [(at - since[name]) * 1_000 for name, at in self.read.items() if name in since]
@@ -83,13 +92,21 @@ def measure(stage: Stage) -> Section:
     p50, p99 = ([percentile(watch.latencies_ms(watch.accepted), share) for watch in watches] for share in (0.5, 0.99))
     whole = [percentile(watch.latencies_ms(watch.sent), 0.99) for watch in watches]
     behind = max(percentile(watch.late_s, 0.99) for watch in watches) * 1_000
+    lost = sum(watch.lost for watch in watches)
+    note = f"{lost} warnings had not come {DRAIN_S:.0f} s after the end" if lost else ""
     rows: list[Row] = [
-        at_most("latency, accepted → warning readable, p50", p50, P50_MS, "ms"),
+        at_most("latency, accepted → warning readable, p50", p50, P50_MS, "ms", note),
         at_most("latency, accepted → warning readable, p99", p99, P99_MS, "ms"),
         told("latency, request begun → warning readable, p99", whole, "ms"),
         told("requests sent after their time, p99", [behind], "ms"),
     ]
-    data = {"p50_ms": p50, "p99_ms": p99, "from_request_p99_ms": whole, "warnings": [len(one.read) for one in watches]}
+    data = {
+        "p50_ms": p50,
+        "p99_ms": p99,
+        "from_request_p99_ms": whole,
+        "warnings": [len(one.read) for one in watches],
+        "lost": lost,
+    }
     text = (
         f"{RATE_PER_S:,} events a second through `bellwether ingest serve` in requests of {BATCH} over {CONNECTIONS} "
         f"connections, for {stage.sizes.latency_s} s, to a worker with the shipped rulebook and {CUSTOMERS:,} "
@@ -150,8 +167,7 @@ async def drive(stage: Stage, topics: Topics, port: int) -> Watch:
         for client in clients:
             client.close()
         await consumer.stop()
-    if len(watch.read) < len(watch.sent):
-        raise ValueError(f"{len(watch.sent) - len(watch.read)} of {len(watch.sent)} warnings did not come")
+    watch.give_up(time.time())
     return watch
 
 

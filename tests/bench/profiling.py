@@ -40,6 +40,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 """By purpose, the functions ("": any) and parts of paths that tell it; of a stack the first that any frame has."""
 
 OTHER = "anything else"
+WAITING = ("select (", "Runtime.watch (", "watch (")
+"""Innermost functions of threads that wait, though py-spy may find them just about to."""
 
 
 def record(pid: int, seconds: int, to: Path) -> None:
@@ -57,6 +59,8 @@ def shares(collapsed: str, seconds: int) -> dict[str, float]:
     main_busy = 0
     for line in collapsed.splitlines():
         stack, _, count = line.rpartition(" ")
+        if any(mark in stack.rpartition(";")[2] for mark in WAITING):
+            continue
         found[purpose(stack)] += int(count)
         if MAIN in stack.partition(";")[0]:
             main_busy += int(count)
@@ -77,7 +81,8 @@ def purpose(stack: str) -> str:
 def is_in(frame: tuple[str, str], mark: tuple[str, str]) -> bool:
     """Whether a frame, its function and its place, is of the marked code."""
     (function, place), (wanted, path) = frame, mark
-    return path in place and wanted in ("", function)
+    # py-spy names methods with their class where it can.
+    return path in place and wanted in ("", function.rpartition(".")[2])
 
 
 def shares_table(profiles: Mapping[str, Mapping[str, float]]) -> str:

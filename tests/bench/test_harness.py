@@ -125,7 +125,7 @@ def test_samples_are_told_by_the_purpose_of_their_code() -> None:
     main = "thread (0x1): MainThread;run (/x/faust/worker.py:1);"
     batch = f"{main}apply_batch (/x/services/rules/partition.py:9)"
     stacks = [
-        f"{batch};apply (/x/services/rules/core.py:5);f (/x/facts.py:1) 100",
+        f"{batch};Core.apply (/x/services/rules/core.py:5);f (/x/facts.py:1) 100",
         f"{batch} 60",
         f"{main}getmany (/x/faust/consumer.py:9) 40",
         "thread (0x2): Consumer;run (/x/faust/x.py:1);fetch (/x/aiokafka/consumer/fetcher.py:7) 20",
