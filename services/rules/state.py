@@ -214,8 +214,9 @@ class CustomerState:
         is part of this write and no more of the next."""
         head = self.head
         head.unsent, self.unsent = self.unsent, []
+        fresh = self.announced.for_head()
         head.entries, closed = self.segments.in_head()
-        head.announced = Episodes(self.announced.open(), closed)
+        head.announced = Episodes(fresh, closed)
         record = encoder.encode(head)
         if (head.entries or closed) and len(record) - sum(map(len, head.unsent)) > SMALL_BYTES:
             self.segments.leave_head()
