@@ -14,6 +14,10 @@ SCHEMA = 3
 neither judgements nor closed episodes in segments, 2 kept no event and no closed episode in a head."""
 
 
+SEALED_SINCE = 3
+"""The first version in which a head's body is one piece."""
+
+
 class NewerSchema(Exception):
     """A later version of this software wrote the record. The process must end: what it does not know it would lose."""
 
@@ -54,42 +58,14 @@ class Judgement(msgspec.Struct, array_like=True):
     since: Micros
 
 
-class Episodes(msgspec.Struct, array_like=True):
-    """Those that are open, and closed ones that have no segment. Earlier versions had a list of those open here: they
-    cannot read this, and so never lose the events at the end of a head."""
-
-    open: list[Announced]
-    closed: list[Announced]
-
-
 class Head(msgspec.Struct, array_like=True):
-    """Everything about a customer that is in no segment; of a small customer that is all.
+    """Everything about a customer that is in no segment; of a small customer that is all: `entries` are its events,
+    `closed` its closed episodes, `announced` the open ones of every customer and those that changed with this head.
 
-    The first fields are read by `peek` alone. `book` names the rules and the reference data by which the customer was
-    judged; `untold` are the months that changed since reports were told of them, `unsettled` since when a silent feed
-    leaves a rule's verdict open.
+    `book` names the rules and the reference data by which the customer was judged; `untold` are the months that changed
+    since reports were told of them, `unsettled` since when a silent feed leaves a rule's verdict open. Versions 1 and 2
+    wrote these fields, but for the last two, just so; see Sealed.
     """
-
-    schema: int
-    offset: int
-    revision: int
-    clock: Micros
-    wake_at: Micros | None
-    unsent: list[bytes]
-    customer_id: str
-    book: str
-    due: dict[str, Micros]
-    announced: Episodes
-    kept_from: Micros
-    numbered: int = 0
-    judgements: dict[str, Judgement] = {}
-    untold: list[int] = []
-    unsettled: dict[str, Micros] = {}
-    entries: list[Entry] = []
-
-
-class HeadUntil2(msgspec.Struct, array_like=True):
-    """As versions 1 and 2 wrote it."""
 
     schema: int
     offset: int
@@ -106,6 +82,22 @@ class HeadUntil2(msgspec.Struct, array_like=True):
     judgements: dict[str, Judgement] = {}
     untold: list[int] = []
     unsettled: dict[str, Micros] = {}
+    entries: list[Entry] = []
+    closed: list[Announced] = []
+
+
+class Body(msgspec.Struct, array_like=True):
+    """What only whoever opens the customer reads of its head."""
+
+    due: dict[str, Micros]
+    announced: list[Announced]
+    kept_from: Micros
+    numbered: int
+    judgements: dict[str, Judgement]
+    untold: list[int]
+    unsettled: dict[str, Micros]
+    entries: list[Entry]
+    closed: list[Announced]
 
 
 class Segment(msgspec.Struct, array_like=True):
@@ -128,7 +120,7 @@ class Prefix(msgspec.Struct, array_like=True):
 
 
 class HeadPrefix(msgspec.Struct, array_like=True):
-    """What the runtime needs of a head without reading the customer."""
+    """What the runtime needs of a head without reading the customer. A recovery reads a million of them."""
 
     schema: int
     offset: int
@@ -140,9 +132,17 @@ class HeadPrefix(msgspec.Struct, array_like=True):
     book: str
 
 
+class Sealed(HeadPrefix, array_like=True):
+    """A head as it is written: the body in one piece, over which those who do not want it pass at once. Version 2, which
+    does not know it, finds bytes where it looks for `due`, and so never loses the events that it would not read."""
+
+    body: bytes
+
+
 encoder = msgspec.msgpack.Encoder()
-_head_decoder = msgspec.msgpack.Decoder(Head)
-_old_head_decoder = msgspec.msgpack.Decoder(HeadUntil2)
+_old_head_decoder = msgspec.msgpack.Decoder(Head)
+_sealed_decoder = msgspec.msgpack.Decoder(Sealed)
+_body_decoder = msgspec.msgpack.Decoder(Body)
 segment_decoder = msgspec.msgpack.Decoder(Segment)
 _prefix_decoder = msgspec.msgpack.Decoder(Prefix)
 _head_prefix_decoder = msgspec.msgpack.Decoder(HeadPrefix)
@@ -169,11 +169,30 @@ def read_head_prefix(record: bytes) -> HeadPrefix:
 
 def read_head(record: bytes) -> Head:
     """A head of any version up to this one, as one of this version. Raises NewerSchema."""
-    if read_prefix(record).schema == SCHEMA:
-        return _head_decoder.decode(record)
-    old = _old_head_decoder.decode(record)
-    values = {name: getattr(old, name) for name in HeadUntil2.__struct_fields__}
-    return Head(**{**values, "schema": SCHEMA, "announced": Episodes(old.announced, [])})
+    if read_prefix(record).schema < SEALED_SINCE:
+        head = _old_head_decoder.decode(record)
+        head.schema = SCHEMA
+        return head
+    found = _sealed_decoder.decode(record)
+    body = _body_decoder.decode(found.body)
+    return Head(
+        SCHEMA,
+        found.offset,
+        found.revision,
+        found.clock,
+        found.wake_at,
+        found.unsent,
+        found.customer_id,
+        found.book,
+        *msgspec.structs.astuple(body),
+    )
+
+
+def write_head(head: Head) -> bytes:
+    """The record of a head."""
+    fields = msgspec.structs.astuple(head)
+    prefix = len(HeadPrefix.__struct_fields__)
+    return encoder.encode(Sealed(*fields[:prefix], encoder.encode(Body(*fields[prefix:]))))
 
 
 def brief_of(head: bytes) -> bytes:

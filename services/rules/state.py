@@ -15,7 +15,7 @@ from services.rules.calendar import BEGINNING, NEVER, Calendar, Micros
 from services.rules.courses import Courses
 from services.rules.entries import Entry, Item, Key
 from services.rules.known import Known
-from services.rules.records import HEAD, SCHEMA, Episodes, Head, Version, encoder, read_head
+from services.rules.records import HEAD, SCHEMA, Head, Version, read_head, write_head
 from services.rules.segments import SMALL_BYTES, Segments
 from services.rules.series import Events, Feed, Pick, Series, Source, events_of
 
@@ -59,7 +59,7 @@ class CustomerState:
     @classmethod
     def new(cls, customer_id: str, calendar: Calendar, plan: Plan | None = None) -> CustomerState:
         """A customer of whom nothing is known."""
-        head = Head(SCHEMA, -1, 0, BEGINNING, None, [], customer_id, "", {}, Episodes([], []), BEGINNING)
+        head = Head(SCHEMA, -1, 0, BEGINNING, None, [], customer_id, "", {}, [], BEGINNING)
         return cls(head, calendar, plan or Plan())
 
     @classmethod
@@ -78,15 +78,15 @@ class CustomerState:
                 for one in segment.announced:
                     state.announced.read(one, is_shelved=True)
         state._read_small(head)
-        for one in head.announced.open:
+        for one in head.announced:
             state.announced.read(one, is_shelved=False)
         head.numbered = max([head.numbered, *(one.number for one in state.announced)])
         state.moved(head.clock)
         return state
 
     def _read_small(self, head: Head) -> None:
-        entries, closed = head.entries, head.announced.closed
-        head.entries, head.announced.closed = [], []
+        entries, closed = head.entries, head.closed
+        head.entries, head.closed = [], []
         self.segments.read_head(entries, closed)
         for entry in entries:
             if entry.key not in self.known.entries:
@@ -214,17 +214,16 @@ class CustomerState:
         is part of this write and no more of the next."""
         head = self.head
         head.unsent, self.unsent = self.unsent, []
-        fresh = self.announced.for_head()
-        head.entries, closed = self.segments.in_head()
-        head.announced = Episodes(fresh, closed)
-        record = encoder.encode(head)
-        if (head.entries or closed) and len(record) - sum(map(len, head.unsent)) > SMALL_BYTES:
+        head.announced = self.announced.for_head()
+        head.entries, head.closed = self.segments.in_head()
+        record = write_head(head)
+        if (head.entries or head.closed) and len(record) - sum(map(len, head.unsent)) > SMALL_BYTES:
             self.segments.leave_head()
-            head.entries, head.announced.closed = [], []
-            record = encoder.encode(head)
+            head.entries, head.closed = [], []
+            record = write_head(head)
         records = self.segments.written(Version(head.offset, head.revision))
         records.append((HEAD, record))
-        head.unsent, head.entries, head.announced.closed = [], [], []
+        head.unsent, head.entries, head.closed = [], [], []
         return records
 
 

@@ -14,7 +14,7 @@ from services.rules.layout import LAYOUT_KEY, Layout, layout_record, read_layout
 from services.rules.partitioner import partition_of
 from services.rules.port import CLOCK_KEY, EPOCH_HEADER, Outgoing
 from services.rules.rebasing import body, rebased, version_of
-from services.rules.records import SCHEMA, Episodes, Head, Segment, Version, encoder, read_head
+from services.rules.records import SCHEMA, Head, Segment, Version, encoder, read_head, write_head
 from services.rules.restoring import OwnRecords
 from tests.support.growing_broker import GrowingBroker, Killed, no_bar
 from tests.support.records import at, customer_on
@@ -29,21 +29,9 @@ TORN = customer_on(3, partitions=NEW)
 
 
 def head(customer_id: str, offset: int, revision: int = 0, unsent: tuple[bytes, ...] = ()) -> bytes:
-    return encoder.encode(
-        Head(
-            SCHEMA,
-            offset,
-            revision,
-            7,
-            99,
-            list(unsent),
-            customer_id,
-            "book",
-            {"R1": 5},
-            Episodes([], []),
-            0,
-            numbered=offset,
-        )
+    due = {"R1": 5}
+    return write_head(
+        Head(SCHEMA, offset, revision, 7, 99, list(unsent), customer_id, "book", due, [], 0, numbered=offset)
     )
 
 
