@@ -133,8 +133,8 @@ class HeadPrefix(msgspec.Struct, array_like=True):
 
 
 class Sealed(HeadPrefix, array_like=True):
-    """A head as it is written: the body in one piece, over which those who do not want it pass at once. Version 2, which
-    does not know it, finds bytes where it looks for `due`, and so never loses the events that it would not read."""
+    """A head as it is written: the body in one piece, over which those who do not want it pass at once. Version 2
+    finds bytes where it looks for `due` and stops, so it never loses the events that it would not read."""
 
     body: bytes
 

@@ -15,7 +15,6 @@ import pytest
 
 from schemas.codec import decode
 from services.rules.calendar import micros
-from services.rules.entries import Entry
 from services.rules.records import (
     HEAD,
     SCHEMA,
