@@ -98,6 +98,11 @@ class RuntimeMetrics:
             "bellwether_rules_next_offset", "Everything below is applied and durable.", number, registry=registry
         )
         self.partitions = Gauge("bellwether_rules_partitions", "Partitions being worked on.", registry=registry)
+        self.standbys = Gauge(
+            "bellwether_rules_standby_partitions",
+            "Partitions whose states are here and that are not worked on: all while states are being read.",
+            registry=registry,
+        )
         self.partitions_wanted = Gauge(
             "bellwether_rules_partitions_configured", "Partitions that there are in all.", registry=registry
         )
@@ -218,11 +223,12 @@ class RuntimeMetrics:
             self.lag.remove(str(number))
             self.offset.remove(str(number))
         self._shown = set(ready)
-        partitions = [place.partition for place in places.values()]
         self.partitions.set(len(ready))
+        self.standbys.set(len(places) - len(ready))
         self.open_customers.set(len(opened))
         self.open_items.set(opened.items)
-        self.customers.set(sum(partition.customers for partition in partitions))
-        self.unjudged.set(sum(len(partition.unjudged) for partition in partitions))
-        self.due.set(sum(len(partition.due) for partition in partitions))
-        self.state_bytes.set(sum(partition.state_bytes for partition in partitions))
+        # A standby's customers are told of by the worker that works on them; their bytes lie here as well.
+        self.customers.set(sum(place.partition.customers for place in ready.values()))
+        self.due.set(sum(len(place.partition.due) for place in ready.values()))
+        self.unjudged.set(sum(len(place.partition.unjudged) for place in places.values()))
+        self.state_bytes.set(sum(place.partition.state_bytes for place in places.values()))

@@ -100,7 +100,10 @@ async def test_nothing_is_told_of_a_partition_that_is_worked_on_elsewhere() -> N
     bench.host.refresh_gauges()
     assert sample("bellwether_rules_lag_records", zero) is None
     assert sample("bellwether_rules_next_offset", zero) is None
+    assert sample("bellwether_rules_customers") == 0
     assert sample("bellwether_rules_partitions") == 0
+    assert sample("bellwether_rules_standby_partitions") == 1
+    assert (sample("bellwether_rules_state_bytes") or 0) > 0
     assert sample("bellwether_rules_rebalances_total") == 1
 
 
