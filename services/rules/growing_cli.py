@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import click
@@ -26,6 +27,9 @@ def grow(partitions: int, dry_run: bool) -> None:
     from services.rules.growing_run import Grower
     from services.rules.reports.reading import progress_bar
 
+    # The clients report what they retry, and that they cannot read what Faust's members say of themselves.
+    for name in ("aiokafka", "kafka"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     settings = read_settings(os.environ)
     try:
         grower = Grower(Broker(settings.kafka, settings.topics), settings.topics, partitions, progress_bar)
