@@ -31,7 +31,7 @@ EXIT_REPLACE = 70
 """EX_SOFTWARE: the process must be started anew."""
 
 QUEUED_BATCHES = 8
-"""Delivered and not yet applied; beyond it nothing is fetched."""
+"""Lists of records delivered and not yet applied, or not yet restored; beyond it nothing is fetched."""
 
 _BACKLOG_POLL_S = 0.002
 _LOOK_TIMEOUT_S = 1.0
@@ -50,6 +50,11 @@ class RulesApp(faust.App):
         """Batches delivered and not yet applied."""
         waiting: int = self.queue.qsize() if self.queue is not None else 0
         return waiting
+
+    def is_full(self) -> bool:
+        """Whether what has been fetched is enough for now. Faust's own bound on a changelog's queue is 4,096 messages,
+        which here are lists of up to 4 MB."""
+        return max(self.backlog(), self.tables.changelog_queue.qsize()) >= QUEUED_BATCHES
 
     def to_restore(self) -> int:
         """Changelog records that a recovery under way has still to read, as far as is known yet."""
@@ -95,9 +100,9 @@ class BatchConsumer(driver.Consumer):
             # Faust has done its seeks and cleared its queues: only now the position is ours.
             await app.host.open()
         deadline_s = time.monotonic() + timeout
-        while app.backlog() >= QUEUED_BATCHES and time.monotonic() < deadline_s:  # noqa: ASYNC110 a queue has no event
+        while app.is_full() and time.monotonic() < deadline_s:  # noqa: ASYNC110 a queue has no event
             await asyncio.sleep(_BACKLOG_POLL_S)
-        if app.backlog() >= QUEUED_BATCHES:
+        if app.is_full():
             return
         async for tp, message in super().getmany(timeout):
             if tp.topic != app.events_topic or app.host.accepts(tp.partition):

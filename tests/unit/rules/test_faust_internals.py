@@ -7,6 +7,7 @@ from pathlib import Path
 
 import faust
 from faust.tables.base import Collection
+from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer, ConsumerThread, ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka as driver
@@ -44,6 +45,9 @@ def test_what_we_call_is_there() -> None:
     assert inspect.iscoroutinefunction(ThreadDelegateConsumer.earliest_offsets)
     assert inspect.iscoroutinefunction(ThreadDelegateConsumer.highwaters)
     assert parameters(driver.AIOKafkaConsumerThread._ensure_consumer) == []
+    assert isinstance(TableManager.changelog_queue, property)
+    assert isinstance(TableManager.recovery, property)
+    assert parameters(Recovery.active_remaining) == []
     assert parameters(Recovery.active_remaining) == []
 
 
@@ -57,6 +61,19 @@ def test_recovery_counts_by_a_messages_offset_and_swallows_errors_as_we_fear() -
     source = inspect.getsource(Recovery)
     assert "offset = message.offset" in source
     assert "apply_changelog_batch" in source
+
+
+def test_a_standby_reads_on_from_the_offset_that_a_table_gives_and_becomes_active_with_what_it_then_gives() -> None:
+    source = inspect.getsource(Recovery.on_rebalance)
+    assert "self.add_standby(table, tp)" in source
+    assert "self.add_active(table, tp)" in source
+    assert parameters(Recovery.add_standby) == ["table", "tp"]
+    # Whatever is buffered is handed over before partitions are given out anew.
+    assert "flush_buffers" in inspect.getsource(Recovery.on_partitions_revoked)
+    # A size of 1 makes a recovered table's changelog be read on while it is active.
+    assert "recovery_buffer_size == 1" in inspect.getsource(Recovery)
+    assert parameters(faust.Table)[:1] == ["app"]
+    assert "standby_buffer_size" in parameters(Collection.__init__)
 
 
 def test_recovery_would_go_on_from_its_own_old_offset_if_a_table_gave_none() -> None:
