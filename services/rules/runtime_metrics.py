@@ -24,6 +24,7 @@ REASONS = (
 """Why a record is refused; a test finds every code that the code raises here."""
 
 _BATCH_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+_ANSWER_BUCKETS_S = (0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 15, 60, 300)
 _STEP_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 350, 500)
 
 
@@ -88,6 +89,13 @@ class RuntimeMetrics:
             "bellwether_rules_changelog_seconds",
             "From handing over a batch's states to their acknowledgement.",
             buckets=_BATCH_BUCKETS_S,
+            registry=registry,
+        )
+
+        self.answer_seconds = Histogram(
+            "bellwether_rules_answer_seconds",
+            "From an event's coming to Kafka until all that comes of it is acknowledged; of the oldest of each fetch.",
+            buckets=_ANSWER_BUCKETS_S,
             registry=registry,
         )
 
@@ -212,6 +220,10 @@ class RuntimeMetrics:
             self.warnings.labels(rule).inc()
             if document.get("change") == "raised":
                 self.raised.labels(rule).inc()
+
+    def answered(self, came_s: float, now_s: float) -> None:
+        """All that was fetched at once is done; its oldest event came at `came_s` (epoch), by its producer's clock."""
+        self.answer_seconds.observe(max(0.0, now_s - came_s))
 
     def show(self, places: Mapping[int, Place], opened: OpenCustomers) -> None:
         """Sizes, for the next scrape. Of a partition that went away nothing is told any more: another worker does."""

@@ -80,7 +80,7 @@ def run_stream(config: StreamConfig, desk: Desk, metrics: RuntimeMetrics, health
     # Before any partition is taken over: customers are not to be judged without the rates that there are.
     sink, follower, core = loop.run_until_complete(_begin(config, desk))
     host = Host(config.host, core, sink, metrics)
-    app = build_app(config, host)
+    app = build_app(config, host, metrics)
     runtime = Runtime(app, host, sink, follower, health)
     runtime.attach()
     runtime.begin(loop, desk, config.host.now)
@@ -103,7 +103,7 @@ async def _begin(config: StreamConfig, desk: Desk) -> tuple[RecordProducer, Foll
         raise
 
 
-def build_app(config: StreamConfig, host: Host) -> RulesApp:
+def build_app(config: StreamConfig, host: Host, metrics: RuntimeMetrics) -> RulesApp:
     """The Faust application; built in a function because it binds itself to the present event loop."""
     topics = config.topics
     app = RulesApp(
@@ -138,17 +138,18 @@ def build_app(config: StreamConfig, host: Host) -> RulesApp:
     changelog = table.changelog_topic.get_topic_name()
     if changelog != topics.changelog:
         raise RuntimeError(f"Faust calls the changelog {changelog}, not {topics.changelog}")
-    app.agent(app.topic(topics.events, schema=RawSchema(), acks=False), name="rules")(_process(app))
+    app.agent(app.topic(topics.events, schema=RawSchema(), acks=False), name="rules")(_process(app, metrics))
     return app
 
 
-def _process(app: RulesApp) -> Any:
+def _process(app: RulesApp, metrics: RuntimeMetrics) -> Any:
     async def process(stream: Any) -> None:
         app.queue = stream.channel.queue
         batches: AsyncIterable[Any] = stream
         async for records in batches:
             try:
                 await app.host.process(records[0].partition, records)
+                metrics.answered(records[0].timestamp / 1000, time.time())
             except Exception as error:
                 log.critical("a batch failed; this process ends", exc_info=True)
                 await app.crash(error)

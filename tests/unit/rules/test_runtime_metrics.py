@@ -107,6 +107,15 @@ async def test_nothing_is_told_of_a_partition_that_is_worked_on_elsewhere() -> N
     assert sample("bellwether_rules_rebalances_total") == 1
 
 
+def test_an_answer_takes_from_kafka_to_the_last_acknowledgement_and_never_less_than_no_time() -> None:
+    registry = CollectorRegistry()
+    metrics = RuntimeMetrics(registry)
+    metrics.answered(100.0, 100.25)
+    metrics.answered(100.0, 99.0)
+    assert registry.get_sample_value("bellwether_rules_answer_seconds_sum") == 0.25
+    assert registry.get_sample_value("bellwether_rules_answer_seconds_bucket", {"le": "0.01"}) == 1
+
+
 def test_the_life_of_the_worker_is_read_at_each_scrape() -> None:
     registry = CollectorRegistry()
     health = Health("starting")
