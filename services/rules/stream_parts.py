@@ -54,11 +54,13 @@ class RulesApp(faust.App):
     def is_full(self) -> bool:
         """Whether what has been fetched is enough for now. Faust's own bound on a changelog's queue is 4,096 messages,
         which here are lists of up to 4 MB."""
-        return max(self.backlog(), self.tables.changelog_queue.qsize()) >= QUEUED_BATCHES
+        tables: Any = self.tables
+        return bool(max(self.backlog(), tables.changelog_queue.qsize()) >= QUEUED_BATCHES)
 
     def to_restore(self) -> int:
         """Changelog records that a recovery under way has still to read, as far as is known yet."""
-        return sum(max(0, left) for left in self.tables.recovery.active_remaining().values())
+        tables: Any = self.tables
+        return sum(max(0, left) for left in tables.recovery.active_remaining().values())
 
 
 def batch_scheduler(topics: frozenset[str]) -> type[DefaultSchedulingStrategy]:
