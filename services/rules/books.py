@@ -31,6 +31,7 @@ def read_files(folder: Path) -> tuple[dict[str, str], list[str]]:
             files[file.name] = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"{file.name}: cannot be read: {error}")
+    problems += [f"{file.name}: is not read: name it {file.stem}.yaml" for file in sorted(folder.glob("*.yml"))]
     if not files and not problems:
         problems.append(f"{folder}: there is no rule file (*.yaml) here")
     return files, problems

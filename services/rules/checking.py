@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from schemas.rulebook import BadBook, PublishedBook, decode_book
+from schemas.rulebook import BadBook, decode_book
 from services.rules.books import Overrides, load, rules_of
 from services.rules.compiling import Rule
 from services.rules.definition import BadRule, Definition, parse_definition
@@ -44,7 +44,7 @@ def check_files(
     """Checks texts by file name. `unread` are the problems of files that could not be read; with `bounds` it warns of
     what the bounds of parameters allow."""
     loaded, wrong = load(files, overrides)
-    problems = [*unread, *wrong]
+    problems = [*unread, *knots(files), *wrong]
     findings = lint(loaded, horizon_months, bounds=bounds)
     problems += [finding.text for finding in findings if finding.level == "error"]
     rules = [one.rule for one in loaded]
@@ -111,7 +111,7 @@ def check_published(raw: bytes) -> list[str]:
     """What is wrong with the bytes of a published rulebook; nothing when it may be used. Raises nothing."""
     try:
         book = decode_book(raw)
-        return _knots(book) or check_files(book.files, book.overrides).problems
+        return knots(book.files) or check_files(book.files, book.overrides).problems
     except (BadBook, BadRule) as error:
         return error.problems
     except Exception as error:  # noqa: BLE001 a book may be wrong in ways that nobody has thought of
@@ -124,10 +124,10 @@ def rules_in(raw: bytes) -> list[Rule]:
     return rules_of(book.files, book.overrides)
 
 
-def _knots(book: PublishedBook) -> list[str]:
+def knots(files: Mapping[str, str]) -> list[str]:
     """Aliases let a few lines of YAML stand for a mapping of any size; no rule needs one."""
     problems = []
-    for file, text in sorted(book.files.items()):
+    for file, text in sorted(files.items()):
         if "&" not in text or "*" not in text:
             continue
         try:

@@ -12,6 +12,7 @@ from schemas.warnings import SEVERITIES
 from services.rules.conditions import KNOWN, OPPOSITE, Leaf, Node, Op, Threshold, Tree, leaves_of
 from services.rules.definition import BadRule, Definition, ScoreInput, resolve_parameters
 from services.rules.facts import Fact
+from services.rules.forming import BadParameter
 from services.rules.forms import Forms
 from services.rules.judging import Result
 from services.rules.missed import Missed
@@ -88,6 +89,9 @@ def compile_rule(definition: Definition, overrides: Mapping[str, Any], file: str
     place: list[str] = []
     try:
         return _Compiler(definition, resolve_parameters(definition, overrides), place).rule()
+    except BadParameter as error:
+        line = definition.line(["params", error.name])
+        raise BadRule([f"{file}:{line}: {definition.id}: {error}"]) from None
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         place += getattr(error, "path", [])
         where = f"{'.'.join(place)}: " if place else ""

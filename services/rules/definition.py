@@ -11,8 +11,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
 
 from services.rules.calendar import DAY, HOUR, SECOND, Micros
+from services.rules.forming import MOST_LEVELS, BadParameter, mended, too_deep, written_twice
 
-RuleId = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,15}$")]
+RULE_ID = r"^[A-Z][A-Za-z0-9]{0,15}$"
+RuleId = Annotated[str, StringConstraints(pattern=RULE_ID)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 ClassName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$")]
@@ -205,15 +207,20 @@ def parse_definition(text: str, file: str) -> Definition:
     except (ValueError, RecursionError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
         # PyYAML's own constructors fail in many ways on tags such as !!int "".
         raise BadRule([f"{file}: not usable YAML: {error}"]) from None
-    deep = _too_deep(tree)
+    deep = too_deep(tree)
     if deep is not None:
         raise BadRule([f"{file}:{deep}: nested more than {MOST_LEVELS} levels deep: give parts a name in `conditions`"])
     if not isinstance(raw, dict):
         raise BadRule([f"{file}:1: a rule file holds one mapping with id, name, when …"])
+    rule = _rule_of(raw)
+    twice = [f"{file}:{line}: {rule}{key}: is said twice: take one of them away" for line, key in written_twice(tree)]
     try:
         definition = Definition.model_validate(raw)
     except ValidationError as error:
-        raise BadRule([_problem(file, tree, item) for item in error.errors(include_url=False)]) from None
+        problems = [_problem(file, tree, rule, item) for item in error.errors(include_url=False)]
+        raise BadRule([*twice, *problems]) from None
+    if twice:
+        raise BadRule(twice)
     definition._tree = tree  # noqa: SLF001 made here, for its own messages
     _check_examples(definition, file)
     return definition
@@ -230,26 +237,6 @@ def _read(text: str) -> tuple[yaml.Node | None, Any]:
         return tree, None if tree is None else loader.construct_document(tree)
     finally:
         loader.dispose()
-
-
-MOST_LEVELS = 32
-"""Of mappings and lists in each other. Conditions take two for each that is inside another."""
-
-
-def _too_deep(tree: yaml.Node | None) -> int | None:
-    """The line at which a file is nested too deep. A node that an alias repeats is looked at once."""
-    level, seen = [tree], set[int]()
-    for _ in range(MOST_LEVELS):
-        inner = [child for node in level for child in _children(node) if id(child) not in seen]
-        seen.update(map(id, inner))
-        level = list(inner)
-    return level[0].start_mark.line + 1 if level and level[0] is not None else None
-
-
-def _children(node: yaml.Node | None) -> list[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        return [part for pair in node.value for part in pair]
-    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _check_examples(definition: Definition, file: str) -> None:
@@ -269,9 +256,41 @@ def _check_examples(definition: Definition, file: str) -> None:
         raise BadRule([f"{file}:{line}: no example stays quiet: add one with `fires: []`"])
 
 
-def _problem(file: str, tree: yaml.Node | None, item: Any) -> str:
+def _rule_of(raw: dict[Any, Any]) -> str:
+    """The rule's id for the beginning of a sentence, where the file has a usable one."""
+    name = raw.get("id")
+    return f"{name}: " if isinstance(name, str) and re.fullmatch(RULE_ID, name) else ""
+
+
+def _problem(file: str, tree: yaml.Node | None, rule: str, item: Any) -> str:
     path = [str(part) for part in item["loc"]]
-    return f"{file}:{line_of(tree, path)}: {'.'.join(path) or 'rule'}: {item['msg']}"
+    return f"{file}:{line_of(tree, path)}: {rule}{'.'.join(path) or 'rule'}: {mended(item, _keys_at(path))}"
+
+
+def _keys_at(path: list[str]) -> list[str]:
+    """The keys that may stand beside the last one of a path."""
+    parents = [part for part in path[:-1] if not part.isdigit()]
+    if not parents:
+        model: type[_Part] = Definition
+    elif parents[0] == "params" and len(parents) == 2:
+        model = Parameter
+    else:
+        model = _PARTS.get(parents[-1], Words)
+    return [item.alias or name for name, item in model.model_fields.items()]
+
+
+_PARTS: dict[str, type[_Part]] = {
+    "clause": Clause,
+    "review": Demand,
+    "escalates": Escalation,
+    "classes": Class,
+    "otherwise": Otherwise,
+    "inputs": ScoreInput,
+    "examples": Example,
+    "events": ExampleEvent,
+    "reference": ExampleEvent,
+}
+"""What stands under a key; texts in both languages under any other."""
 
 
 def line_of(node: yaml.Node | None, path: list[str]) -> int:
@@ -313,6 +332,9 @@ def parameter_value(parameter: Parameter, raw: Any) -> Any:
     Raises ValueError with a sentence.
     """
     value = _typed(parameter.type, raw)
+    bounds = [_typed(parameter.type, bound) for bound in (parameter.min, parameter.max) if bound is not None]
+    if parameter.type in ("int", "decimal", "duration") and bounds != sorted(bounds):
+        raise ValueError(f"its least, {parameter.min}, lies above its greatest, {parameter.max}: exchange them")
     for bound, wrong in ((parameter.min, -1), (parameter.max, 1)):
         if bound is None or parameter.type in ("bool", "list", "text"):
             continue
@@ -359,7 +381,7 @@ def _decimal(raw: Any) -> Decimal:
 
 
 def resolve_parameters(definition: Definition, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Every parameter's value; raises ValueError naming the parameter that is unknown or wrong."""
+    """Every parameter's value; raises ValueError that names an unknown one, BadParameter for one that is wrong."""
     unknown = sorted(set(overrides) - set(definition.params))
     if unknown:
         known = ", ".join(sorted(definition.params)) or "none"
@@ -369,5 +391,5 @@ def resolve_parameters(definition: Definition, overrides: Mapping[str, Any]) -> 
         try:
             values[name] = parameter_value(parameter, overrides.get(name, parameter.default))
         except (ValueError, TypeError) as error:
-            raise ValueError(f"{definition.id}.{name}: {error}") from None
+            raise BadParameter(f"{definition.id}.{name}: {error}", name) from None
     return values

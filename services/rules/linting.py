@@ -16,6 +16,7 @@ from services.rules.definition import BadRule
 from services.rules.judging import Result
 from services.rules.linting_found import Finding, Looking
 from services.rules.linting_names import look_at_names
+from services.rules.linting_people import look_at_people
 from services.rules.linting_reach import look_at_reach
 from services.rules.linting_texts import look_at_examples, look_at_texts
 from services.rules.linting_truth import World, look_at_leaves, look_at_truth, true_in, variable, worlds
@@ -45,6 +46,7 @@ def _look(looking: Looking) -> None:
     fits = not looking.found
     look_at_texts(looking)
     look_at_names(looking)
+    look_at_people(looking)
     look_at_reach(looking)
     look_at_examples(looking)
     _results(looking)

@@ -61,16 +61,27 @@ def look_at_texts(looking: Looking) -> None:
     definition = looking.rule.definition
     for path, words in _words(definition):
         _both(looking, path, words)
+    _labels(looking)
+    if definition.clears is None:
+        what = "makes it change" if definition.judges else "would end it"
+        looking.error([], f"nobody is told what {what}: add clears: {{zh: …, en: …}}")
+    for leaf in leaves_of(looking.rule.when):
+        if leaf.fact not in definition.facts and leaf.fact not in definition.fields:
+            said = f"the field {leaf.fact} is compared and has no label: add {leaf.fact}: {{zh: …, en: …}} to `fields`"
+            looking.error(looking.place(leaf), said)
+
+
+def _labels(looking: Looking) -> None:
+    definition = looking.rule.definition
     for name, fact in definition.facts.items():
         if not isinstance(fact.get("label"), dict):
             looking.error(["facts", name], f"the fact {name} has no label: add label: {{zh: …, en: …}}")
     for name, parameter in definition.params.items():
         if parameter.label is None:
             looking.error(["params", name], f"the parameter {name} has no label: add label: {{zh: …, en: …}}")
-    for leaf in leaves_of(looking.rule.when):
-        if leaf.fact not in definition.facts and leaf.fact not in definition.fields:
-            said = f"the field {leaf.fact} is compared and has no label: add {leaf.fact}: {{zh: …, en: …}} to `fields`"
-            looking.error(looking.place(leaf), said)
+    for number, one in enumerate(definition.inputs):
+        if one.label is None:
+            looking.error(["inputs", str(number)], f"the input {one.fact} has no label: add label: {{zh: …, en: …}}")
 
 
 def _both(looking: Looking, path: Path, words: dict[str, Any]) -> None:

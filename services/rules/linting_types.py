@@ -230,6 +230,8 @@ def _exactly(kind: Kind, value: Any) -> Any:
 def _inputs(looking: Looking) -> None:
     for number, (one, said) in enumerate(zip(looking.rule.inputs, looking.rule.definition.inputs, strict=True)):
         kind, place = fact_kind(one.fact, looking.rule, looking.rules), ["inputs", str(number)]
+        if isinstance(one.missing, Decimal):
+            _part(looking, one.missing, [*place, "missing"])
         if said.map is None:
             if kind.sort in ("word", "bool", "day", "list", "mapping"):
                 looking.error(place, f"{one.fact} is {kind.said} and has no scale: give a `map` of words")

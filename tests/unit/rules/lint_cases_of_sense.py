@@ -107,7 +107,45 @@ TRUTH["two that contradict each other among very many"] = Wrong(
     "can never hold: its parts contradict each other",
 )
 
+PEOPLE = {
+    "a warning that nobody is told of": wrong(
+        "R9", "audience: [owner, superior]\n", "", "nobody is told of the warning: add audience", "output: warning"
+    ),
+    "a review that nobody could finish": wrong(
+        "R1", "quorum: 2", "quorum: 4", "4 departments are wanted and 3 named", "quorum: 4"
+    ),
+    "a department twice": wrong(
+        "R1", "[sales, finance, service]", "[sales, sales, service]", "names a department twice"
+    ),
+    "a review of a task": wrong(
+        "R11",
+        "audience: [owner]",
+        "audience: [owner]\nreview: {within_hours: 24, departments: [sales], quorum: 1}",
+        "only a warning is reviewed",
+        "review: {",
+    ),
+    "the severity of a class": wrong(
+        "R25", "output: class", "output: class\nseverity: high", "told to nobody", "severity:"
+    ),
+    "a department without a name": wrong(
+        "R24c", "department: technical", "department: ''", "is empty: name a department"
+    ),
+}
+
 TEXTS = {
+    "nothing that would end it": wrong(
+        "R9",
+        "clears:\n  zh: 时间范围内的更换次数降到门槛以下。\n  en: Fewer changes within the window than the limit.\n",
+        "",
+        "nobody is told what would end it: add clears",
+        "id: R9",
+    ),
+    "an input without a label": wrong(
+        "R11c", "label: {zh: 基础信息, en: basic}, ", "", "the input basic has no label", "- {fact: basic, weight"
+    ),
+    "what stands for a missing input, out of bounds": wrong(
+        "R11c", "missing: 0", "missing: 500", "between 0 and 100, and 500 does not", "missing: 500"
+    ),
     "no translation": wrong(
         "R9", "en: The customer's owner keeps changing", "en: 频繁更换对接人", "says the same in zh and en"
     ),

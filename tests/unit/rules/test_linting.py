@@ -6,9 +6,9 @@ import pytest
 
 from services.rules.linting import lint
 from tests.unit.rules.lint_cases import NAMES, TYPES, errors, file_of, mutated, others
-from tests.unit.rules.lint_cases_of_sense import EXAMPLES, REACH, TEXTS, TRUTH
+from tests.unit.rules.lint_cases_of_sense import EXAMPLES, PEOPLE, REACH, TEXTS, TRUTH
 
-ALL = {**NAMES, **TYPES, **TRUTH, **TEXTS, **EXAMPLES, **REACH}
+ALL = {**NAMES, **TYPES, **TRUTH, **TEXTS, **PEOPLE, **EXAMPLES, **REACH}
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from services.rules.books import SHIPPED, parse_overrides, read_rules
+from services.rules.books import SHIPPED, parse_overrides, read_files, read_rules
 from services.rules.compiling import compile_rule
 from services.rules.definition import BadRule, Definition, parse_definition, parse_duration
 from services.rules.examples import run_examples
@@ -112,9 +112,23 @@ BAD: dict[str, tuple[str, str]] = {
     "a tag that YAML cannot use": ("id: !!int ''", "not usable YAML"),
     "an empty condition": (changed(when={"all": []}), "give a list of conditions"),
     "an unknown condition": (changed(when={"condition": "important"}), "there is no condition 'important'"),
-    "a missing translation": (changed(name={"zh": "展会"}), "name.en: Field required"),
-    "a missing clause": (changed(clause=None), "clause: Field required"),
-    "an unknown key": (changed(urgency="high"), "urgency: Extra inputs are not permitted"),
+    "a missing translation": (changed(name={"zh": "展会"}), "name.en: is missing: add the text in English"),
+    "a missing clause": (changed(clause=None), "clause: is missing: add the policy behind the rule"),
+    "an unknown key": (changed(urgency="high"), "urgency: there is no such key (known here: id, name"),
+    "a misspelt key": (changed(sevrity="high"), "R3: sevrity: there is no such key; did you mean severity?"),
+    "a misspelt key of a part": (
+        changed(review={"hours": 1}),
+        "review.hours: there is no such key (known here: within_h",
+    ),
+    "a misspelt word": (changed(output="warnin"), "output: 'warnin' is none of warning, task"),
+    "a small id": (changed(id="r3"), "id: 'r3' cannot be used: write a capital letter"),
+    "a number for a list": (changed(audience=3), "audience: 3 stands here: write a list"),
+    "an empty text": (changed(name={"zh": "展会", "en": ""}), "name.en: is empty: write the text in English"),
+    "a key that is said twice": (R3.read_text(encoding="utf-8") + "severity: low\n", "severity: is said twice"),
+    "bounds the wrong way round": (
+        changed(params={"days": {"type": "int", "default": 2, "min": 3, "max": 1}}),
+        "its least, 3, lies above its greatest, 1",
+    ),
     "a wrong window": (
         changed(facts={"show_days": {**SHOW_DAYS, "window": "ninety days"}}),
         "'ninety days' is no duration such as 30d",
@@ -135,7 +149,7 @@ BAD: dict[str, tuple[str, str]] = {
     ),
     "not YAML": ("id: [R3", "R3.yaml:2: not valid YAML"),
     "not a mapping": ("- R3", "a rule file holds one mapping"),
-    "an alias bomb": ("a: &a [x, x]\nb: &b [*a, *a]\nid: *b", "id: Input should be a valid string"),
+    "an alias bomb": ("a: &a [x, x]\nb: &b [*a, *a]\nid: *b", "stands here: write a text"),
 }
 
 
@@ -145,10 +159,27 @@ def test_a_bad_rule_file_is_refused_and_told_why(name: str) -> None:
     assert said in refusal(text)
 
 
+def test_a_parameter_that_is_out_of_its_bounds_names_its_line() -> None:
+    text = R3.read_text(encoding="utf-8").replace("default: 2, min: 1", "default: 0, min: 1")
+    line = next(n for n, said in enumerate(text.splitlines(), start=1) if "default: 0, min: 1" in said)
+    assert f"R3.yaml:{line}: R3: R3.days: 0 is below" in refusal(text)
+
+
+def test_a_key_that_is_said_twice_names_the_line_of_the_second() -> None:
+    text = R3.read_text(encoding="utf-8") + "severity: low\n"
+    assert f"R3.yaml:{len(text.splitlines())}: R3: severity: is said twice" in refusal(text)
+
+
+def test_a_file_that_is_not_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "R3.yaml").write_text(R3.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "R40.yml").write_text("", encoding="utf-8")
+    assert read_files(tmp_path)[1] == ["R40.yml: is not read: name it R40.yaml"]
+
+
 def test_a_problem_names_the_line() -> None:
     text = R3.read_text(encoding="utf-8").replace("severity: high", "severity: urgent")
     line = text.splitlines().index("severity: urgent") + 1
-    assert refusal(text).startswith(f"R3.yaml:{line}: severity:")
+    assert refusal(text).startswith(f"R3.yaml:{line}: R3: severity:")
 
 
 def test_a_folder_with_bad_files_tells_all_of_them(tmp_path: Path) -> None:
