@@ -70,6 +70,12 @@ $(BENCH_STAMP): tests/bench/requirements.txt | $(STAMP)
 	  -r tests/bench/requirements.txt
 	@touch $(BENCH_STAMP)
 
+# FAULT=name picks one of them; ROUNDS=n goes on with the seeds that follow.
+SEED ?= 1
+ROUNDS ?= 1
+chaos: install  ## Disturb a running system, from a seed: SEED=n [FAULT=name] [ROUNDS=n]; see docs/faults.md.
+	$(BIN)/python -m tests.chaos --seed $(SEED) --rounds $(ROUNDS) $(if $(FAULT),--fault $(FAULT))
+
 lock: install  ## Resolve requirements.lock again from pyproject.toml (needs uv).
 	@command -v uv >/dev/null 2>&1 || { echo "uv is needed to lock: https://docs.astral.sh/uv/"; exit 1; }
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --all-extras --python-version 3.11 \

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -92,6 +94,8 @@ class Proxy:
 
     def _cut(self) -> None:
         for writer in list(self._open):
+            # Closing must not wait for what is still on its way: the other side gets a reset.
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
         self._open.clear()
 

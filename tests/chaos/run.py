@@ -165,6 +165,10 @@ class Run:
     def calm(self) -> None:
         """Nobody who is started from now on is to die; whoever is still to die is replaced."""
         self.points = lambda: None
+        self.replace_all()
+
+    def replace_all(self) -> None:
+        """Everybody is killed, and others come."""
         for slot in self.living():
             self.kill(slot)
 

@@ -237,6 +237,17 @@ def lose_one_of_three(run: Run) -> None:
     run.move_time(3, strike)
 
 
+def kill_a_little(run: Run) -> None:
+    """Two deaths: one under load, one while time moves on."""
+    run.draws(1, soon=True)
+    run.start()
+    run.publish(2)
+    run.wait_done()
+    run.draws(1, soon=True)
+    run.replace_all()
+    run.move_time(2)
+
+
 def calm(run: Run) -> None:
     """Nothing is disturbed."""
     run.start()
@@ -247,6 +258,7 @@ def calm(run: Run) -> None:
 
 SCENARIOS: dict[str, Scenario] = {
     "calm": Scenario(calm),
+    "short": Scenario(kill_a_little, events=250, workers=1),
     "kill": Scenario(kill_at_every_step),
     "broker": Scenario(kill_the_broker),
     "slow": Scenario(slow_broker, world="proxied"),

@@ -30,10 +30,14 @@ PORTION_DEADLINE_S = 180.0
 class World:
     """What workers and the test connect to. `proxies` stand between the workers and the one broker, if any do."""
 
-    def __init__(self, folder: Path, kind: str) -> None:
-        """`kind`: plain, proxied or cluster."""
+    def __init__(self, folder: Path, kind: str, bootstrap: str = "") -> None:
+        """`kind`: plain, proxied, cluster, or given: then `bootstrap` tells a broker that others started."""
         self.proxies: list[Proxy] = []
         self.cluster: Cluster | None = None
+        self.brokers: list[Broker] = []
+        self._given = bootstrap
+        if kind == "given":
+            return
         if kind == "cluster":
             self.cluster = Cluster(folder / "cluster")
             self.brokers = self.cluster.brokers
@@ -60,7 +64,7 @@ class World:
     @property
     def bootstrap(self) -> str:
         """For the test itself, past every proxy."""
-        return ",".join(broker.bootstrap for broker in self.brokers)
+        return self._given or ",".join(broker.bootstrap for broker in self.brokers)
 
     def bootstrap_of(self, worker: int) -> str:
         """For a worker by its number."""
@@ -70,8 +74,9 @@ class World:
         """Everything."""
         if self.cluster is not None:
             self.cluster.start()
-        else:
-            self.brokers[0].start()
+        for broker in self.brokers:
+            if not broker.running:
+                broker.start()
         for proxy in self.proxies:
             proxy.start()
 
