@@ -97,9 +97,9 @@ def shipped() -> list[Rule]:
     return read_rules(SHIPPED)
 
 
-def make_load(seed: int, events: int, partitions: int, share: float = 1.0) -> Load:
+def make_load(seed: int, events: int, partitions: int, share: float = 1.0, *, poison: bool = True) -> Load:
     """About so many events of the sample of this seed. `share` is the part of each customer's events that is taken:
-    little of many customers or all of a few."""
+    little of many customers or all of a few. Only the workers of this folder break at `poison`."""
     rng = random.Random(f"load {seed}")
     sample = make_sample(seed, TODAY, ZONE, MIN_CUSTOMERS)
     reference = [event for event in sample.events if "subject" not in event]
@@ -113,6 +113,9 @@ def make_load(seed: int, events: int, partitions: int, share: float = 1.0) -> Lo
             break
     taken.sort(key=lambda event: datetime.fromisoformat(event["time"]))
     records, dead = _mixed([Sent(event["subject"], orjson.dumps(event)) for event in taken], rng, partitions)
+    if not poison:
+        dead = Counter({letter: count for letter, count in dead.items() if letter[0] != "poison"})
+        records = [one for one in records if POISON.encode() not in one.value]
     keyed = [(reference_key(parse(event)), orjson.dumps(event)) for event in reference]
     return Load(seed, _moved(records, rng), keyed, taken, dead)
 

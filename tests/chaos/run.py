@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,16 +34,20 @@ DONE_DEADLINE_S = 240.0
 VERDICT_DEADLINE_S = 60.0
 POLL_S = 0.3
 
+TODAY = ("tests.chaos.worker",)
+PRODUCT = ("services.cli", "rules", "run")
+
 
 @dataclass
 class Slot:
-    """A place for a worker, in which one after another lives."""
+    """A place for a worker, in which one after another lives. With a `tree` it is the product's own, of the sources
+    that lie there."""
 
     number: int
     port: int
     child: Child | None = None
     wanted: bool = True
-    env: dict[str, str] | None = None
+    tree: Path | None = None
     starts: int = 0
 
 
@@ -58,8 +62,11 @@ class Run:
         self.clock = folder / "clock" if manual else None
         self.codes: Counter[str] = Counter()
         self.points: Callable[[], Point | None] = lambda: None
-        self.module: Sequence[str] = ("tests.chaos.worker",)
-        self.extra_env: dict[str, str] = {}
+        # Where customers rest, and whether others stand by, belongs to what a seed decides.
+        self.extra_env = {
+            "BELLWETHER_STORE": self.rng.choice(("memory", "rocksdb")),
+            "BELLWETHER_STANDBYS": self.rng.choice(("0", "1")),
+        }
         self.slots = [Slot(number, free_port()) for number in range(workers)]
         prefix = f"chaos-{uuid.uuid4().hex[:8]}"
         self.topics = Topics(prefix)
@@ -103,13 +110,14 @@ class Run:
         if slot.child is None and slot.wanted:
             point = self.points()
             slot.starts += 1
-            env = {**self._env(slot), "CHAOS_POINT": str(point or ""), **(slot.env or {})}
+            tree = slot.tree or ROOT
+            env = {**self._env(slot), "CHAOS_POINT": str(point or ""), "PYTHONPATH": str(tree)}
             slot.child = start_child(
                 f"worker-{slot.number}",
-                [sys.executable, "-m", *self.module],
+                [sys.executable, "-m", *(TODAY if slot.tree is None else PRODUCT)],
                 log_file=self.folder / f"worker-{slot.number}.log",
                 env=bellwether_env(env),
-                cwd=ROOT,
+                cwd=tree,
             )
 
     def _env(self, slot: Slot) -> dict[str, str]:

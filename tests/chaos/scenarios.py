@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +14,12 @@ from tests.chaos.load import END, instants, make_load
 from tests.chaos.run import PARTITIONS, SESSION_S, Run
 from tests.chaos.verdict import Verdict
 from tests.chaos.world import World
+from tests.support.commands import ROOT
 
 PAST_SESSION_S = SESSION_S + 3
+
+PREVIOUS = "d2030fc"
+"""The last commit that writes states of version 2."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Scenario:
     workers: int = 2
     clock: str = "either"
     world: str = "plain"
+    poison: bool = True
 
 
 def kill_at_every_step(run: Run) -> None:
@@ -237,6 +243,30 @@ def lose_one_of_three(run: Run) -> None:
     run.move_time(3, strike)
 
 
+def upgrade(run: Run) -> None:
+    """Workers of the previous state version give way to those of today, one after the other, under load."""
+    tree = run.folder / "previous"
+    tree.mkdir()
+    archive = subprocess.run(["git", "archive", PREVIOUS], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
+    subprocess.run(["tar", "-x", "-C", str(tree)], input=archive, check=True)
+    for slot in run.slots:
+        slot.tree = tree
+    run.start()
+    run.topic.publish(run.load.records[: len(run.load.records) // 4])
+    run.wait_done()
+    thread = run.publish_aside(12, 1.0)
+    for slot in run.rng.sample(run.slots, len(run.slots)):
+        run.pause(run.rng.uniform(1, 6))
+        slot.tree = None
+        if run.rng.random() < 0.5 or slot.child is None:
+            run.kill(slot)
+        else:
+            slot.child.terminate()
+    thread.join()
+    run.wait_done()
+    run.move_time(3)
+
+
 def kill_a_little(run: Run) -> None:
     """Two deaths: one under load, one while time moves on."""
     run.draws(1, soon=True)
@@ -268,6 +298,7 @@ SCENARIOS: dict[str, Scenario] = {
     "come-and-go": Scenario(come_and_go, workers=4, events=2500),
     "stop": Scenario(stop_past_the_session, events=2500),
     "clock": Scenario(jumping_clock, clock="manual"),
+    "upgrade": Scenario(upgrade, poison=False),
     "cluster": Scenario(lose_one_of_three, world="cluster"),
 }
 
@@ -288,7 +319,7 @@ def play_in(world: World, name: str, seed: int, folder: Path, events: int | None
     """The same in a world that is there already."""
     scenario = SCENARIOS[name]
     manual = scenario.clock == "manual" or (scenario.clock == "either" and seed % 2 == 0)
-    load = make_load(seed, events or scenario.events, PARTITIONS, share=0.5)
+    load = make_load(seed, events or scenario.events, PARTITIONS, share=0.5, poison=scenario.poison)
     run = Run(name, seed, folder, world, load, workers=scenario.workers, manual=manual)
     try:
         scenario.disturb(run)
