@@ -22,7 +22,7 @@ from services.rules.conditions import (
     silenced,
     truth_course,
 )
-from services.rules.facts import LATER, UNKNOWN, Fact, Point, Question, Value, least_elapsed, put, value_at
+from services.rules.facts import AHEAD, LATER, UNKNOWN, Fact, Point, Question, Value, least_elapsed, put, value_at
 from services.rules.judging import Result
 from services.rules.reference import Reference
 from services.rules.scoring import score
@@ -71,21 +71,34 @@ def _holds_of_nobody(asking: Asking, judged: Judged) -> bool:
 
 
 class Asking:
-    """One customer at one instant, all rules: what one rule has worked out another need not."""
+    """One customer at one instant, all rules: what one rule has worked out another need not. Courses are told to
+    `ahead` changes beyond the instant."""
 
-    def __init__(self, state: CustomerState, now: Micros, reference: Reference, judged: Mapping[str, Judged]) -> None:
+    def __init__(
+        self,
+        state: CustomerState,
+        now: Micros,
+        reference: Reference,
+        judged: Mapping[str, Judged],
+        ahead: int = AHEAD,
+    ) -> None:
         self.state = state
+        self.ahead = ahead
         self.now = now
         self.reference = reference
         self.judged = judged
         self._facts: dict[tuple[int, str, Micros], Sequence[Point]] = {}
         self._looks: dict[tuple[str, Micros, Micros], Look] = {}
         self._results: dict[tuple[str, Micros], Sequence[Point]] = {}
+        self._at: dict[Micros, Asking] = {}
         state.courses.hold_for(reference.fingerprint)
 
     def at(self, instant: Micros) -> Asking:
         """The same customer as it is now known, asked at another instant: what comes after it is not worked out."""
-        return self if instant == self.now else Asking(self.state, instant, self.reference, self.judged)
+        other = self._at.get(instant)
+        if other is None:
+            other = self._at[instant] = Asking(self.state, instant, self.reference, self.judged, ahead=0)
+        return other
 
     def look(self, subject: str, since: Micros, enough: Micros) -> Look:
         """For those who only look at a subject from an instant on."""
@@ -119,7 +132,8 @@ class Asking:
         course = courses.find(fact, question.since, self.now)
         if course is None:
             course = self.fact(fact, question)
-            courses.keep(fact, question.since, course, [self.state.series(pick.whole) for pick in fact.picks])
+            if self.ahead:
+                courses.keep(fact, question.since, course, [self.state.series(pick.whole) for pick in fact.picks])
         return course
 
     def result(self, rule: str, since: Micros) -> Sequence[Point]:
@@ -138,7 +152,8 @@ class Asking:
         course = self.state.courses.find(judged, since, self.now)
         if course is None:
             course = class_course(Inquiry(self, judged, "", since))
-            self.state.courses.keep(judged, since, course, map(self.state.series, judged.reads))
+            if self.ahead:
+                self.state.courses.keep(judged, since, course, map(self.state.series, judged.reads))
         return course
 
     def _score(self, judged: Judged, since: Micros) -> Sequence[Point]:
@@ -200,6 +215,7 @@ class World:
             self._holds,
             asking.result,
             self.complete_until,
+            asking.ahead,
         )
 
     def course(self, name: str) -> Sequence[Point]:

@@ -27,6 +27,11 @@ NEVER = 2**62
 OPENING = -315_619_200_000_000
 """1960-01-01: before anything that an event can tell of, and a day that calendars know."""
 
+MOST_HOURS = 50_000
+"""Hours of which the day is remembered: nearly six years."""
+
+_NO_DAY: tuple[Micros, Micros, Day] = (NEVER, NEVER, 0)
+
 PeriodName = Literal["day", "week", "month", "quarter", "year"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,22 +59,23 @@ class Calendar:
     def __init__(self, zone: ZoneInfo, is_working_day: Callable[[Day], bool] = is_weekday) -> None:
         self.zone = zone
         self.is_working_day = is_working_day
-        self._last_day: tuple[Micros, Day] = (NEVER, 0)
+        self._days: dict[int, tuple[Micros, Micros, Day]] = {}
         self.start_of_day = lru_cache(maxsize=50_000)(self._start_of_day)
 
     def day_of(self, at: Micros) -> Day:
         """The local day in which `at` lies."""
-        # All windows of a step ask for the same instant.
-        last_at, day = self._last_day
-        if last_at != at:
+        # Zones are slow, and this is asked most of all: of each hour the day that was found in it last is remembered.
+        start, end, day = self._days.get(at // HOUR, _NO_DAY)
+        if not start <= at < end:
             day = instant(at).astimezone(self.zone).toordinal()
-            self._last_day = (at, day)
+            if len(self._days) >= MOST_HOURS:
+                self._days.clear()
+            self._days[at // HOUR] = self.start_of_day(day), self.start_of_day(day + 1), day
         return day
 
     def month_of(self, at: Micros) -> Month:
         """The local month in which `at` lies."""
-        local = instant(at).astimezone(self.zone)
-        return local.year * 12 + local.month - 1
+        return month_of_day(self.day_of(at))
 
     def start_of_month(self, month: Month) -> Micros:
         """The first instant of the month."""
@@ -126,6 +132,7 @@ def month_of_day(day: Day) -> Month:
     return local.year * 12 + local.month - 1
 
 
+@lru_cache(maxsize=10_000)
 def first_day(month: Month) -> Day:
     """The month's first day."""
     return date(month // 12, month % 12 + 1, 1).toordinal()

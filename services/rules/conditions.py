@@ -7,9 +7,10 @@ sides of a tree's leaves at an instant are its signature, and a `Judge` says whe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from services.rules.calendar import NEVER, Micros
@@ -43,6 +44,11 @@ class Leaf:
     threshold: Threshold
     elapsed: bool = False
 
+    @cached_property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """Itself."""
+        return (self,)
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -51,19 +57,20 @@ class Tree:
     mode: Literal["all", "any"]
     branches: tuple[Tree | Leaf, ...]
 
+    @cached_property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """Every leaf, from left to right."""
+        return tuple(leaf for branch in self.branches for leaf in branch.leaves)
+
 
 Node = Tree | Leaf
 Judge = Callable[[Mapping[str, Side]], bool]
 """Whether the tree holds, given the side on which each of its leaves lies."""
 
 
-def leaves_of(node: Node) -> Iterator[Leaf]:
+def leaves_of(node: Node) -> tuple[Leaf, ...]:
     """Every leaf, from left to right."""
-    if isinstance(node, Leaf):
-        yield node
-    else:
-        for branch in node.branches:
-            yield from leaves_of(branch)
+    return node.leaves
 
 
 def side(leaf: Leaf, value: Value) -> Side | None:

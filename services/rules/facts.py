@@ -65,7 +65,7 @@ class Proof(NamedTuple):
 
 @dataclass(slots=True)
 class Question:
-    """What a fact is asked about: its course from `since` on, told to AHEAD points beyond `now`.
+    """What a fact is asked about: its course from `since` on, told to `ahead` changes beyond `now`.
 
     `holds(name, since)` gives the course of a named condition of the same rule, `result(rule, since)` that of another
     rule's class or score. What is missing is only known to be missing up to `complete_until` (NEVER: no feed is asked).
@@ -79,6 +79,7 @@ class Question:
     holds: Callable[[str, Micros], Sequence[Point]]
     result: Callable[[str, Micros], Sequence[Point]]
     complete_until: Micros = NEVER
+    ahead: int = AHEAD
 
     @property
     def calendar(self) -> Calendar:
@@ -115,7 +116,7 @@ class Fact(Protocol):
         ...
 
     def course(self, question: Question) -> list[Point]:
-        """The points to AHEAD changes beyond `question.now`."""
+        """The points to `question.ahead` changes beyond `question.now`."""
         ...
 
     def takes_effect(self, at: Micros, calendar: Calendar) -> Micros:
@@ -153,8 +154,8 @@ class Measured:
         raise AssertionError("every shape has its own")
 
     def course(self, question: Question) -> list[Point]:
-        """The points to AHEAD changes beyond `question.now`."""
-        return told(self.points(question), question.now)
+        """The points to `question.ahead` changes beyond `question.now`."""
+        return told(self.points(question), question.now, question.ahead)
 
     def takes_effect(self, at: Micros, calendar: Calendar) -> Micros:
         """From when on an item that lies at an instant can change the value."""
@@ -188,16 +189,17 @@ class OfOnePick(Measured):
         return subjects_of(pick, items)
 
 
-def told(course: Iterable[Point], now: Micros) -> list[Point]:
-    """The points of a course, to AHEAD changes beyond `now`."""
+def told(course: Iterable[Point], now: Micros, ahead: int = AHEAD) -> list[Point]:
+    """The points of a course, to `ahead` changes beyond `now`."""
     points: list[Point] = []
+    looks = LOOKS_AHEAD if ahead else 0
     beyond = looked = 0
     for at, value in course:
         if at > now:
             looked += 1
             if not points or points[-1].at != at:
                 beyond += not points or points[-1].value != value
-            if beyond > AHEAD or looked > LOOKS_AHEAD:
+            if beyond > ahead or looked > looks:
                 points.append(Point(at, LATER))
                 break
         put(points, at, value)

@@ -18,6 +18,7 @@ from services.rules.conditions import Leaf, Node, Op, first_that_may_hold, side,
 from services.rules.facts import Fact
 from services.rules.judging import Rank, Result
 from services.rules.missed import Missed
+from services.rules.monthly import Monthly
 from services.rules.tallying import Count, Counted, Distinct, DistinctDays, Sum
 from services.rules.timing import Latest, PastUsualGap, SinceLast, YearsSinceFirst
 from services.rules.waiting import Waiting
@@ -78,6 +79,8 @@ def _any_of(glances: tuple[Glance, ...]) -> Seen:
 
 def _glance_of_leaf(leaf: Leaf, fact: Fact, rules: Mapping[str, Rule]) -> Glance:
     quick = _quick_of(leaf, fact, rules)
+    if isinstance(fact, Monthly):
+        quick = _quick_of_month(leaf, fact)
     if fact.asks or (leaf.elapsed and leaf.op not in (">", ">=")):
         # What it is can hang on a condition, or on a feed that is silent.
         return Glance(quick, _nothing_seen)
@@ -131,6 +134,20 @@ def _quick_of_tally(fact: Counted, exceeds: Callable[[Any, Any], bool], limit: i
     def seen(look: Look) -> Micros:
         peak = greatest(fact, look)
         return look.since if peak is None or exceeds(peak, limit) else NEVER
+
+    return seen
+
+
+def _quick_of_month(leaf: Leaf, fact: Monthly) -> Seen:
+    """What holds not this month holds not before the next one."""
+
+    def seen(look: Look) -> Micros:
+        question = look.question
+        month = question.calendar.month_of(look.since)
+        at = side(leaf, fact.value(question, month))
+        if at is None or true_on(leaf.op, at):
+            return look.since
+        return question.calendar.start_of_month(month + 1)
 
     return seen
 

@@ -228,7 +228,7 @@ def _tree(looking: Looking, tree: Node, path: list[str]) -> None:
     found = worlds([(looking, tree)])
     if found is None:
         for piece in _pieces(looking, tree):
-            _tree(looking, piece, looking.place(next(leaves_of(piece))))
+            _tree(looking, piece, looking.place(leaves_of(piece)[0]))
         return
     verdicts = [true_in(tree, world) for world in found]
     if not any(verdicts):

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from services.rules.compiling import Rule
-from services.rules.conditions import leaves_of
+from services.rules.conditions import KNOWN, leaves_of
 from services.rules.definition import BadRule
 from services.rules.entries import Item
 from services.rules.facts import Fact
@@ -79,16 +79,18 @@ def _limited(rules: dict[str, Rule]) -> dict[str, Rule]:
     limits: dict[int, set[Decimal]] = defaultdict(set)
     told_whole: set[int] = set()
     for rule in rules.values():
-        for leaf in (leaf for tree in rule.trees() for leaf in leaves_of(tree)):
-            if leaf.fact in rule.facts and isinstance(leaf.threshold, (int, Decimal)):
+        for leaf in (leaf for tree in rule.trees() for leaf in leaves_of(tree) if leaf.fact in rule.facts):
+            if isinstance(leaf.threshold, (int, Decimal)) and not isinstance(leaf.threshold, bool):
                 limits[id(rule.facts[leaf.fact])].add(Decimal(leaf.threshold))
+            elif leaf.threshold is not KNOWN:
+                told_whole.add(id(rule.facts[leaf.fact]))
         told_whole |= {id(rule.facts[rule.definition.run])} if rule.definition.run else set()
-        told_whole |= {id(rules[name].facts[one.fact]) for name in rule.results for one in rules[name].inputs}
+        told_whole |= {id(rule.facts[one.fact]) for one in rule.inputs}
     known: dict[int, Fact] = {}
     for fact in (fact for rule in rules.values() for fact in rule.facts.values()):
         if id(fact) not in known:
             known[id(fact)] = fact
-            if isinstance(fact, Counted) and fact.only_falls and id(fact) not in told_whole:
+            if isinstance(fact, Counted) and id(fact) not in told_whole:
                 known[id(fact)] = replace(fact, limits=tuple(sorted(limits[id(fact)])))
     return {
         rule_id: replace(rule, facts={name: known[id(fact)] for name, fact in rule.facts.items()})

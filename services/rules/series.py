@@ -332,11 +332,29 @@ class Totals:
         if end <= first:
             return _ZERO
         running = self._running
-        while len(running) <= end:
-            last, one = running[-1], self._measure(self._items[len(running) - 1])
-            running.append(Amount(last.amount + one.amount, last.counted + one.counted, last.unknown + one.unknown))
-        low, high = running[first], running[end]
-        return Amount(high.amount - low.amount, high.counted - low.counted, high.unknown - low.unknown)
+        if len(running) <= end:
+            self._extend(end)
+        (amount, counted, unknown), high = running[first], running[end]
+        return Amount(high[0] - amount, high[1] - counted, high[2] - unknown)
+
+    def amount(self, first: int, end: int) -> Decimal:
+        """The amount of `between`."""
+        if end <= first:
+            return _ZERO.amount
+        running = self._running
+        if len(running) <= end:
+            self._extend(end)
+        return running[end][0] - running[first][0]
+
+    def _extend(self, end: int) -> None:
+        running = self._running
+        amount, counted, unknown = running[-1]
+        for item in self._items[len(running) - 1 : end]:
+            one = self._measure(item)
+            amount += one[0]
+            counted += one[1]
+            unknown += one[2]
+            running.append(Amount(amount, counted, unknown))
 
 
 def _gaps(ats: list[Micros]) -> list[Micros]:

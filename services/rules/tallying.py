@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from services.rules.dues import Instalments, Movements
 from services.rules.entries import Item, Key
 from services.rules.facts import (
     INFINITY,
+    LATER,
     OfOnePick,
     Point,
     Proof,
@@ -23,13 +24,16 @@ from services.rules.facts import (
     proof,
 )
 from services.rules.reference import Reference
-from services.rules.series import Amount, Filter, Measure, Path, Pick, Series, Test, number_of
+from services.rules.series import Amount, Filter, Measure, Path, Pick, Series, Test, Totals, number_of
 from services.rules.state import CustomerState
 from services.rules.windows import Ever, Since, Slice, Window, slices
 
 EVERYTHING = Filter()
 NOWHERE = Path(())
 LATE = Path(("late",))
+
+LOOKS_BETWEEN = 6
+"""Instants ahead at which a value that stays between the same limits is looked at."""
 
 KEPT_FOR_EVER = 50
 """Of a window without bounds so many of the first and of the last items are kept beyond the horizon."""
@@ -74,13 +78,44 @@ class Counted(OfOnePick):
     def points(self, question: Question) -> Iterator[Point]:
         series = question.series(self.pick)
         value = self.value(series, question)
+        if self.limits is not None and not self.only_falls:
+            yield from self._between_limits(series, self.limits, value, question)
+            return
         for part in slices(series, self.window, question):
             now = value(part)
             yield Point(part.at, now)
-            if part.end == len(series) and self.limits is not None and self.only_falls and not isinstance(now, Span):
+            if part.end == len(series) and self.limits is not None and not isinstance(now, Span):
                 if part.first < part.end:
                     yield from self._falling(series, part, value, question)
                 return
+
+    def _between_limits(
+        self, series: Series, limits: tuple[Decimal, ...], value: Callable[[Slice], Value], question: Question
+    ) -> Iterator[Point]:
+        """The value where it comes to lie otherwise to the limits; only so many instants ahead are looked at."""
+        looks = LOOKS_BETWEEN if question.ahead else 0
+        told: object = NOTHING
+        for part in slices(series, self.window, question):
+            now = value(part)
+            place = now if now is None or isinstance(now, Span) else _place(now, limits)
+            looks -= part.at > question.now
+            if place != told:
+                told = place
+                yield Point(part.at, now)
+            elif looks < 0:
+                yield Point(part.at, LATER)
+                return
+            steady = self.steady_to(series, part, question) if part.end == len(series) else None
+            if steady is not None:
+                at = self.window.leaves(series.ats[steady - 1], question)
+                if at < NEVER:
+                    yield Point(at, value(Slice(at, series.before(self.window.counted(at, question)[0]), part.end)))
+                return
+
+    def steady_to(self, series: Series, part: Slice, question: Question) -> int | None:
+        """If nothing comes any more: how many items must have left before the value can be another, and then for good;
+        None where that is not known."""
+        return None
 
     def _falling(
         self, series: Series, part: Slice, value: Callable[[Slice], Value], question: Question
@@ -130,6 +165,12 @@ def _first_below(value: Callable[[Slice], Value], part: Slice, limit: Decimal, *
 
 
 NOTHING = Amount(Decimal(0), 0)
+
+
+def _place(value: Value, limits: tuple[Decimal, ...]) -> tuple[int, int]:
+    """How a number lies to all limits."""
+    assert isinstance(value, (int, Decimal)), "only numbers are compared with limits"
+    return bisect_left(limits, value), bisect_right(limits, value)
 
 
 def _is_doubted(item: Item) -> bool:
@@ -251,11 +292,18 @@ class Share(Counted):
         yield from super().tests()
         yield from self.matching.tests
 
-    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
-        weigh, matching = self._weight(question), self.matching
-        name = self.field.name(question.reference) if self.field else "one each"
-        everything = series.totals(("all", name), weigh)
+    def _totals(self, series: Series, question: Question) -> tuple[Totals, Totals]:
+        """Of all items, and of those that pass."""
+        weigh, matching, name = self._weight(question), self.matching, self._name(question)
         passing = series.totals((matching, name), lambda item: weigh(item) if matching(item) else NOTHING)
+        return series.totals(("all", name), weigh), passing
+
+    def _name(self, question: Question) -> object:
+        return self.field.name(question.reference) if self.field else "one each"
+
+    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
+        weigh, matching, name = self._weight(question), self.matching, self._name(question)
+        everything, passing = self._totals(series, question)
         doubted = self.is_unsure
         unsure = series.totals(("unsure", name), lambda item: weigh(item) if _is_doubted(item) else NOTHING)
         both = series.totals(
@@ -268,14 +316,25 @@ class Share(Counted):
                 return Span(Decimal(0), Decimal(1))
             if not total.amount:
                 return None
-            passed = passing.between(part.first, part.end).amount
-            maybe = unsure.between(part.first, part.end).amount if doubted else Decimal(0)
+            passed = passing.amount(part.first, part.end)
+            maybe = unsure.amount(part.first, part.end) if doubted else Decimal(0)
             if not maybe:
                 return passed / total.amount
-            out = both.between(part.first, part.end).amount
+            out = both.amount(part.first, part.end)
             return Span((passed - out) / total.amount, (passed + maybe - out) / total.amount)
 
         return share
+
+    def steady_to(self, series: Series, part: Slice, question: Question) -> int | None:
+        """While all of it passes, all that remains does, until nothing does."""
+        if self.is_unsure or not (self.field is None or self.field.path in NEVER_NEGATIVE):
+            return None
+        everything, passing = self._totals(series, question)
+        total = everything.between(part.first, part.end)
+        if total.unknown or not total.amount or passing.amount(part.first, part.end) != total.amount:
+            return None
+        left = range(part.first, part.end + 1)
+        return part.first + bisect_left(left, x=True, key=lambda first: not everything.amount(first, part.end))
 
     def _weight(self, question: Question) -> Measure:
         if self.field is None:
