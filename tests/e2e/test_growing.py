@@ -1,4 +1,7 @@
-"""Going to more partitions on a real broker: before, in the middle of it and after, nothing is lost or said twice."""
+"""Going to more partitions with workers at work before and after: nothing is lost, false or said twice.
+
+The command alone, on a fake and on a real broker: tests/unit/rules/test_growing.py, tests/contract/rules/.
+"""
 
 from __future__ import annotations
 
@@ -111,6 +114,7 @@ def finish(place: Installation, load: Load) -> None:
     assert found.warnings > 20
 
 
+@pytest.mark.nightly
 def test_states_follow_their_customers_and_what_waited_is_heard(place: Installation) -> None:
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
