@@ -78,12 +78,14 @@ satisfaction, service_score   `amount` = Σ of 0 (worst) to 100 (best), of surve
 
 class ClassNow(Wire):
     """What a class rule says of the customer; `value` is None while it is inconclusive. `name` and `advice` are the
-    value's; `ranked_at` is of when the oldest ranking is that it rests on."""
+    value's; `says` is what it rests on, as the rule's summary tells it; `ranked_at` is of when the oldest ranking is
+    that it rests on."""
 
     value: Label | None
     rule_name: Bilingual | None = None
     name: Bilingual | None = None
     advice: Bilingual | None = None
+    says: Bilingual | None = None
     since: Instant | None = None
     ranked_at: Instant | None = None
 

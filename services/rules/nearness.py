@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from schemas.warnings import Bilingual
 from services.rules.asking import Asking, Judged
 from services.rules.calendar import Micros
 from services.rules.conditions import Leaf, Node
 from services.rules.episodes import subjects, values_at
 from services.rules.facts import Span, Unknown, Value
-from services.rules.wording import chinese_text, duration_text, holds, label_of, parameter_text, value_text
+from services.rules.judging import Result
+from services.rules.wording import chinese_text, class_words, duration_text, holds, label_of, parameter_text, value_text
 
 MAX_SUBJECTS = 20
 """Subjects of one rule that are looked at: those asked about last."""
@@ -48,7 +50,7 @@ def _of_rule(asking: Asking, judged: Judged) -> Iterator[Near]:
         values = {leaf.name: value for leaf, value in values_at(asking, judged, subject, asking.now)}
         lacks = _lacking(rule.when, values, asking.now)
         if lacks and all(map(_is_measured, lacks)) and any(map(_grows, lacks)):
-            yield _near(judged, subject, lacks, asking.now)
+            yield _near(asking, judged, subject, lacks)
 
 
 def _lacking(node: Node, values: Mapping[str, Value], now: Micros) -> list[_Lack]:
@@ -59,7 +61,13 @@ def _lacking(node: Node, values: Mapping[str, Value], now: Micros) -> list[_Lack
     branches = [_lacking(branch, values, now) for branch in node.branches]
     if node.mode == "all":
         return [lack for branch in branches for lack in branch]
-    return min(branches, key=lambda branch: (not all(map(_is_measured, branch)), len(branch)), default=[])
+    return min(branches, key=_far, default=[])
+
+
+def _far(lacks: Sequence[_Lack]) -> tuple[bool, int, bool, Micros]:
+    """How far an alternative is: what is measured comes first, then what lacks less, then what time brings sooner."""
+    due = _due_of(lacks)
+    return not all(map(_is_measured, lacks)), len(lacks), due is None, due or 0
 
 
 def _is_measured(lack: _Lack) -> bool:
@@ -75,12 +83,16 @@ def _grows(lack: _Lack) -> bool:
     return lack.leaf.op in (">", ">=")
 
 
-def _near(judged: Judged, subject: str, lacks: list[_Lack], now: Micros) -> Near:
+def _near(asking: Asking, judged: Judged, subject: str, lacks: list[_Lack]) -> Near:
+    english = [_said(asking, judged, lack, chinese=False) for lack in lacks]
+    chinese = [_said(asking, judged, lack, chinese=True) for lack in lacks]
+    return Near(judged.rule.id, subject, "；".join(chinese), "; ".join(english), _due_of(lacks))
+
+
+def _due_of(lacks: Sequence[_Lack]) -> Micros | None:
+    """When time alone brings all of them; None when it does not."""
     waits = [_due(lack) for lack in lacks]
-    due = max((at for at in waits if at is not None), default=None) if None not in waits else None
-    english = [_said(judged, lack, now, chinese=False) for lack in lacks]
-    chinese = [_said(judged, lack, now, chinese=True) for lack in lacks]
-    return Near(judged.rule.id, subject, "；".join(chinese), "; ".join(english), due)
+    return None if None in waits else max((at for at in waits if at is not None), default=None)
 
 
 def _due(lack: _Lack) -> Micros | None:
@@ -91,15 +103,16 @@ def _due(lack: _Lack) -> Micros | None:
     return None
 
 
-def _said(judged: Judged, lack: _Lack, now: Micros, *, chinese: bool) -> str:
-    leaf, value = lack
+def _said(asking: Asking, judged: Judged, lack: _Lack, *, chinese: bool) -> str:
+    (leaf, value), now = lack, asking.now
     label = label_of(judged.rule, leaf.fact)
     name = label.zh if chinese else label.en
     due = _due(lack)
     if due is not None:
         left = duration_text(max(due - now, 0))
         return f"{name}：还有 {chinese_text(left)}到期" if chinese else f"{name}: due in {left}"
-    shown = value_text(value, leaf.elapsed, now)
+    word = _class_name(asking, judged, lack)
+    shown = value_text(value, leaf.elapsed, now) if word is None else word.zh if chinese else word.en
     if leaf.op in (">", ">=") and isinstance(leaf.threshold, (int, Decimal)):
         least = parameter_text(leaf.threshold)
         more = leaf.op == ">"
@@ -107,3 +120,12 @@ def _said(judged: Judged, lack: _Lack, now: Micros, *, chinese: bool) -> str:
             return f"{name}：{shown}，{'超过' if more else '达到'} {least} 才触发"
         return f"{name}: {shown} of {'more than ' if more else ''}{least}"
     return f"{name}：目前 {chinese_text(shown)}" if chinese else f"{name}: now {shown}"
+
+
+def _class_name(asking: Asking, judged: Judged, lack: _Lack) -> Bilingual | None:
+    """What people call the class that a leaf compares; None for anything else."""
+    fact = judged.rule.facts.get(lack.leaf.fact)
+    other = asking.judged.get(fact.rule) if isinstance(fact, Result) else None
+    if other is None:
+        return None
+    return class_words(other.rule).get(str(lack.value))

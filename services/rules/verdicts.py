@@ -14,16 +14,18 @@ from services.rules.calendar import Micros, instant, micros
 from services.rules.definition import Class, Otherwise, Words
 from services.rules.engine import Engine
 from services.rules.facts import Fact, Unknown
-from services.rules.judging import Rank
+from services.rules.judging import Rank, Result
 from services.rules.nearness import near_misses
 from services.rules.records import Judgement
 from services.rules.scoring import TENTH, Part, score
 from services.rules.snapshots import Judged
 from services.rules.state import CustomerState
-from services.rules.wording import label_of, value_text
+from services.rules.wording import class_words, label_of, summary_of, value_text
 
 MAX_VALUE = 200
 """Characters of an input's value: what is longer is cut off."""
+
+ANSWERS = {"true": Bilingual(zh="是", en="yes"), "false": Bilingual(zh="否", en="no")}
 
 END: Micros = micros(datetime(2200, 1, 1, tzinfo=UTC))
 
@@ -55,9 +57,25 @@ def _class(judged: JudgedRule, judgement: Judgement, asking: Asking) -> ClassNow
         rule_name=_bilingual(definition.name),
         name=None if word is None else _bilingual(word.name),
         advice=None if word is None or word.advice is None else _bilingual(word.advice),
+        says=_says(judged, asking),
         since=_tellable(judgement.since),
         ranked_at=min((at for fact in rule.facts.values() if (at := _ranked_at(fact, asking))), default=None),
     )
+
+
+def _says(judged: JudgedRule, asking: Asking) -> Bilingual:
+    """What a class rests on: the rule's summary with the values that it sees."""
+    rule = judged.rule
+    world = World(asking, judged, "", asking.now, unknown_holds=False)
+    texts: dict[str, str] = {}
+    classes: dict[str, Bilingual] = {}
+    for name, fact in rule.facts.items():
+        value = world.course(name)[0].value
+        texts[name] = value_text(value, fact.elapsed, asking.now)[:MAX_VALUE]
+        other = asking.judged.get(fact.rule) if isinstance(fact, Result) else None
+        word = (ANSWERS if other is None else class_words(other.rule)).get(texts[name])
+        classes |= {} if word is None else {name: word}
+    return summary_of(rule, texts, classes)
 
 
 def _score(judged: JudgedRule, judgement: Judgement, asking: Asking) -> ScoreNow:

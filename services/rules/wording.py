@@ -25,7 +25,7 @@ from services.rules.announcing import Say
 from services.rules.calendar import DAY, HOUR, SECOND, Micros, instant
 from services.rules.compiling import Rule
 from services.rules.conditions import KNOWN, Leaf, Node, Side, side, true_on
-from services.rules.definition import Who, Words
+from services.rules.definition import Class, Otherwise, Who, Words
 from services.rules.entries import Key
 from services.rules.explaining import NO_PROOF, Told
 from services.rules.facts import Span, Unknown, Value
@@ -138,19 +138,34 @@ def _evidence(rule: Rule, run: int, told: Told) -> Evidence:
     # What is withdrawn held at no instant, so nothing can be shown of it: no name in braces may reach the reader.
     texts = dict.fromkeys((*rule.facts, *rule.definition.fields), NOTHING)
     texts |= {name: value_text(value, elapsed, told.at) for name, (value, elapsed) in told.shown.items()}
-    for name, value in rule.params.items():
-        is_duration = rule.definition.params[name].type == "duration"
-        texts.setdefault(name, duration_text(value) if is_duration else parameter_text(value))
-    texts["run"] = str(run)
-    summary = rule.definition.summary
-    chinese = {name: chinese_text(text) for name, text in texts.items()}
     return Evidence(
         events=_refs(told.proof.keys),
         events_total=told.proof.total,
         compared=[_compared(rule, leaf, value, told) for leaf, value in told.values],
-        summary=Bilingual(zh=_filled(summary.zh, chinese), en=_filled(summary.en, texts)),
+        summary=summary_of(rule, {**texts, "run": str(run)}),
         tree=_tree(rule.when, itertools.count()) if told.values else None,
     )
+
+
+def summary_of(rule: Rule, texts: Mapping[str, str], classes: Mapping[str, Bilingual] | None = None) -> Bilingual:
+    """The rule's summary with the texts of its facts and its parameters put in; `classes` are the names that people
+    have for facts that are another rule's class."""
+    found = dict(texts)
+    for name, value in rule.params.items():
+        is_duration = rule.definition.params[name].type == "duration"
+        found.setdefault(name, duration_text(value) if is_duration else parameter_text(value))
+    names = classes or {}
+    english = {name: names[name].en if name in names else text for name, text in found.items()}
+    chinese = {name: names[name].zh if name in names else chinese_text(text) for name, text in found.items()}
+    summary = rule.definition.summary
+    return Bilingual(zh=_filled(summary.zh, chinese), en=_filled(summary.en, english))
+
+
+def class_words(rule: Rule) -> dict[str, Bilingual]:
+    """What people call the classes that a rule gives."""
+    definition = rule.definition
+    given: list[Class | Otherwise] = [*definition.classes, *([definition.otherwise] if definition.otherwise else [])]
+    return {one.value: _bilingual(one.name) for one in given}
 
 
 def _refs(keys: Sequence[Key]) -> list[EventRef]:

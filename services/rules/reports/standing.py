@@ -72,7 +72,7 @@ class Standing:
     def _class(self, rule: str, now: ClassNow) -> list[str]:
         value = self._word("open") if now.value is None else self._text(now.name) or now.value
         first = self._titled(rule, now.rule_name, value, self._since(now.since), self._ranked(now.ranked_at))
-        return [first, f"    {self._text(now.advice)}"] if now.advice else [first]
+        return [first, *(f"    {self._text(words)}" for words in (now.says, now.advice) if words)]
 
     def _score(self, rule: str, now: ScoreNow) -> list[str]:
         value = self._word("open") if now.value is None else format(now.value, "f")

@@ -198,6 +198,23 @@ def test_new_rankings_are_told_though_no_rule_speaks() -> None:
     assert told.snapshot.classes["R26"].value == "head"
 
 
+def test_a_class_is_told_with_what_it_rests_on() -> None:
+    told = Told(telling_core("R10"))
+    told.learns(event("profile.updated", "2026-01-01", section="basic", fields={"expansion_plan": True}), "2026-01-01")
+    told.learns(order("O", "2026-02-01", "1000000.00"), "2026-02-01 10:00")
+    told.wakes("2026-02-01 11:00")
+
+    classes = told.snapshot.classes
+    assert classes["R10"].says is not None
+    assert "Value middling value, potential high potential, risk low risk; 0 late payments" in classes["R10"].says.en
+    assert "价值中等" in classes["R10"].says.zh
+    assert classes["R10v"].says is not None
+    assert "Orders of the last 12 months come to 1000000.00 CNY" in classes["R10v"].says.en
+    assert classes["R10p"].says is not None
+    assert "plans to expand yes" in classes["R10p"].says.en
+    assert classes["R10v"].says.zh in "\n".join(Standing("zh", EXAMPLE_ZONE).lines(told.snapshot))
+
+
 def test_open_warnings_and_what_is_near_are_told_in_both_languages() -> None:
     told = Told(telling_core("R1", "R7"))
     told.learns(event("profile.updated", "2026-01-01", section="basic", fields={"important": True}), "2026-01-01")
