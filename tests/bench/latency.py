@@ -50,6 +50,9 @@ class Watch:
     late_s: list[float] = field(default_factory=list)
     """By how much each request left after its time."""
 
+    worker_us: float = 0.0
+    ingest_us: float = 0.0
+    """CPU an event."""
     lost: int = 0
     """Warnings that had not come when we stopped waiting."""
 
@@ -99,6 +102,8 @@ def measure(stage: Stage) -> Section:
         at_most("latency, accepted → warning readable, p99", p99, P99_MS, "ms"),
         told("latency, request begun → warning readable, p99", whole, "ms"),
         told("requests sent after their time, p99", [behind], "ms"),
+        told("the worker's CPU an event", [watch.worker_us for watch in watches], "µs"),
+        told("ingest's CPU an event", [watch.ingest_us for watch in watches], "µs"),
     ]
     data = {
         "p50_ms": p50,
@@ -131,7 +136,12 @@ def one_round(stage: Stage, number: int) -> Watch:
             one.start()
         stage.meter.wait("the worker to be ready", worker.is_ready, START_DEADLINE_S, 0.1)
         stage.meter.wait("ingest to be ready", lambda: _is_up(ingest), START_DEADLINE_S, 0.1)
-        return asyncio.run(drive(stage, topics, ingest.port))
+        before = worker.cpu_s(), ingest.cpu_s()
+        watch = asyncio.run(drive(stage, topics, ingest.port))
+        events = RATE_PER_S * (stage.sizes.latency_warm_s + stage.sizes.latency_s)
+        spent = worker.cpu_s() - before[0], ingest.cpu_s() - before[1]
+        watch.worker_us, watch.ingest_us = (seconds * 1e6 / events for seconds in spent)
+        return watch
 
 
 def _is_up(ingest: Ingest) -> bool:

@@ -112,11 +112,11 @@ class Worker:
         return ROOT
 
     def process(self) -> Child:
-        """The child. Raises Late when it has ended."""
+        """The child. Raises Late, with its last words, when it has ended."""
         if self.child is None:
             raise RuntimeError(f"{self.name} was not started")
         if (code := self.child.exit_code()) is not None:
-            raise Late(f"{self.name} ended with code {code}")
+            raise Late(f"{self.name} ended with code {code}:\n{self.child.log_tail(40)}")
         return self.child
 
     def cpu_s(self) -> float:
@@ -135,10 +135,6 @@ class Worker:
                 if line.startswith(f"{word} "):
                     return line.split()[1:]
         return None
-
-    def last_words(self) -> str:
-        """The end of its log."""
-        return "" if self.child is None else self.child.log_tail(30)
 
     def stop(self) -> None:
         """End it."""
@@ -164,8 +160,6 @@ def race(worker: Worker) -> Finish:
         first = meter.wait(f"{worker.name}'s first event", worker.first, START_DEADLINE_S)
         last = meter.wait(f"{worker.name}'s last event", lambda: worker.last(look), RACE_DEADLINE_S, worker.poll_s)
         more = worker.check(look)
-    except Late as late:
-        raise Late(f"{late}\n{worker.last_words()}") from None
     finally:
         worker.stop()
         look.close()
