@@ -37,14 +37,20 @@ def parse_point(text: str) -> Point | None:
     return Point(stage, place, int(nth))
 
 
+FREQUENT = ("changelog", "changelog", "changelog", "warnings", "warnings", "customers", "close", "apply", "commit")
+RARE = ("dead_letters", "events", "restore")
+
+
 def draw_point(rng: random.Random, *, soon: bool = False) -> Point:
-    """One of all places, the rarer the later. `soon`: within the first writes, as befits the end of a run."""
-    place = rng.choice((*PLACES, "changelog", "changelog", "warnings", "commit", "restore", "apply", "close"))
+    """Places that pass often, and now and then one that may never pass again. `soon`: within the first writes, as befits
+    the end of a run."""
+    place = rng.choice(FREQUENT if soon or rng.random() < 0.8 else RARE)
+    nth = 1 if place in RARE else rng.randint(1, 2 if soon else 5)
     if place in PLACES:
-        return Point(rng.choice(STAGES), place, rng.randint(1, 3 if soon else 12))
+        return Point(rng.choice(STAGES), place, nth)
     if place == "apply":
-        return Point("after", place, rng.randint(1, 50 if soon else 400))
-    return Point(rng.choice(("before", "after")), place, rng.randint(1, 2 if soon else 6))
+        return Point("after", place, rng.randint(1, 10 if soon else 150))
+    return Point(rng.choice(("before", "after")), place, nth)
 
 
 class Grave:
