@@ -47,6 +47,8 @@ def backtest(file: Path, until: str | None, folder: Path | None, settings: tuple
     stop = None if until is None else _until(until, calendar)
     run = Backtest(assemble(rules, zone, None))
     bad_lines = _feed(run, file, stop)
+    if bad_lines and not run.offset:
+        raise UserError(f"none of {len(bad_lines)} lines of {file} is an event of a customer; {bad_lines[0]}")
     run.advance(_end_of_day(run.clock, calendar) if stop is None else stop)
     episodes = run.episodes()
     if as_json:

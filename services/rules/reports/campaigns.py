@@ -55,6 +55,7 @@ COVERAGE = (
     Column("contacted", Words("14天内已联系", "Contacted within 14 days")),
     Column("coverage", Words("覆盖率", "Coverage")),
 )
+NO_PROMOTION = Words("期间内没有公布促销", "no promotion was announced in these days (`promotion.announced`)")
 NO_CAMPAIGN = Words("促销没有写明营销活动,无法归因", "the promotion names no campaign: nothing can be traced to it")
 
 
@@ -139,7 +140,8 @@ class CampaignReport:
 
     def tables(self) -> list[Table]:
         columns = self._query.columns()
-        effects = Table("promotions", Words("活动效果", "Effect of promotions"), (*columns, *EFFECT))
+        title = Words("活动效果", "Effect of promotions")
+        effects = Table("promotions", title, (*columns, *EFFECT), nothing=NO_PROMOTION)
         for one in self._promotions:
             groups = [group for group, promotion in self._effects if promotion == one.id]
             effects.rows += [self._effect_row(group, one) for group in in_order(groups) or [None]]
@@ -193,7 +195,8 @@ class CoverageReport:
                 self._contacted[group, one.id] += is_told
 
     def tables(self) -> list[Table]:
-        table = Table("coverage", Words("促销通知覆盖率", "Customers told of promotions"), self._columns())
+        title = Words("促销通知覆盖率", "Customers told of promotions")
+        table = Table("coverage", title, self._columns(), nothing=NO_PROMOTION)
         for one in self._promotions:
             groups = [group for group, promotion in self._customers if promotion == one.id]
             table.rows += [self._row(group, one) for group in in_order(groups) or [None]]

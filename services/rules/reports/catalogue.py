@@ -15,17 +15,20 @@ from services.rules.reports.lifetime import LifetimeReport
 from services.rules.reports.model import Report, Words
 from services.rules.reports.plans import MinMarginReport, PlanReport
 from services.rules.reports.process import ProcessReport
-from services.rules.reports.query import Query, quarter_of
+from services.rules.reports.query import Query, months_before, quarter_of
 from services.rules.reports.results import ResultsReport
 from services.rules.reports.visits import VisitReport
+
+TWELVE_MONTHS = "12 months"
 
 Build = Callable[[Query, Reference], Report]
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A report of the catalogue; `span` is where its period begins when nobody says: of the month, quarter or year in
-    which it ends. `needs_reference` tells that promotions or plans are read as well."""
+    """A report of the catalogue; `span` is where its period begins when nobody says: with the month, quarter or year in
+    which it ends, or (nobody may say otherwise) so that it has 12 months. `needs_reference` tells that promotions or
+    plans are read as well."""
 
     name: Words
     sentence: Words
@@ -68,7 +71,7 @@ CATALOGUE: dict[str, Listed] = {
             "近12个月毛利乘以预期年数(年流失率的倒数,最多10年)。",
             "The margin of 12 months times the expected years (1 / yearly churn rate, at most 10).",
         ),
-        "year",
+        TWELVE_MONTHS,
         lambda query, _: LifetimeReport(query),
     ),
     "K5": Listed(
@@ -142,7 +145,9 @@ CATALOGUE: dict[str, Listed] = {
 
 
 def usual_start(span: str, until: Day) -> Day:
-    """The first day of the month, quarter or year in which the day lies."""
+    """The first day of the month, quarter or year in which the day lies, or of the 12 months that end with it."""
+    if span == TWELVE_MONTHS:
+        return months_before(until, 12)
     if span == "quarter":
         return quarter_of(until)[0]
     month = month_of_day(until)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
@@ -17,7 +18,7 @@ from services.common.clock import ClockUnreadable, clock_from
 from services.common.errors import UserError
 from services.common.settings import Settings, read_settings
 from services.rules.calendar import Calendar, Day
-from services.rules.reports.catalogue import CATALOGUE, Listed, usual_start
+from services.rules.reports.catalogue import CATALOGUE, TWELVE_MONTHS, Listed, usual_start
 from services.rules.reports.model import Report, Table
 from services.rules.reports.query import GroupBy, Query
 from services.rules.reports.rendering import as_csv, as_json, as_text, reasons, say
@@ -88,6 +89,9 @@ def _query(
     calendar = Calendar(settings.zone)
     today = now_of(settings).astimezone(settings.zone).toordinal()
     last = today if until is None else _day("--until", until)
+    if since is not None and entry.span == TWELVE_MONTHS:
+        click.echo(f"this report is of the 12 months that end with --until; --from {since} is left out", err=True)
+        since = None
     first = usual_start(entry.span, last) if since is None else _day("--from", since)
     if last > today:
         raise UserError(f"--until {until} lies in the future: today is {date.fromordinal(today)}")
@@ -125,12 +129,25 @@ def _run(entry: Listed, query: Query, settings: Settings, file: Path | None) -> 
     built = entry.build(query, reference)
     source = reading.file_source(file) if file else reading.topic_source(settings.kafka, settings.topics.customers)
     customers = reading.Customers(source, built.days(), read_people(settings.directory))
+    people: set[str] = set()
     for customer in customers:
         built.add(customer)
+        people |= customer.people() if query.owner is not None else set()
     complain(customers)
     if not customers.count:
-        click.echo("no customer is known yet: is `bellwether rules run` running, and have events come?", err=True)
+        # A report full of zeros would say that nothing happened.
+        raise UserError(_nobody(file))
+    if query.owner is not None and query.owner not in people:
+        close = get_close_matches(query.owner, people, n=1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        click.echo(f'nobody called "{query.owner}" owns a customer or did anything in these days{meant}', err=True)
     return built, customers.count
+
+
+def _nobody(file: Path | None) -> str:
+    if file is not None:
+        return f"there is no customer in {file}: it must hold records of the customers topic, one JSON a line"
+    return "no customer is known yet: start `bellwether rules run` and send events first"
 
 
 def complain(customers: Customers) -> None:
@@ -185,6 +202,8 @@ def _print(title: str, query: Query, tables: list[Table], language: str) -> None
             printed.add_row(*(as_text(row[column.name]) for column in table.columns))
             why |= dict.fromkeys(reasons(row, language))
         console.print(printed)
+        if not table.rows:
+            console.print(f"– {say(table.nothing, language)}")
         titles = {column.name: say(column.title, language) for column in table.columns}
         for name, reason in why:
             console.print(f"– {titles[name]}: {reason}")

@@ -60,6 +60,14 @@ class Customer:
             return count.owner
         return self.usual_owner
 
+    def people(self) -> set[str]:
+        """Everybody whose customer it ever was, who works on its opportunities and leads, or did what was counted."""
+        told = self.snapshot
+        found = [told.owner, self.usual_owner, *(one.owner for one in told.owners)]
+        found += [*(deal.owner for deal in told.opportunities), *(lead.owner for lead in told.leads)]
+        found += [count.owner for counters in self.months.values() for count in counters.counts]
+        return {one for one in found if one is not None}
+
     def customer_since(self, calendar: Calendar) -> Day | None:
         """The day of the first contract or order; None for somebody who never bought."""
         firsts = [at for at in (self.snapshot.first_contract, self.snapshot.orders.first) if at is not None]

@@ -42,14 +42,18 @@ class Column(NamedTuple):
     title: Words
 
 
+NOTHING = Words("期间内没有数据", "there is nothing of these days")
+
+
 @dataclass
 class Table:
-    """Rows that all have every column."""
+    """Rows that all have every column; `nothing` says why there are none."""
 
     name: str
     title: Words
     columns: Sequence[Column]
     rows: list[Row] = field(default_factory=list)
+    nothing: Words = NOTHING
 
 
 class Report(Protocol):

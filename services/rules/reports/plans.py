@@ -81,6 +81,12 @@ UNKNOWN_METRIC = Words(
 )
 UNKNOWN_PERIOD = Words("期间不是年、季度或月份", "the period is no year (2026), quarter (2026-Q1) or month (2026-03)")
 NO_CURRENCY = Words("计划没有写明币种", "the plan names no currency")
+NO_SCOPE = Words("计划没有写明对象", "the plan does not say of whom or what it is (`scope_id`)")
+NO_PLAN = Words("没有涉及这些日期的计划", "there is no plan for these days (`plan.set`)")
+NO_MIN_MARGIN = Words(
+    "没有涉及这些日期的个人最低总利润计划",
+    "there is no plan of a person's least margin for these days (`plan.set` with the metric min_margin)",
+)
 NOT_BEGUN = Words("期间尚未开始", "the period has not begun")
 COST_UNKNOWN = Words("部分订单成本未知,无法判断", "the cost of some orders is not known, so this cannot be told")
 OTHERS_EARNED = Words("另有其他币种毛利,无法判断", "there is margin in other currencies, so this cannot be told")
@@ -163,6 +169,8 @@ class Actuals:
             return Missing(UNKNOWN_METRIC)
         if one.kind() is None:
             return Missing(NOT_BY_LINE)
+        if one.plan.scope != "company" and one.plan.scope_id is None:
+            return Missing(NO_SCOPE)
         if one.metric.nothing is not None and one.plan.currency is None:
             return Missing(NO_CURRENCY)
         return Missing(NOT_BEGUN) if one.days[0] > self._query.until else None
@@ -202,7 +210,7 @@ class PlanReport:
 
     def tables(self) -> list[Table]:
         rows = [self._row(number) for number in range(len(self._actuals.plans))]
-        return [Table("plans", Words("计划完成情况", "Actual against plan"), COLUMNS, rows)]
+        return [Table("plans", Words("计划完成情况", "Actual against plan"), COLUMNS, rows, NO_PLAN)]
 
     def _row(self, number: int) -> Row:
         plan, days, _ = self._actuals.plans[number]
@@ -247,7 +255,7 @@ class MinMarginReport:
     def tables(self) -> list[Table]:
         rows = [self._row(number) for number in range(len(self._actuals.plans))]
         rows.sort(key=lambda row: (str(row["owner"]), str(row["period"])))
-        return [Table("margins", Words("最低总利润", "Least margin"), MARGINS, rows)]
+        return [Table("margins", Words("最低总利润", "Least margin"), MARGINS, rows, NO_MIN_MARGIN)]
 
     def _row(self, number: int) -> Row:
         plan = self._actuals.plans[number].plan

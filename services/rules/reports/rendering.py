@@ -25,6 +25,7 @@ def as_json(header: dict[str, Any], tables: Iterable[Table]) -> str:
                 "title": table.title._asdict(),
                 "columns": {column.name: column.title._asdict() for column in table.columns},
                 "rows": [_json_row(row) for row in table.rows],
+                **({} if table.rows else {"nothing": table.nothing._asdict()}),
             }
             for table in tables
         },

@@ -44,6 +44,43 @@ def world(tmp_path: Path) -> Path:
     return file
 
 
+def test_the_lifetime_value_is_of_twelve_months_and_says_so(world: Path, bellwether: Run) -> None:
+    told = json.loads(bellwether("report", "K4", "--snapshots", world, "--format", "json").stdout)
+    assert (told["from"], told["until"]) == ("2025-04-16", "2026-04-15")
+    told = bellwether("report", "K4", "--snapshots", world, "--from", "2026-01-01", "--format", "json")
+    assert json.loads(told.stdout)["from"] == "2025-04-16"
+    assert "--from 2026-01-01 is left out" in told.stderr
+
+
+def test_a_report_of_nobody_is_no_report_full_of_zeros(tmp_path: Path, bellwether: Run) -> None:
+    file = tmp_path / "nobody.jsonl"
+    file.write_bytes(encode(plan("sales", "1.00")) + b"\n")
+    refused = bellwether("report", "K2", "--snapshots", file)
+    assert refused.exit_code == 1
+    assert f"there is no customer in {file}: it must hold records" in refused.output
+
+
+def test_somebody_of_whom_nothing_is_known_is_told(world: Path, bellwether: Run) -> None:
+    told = bellwether("report", "K2", "--snapshots", world, "--owner", "adda")
+    assert 'nobody called "adda"' in told.stderr
+    assert "did you mean ada?" in told.stderr
+    assert "nobody called" not in bellwether("report", "K2", "--snapshots", world, "--owner", "ada").stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("K6", "no promotion was announced in these days"),
+        ("R37", "no promotion was announced in these days"),
+        ("R36", "no plan of a person's least margin"),
+    ],
+)
+def test_a_table_without_rows_says_why(name: str, said: str, world: Path, bellwether: Run) -> None:
+    assert said in bellwether("report", name, "--snapshots", world, "--language", "en").stdout
+    told = json.loads(bellwether("report", name, "--snapshots", world, "--format", "json").stdout)
+    assert said in next(iter(told["tables"].values()))["nothing"]["en"]
+
+
 def plan(metric: str, amount: str) -> Event:
     data = {"plan_id": "P", "period": "2026", "metric": metric, "scope": "company", "amount": amount, "currency": "CNY"}
     return reference_event("plan.set", "2026-01-01", **data)
