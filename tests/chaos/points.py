@@ -42,8 +42,8 @@ RARE = ("dead_letters", "events", "restore")
 
 
 def draw_point(rng: random.Random, *, soon: bool = False) -> Point:
-    """Places that pass often, now and then one that may never pass again. `soon`: within the first writes, as befits the
-    end of a run."""
+    """Places that pass often, now and then one that may never pass again. `soon`: among the first writes,
+    for the end of a run."""
     place = rng.choice(FREQUENT if soon or rng.random() < 0.8 else RARE)
     nth = 1 if place in RARE else rng.randint(1, 2 if soon else 5)
     if place in PLACES:
