@@ -25,7 +25,7 @@ class RecordProducer:
     """An idempotent producer. Any error it raises leaves the fate of a batch unknown: the process must end."""
 
     def __init__(self, bootstrap: str, compression: str | None = "zstd") -> None:
-        """`compression`: zstd, lz4, or None. On states zstd makes batches a third smaller than lz4, and in a quarter of its
+        """`compression`: zstd, lz4, or None. Of states zstd makes a third less than lz4, and in a quarter of its
         time, since aiokafka asks lz4 for its ninth level. To be called on the loop that will use it."""
         self._producer: Any = AIOKafkaProducer(
             bootstrap_servers=bootstrap,
