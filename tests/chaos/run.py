@@ -243,6 +243,9 @@ class Run:
         parts = {
             "fault": self.name,
             "seed": self.seed,
+            "clock": "event" if self.clock is None else "manual",
+            "store": self.extra_env["BELLWETHER_STORE"],
+            "standbys": self.extra_env["BELLWETHER_STANDBYS"],
             "events": len(self.load.records),
             "warnings": verdict.warnings,
             "deaths": deaths.total(),
