@@ -362,13 +362,14 @@ class Forms:
         return Sum(Pick(Movements(raw["series"])), Ever(), field=Field(Path.of(AMOUNT), currency))
 
     def _rank(self, raw: Raw) -> Fact:
-        only(raw, {"measure", "max_age", "unknown"})
+        only(raw, {"measure", "max_age", "unknown", "tells"})
+        if raw.get("tells", "place") not in ("place", "note"):
+            raise ValueError("tells: is `place`, or `note` for what is said of the place in words")
         if raw.get("unknown", "unknown") not in ("unknown", "none"):
             raise ValueError("unknown: is `none` where no ranking counts as not ranked")
         measure = self.value(raw["measure"])
-        return Rank(
-            str(measure), self.duration(raw["max_age"]) if "max_age" in raw else NEVER, raw.get("unknown") == "none"
-        )
+        max_age = self.duration(raw["max_age"]) if "max_age" in raw else NEVER
+        return Rank(str(measure), max_age, raw.get("unknown") == "none", raw.get("tells") == "note")
 
     def _result(self, raw: Raw) -> Fact:
         only(raw, {"of"})

@@ -17,12 +17,14 @@ from services.rules.timing import last_kept
 
 @dataclass(frozen=True)
 class Rank(Measured):
-    """The customer's percentile in the newest ranking; None when it is not named there. Before the first ranking, and
-    when the newest is older than `max_age`, it is unknown, or None where the rule says so."""
+    """The customer's percentile in the newest ranking, or with `note` what is said of its place there; None when it is
+    not named. Before the first ranking, and when the newest is older than `max_age`, it is unknown, or None where the
+    rule says so."""
 
     measure: str
     max_age: Micros
     none_without: bool = False
+    note: bool = False
     elapsed: bool = False
     asks: bool = False
     picks: tuple[Pick, ...] = ()
@@ -36,7 +38,8 @@ class Rank(Measured):
             following = rankings[index + 1].as_of if index + 1 < len(rankings) else NEVER
             expires = one.as_of + self.max_age
             if min(following, expires) > question.since:
-                value = one.percentiles.get(question.state.customer_id)
+                told: Mapping[str, Value] = one.notes if self.note else one.percentiles
+                value = told.get(question.state.customer_id)
                 yield Point(max(one.as_of, question.since), value)
             if question.since <= expires < following:
                 yield Point(expires, missing)

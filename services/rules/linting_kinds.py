@@ -188,7 +188,7 @@ def fact_kind(name: str, rule: Rule, rules: Mapping[str, Rule]) -> Kind:
     if shape == "result":
         return _result_kind(str(raw["of"]), rules)
     if shape in _SHAPES:
-        return _SHAPES[shape]
+        return WORD if raw.get("tells") == "note" else _SHAPES[shape]
     field = field_kind(str(raw["of"]), str(raw["field"]))
     if shape == "latest":
         return _latest_kind(field, raw.get("default"), rule)

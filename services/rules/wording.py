@@ -43,6 +43,9 @@ RATIOS = ("share", "filled", "trend", "checklist")
 NOTHING = "—"
 """A value that there is not."""
 
+FULL: dict[str, ComparedOp] = {">": ">=", "<=": "<"}
+"""What is meant where a time that passes is compared."""
+
 FOUR_PLACES = Decimal("0.0001")
 _EVERY_DIGIT = Context(prec=1000)
 """For numbers of any length: a quantity times a price has thirty digits, which the usual context refuses to round."""
@@ -231,12 +234,13 @@ def label_of(rule: Rule, fact: str) -> Bilingual:
 
 
 def op_text(leaf: Leaf) -> ComparedOp:
-    """The operator as the wire names it."""
+    """The operator as the wire names it. A time that passes reaches its limit at the instant at which that is full, and
+    nobody shall read that 30 d were more than 30 d."""
     if leaf.threshold is KNOWN:
         return "known" if leaf.op == "==" else "not known"
     if isinstance(leaf.threshold, frozenset):
         return "in" if leaf.op == "==" else "not in"
-    return leaf.op
+    return FULL.get(leaf.op, leaf.op) if leaf.elapsed else leaf.op
 
 
 def value_text(value: Value, elapsed: bool, at: Micros) -> str:

@@ -82,3 +82,38 @@ def test_yes_and_no_are_said_in_the_reader_s_language(book: Core) -> None:
     (warning,) = told_in(book, unasked, unasked.examples[1])
     assert "需求 是，预算 否，决策流程 是" in warning.evidence.summary.zh
     assert "need true, budget false, way of deciding true" in warning.evidence.summary.en
+
+
+def test_a_time_that_has_just_reached_its_limit_is_not_said_to_be_more(book: Core) -> None:
+    rule = next(rule for rule in RULES if rule.id == "R39c")
+    compared = [one for told in told_in(book, rule, rule.examples[0]) for one in told.evidence.compared]
+    assert {(one.op, one.threshold) for one in compared if one.fact == "unvisited"} == {(">=", "90 d")}
+
+
+def test_the_product_line_that_similar_customers_buy_is_named() -> None:
+    run = Backtest(making.core())
+    run.feed(making.event("order.placed", "2026-01-10", order_id="O", currency="CNY", lines=[PIECE]))
+    run.feed(
+        parse(
+            {
+                "specversion": "1.0",
+                "id": "ranking",
+                "source": "ranks",
+                "type": f"{PREFIX}ranks.published",
+                "time": "2026-03-01T02:00:00+08:00",
+                "data": {
+                    "measure": "cross_sell",
+                    "as_of": "2026-03-01T00:00:00+08:00",
+                    "percentiles": {"C": 0.6},
+                    "notes": {"C": "备件"},
+                },
+            }
+        )
+    )
+    run.advance(making.at("2026-03-02"))
+    told = next(warning for warning in run.warnings.values() if warning.rule == "R38").evidence.summary
+    assert "备件" in told.zh
+    assert 'buys the product line "备件"' in told.en
+
+
+PIECE = {"product_id": "P", "quantity": "1", "unit_price": "1000.00", "product_line": "machines"}
