@@ -19,6 +19,7 @@ class Settings:
     """What an installation sets. Ports are TCP ports on 127.0.0.1 unless `host` says otherwise.
 
     `open_items`: items (about 10 kB each) of the customers whom one rules worker keeps open in memory.
+    `max_items`: events of one customer within the horizon; what comes beyond goes to the dead letters.
     `store`: where customers rest, in "memory" or in "rocksdb" below the data directory. `standbys`: how many other
     workers keep each partition's states up to date.
     `feed_silent_minutes`: after so long without a heartbeat, a feed that ever sent one is told to ops.
@@ -39,6 +40,7 @@ class Settings:
     rules_port: int
     notifier_port: int
     open_items: int
+    max_items: int
     store: str
     standbys: int
     feed_silent_minutes: int
@@ -69,6 +71,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         rules_port=_whole(env, "BELLWETHER_RULES_PORT", 8081, 1, 65535),
         notifier_port=_whole(env, "BELLWETHER_NOTIFIER_PORT", 8082, 1, 65535),
         open_items=_whole(env, "BELLWETHER_OPEN_ITEMS", 100_000, 0, 1_000_000_000),
+        max_items=_whole(env, "BELLWETHER_MAX_ITEMS", 200_000, 100, 1_000_000_000),
         store=env.get("BELLWETHER_STORE", "memory"),
         standbys=_whole(env, "BELLWETHER_STANDBYS", 1, 0, 10),
         feed_silent_minutes=_whole(env, "BELLWETHER_FEED_SILENT_MINUTES", 60, 1, 1_000_000),

@@ -14,4 +14,6 @@ def build_core(settings: Settings, rules: list[Rule], reference: Reference) -> C
     """These rules over the company's zone and horizon, with reference data that is shared and goes on to change.
     Reports are told of customers as often as the settings say."""
     every = settings.snapshot_minutes * 60 * SECOND or None
-    return assemble(rules, settings.zone, settings.horizon_months, reference, every)
+    core = assemble(rules, settings.zone, settings.horizon_months, reference, every)
+    core.max_items = settings.max_items
+    return core

@@ -46,6 +46,8 @@ class Core:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.max_items: int | None = None
+        """How many events of one customer are kept; what comes beyond is refused."""
         self._tells = engine.settings.snapshot_every is not None
 
     @property
@@ -60,6 +62,7 @@ class Core:
             state = CustomerState.new(customer_id, self.engine.calendar, self.engine.rulebook.plan)
         else:
             state = CustomerState.decode(records, self.engine.calendar, self.engine.rulebook.plan)
+        state.known.limit = self.max_items
         if self._tells:
             touched_of(state)
         if state.reconcile:

@@ -33,6 +33,9 @@ MAX_AGE_S = 12 * 3600.0
 """A store left alone for longer may have missed tombstones: Kafka forgets them a day after compaction
 (delete.retention.ms)."""
 
+KEEP_EVERY_S = 600.0
+"""So often a store says that it is not left alone."""
+
 CACHE_BYTES = 256 << 20
 """Blocks read from disk, of all partitions of a worker."""
 
@@ -256,6 +259,12 @@ class DiskStore:
         batch[_META] = orjson.dumps(self._meta)
         self._do(lambda: self._db.write(batch))
         self._pending, self._briefs = {}, {}
+
+    def keep(self) -> None:
+        """See Store."""
+        if self._meta and self._now_s() - self._meta["at_s"] > KEEP_EVERY_S:
+            self._meta["at_s"] = self._now_s()
+            self._do(lambda: self._db.put(_META, orjson.dumps(self._meta)))
 
     def close(self) -> None:
         """See Store."""

@@ -27,7 +27,7 @@ from services.rules.partition import BatchResult, Partition
 from services.rules.place import Follows, Place
 from services.rules.port import Core, Outgoing, Record
 from services.rules.runtime_metrics import RuntimeMetrics
-from services.rules.stores import MemoryStore, Store
+from services.rules.stores import Store, in_memory
 
 log = logging.getLogger(__name__)
 
@@ -78,11 +78,6 @@ class Overtaken(Exception):
 
 class LogReplaced(Exception):
     """The events topic is shorter than what was applied of it; new events would be taken for redelivered old ones."""
-
-
-def in_memory(_: int) -> Store:
-    """The store of any partition, where none outlives the process."""
-    return MemoryStore()
 
 
 @dataclass(frozen=True)
@@ -257,6 +252,11 @@ class Host:
         place = self.places.get(number)
         if place is not None and place.ready:
             place.observe(position, highwater, idle=idle)
+
+    def keep_stores(self) -> None:
+        """To be called now and then, as long as the changelogs are followed."""
+        for place in self.places.values():
+            place.partition.store.keep()
 
     def refresh_gauges(self) -> None:
         """Sizes, for the next scrape."""

@@ -26,14 +26,21 @@ class Known:
 
     def __init__(self) -> None:
         self.entries: dict[Key, Entry] = {}
+        self.limit: int | None = None
+        """How many events there may be."""
         self._corrections: dict[Key, list[Entry]] = {}
 
     def is_new(self, entry: Entry) -> bool:
-        """Whether the event was not known. Raises InvalidEvent(id_reused) when another of this name is."""
+        """Whether the event was not known. Raises InvalidEvent: id_reused when another of this name is, too_many_items
+        when there is no room for it."""
         known = self.entries.get(entry.key)
         if known is not None and known.digest != entry.digest:
             raise InvalidEvent(
                 "id_reused", "another event with this source and id is known", (), entry.id, entry.source
+            )
+        if known is None and self.limit is not None and len(self.entries) >= self.limit:
+            raise InvalidEvent(
+                "too_many_items", f"the customer has {self.limit} events already", (), entry.id, entry.source
             )
         return known is None
 

@@ -64,6 +64,9 @@ class Store(Protocol):
     def commit(self, offset: int, note: bytes) -> None:
         """The changelog holds every change so far, up to this record. What is not committed goes with the process."""
 
+    def keep(self) -> None:
+        """To be called now and then: the store is complete up to its offset still, though there was nothing to write."""
+
     def close(self) -> None:
         """Lets go of everything. What was not committed is forgotten."""
 
@@ -124,6 +127,9 @@ class MemoryStore:
         """See Store."""
         self.offset, self.note = offset, note
 
+    def keep(self) -> None:
+        """See Store."""
+
     def close(self) -> None:
         """See Store."""
         self.__init__()  # type: ignore[misc]
@@ -141,3 +147,8 @@ class MemoryStore:
         records = self._fresh.pop(customer_id)
         small = sum(map(len, records.values())) <= PACKED_BYTES
         self._resting[customer_id] = self._packer.pack(records) if small else records
+
+
+def in_memory(_: int) -> Store:
+    """The store of any partition, where none outlives the process."""
+    return MemoryStore()

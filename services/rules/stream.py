@@ -192,6 +192,7 @@ class Runtime:
                 log.info("recovering states: %s", told)
             self._health.stalls.update(self._marks(), self._beat_s)
             self._host.refresh_gauges()
+            self._host.keep_stores()
             await asyncio.sleep(0.25)
 
     async def attend(self, desk: Desk, now: Callable[[], Micros]) -> None:

@@ -27,10 +27,11 @@ from services.rules.desk import Desk
 from services.rules.disk import DiskStores
 from services.rules.feeds import FeedWatch
 from services.rules.health import Health
-from services.rules.host import HostConfig, in_memory
+from services.rules.host import HostConfig
 from services.rules.port import Core
 from services.rules.reference import Reference
 from services.rules.runtime_metrics import RuntimeMetrics
+from services.rules.stores import in_memory
 from services.rules.trial import tried
 
 log = logging.getLogger(__name__)

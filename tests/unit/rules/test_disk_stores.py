@@ -165,6 +165,19 @@ def test_damage_found_while_reading_ends_the_process_and_the_next_one_makes_the_
     assert (machine.open().offset, len(machine.open(1))) == (-1, 0)
 
 
+def test_a_store_that_has_nothing_to_write_for_long_is_not_taken_for_one_that_was_left_alone(machine: Machine) -> None:
+    written(machine)
+    machine.restart()
+    store = machine.open()
+    for _ in range(3):
+        machine.now_s += MAX_AGE_S / 2
+        store.put("c", [("", b"not committed")])
+        store.keep()
+    machine.restart()
+    store = machine.open()
+    assert (store.offset, store.note, sorted(store.customers())) == (7, b'{"a": "note"}', ["a", "b"])
+
+
 def test_workers_of_one_machine_do_not_meet_and_find_their_stores_again(machine: Machine) -> None:
     written(machine)
     second = DiskStores(machine.directory, lambda: machine.now_s)

@@ -41,6 +41,27 @@ def test_the_same_id_with_another_body_is_refused() -> None:
     assert standing(state) == ["a"]
 
 
+def test_a_customer_with_as_many_events_as_there_may_be_takes_no_more_until_some_are_forgotten() -> None:
+    with_core = core(None, 36, "R3")
+    with_core.max_items = 3
+    state = with_core.open("C", {})
+    for offset in range(5):
+        name = f"e{offset}"
+        now = at(f"2023-01-0{1 + offset}")
+        if offset < 3:
+            with_core.apply(state, call(name, f"2023-01-0{1 + offset}"), offset=offset, now=now)
+            continue
+        with pytest.raises(InvalidEvent) as refused:
+            with_core.apply(state, call(name, f"2023-01-0{1 + offset}"), offset=offset, now=now)
+        assert refused.value.code == "too_many_items"
+    with_core.apply(state, call("e0", "2023-01-01"), offset=5, now=at("2023-01-06"))
+    assert standing(state) == ["e0", "e1", "e2"]
+
+    state = with_core.open("C", {name: raw for name, raw in with_core.close(state).records if raw is not None})
+    with_core.apply(state, call("later", "2026-09-01"), offset=6, now=at("2026-09-01"))
+    assert standing(state) == ["later"]
+
+
 def test_a_note_that_is_not_kept_still_makes_another_body() -> None:
     state = state_of(call("a", "2026-01-01", note="one"))
     assert "note" not in (state.items("activity.logged")[0].data or {})
