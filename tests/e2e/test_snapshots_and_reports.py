@@ -68,7 +68,7 @@ def send(place: Installation, day: int, *months: str) -> int:
 
 
 def go_on(place: Installation, to: str) -> None:
-    advance(place.bootstrap, place.topics, place.partitions, parse_instant(to))
+    advance(place.bootstrap, place.topics, parse_instant(to))
     place.wait_until_done()
 
 

@@ -157,7 +157,7 @@ class GrowingBroker:
 
     async def write(self, topic: str, records: Mapping[int, Sequence[Outgoing]]) -> None:
         for number, some in records.items():
-            self._write_or_die(lambda number=number, some=some: self._put_half(topic, number, some))
+            self._write_or_die(partial(self._put_half, topic, number, some))
             for record in some:
                 self.put(topic, number, record)
 
