@@ -143,9 +143,7 @@ def _answers(bootstrap: str) -> bool:
 def _prepare(place: Place) -> None:
     """Write the configuration (ports may differ from the last start) and format a new data directory."""
     place.data_dir.mkdir(parents=True, exist_ok=True)
-    properties = server_properties(
-        port=place.port, controller_port=place.controller_port, overrides=place.overrides
-    )
+    properties = server_properties(port=place.port, controller_port=place.controller_port, overrides=place.overrides)
     (place.data_dir / "server.properties").write_text(properties)
     (place.data_dir / "log4j2.properties").write_text(log4j2_properties())
     if (place.data_dir / "logs" / "meta.properties").exists():
