@@ -29,6 +29,7 @@ from schemas.codec import decode
 from schemas.events import ReferenceEvent
 from services.common.settings import read_settings
 from services.ingest.sample.world import make_sample
+from services.rules.batch import table_key
 from services.rules.books import SHIPPED, read_rules
 from services.rules.build import build_core
 from services.rules.core import Core
@@ -37,8 +38,9 @@ from services.rules.opened import OpenCustomers
 from services.rules.partition import Partition
 from services.rules.port import Outgoing
 from services.rules.producer import MAX_BATCH_BYTES
+from services.rules.records import HEAD, read_head, write_head
 from services.rules.reference import Reference
-from tests.bench.crowd import BEGIN, Model, customer_id, model, renamed
+from tests.bench.crowd import BEGIN, customer_id, model
 from tests.bench.mixes import TODAY, ZONE, Mix, lone_events, sample_mix, week_mix
 from tests.bench.sizes import SEED
 from tests.support.records import Rec
@@ -139,7 +141,7 @@ class Crowd:
         self._written = [
             Outgoing(key, value)
             for number, name in enumerate(self._names)
-            for key, value in self._renamed(models[number % len(models)], name)
+            for key, value in renamed(models[number % len(models)], name)
         ]
 
     def figures(self) -> Figures:
@@ -161,6 +163,7 @@ class Crowd:
             "CPU, µs an event, the customer at rest": 1e6 * cold.seconds / count,
             "CPU, µs an event, the customer open": 1e6 * warm.seconds / count,
             "CPU, µs to tell reports of a customer once": 1e6 * told.seconds / count,
+            "snapshot bytes of a customer told once": weight(told.snapshots) / count,
             "changelog records an event": len(warm.writes) / count,
             "changelog bytes an event": weight(warm.writes) / count,
             "changelog bytes an event, lz4": squeezed(warm.writes) / count,
@@ -183,10 +186,6 @@ class Crowd:
     def _partition(self) -> Partition:
         return Partition(0, 1, self._core, event_clock=True, opened=OpenCustomers(100_000_000))
 
-    def _renamed(self, one: Model, name: str) -> Iterator[tuple[bytes, bytes | None]]:
-        state, segments = one
-        return iter(renamed(self._core, state, segments, name))
-
     def _restore(self, partition: Partition) -> float:
         records = [Rec(number, one.key, one.value) for number, one in enumerate(self._written)]
         begun = time.process_time()
@@ -202,7 +201,21 @@ class Crowd:
         return [Outgoing(name.encode(), raw) for name, raw in made]
 
 
-def prototypes(core: Core, items: int) -> Iterator[Model]:
+Records = dict[str, bytes]
+"""Of a customer, by segment, the head last."""
+
+
+def renamed(records: Records, name: str) -> Iterator[tuple[bytes, bytes]]:
+    """The customer under another id."""
+    for segment, raw in records.items():
+        if segment == HEAD:
+            head = read_head(raw)
+            head.customer_id = name
+            raw = write_head(head)  # noqa: PLW2901 the same record
+        yield table_key(name, segment), raw
+
+
+def prototypes(core: Core, items: int) -> Iterator[Records]:
     """Customers with their last so many events, judged up to the bench's day."""
     if items <= SAMPLE_ITEMS:
         sample = make_sample(SEED, TODAY, ZONE, PROTOTYPES)
@@ -213,7 +226,9 @@ def prototypes(core: Core, items: int) -> Iterator[Model]:
     for _, history in groupby(sorted(mine, key=itemgetter("subject")), key=itemgetter("subject")):
         last = sorted(history, key=itemgetter("time"))[-items:]
         if len(last) == items:
-            yield model(core, last, BEGIN)
+            state, segments = model(core, last, BEGIN)
+            again = {name: raw for name, raw in core.close(state).records if raw is not None}
+            yield {**dict(segments), **again}
 
 
 def weight(records: Sequence[Outgoing]) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 from schemas.topics import Topics
 from services.rules.fencing import Fence, Standing
 from services.rules.growing import CannotGrow, grown_topics, owner
+from services.rules.intake import CONTROL_KEY, advance_record
 from services.rules.layout import LAYOUT_KEY, Layout, read_layout
 from services.rules.partitioner import partition_of
 from services.rules.port import CLOCK_KEY, EPOCH_HEADER, Outgoing
@@ -58,7 +60,12 @@ def a_broker() -> GrowingBroker:
         broker.put(TOPICS.events, home, Outgoing(key, event))
         broker.put(TOPICS.events, home, Outgoing(key, payment(customer_id, f"late-{number}", at(number))))
     broker.put(STATES, 1, state(TORN.encode() + b"\x1f2026-04", segment(90_000)))
+    for customer_id in CUSTOMERS[:8]:
+        # Of a worker that was overtaken: later in the log, of a higher version, and of no account.
+        late = state(customer_id.encode(), head(customer_id, 99_000), epoch=1)
+        broker.put(STATES, partition_of(customer_id, OLD), late)
     for number in range(OLD):
+        broker.put(TOPICS.events, number, advance_record(at(number)))
         broker.put(STATES, number, Outgoing(CLOCK_KEY, OwnRecords().clock_record(80_000).value))
         broker.put(STATES, number, Outgoing(b"gone", head("gone", 3)))
         broker.put(STATES, number, Outgoing(b"gone", None))
@@ -196,7 +203,7 @@ def require_grown(broker: GrowingBroker, before: GrowingBroker) -> None:
                 assert version_of(value) == (Version(-1, 1) if key.endswith(b"2026-04") else Version(-1, 0))
     waiting: dict[bytes | None, bytes | None] = {}
     for log, applied in zip(before.parts[TOPICS.events], before.applied.values(), strict=False):
-        waiting |= {record.value: record.key for record in log[applied:]}
+        waiting |= {record.value: record.key for record in log[applied:] if record.key != CONTROL_KEY}
     for event, customer in waiting.items():
         home = partition_of((customer or b"").decode(), NEW)
         assert event in [record.value for record in broker.parts[TOPICS.events][home]]
@@ -204,4 +211,6 @@ def require_grown(broker: GrowingBroker, before: GrowingBroker) -> None:
         assert log[-1].value is not None
         layout = read_layout([one.value for one in log if one.key == LAYOUT_KEY][-1] or b"")
         assert layout == Layout(NEW, len(before.parts[TOPICS.events][number]) if number < OLD else 0)
+        words = [one.value for one in broker.parts[TOPICS.events][number] if one.key == CONTROL_KEY]
+        assert set(words) == {advance_record(at(number % OLD)).value}
         assert number < OLD or any(one.key == CLOCK_KEY for one in log)

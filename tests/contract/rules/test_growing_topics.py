@@ -8,12 +8,14 @@ from collections.abc import Callable
 import pytest
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 
+from schemas.customers import split_key
 from schemas.topics import Topics, topic_specs
 from services.common.kafka_admin import TopicMismatch, ensure_topics
 from services.rules.growing import CannotGrow, grown_topics
 from services.rules.growing_log import Broker
 from services.rules.growing_run import Grower
 from services.rules.port import Outgoing
+from services.rules.reports.reading import topic_source
 from tests.support.fixtures import Kafka
 from tests.support.growing_broker import CUSTOMERS, NEW, OLD, TOPICS, GrowingBroker, a_broker, no_bar, require_grown
 from tests.support.records import Rec
@@ -75,9 +77,13 @@ def test_it_refuses_while_there_are_members_and_then_moves_everything(
     look = Grower(broker, topics, NEW, no_bar).look()
     report = Grower(broker, topics, NEW, no_bar).run()
     assert report.customers == look.customers == len(CUSTOMERS)
-    assert report.waiting == look.waiting == len(CUSTOMERS)
+    assert report.waiting == look.waiting == len(CUSTOMERS) + OLD
     require_grown(asyncio.run(read_back(broker, topics)), a_broker())
     assert Grower(broker, topics, NEW, no_bar).run().records == 0
+    # Reports do not see the tombstones that were left behind.
+    told = list(topic_source(kafka.bootstrap, topics.customers)())
+    assert {split_key(key)[0] for key, _ in told} == set(CUSTOMERS)
+    assert None not in [value for _, value in told]
 
 
 def test_until_it_is_finished_the_topics_fit_nobody(kafka: Kafka, make_topics: Callable[..., Topics]) -> None:

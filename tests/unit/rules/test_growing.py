@@ -44,7 +44,7 @@ def test_states_snapshots_clocks_and_waiting_events_follow_their_customers() -> 
     movers = [one for one in CUSTOMERS if partition_of(one, NEW) >= OLD]
     assert (report.customers, report.movers, report.snapshots) == (len(CUSTOMERS), len(movers), len(movers))
     assert report.records == 2 * len(movers) + 1
-    assert report.waiting == len(CUSTOMERS)
+    assert report.waiting == len(CUSTOMERS) + OLD
     moved = kept(broker, STATES)[movers[0].encode()][1]
     assert read_head(moved).unsent == [b"a warning"]
 
@@ -98,6 +98,8 @@ def test_what_one_of_an_earlier_version_writes_afterwards_is_removed() -> None:
     assert (report.customers, report.records) == (len(CUSTOMERS), 1)
     assert kept(broker, STATES)[stranger.encode()] == (3, head(stranger, 0))
     assert kept(broker, SNAPSHOTS)[stranger.encode()][1] != b"old"
+    last, waited = broker.parts[STATES][1][-1], len(a_broker().parts[TOPICS.events][1])
+    assert (last.key, last.value) == layout_record(Layout(NEW, waited))[:2]
 
 
 @pytest.mark.parametrize("epoch", [None, 3])
