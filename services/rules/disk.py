@@ -34,7 +34,7 @@ MAX_AGE_S = 12 * 3600.0
 (delete.retention.ms)."""
 
 KEEP_EVERY_S = 600.0
-"""So often a store says that it is not left alone."""
+"""So often a store says so at most."""
 
 CACHE_BYTES = 256 << 20
 """Blocks read from disk, of all partitions of a worker."""
@@ -261,7 +261,7 @@ class DiskStore:
         self._pending, self._briefs = {}, {}
 
     def keep(self) -> None:
-        """See Store."""
+        """See Store. A store that has nothing to write says now and then that it is not left alone."""
         if self._meta and self._now_s() - self._meta["at_s"] > KEEP_EVERY_S:
             self._meta["at_s"] = self._now_s()
             self._do(lambda: self._db.put(_META, orjson.dumps(self._meta)))

@@ -20,21 +20,27 @@ _decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 
 
 class Packer:
-    """Packs and unpacks. The first customers make the dictionary for all that come after them."""
+    """Packs, squeezes and unpacks. The first customers make the dictionary for all that come after them."""
 
     def __init__(self) -> None:
         self._dictionary = b""
 
     def pack(self, records: Mapping[str, bytes]) -> bytes:
-        """About half the size of the records; they come back in the same order."""
-        plain: bytes = _encode(records)
+        """One piece; the records come back in the same order."""
+        return _PLAIN + _encode(records)
+
+    def squeeze(self, packed: bytes) -> bytes:
+        """A piece of about half the size, which takes several times as long to make."""
+        if packed[:1] == _SQUEEZED:
+            return packed
+        plain = memoryview(packed)[1:]
         if len(self._dictionary) < DICTIONARY_BYTES:
             self._dictionary += plain[: DICTIONARY_BYTES - len(self._dictionary)]
-            return _PLAIN + plain
+            return packed
         squeezed: bytes = lz4.block.compress(plain, dict=self._dictionary)
-        return _SQUEEZED + squeezed if len(squeezed) < len(plain) else _PLAIN + plain
+        return _SQUEEZED + squeezed if len(squeezed) < len(plain) else packed
 
     def unpack(self, packed: bytes) -> dict[str, bytes]:
-        """What `pack` was given."""
+        """What `pack` was given, squeezed or not."""
         rest = memoryview(packed)[1:]
         return _decode(rest if packed[:1] == _PLAIN else lz4.block.decompress(rest, dict=self._dictionary))

@@ -6,6 +6,7 @@ tests/unit/rules/test_stores.py.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
@@ -13,6 +14,9 @@ from services.rules.packing import Packer
 
 FRESH_CUSTOMERS = 1_000
 """Written last, and not packed yet: whoever is written again and again is not packed each time."""
+
+SQUEEZED_AT_ONCE = 250
+"""Customers: one or two milliseconds."""
 
 PACKED_BYTES = 16_000
 """A customer with larger records is not packed: to write one of its many records must not cost as much as all."""
@@ -65,15 +69,19 @@ class Store(Protocol):
         """The changelog holds every change so far, up to this record. What is not committed goes with the process."""
 
     def keep(self) -> None:
-        """To be called now and then: the store is complete up to its offset still, though there was nothing to write."""
+        """To be called several times a second, as long as the changelog is followed, for what can wait."""
 
     def close(self) -> None:
         """Lets go of everything. What was not committed is forgotten."""
 
 
 class MemoryStore:
-    """Records in memory. A customer that was not written for a while is one piece of bytes: a million of them must not
-    be many million objects, which weigh more than what they hold and which the garbage collector visits."""
+    """Records in memory.
+
+    A customer that was not written for a while is one piece of bytes: a million of them must not be many million
+    objects, which weigh more than what they hold and which the garbage collector visits. Pieces are squeezed later,
+    when there is time: a recovery does not wait for it.
+    """
 
     def __init__(self) -> None:
         self.offset = -1
@@ -82,6 +90,7 @@ class MemoryStore:
         self.size_bytes = 0
         self._resting: dict[str, bytes | dict[str, bytes]] = {}
         self._fresh: dict[str, dict[str, bytes]] = {}
+        self._loose: deque[str] = deque()
         self._packer = Packer()
 
     def __len__(self) -> int:
@@ -129,6 +138,13 @@ class MemoryStore:
 
     def keep(self) -> None:
         """See Store."""
+        for _ in range(min(SQUEEZED_AT_ONCE, len(self._loose))):
+            self._squeeze(self._loose.popleft())
+
+    def _squeeze(self, customer_id: str) -> None:
+        piece = self._resting.get(customer_id)
+        if isinstance(piece, bytes) and piece:
+            self._resting[customer_id] = self._packer.squeeze(piece)
 
     def close(self) -> None:
         """See Store."""
@@ -145,8 +161,14 @@ class MemoryStore:
 
     def _rest(self, customer_id: str) -> None:
         records = self._fresh.pop(customer_id)
-        small = sum(map(len, records.values())) <= PACKED_BYTES
-        self._resting[customer_id] = self._packer.pack(records) if small else records
+        if sum(map(len, records.values())) > PACKED_BYTES:
+            self._resting[customer_id] = records
+            return
+        self._resting[customer_id] = self._packer.pack(records)
+        self._loose.append(customer_id)
+        if len(self._loose) > 2 * len(self._resting) + FRESH_CUSTOMERS:
+            # Some are here more than once: there has been no time for long.
+            self._loose = deque(dict.fromkeys(self._loose))
 
 
 def in_memory(_: int) -> Store:

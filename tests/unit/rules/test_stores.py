@@ -72,6 +72,8 @@ def test_after_any_changes_a_store_agrees_with_plain_dictionaries(open_store: Op
             del plain[customer_id]
         if step % 500 == 0:
             store.commit(step, b"note")
+        if step % 10 == 0:
+            store.keep()
     assert {customer_id: dict(store.get(customer_id)) for customer_id in store.customers()} == plain
     assert len(store) == len(plain)
     assert (store.offset, store.note) == (3_500, b"note")
@@ -94,6 +96,30 @@ def test_packed_records_come_back_as_they_were_before_and_after_the_dictionary_i
         for _ in range(2 * DICTIONARY_BYTES // 200)
     ]
     packed = [packer.pack(records) for records in customers]
-    assert [packer.unpack(piece) for piece in packed] == customers
-    assert [list(packer.unpack(piece)) for piece in packed] == [list(records) for records in customers]
-    assert len(packed[-1]) < len(packed[0]) * 0.7
+    squeezed = [packer.squeeze(piece) for piece in packed]
+    for pieces in (packed, squeezed, [packer.squeeze(piece) for piece in squeezed]):
+        assert [packer.unpack(piece) for piece in pieces] == customers
+        assert [list(packer.unpack(piece)) for piece in pieces] == [list(records) for records in customers]
+    assert len(squeezed[-1]) < len(packed[-1]) * 0.7
+
+
+def test_customers_at_rest_are_squeezed_when_there_is_time() -> None:
+    store = MemoryStore()
+    for number in range(3 * FRESH_CUSTOMERS):
+        store.put(f"C-{number}", [("", b"invoice_id amount currency CNY" * 5 + b"%d" % number)])
+
+    def weight() -> int:
+        return sum(len(piece) for piece in store._resting.values())
+
+    loose = weight()
+    while store._loose:
+        store.keep()
+    assert weight() < loose / 2
+    assert store.record("C-7", "") == b"invoice_id amount currency CNY" * 5 + b"7"
+
+
+def test_a_customer_that_rests_again_and_again_before_there_is_time_is_squeezed_once() -> None:
+    store = MemoryStore()
+    for number in range(20 * FRESH_CUSTOMERS):
+        store.put(f"C-{number % (2 * FRESH_CUSTOMERS)}", [("", b"%d" % number)])
+    assert len(store._loose) <= 2 * len(store) + FRESH_CUSTOMERS
