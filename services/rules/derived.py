@@ -30,6 +30,8 @@ class Build(Protocol):
 class Grouped:
     """A feed over things that have a name; `names` says by which field each kind of event names them."""
 
+    goes_with_time = False
+
     def __init__(self, names: Mapping[str, str], build: Build, calendar: Calendar) -> None:
         self._names = names
         self._build = build

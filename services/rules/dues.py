@@ -23,6 +23,8 @@ Make = Callable[[Instalment], list[Derived]]
 class _Feed:
     """Items of each instalment, made again when the ledger says that it is another."""
 
+    goes_with_time = False
+
     def __init__(self, ledger: LedgerFeed, make: Make) -> None:
         self._changes = ledger.subscribe()
         self._make = make

@@ -7,7 +7,7 @@ a function of what is known, and not of the order in which it was learned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -17,19 +17,18 @@ from schemas.warnings import encode_warning
 from services.rules.announcing import Moment, Say, announce, is_forgotten, is_frozen, matched, revise, withdraw
 from services.rules.asking import Asking, Judged, of_nobody
 from services.rules.calendar import BEGINNING, DAY, HOUR, NEVER, OPENING, Calendar, Micros
-from services.rules.compiling import Rule
 from services.rules.conditions import Judge, Node
-from services.rules.entries import Item, entry_of
-from services.rules.episodes import Episode, Finding, evidence, exists, find, find_points, point_subject, subjects
+from services.rules.entries import entry_of
+from services.rules.episodes import Episode, Finding, evidence, exists, find, find_points, subjects
 from services.rules.explaining import Told, told_of
 from services.rules.facts import MAX_EVENTS, Proof, Unknown, Value
 from services.rules.forgetting import forget, reaches
 from services.rules.glancing import glance_of
-from services.rules.judging import Result
+from services.rules.moving import MARK, Agenda, Moving, due_name
 from services.rules.records import Judgement
 from services.rules.reference import Reference
-from services.rules.rulebook import Reader, Rulebook, passing
-from services.rules.skipping import Soothing, was_silent
+from services.rules.rulebook import Rulebook
+from services.rules.skipping import was_silent
 from services.rules.state import CustomerState, wake_at
 from services.rules.wording import warning_of
 
@@ -46,9 +45,6 @@ is known of a customer, so a month would double what its events cost; waiting ke
 SNAPSHOT = "@snapshot"
 """What is due when a customer is to be told to reports."""
 
-MARK = "\x1f"
-"""Between a rule and a subject in the names of what is due."""
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -57,10 +53,6 @@ class Settings:
 
     horizon_months: int | None
     snapshot_every: Micros | None = None
-
-
-Agenda = dict[tuple[str, str], Micros]
-"""The rules to be asked, each about a subject, and from when on."""
 
 
 class Engine:
@@ -87,7 +79,6 @@ class Engine:
             for rule in rulebook.rules.values()
             if rule.id in rulebook.by_reference and not rule.definition.judges and not rule.of and not rule.subject
         ]
-        self._soothing = {rule.id: Soothing(rule) for rule in rulebook.rules.values()}
         self._glances = {
             rule.id: glance_of(rule.when, rule, rulebook.rules)
             for rule in rulebook.rules.values()
@@ -95,6 +86,7 @@ class Engine:
         }
         judged = {rule.id: Judged(rule, judges[rule.id]) for rule in rulebook.rules.values()}
         self.judged = of_nobody(judged, calendar)
+        self._moving = Moving(rulebook, calendar, self.judged)
 
     @property
     def book(self) -> str:
@@ -129,7 +121,11 @@ class Engine:
             # What time or a new rulebook brought to light is no history, though an event of the past finds it.
             self._announce(state, {}, Moment(head.customer_id, now, horizon, history=False))
         state.add(entry)
-        self._announce(state, self._moved(state, now), Moment(head.customer_id, now, horizon, entry.history))
+        self._announce(
+            state,
+            self._moving.agenda(state, self.reference, now),
+            Moment(head.customer_id, now, horizon, entry.history),
+        )
 
     def wake(self, state: CustomerState, now: Micros) -> None:
         """Time has passed: announces what holds or has ended by `now`."""
@@ -137,7 +133,7 @@ class Engine:
         head.revision += 1
         now = head.clock = max(head.clock, now)
         moment = Moment(head.customer_id, now, self._horizon(now), history=False)
-        self._announce(state, self._moved(state, now), moment)
+        self._announce(state, self._moving.agenda(state, self.reference, now), moment)
 
     def hear(self, state: CustomerState, feed: str, now: Micros) -> None:
         """A feed has told how far it is complete: what is due of its rules is asked again."""
@@ -164,46 +160,6 @@ class Engine:
                 state.announced.forget(one)
 
     # -- what is to be asked
-
-    def _moved(self, state: CustomerState, now: Micros) -> Agenda:
-        """The rules that what came or went can move. What has no effect before an instant to come is asked then."""
-        agenda: Agenda = {}
-        for source, items in state.moved(now).items():
-            for watched in self.rulebook.watching(source):
-                found = passing(watched.pick, items)
-                for reader in watched.readers if found else ():
-                    self._note(state, reader, found, agenda, now)
-        return agenda
-
-    def _note(self, state: CustomerState, reader: Reader, items: Sequence[Item], agenda: Agenda, now: Micros) -> None:
-        rule_id, first = reader.rule.id, items[0].at if len(items) == 1 else min(item.at for item in items)
-        since = first if reader.fact is None else reader.fact.takes_effect(first, self.calendar)
-        # What a silent feed leaves open, an event of it may decide.
-        soothes = since <= now and self._soothing[rule_id](reader, state, items) and not self._is_guarded(reader.rule)
-        for subject in self._subjects(state, reader, items):
-            silent = was_silent(state.announced.of(rule_id, subject), min(since, now))
-            if since > now:
-                name = due_name(rule_id, subject)
-                state.head.due[name] = min(since, state.head.due.get(name, since))
-            # What has no effect yet is evidence already of what runs; what another rule judged is no evidence.
-            is_evidence = since <= now or not isinstance(reader.fact, Result)
-            if (not silent and is_evidence) or (since <= now and not soothes):
-                key = (rule_id, subject)
-                agenda[key] = min(since, agenda.get(key, since))
-
-    def _is_guarded(self, rule: Rule) -> bool:
-        return rule.source is not None and self.reference.complete_until(rule.source) is not None
-
-    def _subjects(self, state: CustomerState, reader: Reader, items: Sequence[Item]) -> Iterable[str]:
-        rule = reader.rule
-        if rule.subject is None:
-            return ("",)
-        if reader.fact is None:
-            return {point_subject(rule, item) for item in items}
-        touched = reader.fact.touched(state, reader.pick, items)
-        if touched is None:
-            touched = subjects(Asking(state, state.head.clock, self.reference, self.judged), rule)
-        return [subject for subject in touched if subject]
 
     def _agenda(self, state: CustomerState, moved: Agenda, now: Micros) -> Agenda:
         head, agenda = state.head, moved
@@ -356,11 +312,6 @@ class Engine:
 
 def _judgement(value: Value) -> str | None:
     return None if value is None or isinstance(value, Unknown) else str(value)
-
-
-def due_name(rule_id: str, subject: str) -> str:
-    """What is due of a rule about a subject, by its name."""
-    return f"{rule_id}{MARK}{subject}" if subject else rule_id
 
 
 def judges_for(rulebook: Rulebook, make: MakeJudge) -> dict[str, dict[int, Judge]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import blake2b
@@ -127,23 +127,30 @@ def _true_at(kind: str, data: dict[str, Any], time: Micros, calendar: Calendar) 
 _DAYS = frozenset({"due_date", "credit_date", "value_date", "occurs_on"})
 
 
-def _plain(value: Any, *, keeps_none: bool = False) -> Any:
-    if isinstance(value, dict):
-        # In a profile's `fields` null says that the value was cleared; elsewhere that nothing was said.
-        return {
-            name: _plain(inner, keeps_none=name == "fields")
-            for name, inner in value.items()
-            if inner is not None or keeps_none
-        }
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, datetime):
-        return micros(value)
-    if isinstance(value, date):
-        return value.toordinal()
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return value
+def _plain(data: dict[str, Any], *, keeps_none: bool = False) -> dict[str, Any]:
+    """What a model tells, as it is kept. Null says that nothing was said, but in a profile's `fields`: there the value
+    was cleared."""
+    said: dict[str, Any] = {}
+    for name, value in data.items():
+        if type(value) is dict:
+            said[name] = _plain(value, keeps_none=name == "fields")
+        elif value is not None or keeps_none:
+            said[name] = _plain_value(value)
+    return said
+
+
+def _plain_value(value: Any) -> Any:
+    convert = _CONVERSIONS.get(type(value))
+    return value if convert is None else convert(value)
+
+
+_CONVERSIONS: dict[type, Callable[[Any], Any]] = {
+    dict: _plain,
+    list: lambda value: [_plain_value(inner) for inner in value],
+    datetime: micros,
+    date: date.toordinal,
+    Decimal: lambda value: format(value, "f"),
+}
 
 
 _digest_encoder = msgspec.msgpack.Encoder(order="deterministic")

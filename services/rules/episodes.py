@@ -174,11 +174,16 @@ def point_sides(asking: Asking, judged: Judged, item: Item) -> dict[str, Side]:
 def point_values(asking: Asking, judged: Judged, item: Item) -> list[tuple[Leaf, Value]]:
     """What each leaf of a point's condition compares."""
     rule = judged.rule
-    world = World(asking.at(item.at), judged, point_subject(rule, item), item.at, unknown_holds=False)
-    values = []
+    world: World | None = None
+    values: list[tuple[Leaf, Value]] = []
     for leaf in leaves_of(rule.when):
         path = rule.fields.get(leaf.fact)
-        values.append((leaf, path.read(item) if path is not None else world.course(leaf.fact)[0].value))
+        if path is not None:
+            values.append((leaf, path.read(item)))
+            continue
+        if world is None:
+            world = World(asking.at(item.at), judged, point_subject(rule, item), item.at, unknown_holds=False)
+        values.append((leaf, world.course(leaf.fact)[0].value))
     return values
 
 

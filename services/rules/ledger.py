@@ -197,6 +197,8 @@ class Ledger:
 class LedgerFeed:
     """The ledger of a customer that is open. It has no items of its own: the series made of it subscribe."""
 
+    goes_with_time = False
+
     def __init__(self) -> None:
         self.ledger = Ledger()
         self.items: tuple[()] = ()

@@ -33,6 +33,8 @@ class Promises:
 
 
 class _Feed:
+    goes_with_time = False
+
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
         self._made: dict[str, dict[Key, Entry]] = defaultdict(dict)

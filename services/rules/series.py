@@ -126,7 +126,11 @@ class Filter:
 
 
 class Feed(Protocol):
-    """A derived series while a customer is open: told of events, it says which items that takes away and brings."""
+    """A derived series while a customer is open: told of events, it says which items that takes away and brings.
+    `goes_with_time`: time alone can bring some."""
+
+    @property
+    def goes_with_time(self) -> bool: ...
 
     def change(self, entry: Entry, *, stands: bool) -> None:
         """An event begins, or ceases, to stand. Only noted: `refresh` does the work."""

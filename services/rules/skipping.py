@@ -28,26 +28,25 @@ def was_silent(announced: Sequence[Announced], since: Micros) -> bool:
     )
 
 
-class Soothing:
-    """Which of a rule's picks can only keep it silent: one item more of them is what the rule misses."""
+def soothing(rule: Rule) -> set[tuple[int, Pick]]:
+    """Which picks of which of a rule's facts (by identity) can only keep it silent: one item more of them is what the
+    rule misses."""
+    if rule.definition.kind not in ("stretch", "streak"):
+        return set()
+    leaves = [leaf for tree in rule.trees() for leaf in leaves_of(tree)]
+    picks: set[tuple[int, Pick]] = set()
+    for name, fact in rule.facts.items():
+        ops = {leaf.op for leaf in leaves if leaf.fact == name}
+        picks.update((id(fact), pick) for pick in _missed_by(fact, ops))
+    return picks
 
-    def __init__(self, rule: Rule) -> None:
-        self._picks: set[tuple[int, Pick]] = set()
-        if rule.definition.kind not in ("stretch", "streak"):
-            return
-        leaves = [leaf for tree in rule.trees() for leaf in leaves_of(tree)]
-        for name, fact in rule.facts.items():
-            ops = {leaf.op for leaf in leaves if leaf.fact == name}
-            self._picks.update((id(fact), pick) for pick in _missed_by(fact, ops))
 
-    def __call__(self, reader: Reader, state: CustomerState, items: Sequence[Item]) -> bool:
-        """Whether these items of the reader's pick, that came or went, only soothe."""
-        if (id(reader.fact), reader.pick) not in self._picks or not came(state, reader.pick, items):
-            return False
-        # The first item of all begins a time where there was none, or none as long.
-        return not isinstance(reader.fact, SinceLast) or state.series(reader.pick.whole).ats[0] < min(
-            item.at for item in items
-        )
+def only_soothes(reader: Reader, state: CustomerState, items: Sequence[Item]) -> bool:
+    """Whether items that came to a soothing pick, and none of which went, soothe."""
+    # The first item of all begins a time where there was none, or none as long.
+    return not isinstance(reader.fact, SinceLast) or state.series(reader.pick.whole).ats[0] < min(
+        item.at for item in items
+    )
 
 
 def _missed_by(fact: Fact, ops: set[Op]) -> Sequence[Pick]:
@@ -59,17 +58,3 @@ def _missed_by(fact: Fact, ops: set[Op]) -> Sequence[Pick]:
     if isinstance(fact, SinceLast):
         return (fact.pick,) if fact.pick.subject is None else ()
     return fact.each if isinstance(fact, Missed) else ()
-
-
-def came(state: CustomerState, pick: Pick, items: Sequence[Item]) -> bool:
-    """Whether items that moved came, and none of them went."""
-    series = state.series(pick.whole)
-    return all(_is_in(series.items, series.before(item.at), item) for item in items)
-
-
-def _is_in(items: Sequence[Item], index: int, item: Item) -> bool:
-    while index < len(items) and items[index].at == item.at:
-        if items[index] is item or items[index] == item:
-            return True
-        index += 1
-    return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from services.rules.announcements import Announcements
 from services.rules.calendar import BEGINNING, NEVER, Calendar, Micros
@@ -21,6 +22,22 @@ from services.rules.series import Events, Feed, Pick, Series, Source, events_of
 
 OPEN_WEIGHT = 5
 """What an open customer without any event weighs, in events: its series are there though they are empty."""
+
+
+class Moved(NamedTuple):
+    """The items of a source that went, and those that came."""
+
+    gone: list[Item]
+    come: list[Item]
+
+
+@dataclass(eq=False, slots=True)
+class _Fed:
+    """A derived series' keeper, and the picks of it that are kept. `is_stale`: it was told of a change."""
+
+    feed: Feed
+    series: list[tuple[Pick, Series]] = field(default_factory=list)
+    is_stale: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,9 +69,10 @@ class CustomerState:
         self._items: dict[str, list[Entry]] = {}
         self._series: dict[Pick, Series] = {}
         self._raw: dict[str, list[tuple[Pick, Series]]] = {}
-        self._feeds: dict[Source, Feed] = {}
-        self._feed_series: dict[Source, list[tuple[Pick, Series]]] = {}
-        self._moved: dict[Source, list[Item]] = {}
+        self._feeds: dict[Source, _Fed] = {}
+        self._fed_by: dict[str, list[_Fed]] = {}
+        self._planned: set[str] = set()
+        self._moved: dict[Source, Moved] = {}
 
     @classmethod
     def new(cls, customer_id: str, calendar: Calendar, plan: Plan | None = None) -> CustomerState:
@@ -126,8 +144,10 @@ class CustomerState:
 
     def _stand(self, entry: Entry, *, stands: bool) -> None:
         kind = entry.kind
-        for source in self.plan.derived.get(kind, ()):
-            self.feed(source)
+        if kind not in self._planned:
+            self._planned.add(kind)
+            for source in self.plan.derived.get(kind, ()):
+                self.feed(source)
         items = self._items.setdefault(kind, [])
         if not stands:
             del items[bisect_left(items, entry.order, key=lambda item: item.order)]
@@ -138,10 +158,14 @@ class CustomerState:
         for pick, series in self._raw.get(kind, ()):
             if pick.where(entry):
                 series.add(entry) if stands else series.remove(entry)
-        for source, feed in self._feeds.items():
-            if kind in source.kinds:
-                feed.change(entry, stands=stands)
-        self._moved.setdefault(events_of(kind), []).append(entry)
+        for fed in self._fed_by.get(kind, ()):
+            fed.is_stale = True
+            fed.feed.change(entry, stands=stands)
+        source = events_of(kind)
+        moved = self._moved.get(source)
+        if moved is None:
+            moved = self._moved[source] = Moved([], [])
+        (moved.come if stands else moved.gone).append(entry)
 
     # -- series
 
@@ -158,9 +182,8 @@ class CustomerState:
             self._raw.setdefault(source.kind, []).append((pick, series))
             items: Iterable[Item] = self.items(source.kind)
         else:
-            feed = self.feed(source)
-            self._feed_series[source].append((pick, series))
-            items = feed.items
+            items = self.feed(source).items
+            self._feeds[source].series.append((pick, series))
         for item in items:
             if pick.where(item):
                 series.add(item)
@@ -168,27 +191,31 @@ class CustomerState:
 
     def feed(self, source: Source) -> Feed:
         """The keeper of a derived series."""
-        feed = self._feeds.get(source)
-        if feed is None:
-            feed = source.feed(self)
-            self._feeds[source] = feed
-            self._feed_series[source] = []
-            feed.refresh(self.head.clock)
-        return feed
+        fed = self._feeds.get(source)
+        if fed is None:
+            fed = self._feeds[source] = _Fed(source.feed(self))
+            for kind in source.kinds:
+                self._fed_by.setdefault(kind, []).append(fed)
+            fed.feed.refresh(self.head.clock)
+        return fed.feed
 
-    def moved(self, now: Micros) -> dict[Source, list[Item]]:
+    def moved(self, now: Micros) -> dict[Source, Moved]:
         """The items that came or went since the last call, by their source. Brings derived series up to date."""
-        for source, feed in self._feeds.items():
-            gone, come = feed.refresh(now)
-            for pick, series in self._feed_series[source] if gone or come else ():
+        for source, fed in self._feeds.items():
+            if not fed.is_stale and not fed.feed.goes_with_time:
+                continue
+            fed.is_stale = False
+            gone, come = fed.feed.refresh(now)
+            if not gone and not come:
+                continue
+            for pick, series in fed.series:
                 for item in gone:
                     if pick.where(item):
                         series.remove(item)
                 for item in come:
                     if pick.where(item):
                         series.add(item)
-            if gone or come:
-                self._moved[source] = [*gone, *come]
+            self._moved[source] = Moved(gone, come)
         moved, self._moved = self._moved, {}
         return moved
 

@@ -52,6 +52,8 @@ class Touched:
     Months are remembered by business id for as long as the customer is open; a month too many is told again in vain.
     """
 
+    goes_with_time = False
+
     def __init__(self, calendar: Calendar, owners: list[Order]) -> None:
         """`owners` are the changes of owner that stand already, in their order."""
         self._calendar = calendar

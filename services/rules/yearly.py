@@ -42,6 +42,8 @@ class Anniversaries:
 class _Feed:
     """Items by whom they are about. Told in whole quarters ahead, so that time alone seldom makes work."""
 
+    goes_with_time = True
+
     def __init__(self, calendar: Calendar, lead_days: int) -> None:
         self._calendar = calendar
         self._lead_days = lead_days

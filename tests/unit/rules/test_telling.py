@@ -201,6 +201,8 @@ def test_no_month_differs_that_was_not_touched(seed: int) -> None:
 def opened_again(state: CustomerState) -> CustomerState:
     """The same state with nothing derived from it yet."""
     state._feeds.clear()
+    state._fed_by.clear()
+    state._planned.clear()
     return state
 
 
