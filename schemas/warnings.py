@@ -36,7 +36,8 @@ class EventRef(Wire):
 class Compared(Wire):
     """One leaf of the rule's condition with the value it saw. Values are texts: decimals stay exact.
 
-    `decisive`: it began to hold as the episode did. `events` are the newest of the `events_total` behind its fact.
+    `decisive`: it began to hold as the episode did, or held where the severity was raised. `events` are the newest of
+    the `events_total` behind its fact.
     `ratio`: value and threshold are parts of a whole, 0.6 for 60 %.
     """
 
@@ -60,15 +61,24 @@ class Branch(Wire):
     leaf: int | None = None
 
 
+class Rise(Wire):
+    """Why the severity is higher than the rule's own: a condition that held as well, as a tree whose leaves have their
+    places in `compared` behind those of the rule's own condition."""
+
+    to: Severity
+    tree: Branch
+
+
 class Evidence(Wire):
     """Why the warning holds: the events behind it (the newest `events` of `events_total`), the values compared and the
-    condition tree over them."""
+    condition tree over them. `rise` tells what raised the severity, where something did."""
 
     events: list[EventRef]
     events_total: int
     compared: list[Compared]
     summary: Bilingual
     tree: Branch | None = None
+    rise: Rise | None = None
 
 
 class Other(Wire):

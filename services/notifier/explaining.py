@@ -37,14 +37,35 @@ class Group:
     of: tuple[Group | Leaf, ...]
 
 
+@dataclass(frozen=True)
+class Raised:
+    """What made it graver than its rule is by itself: `said` names the severity."""
+
+    said: str
+    because: Group
+
+
 def explain(evidence: Evidence, say: Say, known: Known) -> Group | None:
     """The condition as a tree; None when nothing was compared (what is withdrawn held at no instant)."""
     leaves = [_leaf(compared, say, known) for compared in evidence.compared]
     if not leaves:
         return None
     told = _told(evidence.tree, leaves) if evidence.tree is not None else None
+    return _group("values", tuple(leaves)) if told is None else _as_group(told)
+
+
+def explain_rise(evidence: Evidence, say: Say, known: Known) -> Raised | None:
+    """The condition that raised the severity; None when none did."""
+    if evidence.rise is None:
+        return None
+    told = _told(evidence.rise.tree, [_leaf(compared, say, known) for compared in evidence.compared])
     if told is None:
-        return _group("values", tuple(leaves))
+        return None
+    to = evidence.rise.to
+    return Raised(known(f"condition.raised_{to}", to), _as_group(told))
+
+
+def _as_group(told: Group | Leaf) -> Group:
     return told if isinstance(told, Group) else _group("all", (told,))
 
 

@@ -16,7 +16,7 @@ from schemas.warnings import SEVERITIES, Bilingual
 from services.notifier.case import PageKind, Role
 from services.notifier.channels.base import Message
 from services.notifier.digests import Block, digest_of
-from services.notifier.explaining import Leaf, explain, lines
+from services.notifier.explaining import Group, Leaf, explain, explain_rise, lines
 from services.notifier.layout import Row, marked_up, plain
 from services.notifier.people import Directory, Language, Person
 from services.notifier.wording import DIGEST, DIGEST_LINE, LABEL, OPENING, ROLE, SEVERITY, STAND_IN, SUBJECT
@@ -162,12 +162,19 @@ class Letters:
     def _why(self, evidence: wire.Evidence, language: Language) -> list[str]:
         known = self._known(language)
         told = explain(evidence, lambda text: _in(text, language), known)
-        found = []
-        for depth, heading, leaf in lines(told, known) if told else ():
-            said = heading if leaf is None else self._leaf(leaf, language)
-            # Not spaces: HTML would swallow them, and a mail program may.
-            found.append("\u3000" * depth + said)
-        return [*found, LABEL["events"][language].format(n=evidence.events_total)]
+        found = self._lines(told, language) if told else []
+        raised = explain_rise(evidence, lambda text: _in(text, language), known)
+        if raised:
+            found += [raised.said, *(f"\u3000{line}" for line in self._lines(raised.because, language))]
+        total = evidence.events_total
+        return [*found, LABEL["event" if total == 1 else "events"][language].format(n=total)]
+
+    def _lines(self, told: Group, language: Language) -> list[str]:
+        # Not spaces: HTML would swallow them, and a mail program may.
+        return [
+            "\u3000" * depth + (heading if leaf is None else self._leaf(leaf, language))
+            for depth, heading, leaf in lines(told, self._known(language))
+        ]
 
     def _leaf(self, leaf: Leaf, language: Language) -> str:
         known = self._known(language)

@@ -89,6 +89,7 @@ LABEL: dict[str, Words] = {
     "link": {"zh": "案件", "en": "Case"},
     "task": {"zh": "待办", "en": "To do"},
     "console": {"zh": "全部查看", "en": "See all"},
+    "event": {"zh": "共 1 条事件", "en": "1 event in all"},
     "events": {"zh": "共 {n} 条事件", "en": "{n} events in all"},
     "newest": {"zh": "；依据 {n} 条事件，最新：{events}", "en": "; events: {n}, the newest {events}"},
     "merged": {"zh": "已并入另一条预警。", "en": "It was merged into another warning."},

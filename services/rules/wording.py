@@ -19,6 +19,7 @@ from schemas.warnings import (
     Other,
     Output,
     Review,
+    Rise,
     Warning,
 )
 from services.rules.announcing import Say
@@ -141,12 +142,21 @@ def _evidence(rule: Rule, run: int, told: Told) -> Evidence:
     # What is withdrawn held at no instant, so nothing can be shown of it: no name in braces may reach the reader.
     texts = dict.fromkeys((*rule.facts, *rule.definition.fields), NOTHING)
     texts |= {name: value_text(value, elapsed, told.at) for name, (value, elapsed) in told.shown.items()}
+    places = itertools.count()
+    tree = _tree(rule.when, places) if told.values else None
+    compared = [_compared(rule, leaf, value, told, told.at) for leaf, value in told.values]
+    rise = None
+    if told.rise is not None:
+        severity, raising, at, values = told.rise
+        rise = Rise(to=SEVERITIES[severity], tree=_tree(raising, places))
+        compared += [_compared(rule, leaf, value, told, at) for leaf, value in values]
     return Evidence(
         events=_refs(told.proof.keys),
         events_total=told.proof.total,
-        compared=[_compared(rule, leaf, value, told) for leaf, value in told.values],
+        compared=compared,
         summary=summary_of(rule, {**texts, "run": str(run)}),
-        tree=_tree(rule.when, itertools.count()) if told.values else None,
+        tree=tree,
+        rise=rise,
     )
 
 
@@ -199,16 +209,18 @@ def _filled(text: str, texts: dict[str, str]) -> str:
     return text
 
 
-def _compared(rule: Rule, leaf: Leaf, value: Value, told: Told) -> Compared:
+def _compared(rule: Rule, leaf: Leaf, value: Value, told: Told, at: Micros) -> Compared:
+    held = holds(leaf, value, at)
+    raises = told.rise is not None and (leaf, value) in told.rise.values
     proof = told.proofs.get(leaf.fact, NO_PROOF)
     return Compared(
         fact=leaf.fact,
         label=label_of(rule, leaf.fact),
-        value=value_text(value, leaf.elapsed, told.at),
+        value=value_text(value, leaf.elapsed, at),
         op=op_text(leaf),
         threshold=threshold_text(leaf),
-        held=holds(leaf, value, told.at),
-        decisive=leaf.name in told.decisive,
+        held=held,
+        decisive=held if raises else leaf.name in told.decisive,
         ratio=rule.definition.facts.get(leaf.fact, {}).get("shape") in RATIOS,
         events=_refs(proof.keys[-MAX_LEAF_EVENTS:]),
         events_total=proof.total,

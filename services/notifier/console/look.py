@@ -16,7 +16,7 @@ from schemas.warnings import SEVERITIES, Bilingual, Evidence
 from services.notifier.console.story import linked
 from services.notifier.console.texts import LANGUAGE_NAMES, LANGUAGES, Texts
 from services.notifier.console.times import Countdown, countdown, date_text, instant_text, offset_text, span_text
-from services.notifier.explaining import Group, explain, heading
+from services.notifier.explaining import Group, Raised, explain, explain_rise, heading
 from services.notifier.people import Person
 from services.notifier.words import summary_in_words
 
@@ -57,6 +57,10 @@ class Words:
     def explain(self, evidence: Evidence) -> Group | None:
         """The condition with its values, for the macros of explanation.html."""
         return explain(evidence, self._texts.of, self._texts.known)
+
+    def explain_rise(self, evidence: Evidence) -> Raised | None:
+        """What raised the severity, for the same macros."""
+        return explain_rise(evidence, self._texts.of, self._texts.known)
 
     def linked(self, text: str) -> list[tuple[str, str | None]]:
         """A message in pieces, each with the page of this console that it leads to."""

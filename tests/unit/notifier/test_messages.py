@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from schemas.warnings import SEVERITIES, Branch, Compared, ComparedOp, EventRef, Evidence, Other, Severity
+from schemas.warnings import SEVERITIES, Branch, Compared, ComparedOp, EventRef, Evidence, Other, Rise, Severity
 from services.notifier.case import PageKind
 from services.notifier.digests import MAX_LINES, SHOWN_OF_A_CUSTOMER
 from services.notifier.messages import SHOWN_OTHERS, About, Letters, Notice
@@ -93,6 +93,29 @@ def test_the_condition_is_told_as_a_tree_with_what_holds_what_does_not_and_what_
     english = LETTERS.single(notice, CHEN)
     assert "one of these is enough (1 of 2 hold)" in english.text
     assert "✓ time since the last contact: 31 d 4 h (needed: > 30 d) ← decided" in english.html.replace("&gt;", ">")
+
+
+def test_what_raised_the_severity_is_told_with_its_event() -> None:
+    rumour = Compared(
+        fact="changes",
+        label=both("决策人变动或传言", "changes or rumours"),
+        value="1",
+        op=">=",
+        threshold="1",
+        held=True,
+        decisive=True,
+        events=[EventRef(source="c", id="rumour")],
+        events_total=1,
+    )
+    told = nested()
+    rise = Rise(to="critical", tree=Branch(mode="leaf", leaf=3))
+    graver = told.model_copy(update={"compared": [*told.compared, rumour], "rise": rise, "events_total": 1})
+    notice = replace(RAISED, warning=make_warning(evidence=graver))
+    chinese, english = LETTERS.single(notice, WANG).text, LETTERS.single(notice, CHEN).text
+    assert "因此级别升为“严重”：\n  \u3000✓ 决策人变动或传言：1（条件：≥ 1） ← 由此触发" in chinese
+    assert "This raised the severity to critical:\n  \u3000✓ changes or rumours: 1 (needed: ≥ 1) ← decided" in english
+    assert "1 event in all" in english
+    assert chinese.count("决策人变动或传言") == 1, "it is no part of the rule's own condition"
 
 
 def nested() -> Evidence:

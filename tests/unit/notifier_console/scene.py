@@ -109,6 +109,7 @@ def late_payments(customer_id: str, found: datetime) -> wire.Warning:
         [
             run,
             _compared("late_invoices", "逾期发票张数", "Late invoices", "5", ">=", "1"),
+            _compared("longest", "最长逾期天数", "Longest delay in days", "23", ">=", "20"),
         ],
         (
             "先与客户财务对账,确认是否有质量或服务争议,再约定回款计划。",
@@ -122,7 +123,8 @@ def late_payments(customer_id: str, found: datetime) -> wire.Warning:
     )
     tree = Branch(mode="all", of=[Branch(mode="leaf", leaf=0), Branch(mode="leaf", leaf=1)])
     others = [_other(quarterly_update("C-1005", found)), _other(no_contact("C-1004", found))]
-    evidence = warning.evidence.model_copy(update={"tree": tree})
+    rise = wire.Rise(to="critical", tree=Branch(mode="leaf", leaf=2))
+    evidence = warning.evidence.model_copy(update={"tree": tree, "rise": rise})
     clears = Bilingual(zh="到期款项全部按时收到的一个月结束。", en="A month closes in which all was paid in time.")
     return warning.model_copy(update={"evidence": evidence, "clears": clears, "others": others})
 

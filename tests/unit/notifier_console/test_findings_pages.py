@@ -60,6 +60,7 @@ def test_the_condition_shows_what_holds_what_decided_and_the_events_behind(super
     page = words(superior.get(f"/cases/{office.case_of('C-1001')}"))
     assert "判断依据： 须全部成立（2 项中 2 项成立）" in page
     assert "成立 连续逾期月数 2 (条件：≥ 2) 由此触发 依据的 8 个事件 erp / C-1001-0001" in page
+    assert "因此级别升为“严重”： 成立 最长逾期天数 23 (条件：≥ 20)" in page
     assert "怎样解除 到期款项全部按时收到的一个月结束。" in page
 
 
