@@ -192,7 +192,8 @@ def write_head(head: Head) -> bytes:
     """The record of a head."""
     fields = msgspec.structs.astuple(head)
     prefix = len(HeadPrefix.__struct_fields__)
-    return encoder.encode(Sealed(*fields[:prefix], encoder.encode(Body(*fields[prefix:]))))
+    body = encoder.encode(Body(*fields[prefix:]))
+    return encoder.encode(Sealed(*(*fields[:prefix], body)))
 
 
 def brief_of(head: bytes) -> bytes:
