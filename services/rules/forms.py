@@ -27,6 +27,8 @@ from services.rules.wanted import Misplaced, check_field, did_you_mean, exact, h
 from services.rules.windows import Ever, Full, Present, Rolling, RollingMonths, Since, Window
 
 AMOUNT = "amount"
+RANKED_MONTHS = (12, 24)
+"""Of how many months rankings by amount are published."""
 Raw = Mapping[str, Any]
 
 THINGS: dict[str, tuple[Source, frozenset[str] | str]] = {
@@ -362,14 +364,19 @@ class Forms:
         return Sum(Pick(Movements(raw["series"])), Ever(), field=Field(Path.of(AMOUNT), currency))
 
     def _rank(self, raw: Raw) -> Fact:
-        only(raw, {"measure", "max_age", "unknown", "tells"})
+        only(raw, {"measure", "months", "max_age", "unknown", "tells"})
         if raw.get("tells", "place") not in ("place", "note"):
             raise ValueError("tells: is `place`, or `note` for what is said of the place in words")
         if raw.get("unknown", "unknown") not in ("unknown", "none"):
             raise ValueError("unknown: is `none` where no ranking counts as not ranked")
-        measure = self.value(raw["measure"])
+        measure = str(self.value(raw["measure"]))
+        if "months" in raw:
+            months = self.whole(raw["months"], 1, 36)
+            if months not in RANKED_MONTHS:
+                raise ValueError(f"months: rankings are published of {' or '.join(map(str, RANKED_MONTHS))} months")
+            measure += f"_{months}m"
         max_age = self.duration(raw["max_age"]) if "max_age" in raw else NEVER
-        return Rank(str(measure), max_age, raw.get("unknown") == "none", raw.get("tells") == "note")
+        return Rank(measure, max_age, raw.get("unknown") == "none", raw.get("tells") == "note")
 
     def _result(self, raw: Raw) -> Fact:
         only(raw, {"of"})

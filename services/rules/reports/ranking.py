@@ -22,6 +22,8 @@ from services.rules.reports.customer import Customer, day_of
 from services.rules.reports.query import months_before
 
 MONTHS = 12
+LONGER_MONTHS = 24
+"""For the option of R16, what customers ordered within two years."""
 CURRENCY = "CNY"
 CONTRIBUTION = "R26"
 """The class rule whose classes are compared for cross-selling."""
@@ -61,16 +63,17 @@ class Ranking:
 class Rankings:
     """Takes customers one by one; keeps a few numbers of each.
 
-    The 12 months end with the last day that had begun before `as_of`. Ranked by order amount and margin is who has ever
-    ordered by then; by recency, frequency and monetary value who ordered in the 12 months. Money is in CNY at the rate
-    of the day of the order; without a rate, or without the cost of an order, the customer has no place: its figure is
-    not known.
+    The 12 months, and the 24, end with the last day that had begun before `as_of`. Ranked by order amount and margin is
+    who has ever ordered by then; by recency, frequency and monetary value who ordered in the 12 months. Money is in CNY
+    at the rate of the day of the order; without a rate, or without the cost of an order, the customer has no place: its
+    figure is not known.
     """
 
     def __init__(self, as_of: datetime, calendar: Calendar, reference: Reference) -> None:
         self._calendar = calendar
         self._until = day_of(as_of - datetime.resolution, calendar)
         self._since = months_before(self._until, MONTHS)
+        self._since_longer = months_before(self._until, LONGER_MONTHS)
         self._reference = reference
         self._ids: list[str] = []
         self._measures = {name: Ranked() for name in MEASURES}
@@ -80,7 +83,7 @@ class Rankings:
 
     def days(self) -> tuple[Day, Day]:
         """The days whose counters are read."""
-        return self._since, self._until
+        return self._since_longer, self._until
 
     def add(self, customer: Customer) -> None:
         """Takes a customer in; each once."""
@@ -91,6 +94,8 @@ class Rankings:
         if first is not None and day_of(first, self._calendar) <= self._until:
             self._rank("order_amount_12m", row, bought.amount)
             self._rank("margin_12m", row, bought.margin)
+            longer = _Bought(customer, self._since_longer, self._until, self._reference)
+            self._rank("order_amount_24m", row, longer.amount)
         if bought.orders:
             self._measures["rfm_recency"].add(row, bought.last_day)
             self._measures["rfm_frequency"].add(row, bought.orders)
@@ -124,7 +129,7 @@ class Rankings:
         return Ranking("cross_sell", shares, notes)
 
 
-MEASURES = ("order_amount_12m", "margin_12m", "rfm_recency", "rfm_frequency", "rfm_monetary")
+MEASURES = ("order_amount_12m", "order_amount_24m", "margin_12m", "rfm_recency", "rfm_frequency", "rfm_monetary")
 
 
 class Like:
@@ -151,7 +156,7 @@ class Like:
 
 
 class _Bought:
-    """What a customer bought in the 12 months. `amount` and `margin` are None where they are not known in CNY."""
+    """What a customer bought in some days. `amount` and `margin` are None where they are not known in CNY."""
 
     def __init__(self, customer: Customer, since: Day, until: Day, reference: Reference) -> None:
         self.amount: Decimal | None = Decimal(0)

@@ -58,6 +58,17 @@ def test_customers_are_ranked_by_what_they_ordered_in_12_months() -> None:
     assert found["margin_12m"].percentiles == {"big": 0.5, "mid": 1.0, "old": 0.0}
 
 
+def test_two_years_are_ranked_as_well() -> None:
+    found = ranked(
+        customer("new", order("O1", "2026-03-31", "500.00")),
+        customer("old", order("O1", "2024-04-01", "999.00")),
+        customer("older", order("O1", "2024-03-31", "9999.00")),
+    )
+
+    assert found["order_amount_24m"].percentiles == {"new": 0.5, "old": 1.0, "older": 0.0}
+    assert found["order_amount_12m"].percentiles == {"new": 1.0, "old": 0.5, "older": 0.5}
+
+
 def test_what_came_later_is_not_counted_and_a_day_that_has_begun_is() -> None:
     world = [customer("a", order("O1", "2026-04-01 15:00", "7.00")), customer("b", order("O1", "2026-03-01", "1.00"))]
 
@@ -127,6 +138,7 @@ def test_the_events_are_valid_and_say_when_and_what() -> None:
 
     assert {data_of(one).measure for one in events} == {
         "order_amount_12m",
+        "order_amount_24m",
         "margin_12m",
         "rfm_recency",
         "rfm_frequency",
