@@ -141,7 +141,7 @@ class Core:
         prefix = read_head_prefix(head)
         is_judged = prefix.book == self.engine.book
         wake_at = prefix.wake_at if is_judged else LONG_DUE
-        return Peek(Version(prefix.offset, prefix.revision), prefix.clock, wake_at, prefix.unsent)
+        return Peek(Version(prefix.offset, prefix.revision), prefix.clock, wake_at, prefix.warnings())
 
     @staticmethod
     def brief(head: bytes) -> bytes:

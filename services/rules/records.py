@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cramjam
 import msgspec
 
 from services.rules.calendar import Micros
@@ -13,6 +14,9 @@ SCHEMA = 3
 """The version of the encoding; a change of any struct below or of Entry raises it. Earlier versions are read: 1 had
 neither judgements nor closed episodes in segments, 2 kept no event and no closed episode in a head."""
 
+
+LONG_UNSENT_BYTES = 4_000
+"""Beyond this the unsent warnings of a head are squeezed."""
 
 SEALED_SINCE = 3
 """The first version in which a head's body is one piece."""
@@ -120,16 +124,24 @@ class Prefix(msgspec.Struct, array_like=True):
 
 
 class HeadPrefix(msgspec.Struct, array_like=True):
-    """What the runtime needs of a head without reading the customer. A recovery reads a million of them."""
+    """What the runtime needs of a head without reading the customer. A recovery reads a million of them. `unsent` is
+    squeezed where it is long: a step may raise hundreds of warnings, which repeat their words, and a record is bounded.
+    """
 
     schema: int
     offset: int
     revision: int
     clock: Micros
     wake_at: Micros | None
-    unsent: list[bytes]
+    unsent: list[bytes] | bytes
     customer_id: str
     book: str
+
+    def warnings(self) -> list[bytes]:
+        """Those that are unsent."""
+        if isinstance(self.unsent, list):
+            return self.unsent
+        return _unsent_decoder.decode(memoryview(cramjam.zstd.decompress(self.unsent)))
 
 
 class Sealed(HeadPrefix, array_like=True):
@@ -142,6 +154,7 @@ class Sealed(HeadPrefix, array_like=True):
 encoder = msgspec.msgpack.Encoder()
 _old_head_decoder = msgspec.msgpack.Decoder(Head)
 _sealed_decoder = msgspec.msgpack.Decoder(Sealed)
+_unsent_decoder = msgspec.msgpack.Decoder(list[bytes])
 _body_decoder = msgspec.msgpack.Decoder(Body)
 segment_decoder = msgspec.msgpack.Decoder(Segment)
 _prefix_decoder = msgspec.msgpack.Decoder(Prefix)
@@ -181,7 +194,7 @@ def read_head(record: bytes) -> Head:
         found.revision,
         found.clock,
         found.wake_at,
-        found.unsent,
+        found.warnings(),
         found.customer_id,
         found.book,
         *msgspec.structs.astuple(body),
@@ -191,9 +204,14 @@ def read_head(record: bytes) -> Head:
 def write_head(head: Head) -> bytes:
     """The record of a head."""
     fields = msgspec.structs.astuple(head)
+    unsent: list[bytes] | bytes = head.unsent
+    if sum(map(len, head.unsent)) > LONG_UNSENT_BYTES:
+        unsent = bytes(cramjam.zstd.compress(encoder.encode(unsent)))
     prefix = len(HeadPrefix.__struct_fields__)
     body = encoder.encode(Body(*fields[prefix:]))
-    return encoder.encode(Sealed(*(*fields[:prefix], body)))
+    sealed = Sealed(*(*fields[:prefix], body))
+    sealed.unsent = unsent
+    return encoder.encode(sealed)
 
 
 def brief_of(head: bytes) -> bytes:

@@ -34,7 +34,7 @@ from tests.unit.rules.making import core
 
 DATA = Path(__file__).parent / "data"
 
-LAYOUTS = {3: "c41b"}
+LAYOUTS = {3: "1805"}
 """A digest of what the structs looked like in each version."""
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from schemas.codec import encode
 from schemas.events import Event
-from services.rules.batch import MAX_RECORD_BYTES
+from services.rules.batch import MAX_RECORD_BYTES, table_key
 from services.rules.partition import Partition
+from services.rules.port import Outgoing
 from tests.support.records import Rec, restore
 from tests.unit.rules.making import at, core, event, invoice
 
@@ -44,3 +45,20 @@ def test_a_changed_rule_reaches_a_silent_customer_after_a_restart() -> None:
     assert after.has_due(at("2026-01-15"))
     assert len(after.fire_due(at("2026-01-15"), 10).warnings) == 1
     assert not after.has_due(at("2026-01-15"))
+
+
+def test_a_step_that_raises_a_thousand_warnings_is_written_sent_and_sent_again_after_a_crash() -> None:
+    with_core = core()
+    state = with_core.open("C", {})
+    with_core.apply(state, invoice("I", "2026-01-01", "2026-02-01", "900000.00"), offset=0, now=at("2026-01-01"))
+    with_core.wake(state, now=at("2026-06-01"))
+    [said, *_] = state.unsent
+    state.unsent = [said.replace(b'"revision":1', b'"revision":%d' % number) for number in range(1, 1_001)]
+    written = with_core.close(state)
+    assert sum(map(len, written.warnings)) > 1.5 * MAX_RECORD_BYTES
+    assert [name for name, record in written.records if record is not None and len(record) > MAX_RECORD_BYTES / 2] == []
+
+    part = Partition(0, 1, with_core, event_clock=False)
+    restore(part, [Outgoing(table_key("C", name), record) for name, record in written.records])
+    assert [warning.value for warning in part.recovered()] == written.warnings
+    assert with_core.open("C", part.records_of("C")).head.unsent == written.warnings
