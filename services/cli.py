@@ -23,6 +23,7 @@ class Entry:
 COMMANDS = {
     "advance": Entry("services.rules.cli:advance", "Move the event clock of every partition up to an instant."),
     "backtest": Entry("services.rules.cli:backtest", "Replay past events through the rules and report what they find."),
+    "capacity": Entry("services.rules.sizing_cli:capacity", "What so many events and customers need."),
     "explain": Entry("services.rules.reports.explain_cli:explain", "Show how one customer stands, and why."),
     "feeds": Entry("services.rules.feeds_cli:feeds", "List the feeds that send heartbeats, and which are silent."),
     "import": Entry("services.ingest.cli:import_command", "Turn a CSV export into events, to Kafka or to a file."),
