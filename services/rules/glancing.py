@@ -182,7 +182,8 @@ def _missed_not_before(fact: Missed, run: int, look: Look) -> Micros:
         if not index:
             return look.since
         ends.append(period_at(series.ats[index - 1], fact.every, calendar))
-    if ends.count(ends[0]) < len(ends):
+    # Until its period closes, what came in it does not end the run from before.
+    if ends.count(ends[0]) < len(ends) or ends[0] >= period_at(look.since, fact.every, calendar):
         return look.since
     days = range(first_day_of(ends[0], fact.every), first_day_of(ends[0] + 1, fact.every))
     if fact.working and not any(map(calendar.is_working_day, days)):
