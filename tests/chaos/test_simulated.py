@@ -21,12 +21,12 @@ PLANS = {
 }
 
 FOUND = {
-    "a write torn between a segment and its head lost the word of an end": ("kills", 8),
-    "the same on the wall clock": ("kills on the wall clock", 10),
-    "a worker that had slept contradicted its successor": ("sleepers on a wall clock that jumps", 9),
-    "it even lost an event for good": ("sleepers on a wall clock that jumps", 3),
+    "a write torn between a segment and its head lost the word of an end": ("kills on the wall clock", 3),
+    "the same with sleepers": ("sleepers on a wall clock that jumps", 11),
+    "a worker that had slept contradicted its successor": ("sleepers on a wall clock that jumps", 4),
+    "and episodes were lost": ("sleepers on a wall clock that jumps", 8),
 }
-"""Seeds that once found something."""
+"""Seeds that find something when what was mended is taken out."""
 
 
 def play(plan: Plan, seed: int, events: int = 250) -> None:
