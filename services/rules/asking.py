@@ -162,11 +162,12 @@ class Asking:
 
 class Look:
     """What can be seen of a subject from an instant on, of facts that ask no condition. To know that something does not
-    hold up to `enough` is enough."""
+    hold up to `enough` is enough. `seen` is for those who look, so that they need not look twice."""
 
     def __init__(self, asking: Asking, subject: str, since: Micros, enough: Micros) -> None:
         self.since = since
         self.enough = enough
+        self.seen: dict[object, Micros] = {}
         self.now = asking.now
         self.question = Question(
             asking.state, subject, asking.now, since, asking.reference, _no_condition, asking.result

@@ -81,11 +81,26 @@ def _glance_of_leaf(leaf: Leaf, fact: Fact, rules: Mapping[str, Rule]) -> Glance
     quick = _quick_of(leaf, fact, rules)
     if isinstance(fact, Monthly):
         quick = _quick_of_month(leaf, fact)
+    quick = _once(quick)
     if fact.asks or (leaf.elapsed and leaf.op not in (">", ">=")):
         # What it is can hang on a condition, or on a feed that is silent.
         return Glance(quick, _nothing_seen)
-    by_course = _by_course(leaf, fact)
+    by_course = _once(_by_course(leaf, fact))
     return Glance(by_course if isinstance(fact, (Latest, Rank, YearsSinceFirst)) else quick, by_course)
+
+
+def _once(seen: Seen) -> Seen:
+    """The same, and of each look once: trees are gone through more than once, and classes are read by many."""
+    if seen is _nothing_seen:
+        return seen
+
+    def once(look: Look) -> Micros:
+        at = look.seen.get(seen)
+        if at is None:
+            at = look.seen[seen] = seen(look)
+        return at
+
+    return once
 
 
 def _by_course(leaf: Leaf, fact: Fact) -> Seen:
@@ -144,7 +159,7 @@ def _quick_of_month(leaf: Leaf, fact: Monthly) -> Seen:
     def seen(look: Look) -> Micros:
         question = look.question
         month = question.calendar.month_of(look.since)
-        at = side(leaf, fact.value(question, month))
+        at = side(leaf, fact.value(fact.totals(question), month))
         if at is None or true_on(leaf.op, at):
             return look.since
         return question.calendar.start_of_month(month + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from services.rules.calendar import DAY, NEVER, Calendar, Micros, Month
@@ -19,6 +19,9 @@ from services.rules.facts import (
 )
 from services.rules.series import Amount, Pick
 from services.rules.tallying import Field
+
+TotalOf = Callable[[Month, Month], Amount]
+"""The sum over the months [first, end)."""
 
 
 @dataclass(frozen=True)
@@ -44,26 +47,32 @@ class Monthly(OfOnePick):
 
     def points(self, question: Question) -> Iterator[Point]:
         calendar, series = question.calendar, question.series(self.pick)
+        total = self.totals(question)
         month = calendar.month_of(question.since)
-        yield Point(question.since, self.value(question, month))
+        yield Point(question.since, self.value(total, month))
         if not series.ats:
             return
         month = max(month + 1, calendar.month_of(series.ats[0]))
-        while month <= calendar.month_of(series.ats[-1]) + self.span + 1:
-            yield Point(calendar.start_of_month(month), self.value(question, month))
+        last = calendar.month_of(series.ats[-1]) + self.span + 1
+        while month <= last:
+            yield Point(calendar.start_of_month(month), self.value(total, month))
             month += 1
 
-    def value(self, question: Question, month: Month) -> Value:
-        """The value during a month."""
+    def value(self, total: TotalOf, month: Month) -> Value:
+        """The value during a month, given the sums over months."""
         raise AssertionError("every shape has its own")
 
-    def total(self, question: Question, first: Month, end: Month) -> Amount:
-        """The sum over the months [first, end)."""
+    def totals(self, question: Question) -> TotalOf:
+        """The sums over the months [first, end)."""
         calendar, series = question.calendar, question.series(self.pick)
         totals = series.totals(self.field.name(question.reference), self.field.measure(question.reference, calendar))
-        return totals.between(
-            series.before(calendar.start_of_month(first)), series.before(calendar.start_of_month(end))
-        )
+
+        def total(first: Month, end: Month) -> Amount:
+            return totals.between(
+                series.before(calendar.start_of_month(first)), series.before(calendar.start_of_month(end))
+            )
+
+        return total
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
         calendar, series = question.calendar, question.series(self.pick)
@@ -76,10 +85,10 @@ class Monthly(OfOnePick):
 class BestMonth(Monthly):
     """The greatest sum of one of the last full months. Money that cannot be converted makes it uncertain from below."""
 
-    def value(self, question: Question, month: Month) -> Value:
-        totals = [self.total(question, one, one + 1) for one in range(month - self.months, month)]
-        best = max(total.amount for total in totals)
-        return Span(best, INFINITY) if any(total.unknown for total in totals) else best
+    def value(self, total: TotalOf, month: Month) -> Value:
+        totals = [total(one, one + 1) for one in range(month - self.months, month)]
+        best = max([one.amount for one in totals])
+        return Span(best, INFINITY) if any(one.unknown for one in totals) else best
 
 
 @dataclass(frozen=True)
@@ -92,9 +101,9 @@ class Trend(Monthly):
     def span(self) -> int:
         return self.months + self.back
 
-    def value(self, question: Question, month: Month) -> Value:
+    def value(self, total: TotalOf, month: Month) -> Value:
         before = month - self.span
-        now, then = self.total(question, month - self.months, month), self.total(question, before, before + self.months)
+        now, then = total(month - self.months, month), total(before, before + self.months)
         if now.unknown or then.unknown:
             return UNKNOWN
         return now.amount / then.amount if then.amount else None

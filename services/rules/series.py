@@ -119,10 +119,29 @@ class Filter:
     tests: tuple[Test, ...] = ()
 
     def __call__(self, item: Item) -> bool:
-        for test in self.tests:  # noqa: SIM110 a generator costs more than the tests
-            if not test.holds(item):
+        for check in self._checks:  # noqa: SIM110 a generator costs more than the tests
+            if not check(item):
                 return False
         return True
+
+    @cached_property
+    def _checks(self) -> tuple[Callable[[Item], bool], ...]:
+        # Every event goes through very many filters.
+        return tuple(map(_check_of, self.tests))
+
+
+def _check_of(test: Test) -> Callable[[Item], bool]:
+    """What `test.holds` says, quicker for the commonest."""
+    if len(test.path.parts) > 1 or test.word not in ("in", "not_in"):
+        return test.holds
+    (name,), operand, is_wanted = test.path.parts, test.operand, test.word == "in"
+
+    def check(item: Item) -> bool:
+        data = item.data
+        value = data.get(name) if type(data) is dict else None
+        return (not isinstance(value, (list, dict)) and value in operand) is is_wanted
+
+    return check
 
 
 class Feed(Protocol):
