@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
-from kafka.errors import GroupIdNotFoundError, KafkaError
+from kafka.errors import GroupIdNotFoundError, KafkaError, RetriableError
 
 from schemas.topics import Topics
 from services.common.kafka_admin import BrokerUnreachable, admin_client
@@ -23,6 +23,8 @@ SILENT_POLLS = 120
 
 READ_AT_ONCE = 5_000
 GROW_TIMEOUT_S = 60.0
+COORDINATOR_TIMEOUT_S = 60.0
+COORDINATOR_POLL_S = 0.2
 _FETCH_BYTES = 8 << 20
 
 
@@ -121,10 +123,8 @@ class Broker:
     def require_no_workers(self) -> None:
         """Raises CannotGrow, naming them, while workers are in the group."""
         with admin_client(self._bootstrap) as admin:
-            try:
-                members = admin.describe_groups([self._group]).get(self._group, {}).get("members") or []
-            except GroupIdNotFoundError:
-                return  # nobody has ever joined
+            found = _asked(lambda: admin.describe_groups([self._group]))
+        members = found.get(self._group, {}).get("members") or []
         if members:
             names = ", ".join(f"{one['client_id']} at {one['client_host'].lstrip('/')}" for one in members)
             raise CannotGrow(
@@ -136,11 +136,8 @@ class Broker:
     def committed(self) -> dict[int, int]:
         """How far the workers have applied each partition of the events topic; those never committed are not there."""
         with admin_client(self._bootstrap) as admin:
-            try:
-                found = admin.list_group_offsets(self._group).get(self._group, {})
-            except GroupIdNotFoundError:
-                return {}  # nobody has ever committed
-        mine = {tp: one.offset for tp, one in found.items() if tp.topic == self._topics.events}
+            found = _asked(lambda: admin.list_group_offsets(self._group))
+        mine = {tp: one.offset for tp, one in found.get(self._group, {}).items() if tp.topic == self._topics.events}
         return {tp.partition: offset for tp, offset in mine.items() if offset >= 0}
 
     def enlarge(self, names: Sequence[str], partitions: int) -> None:
@@ -155,6 +152,21 @@ class Broker:
                 _wait_for(admin, names, partitions)
             except KafkaError as error:
                 raise CannotGrow(f"Kafka does not make the partitions of {', '.join(names)}: {error}") from error
+
+
+def _asked(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What the group's coordinator says. A broker that has never had a group makes it first; nothing is said then of a
+    group that nobody has ever joined. Raises KafkaError."""
+    deadline_s = time.monotonic() + COORDINATOR_TIMEOUT_S
+    while True:
+        try:
+            return ask()
+        except GroupIdNotFoundError:
+            return {}
+        except RetriableError:
+            if time.monotonic() > deadline_s:
+                raise
+        time.sleep(COORDINATOR_POLL_S)
 
 
 def _wait_for(admin: KafkaAdminClient, names: Sequence[str], partitions: int) -> None:
