@@ -49,7 +49,7 @@ def _of_rule(asking: Asking, judged: Judged) -> Iterator[Near]:
             continue
         values = {leaf.name: value for leaf, value in values_at(asking, judged, subject, asking.now)}
         lacks = _lacking(rule.when, values, asking.now)
-        if lacks and all(map(_is_measured, lacks)) and any(map(_grows, lacks)):
+        if lacks and all(map(_is_measured, lacks)) and _comes_nearer(lacks):
             yield _near(asking, judged, subject, lacks)
 
 
@@ -74,13 +74,24 @@ def _is_measured(lack: _Lack) -> bool:
     leaf, value = lack
     if value is None or isinstance(value, (Unknown, Span)):
         return False
+    if leaf.elapsed or not isinstance(value, (int, Decimal)):
+        return True
     # Nothing of it has happened yet: every rule of the book would be "0 of 3" from the start.
-    return leaf.elapsed or not isinstance(value, (int, Decimal)) or bool(value)
+    return bool(value) and not _is_far(leaf, value)
 
 
-def _grows(lack: _Lack) -> bool:
-    """Whether time or more of the same brings it; a word that is another is no nearness."""
-    return lack.leaf.op in (">", ">=")
+def _is_far(leaf: Leaf, value: int | Decimal) -> bool:
+    """Less than half of an amount or a share, or a third of a count, that is to be reached."""
+    if leaf.op not in (">", ">=") or not isinstance(leaf.threshold, (int, Decimal)):
+        return False
+    return value * (2 if isinstance(value, Decimal) else 3) < leaf.threshold
+
+
+def _comes_nearer(lacks: Sequence[_Lack]) -> bool:
+    """Whether time brings all of them, or of what it does not bring more of the same brings a part; where a word must
+    become another first, the passing of time is no nearness."""
+    rest = [lack for lack in lacks if _due(lack) is None]
+    return not rest or any(lack.leaf.op in (">", ">=") for lack in rest)
 
 
 def _near(asking: Asking, judged: Judged, subject: str, lacks: list[_Lack]) -> Near:

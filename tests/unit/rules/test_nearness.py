@@ -7,13 +7,19 @@ from schemas.events import Event
 from services.rules.books import SHIPPED, assemble, read_rules
 from services.rules.calendar import SECOND, instant
 from services.rules.examples import EXAMPLE_ZONE
-from tests.unit.rules.making import at, event
+from tests.unit.rules.making import at, event, payment
 
 RULES = {rule.id: rule for rule in read_rules(SHIPPED)}
 
 
 def near(rule: str, now: str, *events: Event) -> NearMiss:
     """What is told of a rule that is near."""
+    (found,) = nears(rule, now, *events)
+    return found
+
+
+def nears(rule: str, now: str, *events: Event) -> list[NearMiss]:
+    """What is told of a rule, if it is near."""
     wanted = [rule]
     for name in wanted:
         wanted += [other for other in RULES[name].results if other not in wanted]
@@ -25,7 +31,7 @@ def near(rule: str, now: str, *events: Event) -> NearMiss:
     head = dict(core.close(state).snapshots)[""]
     assert head is not None
     told = decode_record(head)
-    return next(one for one in told.near_misses if one.rule == rule)  # type: ignore[union-attr]
+    return [one for one in told.near_misses if one.rule == rule]  # type: ignore[union-attr]
 
 
 def confirmed(section: str, day: str) -> Event:
@@ -38,6 +44,19 @@ def test_of_several_sections_of_the_archive_the_one_that_is_due_first_is_told() 
     told = near("R11", "2026-04-01", signed, *others, confirmed("basic", "2026-03-01"))
     assert told.text.en.startswith("time since the relationship section's update: due in ")
     assert told.due == instant(at("2026-04-17"))
+
+
+def test_a_customer_who_is_not_important_comes_no_nearer_to_being_neglected_by_time() -> None:
+    call = event("activity.logged", "2026-03-20 09:00", kind="call", channel="phone")
+    paid = payment("P", "2026-02-10", "170000.00")
+    assert nears("R7", "2026-04-01", call) == []
+    assert nears("R7", "2026-04-01", call, paid) == [], "a third of what makes it important"
+    more = payment("Q", "2026-03-10", "300000.00")
+    (told,) = nears("R7", "2026-04-01", call, more)
+    assert "300000.00 of 500000.00" in told.text.en
+    flagged = event("profile.updated", "2026-01-02", section="basic", fields={"important": True})
+    (told,) = nears("R7", "2026-04-01", call, flagged)
+    assert told.due == instant(at("2026-04-19 09:00"))
 
 
 def test_a_class_is_called_by_its_name_in_both_languages() -> None:
