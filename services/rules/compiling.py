@@ -203,6 +203,7 @@ class _Compiler:
             "point": ({"of", "when"}, {"classes", "otherwise", "inputs", "run", "escalates"}),
             "class": ({"classes", "otherwise"}, {"of", "when", "inputs", "run", "escalates", "review"}),
             "score": ({"inputs"}, {"of", "when", "classes", "otherwise", "run", "escalates", "review"}),
+            "stretch": ({"when"}, {"of", "classes", "otherwise", "inputs", "run"}),
         }.get(definition.kind, ({"when"}, {"of", "classes", "otherwise", "inputs"}))
         for name in sorted(wanted[0]):
             if not getattr(definition, name):

@@ -285,13 +285,15 @@ class Forms:
         return Latest(interned(Pick(pick.source, said, pick.subject)), path, default, after, on)
 
     def _filled(self, raw: Raw) -> Fact:
-        only(raw, {"of", "section", "fields"})
+        only(raw, {"of", "section", "fields", "tells"})
+        if raw.get("tells", "share") not in ("share", "missing"):
+            raise ValueError("tells: is `share`, or `missing` for the names of those that have no value")
         names = self.value(raw["fields"])
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
             raise ValueError("fields: give a list of field names")
         source, _ = self.source({"of": raw.get("of", "profile.updated")})
         section = Test(Path.of("section"), "in", frozenset({self.value(raw["section"])}))
-        return Filled(Pick(source, Filter((section,))), tuple(names))
+        return Filled(Pick(source, Filter((section,))), tuple(names), raw.get("tells") == "missing")
 
     def _since_last(self, raw: Raw) -> Fact:
         pick = self.pick(raw, "otherwise")

@@ -61,10 +61,11 @@ class Result(Measured):
 
 @dataclass(frozen=True)
 class Filled(OfOnePick):
-    """The share of an archive section's fields that have a value."""
+    """The share of an archive section's fields that have a value; with `missing` the names of those that have none."""
 
     pick: Pick
     fields: tuple[str, ...]
+    missing: bool = False
     elapsed: bool = False
     asks: bool = False
     reach: Micros = 0
@@ -75,18 +76,21 @@ class Filled(OfOnePick):
         values: dict[str, Any] = {}
         for item in series.items[:index]:
             values.update(_archived(item))
-        yield Point(question.since, self._share(values))
+        yield Point(question.since, self._value(values))
         for item in series.items[index:]:
             values.update(_archived(item))
-            yield Point(item.at, self._share(values))
+            yield Point(item.at, self._value(values))
 
-    def _share(self, values: Mapping[str, Any]) -> Decimal:
-        filled = sum(values.get(name) not in (None, "") for name in self.fields)
-        return Decimal(filled) / len(self.fields)
+    def _value(self, values: Mapping[str, Any]) -> Value:
+        missing = [name for name in self.fields if values.get(name) in (None, "")]
+        if self.missing:
+            return ", ".join(missing) or None
+        return Decimal(len(self.fields) - len(missing)) / len(self.fields)
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
+        # What was filled in since has not been enough, and says what is missing now.
         series = question.series(self.pick)
-        return proof(series.items, 0, series.up_to(start))
+        return proof(series.items, 0, len(series) if stop >= NEVER else series.up_to(stop))
 
     def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
         newest: dict[str, tuple[Key, ...]] = {}

@@ -6,7 +6,7 @@ always holds is a warning; so is a rule about something missing that names no fe
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,6 +37,7 @@ def lint(loaded: Sequence[Loaded], horizon_months: int = HORIZON_MONTHS, *, boun
         if bounds and not any(finding.level == "error" for finding in looking.found):
             found += _at_bounds(looking)
     _same(lookings)
+    _sources(lookings)
     found += [finding for looking in lookings for finding in looking.found]
     return sorted(found, key=lambda one: (one.level, one.file, one.line, one.said))
 
@@ -109,6 +110,23 @@ def _same(lookings: Sequence[Looking]) -> None:
             if twin is not None:
                 said = f"says the same as {twin.rule.id} in {twin.file}: take one of them away, or make them differ"
                 looking.error(["id"], said)
+
+
+# ---- feeds
+
+
+def _sources(lookings: Sequence[Looking]) -> None:
+    """Finds a feed that one rule alone names, and that is called almost like one that others wait for: a feed that is
+    never heard of is never known to be silent."""
+    readers = Counter(looking.rule.source for looking in lookings)
+    for looking in lookings:
+        source = looking.rule.source
+        if source is None or readers[source] > 1:
+            continue
+        meant = did_you_mean(source, [name for name, rules in readers.items() if name is not None and rules > 1])
+        if meant:
+            said = f"no other rule waits for the feed {source}{meant}"
+            looking.warning(["source"], said)
 
 
 def _outline(looking: Looking) -> Any:

@@ -83,7 +83,15 @@ DERIVED: dict[str, dict[str, Kind]] = {
         "campaign": WORD,
         "promised_date": DAY,
     },
-    "promises": {"promise_id": WORD, "order_id": WORD, "by": WORD, "made_at": DAY, "due": DAY, "met_at": DAY},
+    "promises": {
+        "promise_id": WORD,
+        "order_id": WORD,
+        "by": WORD,
+        "made_at": DAY,
+        "due": DAY,
+        "due_day": WORD,
+        "met_at": DAY,
+    },
     "stage_steps": {"jump": Kind("number", whole=True)},
     "stage_visits": {"opportunity_id": WORD, "stage": WORD, "left_at": DAY},
     "milestones": {"kind": WORD, "occurs_on": DAY, "subject": WORD},
@@ -93,6 +101,7 @@ DERIVED: dict[str, dict[str, Kind]] = {
         "subject": WORD,
         "years": Kind("number", low=ZERO, whole=True),
         "opt_in": BOOL,
+        "day": WORD,
     },
 }
 """The fields of derived series, but for those that they have from an event."""
@@ -188,7 +197,7 @@ def fact_kind(name: str, rule: Rule, rules: Mapping[str, Rule]) -> Kind:
     if shape == "result":
         return _result_kind(str(raw["of"]), rules)
     if shape in _SHAPES:
-        return WORD if raw.get("tells") == "note" else _SHAPES[shape]
+        return WORD if raw.get("tells") in ("note", "missing") else _SHAPES[shape]
     field = field_kind(str(raw["of"]), str(raw["field"]))
     if shape == "latest":
         return _latest_kind(field, raw.get("default"), rule)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from services.rules.calendar import Calendar, Micros
@@ -12,7 +13,7 @@ from services.rules.entries import Derived, Entry, Item, Key
 from services.rules.series import Feed
 from services.rules.state import CustomerState
 
-FIELDS = frozenset({"promise_id", "order_id", "by", "made_at", "due", "met_at"})
+FIELDS = frozenset({"promise_id", "order_id", "by", "made_at", "due", "due_day", "met_at"})
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,9 @@ class _Feed:
         if due is None:
             return None
         said: dict[str, Any] = {field: data[field] for field in ("promise_id", "order_id", "by") if field in data}
-        said |= {"made_at": made.at, "due": due}
+        # What is due when a day ends is due on that day.
+        due_day = date.fromordinal(self._calendar.day_of(due - 1)).isoformat()
+        said |= {"made_at": made.at, "due": due, "due_day": due_day}
         met = min(self._met[name].values(), key=lambda entry: entry.order, default=None)
         if met is not None:
             said["met_at"] = met.at

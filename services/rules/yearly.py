@@ -15,7 +15,7 @@ from services.rules.entries import Derived, Entry, Item, Key
 from services.rules.series import Feed
 from services.rules.state import CustomerState
 
-FIELDS = frozenset({"kind", "contact_id", "subject", "years", "opt_in"})
+FIELDS = frozenset({"kind", "contact_id", "subject", "years", "opt_in", "day"})
 COOPERATION = "cooperation"
 AHEAD_DAYS = 400
 """Days beyond now for which the series is told: the next one of every day is among them."""
@@ -125,7 +125,7 @@ class _Feed:
         at = self._calendar.start_of_day(day - self._lead_days)
         # A day that was past when it became known calls for nothing.
         if at >= entry.at:
-            yield Derived(at, said, entry.keys, (said["subject"],))
+            yield Derived(at, said | {"day": date.fromordinal(day).isoformat()}, entry.keys, (said["subject"],))
 
 
 def _solar(year: int, month: int, day: int) -> Day | None:

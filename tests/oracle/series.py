@@ -21,11 +21,11 @@ FIELDS = {
     "instalments": {"invoice_id", "amount", "currency", "late", "settled", "days_late", "fault"},
     "receipts": {"payment_id", "amount", "currency"},
     "orders": {"order_id", "currency", "amount", "quantity", "margin", "lines", "campaign", "promised_date"},
-    "promises": {"promise_id", "order_id", "by", "made_at", "due", "met_at"},
+    "promises": {"promise_id", "order_id", "by", "made_at", "due", "due_day", "met_at"},
     "stage_steps": {"opportunity_id", "from", "to", "jump"},
     "stage_visits": {"opportunity_id", "stage", "left_at"},
     "milestones": {"kind", "occurs_on", "note", "subject"},
-    "anniversaries": {"kind", "contact_id", "years", "subject", "opt_in"},
+    "anniversaries": {"kind", "contact_id", "years", "subject", "opt_in", "day"},
 }
 
 
@@ -156,7 +156,8 @@ def _promises(view: View, _: Mapping[str, Any]) -> Iterator[Item]:
             continue
         met = [when(e, "at") for e in of_kind(view.events, "promise.met") if e.data.promise_id == data.promise_id]
         fields = {"promise_id": data.promise_id, "order_id": data.order_id, "by": data.by, "made_at": made_at}
-        yield _item(due, event, fields | {"due": due, "met_at": min(met, default=None)})
+        last = local_day(due - timedelta(microseconds=1), view.zone).isoformat()
+        yield _item(due, event, fields | {"due": due, "due_day": last, "met_at": min(met, default=None)})
 
 
 def _promised(view: View, promise: Standing, changes: list[Standing]) -> datetime | None:
@@ -216,16 +217,18 @@ def _anniversaries(view: View, options: Mapping[str, Any]) -> Iterator[Item]:
                 on = in_year(datetime(2000, month, day, tzinfo=UTC).date(), year)
             if on is not None and midnight(on - lead, view.zone) >= known:
                 fields = {"kind": "birthday", "contact_id": data.contact_id, "subject": data.contact_id}
-                yield _item(midnight(on - lead, view.zone), event, fields | {"opt_in": data.opt_in})
+                yield _item(midnight(on - lead, view.zone), event, fields | {"opt_in": data.opt_in, "day": str(on)})
     contracts = of_kind(view.events, "contract.signed")
     if contracts:
         first = min(contracts, key=lambda e: (when(e, "signed_at"), e.time, e.source, e.id))
         begun = when(first, "signed_at")
         for years in range(1, last.year - begun.year + 2):
             day_of = local_day(begun, view.zone)
-            at = midnight(in_year(day_of, day_of.year + years) - lead, view.zone)
+            on = in_year(day_of, day_of.year + years)
+            at = midnight(on - lead, view.zone)
             if at >= begun:
-                yield _item(at, first, {"kind": "cooperation", "subject": "cooperation", "years": years})
+                fields = {"kind": "cooperation", "subject": "cooperation", "years": years, "day": str(on)}
+                yield _item(at, first, fields)
 
 
 DERIVED: dict[str, Any] = {

@@ -229,6 +229,13 @@ TYPES = {
         "counts no periods: name a fact",
     ),
     "a streak without a run": wrong("R1", "run: late_run\n", "", "a streak needs `run`", "kind: streak"),
+    "a run of what has no periods": wrong(
+        "R8",
+        "audience: [owner, superior]",
+        "run: waiting\naudience: [owner, superior]",
+        "a stretch has no `run`",
+        "kind: stretch",
+    ),
     "an escalation to no more": wrong(
         "R8", "{to: critical,", "{to: low,", "is not above the rule's own severity, medium"
     ),

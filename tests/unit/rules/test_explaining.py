@@ -94,6 +94,30 @@ def test_a_month_without_an_answer_says_why_the_superior_is_told(book: Core) -> 
     assert warning.evidence.compared[0].threshold == "7 d"
 
 
+def test_the_customer_card_names_what_it_lacks(book: Core) -> None:
+    signed = event("contract.signed", "2026-03-02", contract_id="C1")
+    card = event("profile.updated", "2026-03-03", section="basic", fields={"name": "A", "post": "buyer", "contact": ""})
+    summary = told(book, "R35", "2026-03-10", signed, card).evidence.summary
+    assert summary.en.startswith("The customer card lacks these fields: employer, address, contact.")
+    assert "还缺：employer, address, contact" in summary.zh
+
+
+def test_a_greeting_and_a_broken_promise_name_their_day(book: Core) -> None:
+    born = event("contact.birthday", "2026-03-01 09:00", contact_id="K1", month_day="03-10", opt_in=True)
+    assert told(book, "R29", "2026-03-20", born).evidence.summary.en.startswith("2026-03-10 is a day for good wishes")
+    made = event("promise.made", "2026-03-02", promise_id="V1", due="2026-03-31T18:00:00+08:00", order_id="O1")
+    moved = event("order.spec_changed", "2026-03-20", order_id="O1", promised_date="2026-04-10")
+    assert "应于 2026-03-31 兑现" in told(book, "R31", "2026-04-15", made).evidence.summary.zh
+    assert "应于 2026-04-10 兑现" in told(book, "R31", "2026-04-15", made, moved).evidence.summary.zh
+
+
+def test_a_year_without_a_visit_tells_when_either_side_last_came(book: Core) -> None:
+    signed = event("contract.signed", "2023-03-02", contract_id="C1")
+    ours = event("activity.logged", "2024-06-01", kind="exec_visit", channel="onsite")
+    summary = told(book, "R28c", "2026-01-02", signed, ours).evidence.summary
+    assert summary.en.endswith("Time since ours to the customer: 579 d; since the customer's to us: —.")
+
+
 def test_a_class_passes_on_the_events_of_the_facts_that_decided_it(book: Core) -> None:
     warning = told(book, "R10a", "2026-04-30", *trading_company())
     (leaf,) = warning.evidence.compared

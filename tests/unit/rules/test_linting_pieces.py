@@ -119,6 +119,12 @@ def test_a_rule_about_silence_without_a_feed_is_warned_of() -> None:
     assert errors("R14", text) == []
 
 
+def test_a_feed_that_one_rule_alone_names_almost_like_another_is_warned_of() -> None:
+    (warning,) = warnings("R14", mutated("R14", ("source: crm\n", "source: cmr\n")))
+    assert "R14: no other rule waits for the feed cmr; did you mean crm?" in warning
+    assert warnings("R14", mutated("R14", ("source: crm\n", "source: telephone\n"))) == []
+
+
 # ---- what is right
 
 
