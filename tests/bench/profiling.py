@@ -18,6 +18,7 @@ HOST = ("partition", "batch", "host", "place", "due", "opened")
 
 GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("open customers from their records", (("open", CORE),)),
+    ("tell reports", (("_told", CORE),)),
     ("encode customers", (("close", CORE),)),
     ("rules: apply", (("apply", CORE),)),
     ("rules: wake-ups", (("wake", CORE),)),
