@@ -116,8 +116,11 @@ class Host:
     # ---- recovery
 
     def restore(self, number: int, records: Sequence[Record]) -> None:
-        """Consecutive records of one partition of the changelog."""
-        place = self._place(number)
+        """Consecutive records of one partition of the changelog, for which `changelog_offset` was asked before. Others
+        are left over from an earlier assignment: what came before them is forgotten."""
+        place = self.places.get(number)
+        if place is None:
+            return
         stale = place.partition.restore(records)
         place.changelog_offset = max(place.changelog_offset, records[-1].offset)
         place.partition.commit(place.changelog_offset)

@@ -94,7 +94,7 @@ class HostBench:
             PARTITIONS,
             event_clock=event_clock,
             now=lambda: self.now_us,
-            revoke_patience_s=0.05,
+            revoke_patience_s=0.5,
             monotonic_s=lambda: self.steady_s,
             open_items=1_000,
             open_store=open_store,

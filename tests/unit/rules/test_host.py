@@ -257,6 +257,7 @@ async def test_what_a_late_writer_shadows_is_written_again_since_compaction_woul
     await HostBench(sink=sleeper.sink).take_over()
     newest = {record.key: record for record in sleeper.sink.changelog(TOPICS, 0)}
     compacted = HostBench()
+    assert compacted.host.changelog_offset(0) == -1
     compacted.host.restore(0, [Rec(n, r.key, r.value, r.headers) for n, r in enumerate(newest.values())])
     assert orjson.loads(compacted.host.places[0].partition.records_of(A)[""])["count"] == 10
 
@@ -265,6 +266,7 @@ async def test_a_partition_into_which_somebody_writes_while_it_is_claimed_is_rea
     sleeper = HostBench()
     await sleeper.take_over()
     other = HostBench(sink=sleeper.sink)
+    assert other.host.changelog_offset(0) == -1
     other.host.restore(0, sleeper.sink.changelog(TOPICS, 0))
     await sleeper.host.process(0, TEN[:3])
     with pytest.raises(Overtaken):

@@ -80,3 +80,18 @@ async def test_a_partition_that_is_only_stood_by_for_is_neither_sought_nor_worke
     await bench.host.open()
     assert bench.cursor.seeks[seeks:] in ([], [{}])
     assert not bench.host.accepts(0)
+
+
+async def test_what_is_left_over_of_the_changelog_after_a_partition_was_forgotten_makes_no_half_of_it() -> None:
+    owner = HostBench()
+    await owner.take_over()
+    await owner.host.process(0, TEN[:5])
+    await owner.host.process(0, TEN[5:])
+    changelog = owner.sink.changelog(TOPICS, 0)
+    bench = HostBench(sink=owner.sink)
+    bench.host.restore(0, changelog[-1:])
+    assert bench.host.places == {}
+    bench.cursor.offsets = {0: 10}
+    await bench.take_over()
+    assert orjson.loads(bench.host.places[0].partition.records_of(A)[""])["count"] == 10
+    assert set(bench.host.places[0].partition.records_of(A)) == {"", "2026-03"}
