@@ -20,7 +20,7 @@ from services.rules.calendar import BEGINNING, DAY, HOUR, NEVER, OPENING, Calend
 from services.rules.conditions import Judge, Node
 from services.rules.entries import entry_of
 from services.rules.episodes import Episode, Finding, evidence, exists, find, find_points, subjects
-from services.rules.explaining import Told, told_of
+from services.rules.explaining import Told, notes_of, told_of
 from services.rules.facts import MAX_EVENTS, Proof, Unknown, Value
 from services.rules.forgetting import forget, reaches
 from services.rules.glancing import glance_of
@@ -286,7 +286,7 @@ class Engine:
                     self._say(asking, judged, withdraw(old, merged.get(old.number)), None, moment)
                 continue
             found = evidence(asking, judged, episode)
-            say = revise(old, episode, _digest(found), moment)
+            say = revise(old, episode, _digest(found, notes_of(asking, judged, episode)), moment)
             if say is not None:
                 self._say(asking, judged, say, found, moment)
         for episode in episodes:
@@ -296,7 +296,9 @@ class Engine:
     def _say_new(self, asking: Asking, judged: Judged, episode: Episode, moment: Moment) -> None:
         state, found = asking.state, evidence(asking, judged, episode)
         number = state.head.numbered + 1
-        say = announce(judged.rule.id, episode, _digest(found), state.announced, number, moment)
+        say = announce(
+            judged.rule.id, episode, _digest(found, notes_of(asking, judged, episode)), state.announced, number, moment
+        )
         if say.announced.number == number:
             state.head.numbered = number
         self._say(asking, judged, say, found, moment)
@@ -322,11 +324,11 @@ def judges_for(rulebook: Rulebook, make: MakeJudge) -> dict[str, dict[int, Judge
     }
 
 
-def _digest(found: Proof) -> bytes:
+def _digest(found: Proof, notes: list[str]) -> bytes:
     """What an episode rests on, so that more of it is said; of very many events more are no news."""
-    if found.total > MAX_EVENTS:
+    if found.total > MAX_EVENTS and not notes:
         return b"many"
-    digest = blake2b(str(found.total).encode(), digest_size=8)
+    digest = blake2b(f"{found.total}{''.join(notes)}".encode(), digest_size=8)
     for key in sorted(found.keys):
         digest.update(f"{key.source}\x1f{key.id}\x1e".encode())
     return digest.digest()

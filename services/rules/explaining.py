@@ -12,7 +12,7 @@ from services.rules.calendar import NEVER, OPENING, Micros
 from services.rules.conditions import Leaf, Node, SidePoint, Stretch, leaves_of, stretches, true_on
 from services.rules.episodes import Episode, fact_proofs, joined, leaf_values, point_items
 from services.rules.facts import Later, Proof, Value
-from services.rules.judging import Result
+from services.rules.judging import Rank, Result
 from services.rules.series import Path
 
 NO_PROOF = Proof([], 0)
@@ -102,6 +102,17 @@ def _deciding(asking: Asking, judged: Judged, at: Micros) -> Iterable[str]:
         if _holds(leaf, course[0][1])
     ]
     return dict.fromkeys(held or (leaf.fact for tree, _ in rule.classes for leaf in leaves_of(tree)))
+
+
+def notes_of(asking: Asking, judged: Judged, episode: Episode) -> list[str]:
+    """What rankings say in words of the customer's place, at the last instant at which the episode is known to hold:
+    another word is worth saying."""
+    names = [name for name, fact in judged.rule.facts.items() if isinstance(fact, Rank) and fact.note]
+    if not names:
+        return []
+    at = asking.now if episode.end is None else min(asking.now, episode.end - 1)
+    world = World(asking.at(at), judged, episode.subject, at, unknown_holds=False)
+    return [str(world.course(name)[0].value) for name in names]
 
 
 def _rise(asking: Asking, judged: Judged, episode: Episode, at: Micros) -> Rise | None:

@@ -9,6 +9,7 @@ from schemas.warnings import Branch, Compared, Warning
 from services.rules.core import Core
 from tests.unit.rules import making
 from tests.unit.rules.making import event
+from tests.unit.rules.reports.making import reference_event
 from tests.unit.rules.test_worked_examples import growth, late_three_times, orders, rumour, trading_company, wishes
 
 
@@ -146,3 +147,23 @@ def test_a_later_order_is_no_news_of_a_customer_that_is_of_high_value_already(bo
     assert after.revision == before.revision
     (value,) = [leaf for leaf in after.evidence.compared if leaf.fact == "value"]
     assert len(behind(value)) == 1
+
+
+def ranking(day: str, line: str) -> Event:
+    """Of the customers like C six in ten buy the line, which it does not."""
+    places = {"percentiles": {"C": 0.6}, "notes": {"C": line}}
+    return reference_event("ranks.published", day, measure="cross_sell", as_of=f"{day}T00:00:00+08:00", **places)
+
+
+def test_another_product_line_is_said_anew_and_the_same_one_is_not() -> None:
+    customer = making.Customer(making.core(None, None, "R38"))
+    customer.learns(orders("100.00", "2026-02-01")[0], "2026-02-01 10:00")
+    said: list[list[tuple[str, bool]]] = []
+    lines = []
+    for day, line in (("2026-03-01", "valves"), ("2026-03-05", "valves"), ("2026-03-09", "pumps")):
+        customer.core.reference.learn(ranking(day, line))  # type: ignore[arg-type]
+        warnings = customer.wakes(f"{day} 12:00")
+        said.append([(one.change, one.pages_again) for one in warnings])
+        lines += [one.evidence.summary.en.split('"')[1] for one in warnings]
+    assert said == [[("raised", True)], [], [("amended", False)]]
+    assert lines == ["valves", "pumps"]
