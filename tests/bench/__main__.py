@@ -10,6 +10,7 @@ import argparse
 import logging
 import os
 import platform
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -49,6 +50,8 @@ def main() -> None:
     rounds = options.rounds or (1 if options.quick else ROUNDS)
     found, failed = list[Section](), list[str]()
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    # As by Ctrl-C: the broker and its files go with us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     with (
         Meter(len(names)) as meter,
         staged(QUICK if options.quick else WHOLE, rounds, meter, quick=options.quick) as stage,
