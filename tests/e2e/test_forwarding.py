@@ -123,6 +123,7 @@ def test_events_astray_are_applied_once_though_the_worker_dies_between_forwardin
     print(f"{mail.astray()} were astray, {forwarded} were forwarded")
 
 
+@pytest.mark.nightly
 def test_two_workers_send_each_other_what_belongs_to_the_other(place: Installation) -> None:
     mail = Mail(600, seed=4)
     workers = [place.worker(), place.worker()]
