@@ -23,7 +23,7 @@ from services.rules.episodes import Episode, Finding, evidence, exists, find, fi
 from services.rules.explaining import Told, notes_of, told_of
 from services.rules.facts import MAX_EVENTS, Proof, Unknown, Value
 from services.rules.forgetting import forget, reaches
-from services.rules.glancing import glance_of
+from services.rules.glancing import glance_at
 from services.rules.moving import MARK, Agenda, Moving, due_name
 from services.rules.records import Judgement
 from services.rules.reference import Reference
@@ -80,7 +80,7 @@ class Engine:
             if rule.id in rulebook.by_reference and not rule.definition.judges and not rule.of and not rule.subject
         ]
         self._glances = {
-            rule.id: glance_of(rule.when, rule, rulebook.rules)
+            rule.id: glance_at(rule, rulebook.rules)
             for rule in rulebook.rules.values()
             if not rule.of and not rule.definition.judges
         }

@@ -42,6 +42,15 @@ class Glance:
         return seen if seen > look.enough else max(seen, self.close(look))
 
 
+def glance_at(rule: Rule, rules: Mapping[str, Rule]) -> Glance:
+    """The glance at a silent rule."""
+    facts = rule.facts.values()
+    if rule.subject is not None and any(isinstance(fact, SinceLast) and fact.has_other_grounds for fact in facts):
+        # Of a subject that is first heard of now, time may have run on those other grounds before: it was never asked.
+        return Glance(_nothing_seen, _nothing_seen)
+    return glance_of(rule.when, rule, rules)
+
+
 def glance_of(node: Node, rule: Rule, rules: Mapping[str, Rule]) -> Glance:
     """The glance at a rule's condition, worked out once: it is taken at nearly every event."""
     if isinstance(node, Leaf):
