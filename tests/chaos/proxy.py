@@ -40,9 +40,10 @@ class Proxy:
 
     def stop(self) -> None:
         """End all connections and the thread."""
-        self._do(self._refuse)
+        self._do(self._end)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.close()
 
     def refuse(self) -> None:
         """Nobody listens, and all connections are cut."""
@@ -86,6 +87,13 @@ class Proxy:
         if self._server is None:
             self._server = await asyncio.start_server(self._connected, LOOPBACK, self.port, reuse_address=True)
 
+    async def _end(self) -> None:
+        self._refuse()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
     def _refuse(self) -> None:
         if self._server is not None:
             self._server.close()
@@ -95,7 +103,8 @@ class Proxy:
     def _cut(self) -> None:
         for writer in list(self._open):
             # Closing must not wait for what is still on its way: the other side gets a reset.
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with contextlib.suppress(OSError):  # it may have ended by itself
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
         self._open.clear()
 
