@@ -117,6 +117,7 @@ SHAPES: dict[str, Said] = {
     "count": _said("次数", "how many"),
     "sum": _said("合计", "sum"),
     "mean": _said("平均", "mean"),
+    "max": _said("最大值", "greatest"),
     "share": _said("占比", "share"),
     "distinct": _said("不同值的个数", "different values"),
     "distinct_days": _said("不同日子的天数", "different days"),

@@ -13,8 +13,9 @@ from services.rules.calendar import DAY, NEVER, Micros, PeriodName
 from services.rules.definition import SUBJECTS, Definition, parse_duration
 from services.rules.dues import FIELDS as INSTALMENT_FIELDS
 from services.rules.dues import Instalments, Movements
+from services.rules.extremes import Max, WeightedMean
 from services.rules.facts import Fact
-from services.rules.judging import Checklist, Filled, Rank, Result
+from services.rules.judging import Checklist, Filled, Rank, Result, measure_of
 from services.rules.missed import Missed
 from services.rules.monthly import BestMonth, Trend
 from services.rules.periods import LatePolicy
@@ -27,8 +28,6 @@ from services.rules.wanted import Misplaced, check_field, did_you_mean, exact, h
 from services.rules.windows import Ever, Full, Present, Rolling, RollingMonths, Since, Window
 
 AMOUNT = "amount"
-RANKED_MONTHS = (12, 24)
-"""Of how many months rankings by amount are published."""
 Raw = Mapping[str, Any]
 
 THINGS: dict[str, tuple[Source, frozenset[str] | str]] = {
@@ -212,7 +211,8 @@ class Forms:
         return {
             "count": lambda raw: self._counted(Count, raw),
             "sum": lambda raw: self._measured(Sum, raw),
-            "mean": lambda raw: self._measured(Mean, raw),
+            "mean": self._mean,
+            "max": lambda raw: self._named(Max, raw),
             "share": self._share,
             "distinct": lambda raw: self._named(Distinct, raw),
             "distinct_days": lambda raw: self._counted(DistinctDays, raw),
@@ -236,7 +236,7 @@ class Forms:
     def _counted(self, shape: type[Counted], raw: Raw) -> Fact:
         return shape(self.pick(raw, "window"), self.window(raw.get("window")))
 
-    def _named(self, shape: type[Distinct | Changes], raw: Raw) -> Fact:
+    def _named(self, shape: type[Distinct | Changes | Max], raw: Raw) -> Fact:
         pick = self.pick(raw, "window", "field")
         return shape(pick, self.window(raw.get("window")), path=self.path(raw, raw["field"]))
 
@@ -258,6 +258,13 @@ class Forms:
     def _measured(self, shape: type[Sum], raw: Raw) -> Fact:
         pick = self.pick(raw, "window", "field", "currency")
         return shape(pick, self.window(raw.get("window")), field=self._field(raw))
+
+    def _mean(self, raw: Raw) -> Fact:
+        if "weight" not in raw:
+            return self._measured(Mean, raw)
+        pick, window = self.pick(raw, "window", "field", "currency", "weight"), self.window(raw.get("window"))
+        weight = self._field({**raw, "field": raw["weight"]})
+        return WeightedMean(pick, window, field=Field(self.path(raw, raw["field"])), weight=weight)
 
     def _share(self, raw: Raw) -> Fact:
         pick = self.pick(raw, "window", "field", "currency", "matching")
@@ -373,10 +380,7 @@ class Forms:
             raise ValueError("unknown: is `none` where no ranking counts as not ranked")
         measure = str(self.value(raw["measure"]))
         if "months" in raw:
-            months = self.whole(raw["months"], 1, 36)
-            if months not in RANKED_MONTHS:
-                raise ValueError(f"months: rankings are published of {' or '.join(map(str, RANKED_MONTHS))} months")
-            measure += f"_{months}m"
+            measure = measure_of(measure, self.whole(raw["months"], 1, 36))
         max_age = self.duration(raw["max_age"]) if "max_age" in raw else NEVER
         return Rank(measure, max_age, raw.get("unknown") == "none", raw.get("tells") == "note")
 

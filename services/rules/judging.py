@@ -45,6 +45,17 @@ class Rank(Measured):
                 yield Point(expires, missing)
 
 
+RANKED_MONTHS = (12, 24)
+"""Of how many months rankings by amount are published."""
+
+
+def measure_of(name: str, months: int) -> str:
+    """What a ranking of so many months is called. Raises ValueError with a sentence when none is published."""
+    if months not in RANKED_MONTHS:
+        raise ValueError(f"months: rankings are published of {' or '.join(map(str, RANKED_MONTHS))} months")
+    return f"{name}_{months}m"
+
+
 @dataclass(frozen=True)
 class Result(Measured):
     """The class or the score that another rule gives the customer. `picks` are the series that rule reads."""

@@ -202,8 +202,8 @@ def fact_kind(name: str, rule: Rule, rules: Mapping[str, Rule]) -> Kind:
     if shape == "latest":
         return _latest_kind(field, raw.get("default"), rule)
     low = ZERO if field.low is not None and field.low >= 0 else None
-    if shape == "mean":
-        return field._replace(sort="number", whole=False, absent=True)
+    if shape in ("mean", "max"):
+        return field._replace(sort="number", whole=field.whole and shape == "max", absent=True)
     return Kind("number", low=low, whole=field.whole and shape == "sum", money=field.money, absent=shape == "trend")
 
 

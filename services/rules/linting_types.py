@@ -169,7 +169,9 @@ def _fact(looking: Looking, raw: Mapping[str, Any], place: Path) -> None:
         _where(looking, inner.get("of"), inner.get("where"), [*path, "where"])
     if "matching" in raw:
         _where(looking, of, raw["matching"], [*place, "matching"])
-    if shape in ("sum", "mean", "trend", "share") and "field" in raw:
+    if shape == "mean" and "weight" in raw:
+        _weighed(looking, raw, place)
+    elif shape in ("sum", "mean", "max", "trend", "share") and "field" in raw:
         _measured(looking, field_kind(str(of), raw["field"]), raw, place)
     if shape == "latest":
         _latest(looking, field_kind(str(of), raw["field"]), raw, place)
@@ -193,14 +195,26 @@ def _picks(raw: Mapping[str, Any], place: Path) -> Iterator[tuple[Mapping[str, A
         yield window["since"], [*place, "window", "since"]
 
 
-def _measured(looking: Looking, kind: Kind, raw: Mapping[str, Any], place: Path) -> None:
-    name, here = f"{raw['of']}.{raw['field']}", [*place, "field"]
+def _measured(looking: Looking, kind: Kind, raw: Mapping[str, Any], place: Path, key: str = "field") -> None:
+    name, here = f"{raw['of']}.{raw[key]}", [*place, key]
     if kind.sort not in ("number", "any"):
         looking.error(here, f"{name} is {kind.said}: a {raw['shape']} needs a field that holds a number")
     elif kind.money and raw.get("currency") is None and "is" not in (raw.get("where") or {}).get("currency", {}):
         looking.error(here, f"{name} is money, and amounts of different currencies do not add up: add `currency: CNY`")
     elif not kind.money and kind.sort == "number" and raw.get("currency") is not None:
         looking.error([*place, "currency"], f"{name} is no money: take `currency` away")
+
+
+def _weighed(looking: Looking, raw: Mapping[str, Any], place: Path) -> None:
+    kind, weight = (field_kind(str(raw["of"]), raw[name]) for name in ("field", "weight"))
+    _measured(looking, kind, {**raw, "currency": None}, place)
+    _measured(looking, weight, raw, place, "weight")
+    for name, one in (("field", kind), ("weight", weight)):
+        if one.sort == "number" and (one.low is None or one.low < 0):
+            said = (
+                f"{raw['of']}.{raw[name]} may be negative, and then a weighted mean means nothing: take another field"
+            )
+            looking.error([*place, name], said)
 
 
 def _latest(looking: Looking, kind: Kind, raw: Mapping[str, Any], place: Path) -> None:

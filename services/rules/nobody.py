@@ -8,7 +8,8 @@ from typing import Any
 from services.rules.conditions import Leaf, Node, side, true_on
 from services.rules.facts import Value
 
-MEASURED = ("since_last", "past_usual_gap", "waiting", "anniversaries_since_first", "share", "mean", "trend", "rank")
+TIMES = ("since_last", "past_usual_gap", "waiting", "anniversaries_since_first")
+MEASURED = (*TIMES, "share", "mean", "max", "trend", "rank")
 """Shapes with nothing to measure before something happened."""
 
 JUDGED = ("result", "checklist")

@@ -126,6 +126,34 @@ class Mean(Amounts):
         return self.total(view, measured, world) / len(measured) if measured else None
 
 
+class Max(Amounts):
+    def measure(self, view: View, at: datetime, world: bool) -> Fraction | float | None:
+        return max(
+            (found for item in self.seen(view, at, world) if (found := self.amount(view, item)) is not None),
+            default=None,
+        )
+
+
+class WeightedMean(Amounts):
+    """Of a second field: the amounts are what the items weigh."""
+
+    def __init__(self, of: str, field: str, weight: str, **options: Any) -> None:
+        super().__init__(of, weight, **options)
+        self.averaged = field
+
+    def measure(self, view: View, at: datetime, world: bool) -> Fraction | float | None:
+        pairs = []
+        for item in self.seen(view, at, world):
+            value = number(None if (found := at_path(item, self.averaged)) is ABSENT else found)
+            weight = self.amount(view, item)
+            if value is not None and weight is not None:
+                pairs.append((Fraction(value), weight))
+        if inf in [weight for _, weight in pairs]:
+            return inf if world else Fraction(0)
+        whole = sum((Fraction(weight) for _, weight in pairs), Fraction(0))
+        return sum((value * Fraction(weight) for value, weight in pairs), Fraction(0)) / whole if whole else None
+
+
 class Share(Amounts):
     """Of the items in the window, those that also pass `matching`; all weigh the same unless a field weighs them."""
 

@@ -6,7 +6,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.oracle.conditions import All, Condition, Fact, Leaf, Not, Some
-from tests.oracle.counting import BestMonth, Changes, Count, Distinct, DistinctDays, Mean, Share, Sum, Trend
+from tests.oracle.counting import (
+    BestMonth,
+    Changes,
+    Count,
+    Distinct,
+    DistinctDays,
+    Max,
+    Mean,
+    Share,
+    Sum,
+    Trend,
+    WeightedMean,
+)
 from tests.oracle.days import duration
 from tests.oracle.known import Source
 from tests.oracle.lasting import (
@@ -131,7 +143,12 @@ SHAPES: dict[str, Callable[[Spec, Conditions], Fact]] = {
     "distinct": lambda spec, _: Distinct(spec["of"], **_windowed(spec, "field")),
     "changes": lambda spec, _: Changes(spec["of"], **_windowed(spec, "field")),
     "sum": lambda spec, _: Sum(spec["of"], **_windowed(spec, "field", "currency")),
-    "mean": lambda spec, _: Mean(spec["of"], **_windowed(spec, "field", "currency")),
+    "mean": lambda spec, _: (
+        WeightedMean(spec["of"], **_windowed(spec, "field", "currency", "weight"))
+        if "weight" in spec
+        else Mean(spec["of"], **_windowed(spec, "field", "currency"))
+    ),
+    "max": lambda spec, _: Max(spec["of"], **_windowed(spec, "field")),
     "share": lambda spec, _: Share(spec["of"], **_windowed(spec, "matching", "field", "currency")),
     "trend": _trend,
     "best_month": lambda spec, _: BestMonth(spec["currency"], spec["months"]),

@@ -217,6 +217,17 @@ def summed(of: Inventing) -> Draft:
     return of.drafted(spec, of.leaf(spec, of.pick(0, 1, 2, 3, 30, 1000), ">=", ">", "<", "<="), kind)
 
 
+def extreme(of: Inventing) -> Draft:
+    """The greatest of a number, or its mean weighed by an amount."""
+    if of.coin():
+        spec = {"shape": "mean", **of.looking("instalments", KINDS["instalments"]), "field": "days_late"}
+        spec |= {"weight": "amount", "currency": "CNY"}
+        return of.drafted(spec, of.leaf(spec, of.pick(0, 1, 3, 30), ">=", ">", "<", "<="), KINDS["instalments"])
+    name, kind = of.kind(lambda kind: kind.numbers)
+    spec = {"shape": "max", **of.looking(name, kind), "field": of.pick(*kind.numbers)}
+    return of.drafted(spec, of.leaf(spec, of.pick(0, 1, 2, 3, 30), ">=", ">", "<", "<="), kind)
+
+
 def shared(of: Inventing) -> Draft:
     name, kind = of.kind(lambda kind: kind.filters)
     spec = {"shape": "share", **of.looking(name, kind, late=True), "matching": of.pick(*kind.filters)}

@@ -229,6 +229,17 @@ TYPES = {
         "counts no periods: name a fact",
     ),
     "a streak without a run": wrong("R1", "run: late_run\n", "", "a streak needs `run`", "kind: streak"),
+    "a weight that is no number": wrong("R15", "weight: amount", "weight: fault", "a mean needs a field that holds"),
+    "a weight without a currency": wrong(
+        "R15", "weight: amount\n    currency: $currency", "weight: amount", "add `currency: CNY`"
+    ),
+    "the greatest of words": wrong(
+        "R12",
+        "shape: mean\n    of: service_case.closed\n    field: score",
+        "shape: max\n    of: service_case.closed\n    field: case_id",
+        "a max needs a field that holds",
+        "field: case_id",
+    ),
     "a run of what has no periods": wrong(
         "R8",
         "audience: [owner, superior]",

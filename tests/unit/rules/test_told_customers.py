@@ -215,6 +215,19 @@ def test_a_class_is_told_with_what_it_rests_on() -> None:
     assert classes["R10v"].says.zh in "\n".join(Standing("zh", EXAMPLE_ZONE).lines(told.snapshot))
 
 
+def test_a_credit_grade_tells_how_late_money_came_by_amount_and_at_the_most() -> None:
+    told = Told(telling_core("R15"))
+    for name, amount, day in (("small", "100.00", "2026-02-20"), ("large", "300.00", "2026-02-12")):
+        told.learns(invoice(name, "2026-01-05", "2026-02-10", amount), "2026-03-01")
+        told.learns(payment(name, day, amount, (name, amount)), "2026-03-01")
+    told.wakes("2026-03-02")
+
+    says = told.snapshot.classes["R15"].says
+    assert says is not None
+    # 100 came 10 days late and 300 two.
+    assert "what was paid came 4 days late on average by amount and 10 at the most" in says.en
+
+
 def test_open_warnings_and_what_is_near_are_told_in_both_languages() -> None:
     told = Told(telling_core("R1", "R7"))
     told.learns(event("profile.updated", "2026-01-01", section="basic", fields={"important": True}), "2026-01-01")
