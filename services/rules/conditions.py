@@ -75,6 +75,9 @@ def leaves_of(node: Node) -> tuple[Leaf, ...]:
 
 def side(leaf: Leaf, value: Value) -> Side | None:
     """On which side of the threshold the value lies; None when that is not known."""
+    threshold = leaf.threshold
+    if type(value) in _NUMBERS and type(threshold) in _NUMBERS:
+        return 0 if value == threshold else -1 if value < threshold else 1  # type: ignore[operator]
     if isinstance(value, Unknown):
         return None
     if leaf.threshold is KNOWN:
@@ -86,6 +89,7 @@ def side(leaf: Leaf, value: Value) -> Side | None:
     return _compare(value, leaf.threshold)
 
 
+_NUMBERS = frozenset({int, Decimal})
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 

@@ -101,6 +101,8 @@ def _decimal(text: str) -> Decimal | None:
 
 def number_of(value: Any) -> Decimal | None:
     """A number of an item's data, exactly; None for what is none. Decimals are kept as texts."""
+    if type(value) is str:
+        return _decimal(value)
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, Decimal):

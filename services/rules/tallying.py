@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from services.rules.calendar import NEVER, Calendar, Micros
@@ -58,7 +59,7 @@ class Counted(OfOnePick):
     def reach(self) -> Micros:
         return self.window.reach
 
-    @property
+    @cached_property
     def is_unsure(self) -> bool:
         """Whether some items may not be what they are asked to be: late."""
         return isinstance(self.pick.source, Instalments) and any(test.path == LATE for test in self.tests())

@@ -209,14 +209,16 @@ def slices(series: Series, window: Window, question: Question) -> Iterator[Slice
     first, end = series.before(start), series.before(stop)
     yield Slice(since, first, end)
     ats, count = series.ats, len(series)
+    entering = window.enters(ats[end], calendar) if end < count else NEVER
+    leaving = window.leaves(ats[first], question) if first < count else NEVER
     while first < count:
-        enters = window.enters(ats[end], calendar) if end < count else NEVER
-        leaves = window.leaves(ats[first], question) if first < end or end < count else NEVER
-        at = min(enters, leaves)
+        at = min(entering, leaving)
         if at >= NEVER:
             return
-        while end < count and window.enters(ats[end], calendar) <= at:
+        while end < count and entering <= at:
             end += 1
-        while first < end and window.leaves(ats[first], question) <= at:
+            entering = window.enters(ats[end], calendar) if end < count else NEVER
+        while first < end and leaving <= at:
             first += 1
+            leaving = window.leaves(ats[first], question) if first < count else NEVER
         yield Slice(at, first, end)
