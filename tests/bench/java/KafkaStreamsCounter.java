@@ -15,7 +15,8 @@ import org.apache.kafka.streams.state.KeyValueStore;
 
 /**
  * Counts the events of each customer with Kafka Streams, one thread, in its default store (RocksDB with a cache). It
- * commits ten times a second (its default is every thirty seconds), so that the end is seen when it comes. The events are not parsed: the key suffices.
+ * commits ten times a second (its default is every thirty seconds), so that the end is seen when it comes. The events
+ * are not parsed: the key suffices.
  */
 public final class KafkaStreamsCounter {
     private KafkaStreamsCounter() {}
