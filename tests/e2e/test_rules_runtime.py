@@ -8,6 +8,7 @@ import signal
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -139,8 +140,10 @@ def test_a_worker_that_sleeps_past_its_session_and_wakes_up_does_no_harm(install
         wait_for_events(second, 1_000)
     finally:
         os.kill(first.process().pid, signal.SIGCONT)
-    place.publish(records[8_000:])
-    place.wait_until_done()
+    # Whoever finds the other's states among its own ends, and is started anew.
+    with kept_running(first, second):
+        place.publish(records[8_000:])
+        place.wait_until_done(120)
 
     assert place.counts() == history.counts()
     assert set(place.warnings()) == history.warnings()
@@ -174,14 +177,8 @@ def test_a_worker_waits_for_kafka_and_survives_its_death(tmp_path: Path) -> None
         broker.kill()
         broker.start()
         place.publish(records[3_000:])
-        done = threading.Event()
-        keeper = threading.Thread(target=keep_running, args=(worker, done))
-        keeper.start()
-        try:
+        with kept_running(worker):
             place.wait_until_done(90)
-        finally:
-            done.set()
-            keeper.join()
         assert place.counts() == history.counts()
         assert set(place.warnings()) == history.warnings()
     finally:
@@ -189,11 +186,24 @@ def test_a_worker_waits_for_kafka_and_survives_its_death(tmp_path: Path) -> None
         broker.stop()
 
 
-def keep_running(worker: Worker, done: threading.Event) -> None:
+@contextmanager
+def kept_running(*workers: Worker) -> Iterator[None]:
     """What a supervisor does: a worker that gave up is started anew."""
-    while not done.wait(0.2):
-        if worker.process().exit_code() is not None:
-            worker.start()
+    done = threading.Event()
+
+    def keep() -> None:
+        while not done.wait(0.2):
+            for worker in workers:
+                if worker.process().exit_code() is not None:
+                    worker.start()
+
+    keeper = threading.Thread(target=keep)
+    keeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeper.join()
 
 
 def test_bad_records_go_to_the_dead_letters_or_to_their_partition_and_the_rest_is_applied(install: Install) -> None:
