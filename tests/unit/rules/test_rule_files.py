@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from schemas.codec import encode
 from services.rules.books import SHIPPED, parse_overrides, read_files, read_rules
 from services.rules.compiling import compile_rule
 from services.rules.definition import BadRule, Definition, parse_definition, parse_duration
@@ -16,6 +17,7 @@ from services.rules.examples import run_examples
 from services.rules.rulebook import Rulebook
 from services.rules.series import Events
 from tests.support.commands import run_bellwether
+from tests.unit.rules.making import event
 
 FILES = sorted(SHIPPED.glob("*.yaml"))
 R3 = SHIPPED / "R3_competitors_at_trade_fairs.yaml"
@@ -225,7 +227,8 @@ def test_rules_check_runs_the_shipped_rulebook_and_points_at_a_bad_file(tmp_path
 
 def test_a_backtest_says_what_it_cannot_use(tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
-    events.write_text('{"id": 1\n{"specversion": "1.0"}\n\n', encoding="utf-8")
+    usable = encode(event("contract.signed", "2026-03-02", contract_id="V")).decode()
+    events.write_text(f'{{"id": 1\n{{"specversion": "1.0"}}\n\n{usable}\n', encoding="utf-8")
     done = run_bellwether("backtest", "--events", str(events), "--json")
     assert done.returncode == 0
     assert "events.jsonl:1: not valid JSON" in done.stderr

@@ -268,7 +268,7 @@ def test_ranks_go_to_a_file_as_events_that_the_codec_takes(bellwether: Run, worl
     result = bellwether("ranks", "publish", "--snapshots", world, "--to", to)
 
     assert result.exit_code == 0, result.output
-    assert "6 events rank 2 customers as of 2026-04-15T04:00:00+00:00" in result.output
+    assert "7 events rank 2 customers as of 2026-04-15T04:00:00+00:00" in result.output
     # Acme's order in USD has no rate: what it ordered in all is not known.
     assert "order_amount_12m: 1 customers have no known figure" in result.stderr
     events = [decode(line) for line in to.read_bytes().splitlines()]
@@ -285,7 +285,7 @@ def test_ranks_count_the_days_that_had_begun_before_the_instant(bellwether: Run,
     events = [orjson.loads(line) for line in to.read_bytes().splitlines()]
     assert {one["data"]["as_of"] for one in events} == {"2026-03-04T16:00:00Z"}
     # Nobody had ordered before 5 March.
-    assert [one["data"]["percentiles"] for one in events] == [{}] * 6
+    assert [one["data"]["percentiles"] for one in events] == [{}] * 7
 
 
 def test_nobody_to_rank_is_no_ranking(bellwether: Run, tmp_path: Path) -> None:
