@@ -317,7 +317,7 @@ class Host:
                 )
             if offset is not None and offset < earliest:
                 log.error("retention has deleted %d unapplied records of partition %d", earliest - offset, number)
-            self._place(number).take_over(offset, earliest)
+            self._place(number).take_over(offset, earliest, end)
 
     async def _continues(self, place: Place, records: Sequence[Record]) -> bool:
         """False for records that were applied already, and for those beyond a hole that may not be genuine."""

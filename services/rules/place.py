@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from services.rules.batch import MAX_STEPS
 from services.rules.partition import Partition
 from services.rules.port import Record
 
@@ -50,8 +51,9 @@ class Place:
     still: int = 0
     observed_offset: int | None = None
 
-    def take_over(self, committed: int | None, earliest: int) -> None:
-        """Start at the group's commit, or where retention lets us."""
+    def take_over(self, committed: int | None, earliest: int, end: int) -> None:
+        """Start at the group's commit, or where retention lets us; `end` is that of the log."""
+        self.highwater = end
         self.next_offset = max(committed or 0, earliest)
         self.committed, self.hole, self.ready, self.caught_up = committed, None, False, False
         self.takeover_end = None
@@ -96,8 +98,10 @@ class Place:
         self.caught_up = self.caught_up or self.lag == 0 or self.next_offset >= self.takeover_end
 
     def is_behind(self, records: Sequence[Record]) -> bool:
-        """Whether many more than these wait, as far as is known: the log's end is never further back than we think."""
-        return self.highwater - records[-1].offset > BEHIND_RECORDS
+        """Whether much more waits behind the batch that begins with these, as far as is known: the log's end is never
+        further back than we think."""
+        last = records[:MAX_STEPS][-1].offset
+        return max(self.highwater, records[-1].offset + 1) - last > BEHIND_RECORDS
 
     def note_written(self, last: int, count: int) -> bool:
         """Of the changelog we know what we have read and what we wrote right behind it; False when others have written.

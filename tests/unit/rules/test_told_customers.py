@@ -12,6 +12,7 @@ from schemas.codec import encode
 from schemas.customers import CustomerSnapshot, MonthCounters, decode_record
 from schemas.events import Event
 from services.rules import core as core_module
+from services.rules.batch import MAX_STEPS
 from services.rules.books import SHIPPED, assemble, read_rules
 from services.rules.calendar import SECOND, instant
 from services.rules.core import Core
@@ -307,7 +308,7 @@ def test_who_is_far_behind_tells_when_it_has_come_further() -> None:
 
 def test_a_partition_is_behind_when_much_more_is_known_to_wait() -> None:
     place = Place(Partition(0, 1, telling_core("R3"), event_clock=True))
-    place.take_over(0, 0)
+    place.take_over(0, 0, 0)
     place.ready = True
     last = Rec(10, b"C", b"")
     assert not place.is_behind([last])
@@ -316,3 +317,14 @@ def test_a_partition_is_behind_when_much_more_is_known_to_wait() -> None:
     assert place.is_behind([last])
     place.observe(0, 10 + 100, idle=False)
     assert not place.is_behind([last])
+
+
+def test_a_partition_is_behind_from_the_start_and_while_more_is_fetched_than_a_batch_takes() -> None:
+    place = Place(Partition(0, 1, telling_core("R3"), event_clock=True))
+    place.take_over(0, 0, 5_000)
+    assert place.is_behind([Rec(0, b"C", b"")]), "before the consumer has told anything"
+
+    place.take_over(0, 0, 0)
+    fetched = [Rec(offset, b"C", b"") for offset in range(MAX_STEPS + 200)]
+    assert place.is_behind(fetched)
+    assert not place.is_behind(fetched[MAX_STEPS:])
