@@ -195,7 +195,7 @@ def test_four_rules_about_one_customer_are_one_case_of_the_highest_severity_each
     page = house.read(f"/cases/{case.line.id}", "wang")
     for said in (
         "近几个完整月份的最高月回款 600,000.00 (条件：≥ 500,000.00)",
-        "距上次联系 30 天 (条件：> 30 天) 由此触发",
+        "距上次联系 30 天 (条件：≥ 30 天) 由此触发",
         "延迟付款次数 3 (条件：≥ 3) 由此触发",
         "价值 高 (条件：高)",
         "至少一项成立即可（3 项中 1 项成立）",
