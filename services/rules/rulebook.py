@@ -20,6 +20,7 @@ from services.rules.monthly import Monthly
 from services.rules.series import Events, Pick, Source
 from services.rules.state import Plan
 from services.rules.tallying import Counted, Field, Share, Sum
+from services.rules.yearly import Anniversaries
 
 
 class Reader(NamedTuple):
@@ -139,7 +140,8 @@ def _plan(rules: Iterable[Rule]) -> Plan:
             if not isinstance(source, Events):
                 for kind in source.kinds:
                     derived[kind][source] = None
-    return Plan({kind: tuple(sources) for kind, sources in derived.items()})
+    timed = {source: None for sources in derived.values() for source in sources if isinstance(source, Anniversaries)}
+    return Plan({kind: tuple(sources) for kind, sources in derived.items()}, tuple(timed))
 
 
 def reads_reference(rule: Rule, rules: Mapping[str, Rule]) -> bool:

@@ -43,9 +43,10 @@ class _Fed:
 @dataclass(frozen=True)
 class Plan:
     """What a rulebook reads: the derived series that events of a kind change. They are watched from the first event
-    on, since a step must know what it changed in them."""
+    on, since a step must know what it changed in them. `timed`: those that time alone changes too."""
 
     derived: Mapping[str, tuple[Source, ...]] = field(default_factory=dict)
+    timed: tuple[Source, ...] = ()
 
 
 class CustomerState:
@@ -72,6 +73,7 @@ class CustomerState:
         self._feeds: dict[Source, _Fed] = {}
         self._fed_by: dict[str, list[_Fed]] = {}
         self._planned: set[str] = set()
+        self._is_opening = False
         self._moved: dict[Source, Moved] = {}
 
     @classmethod
@@ -86,6 +88,8 @@ class CustomerState:
         write that a crash cut off: its events are true (and will come again), so all rules are evaluated again."""
         head = read_head(records[HEAD])
         state = cls(head, calendar, plan or Plan())
+        # Derived series are made when they are asked for, or an event is about to change them.
+        state._is_opening = True
         for name in sorted(records):
             if name != HEAD:
                 segment = state.segments.read(name, records[name])
@@ -99,6 +103,10 @@ class CustomerState:
         for one in head.announced:
             state.announced.read(one, is_shelved=False)
         head.numbered = max([head.numbered, *(one.number for one in state.announced)])
+        state._is_opening = False
+        for source in state.plan.timed:
+            if any(map(state.items, source.kinds)):
+                state.feed(source)
         state.moved(head.clock)
         return state
 
@@ -144,7 +152,7 @@ class CustomerState:
 
     def _stand(self, entry: Entry, *, stands: bool) -> None:
         kind = entry.kind
-        if kind not in self._planned:
+        if kind not in self._planned and not self._is_opening:
             self._planned.add(kind)
             for source in self.plan.derived.get(kind, ()):
                 self.feed(source)
