@@ -1,4 +1,4 @@
-"""Shapes over the items of a window beside plain tallies: the greatest value, and a mean that is weighed. PURE."""
+"""Shapes over the items of a window beside plain tallies: the greatest value, and means. PURE."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from decimal import Decimal
 from services.rules.entries import Item
 from services.rules.facts import INFINITY, Question, Span, Value
 from services.rules.series import Amount, Path, Series, number_of
-from services.rules.tallying import AMOUNT, NOTHING, NOWHERE, Counted, Field, Mean
+from services.rules.tallying import AMOUNT, NOTHING, NOWHERE, Counted, Field, Sum
 from services.rules.windows import Slice
 
 ZERO = Decimal(0)
@@ -42,6 +42,29 @@ class Max(Counted):
             return greatest[0][1] if greatest else None
 
         return most
+
+
+@dataclass(frozen=True)
+class Mean(Sum):
+    """The mean over the items that have the field; None when none has."""
+
+    @property
+    def only_falls(self) -> bool:
+        return False
+
+    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
+        totals = series.totals(
+            self.field.name(question.reference), self.field.measure(question.reference, question.calendar)
+        )
+
+        def value(part: Slice) -> Value:
+            total = totals.between(part.first, part.end)
+            if not total.counted:
+                return None
+            mean = total.amount / total.counted
+            return Span(mean, INFINITY) if total.unknown else mean
+
+        return value
 
 
 @dataclass(frozen=True)

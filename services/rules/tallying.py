@@ -1,4 +1,4 @@
-"""Shapes that count or add up the items of a window: count, sum, mean, share, distinct, changes. PURE."""
+"""Shapes that count or add up the items of a window: count, sum, share, distinct, changes. PURE."""
 
 from __future__ import annotations
 
@@ -257,29 +257,6 @@ class Sum(Counted):
             return Span(total.amount, INFINITY) if total.unknown else total.amount
 
         return added
-
-
-@dataclass(frozen=True)
-class Mean(Sum):
-    """The mean over the items that have the field; None when none has."""
-
-    @property
-    def only_falls(self) -> bool:
-        return False
-
-    def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
-        totals = series.totals(
-            self.field.name(question.reference), self.field.measure(question.reference, question.calendar)
-        )
-
-        def value(part: Slice) -> Value:
-            total = totals.between(part.first, part.end)
-            if not total.counted:
-                return None
-            mean = total.amount / total.counted
-            return Span(mean, INFINITY) if total.unknown else mean
-
-        return value
 
 
 @dataclass(frozen=True)
