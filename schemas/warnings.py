@@ -71,7 +71,8 @@ class Rise(Wire):
 
 class Evidence(Wire):
     """Why the warning holds: the events behind it (the newest `events` of `events_total`), the values compared and the
-    condition tree over them. `rise` tells what raised the severity, where something did."""
+    condition tree over them. `rise` tells what raised the severity, where something did. Events behind another rule's
+    class, or behind a rise, stand with their leaves only: more of them is no revision."""
 
     events: list[EventRef]
     events_total: int

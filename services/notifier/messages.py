@@ -167,6 +167,9 @@ class Letters:
         if raised:
             found += [raised.said, *(f"\u3000{line}" for line in self._lines(raised.because, language))]
         total = evidence.events_total
+        if not total:
+            # It rests on a class alone, whose events stand with its leaf on the case's page.
+            return found
         return [*found, LABEL["event" if total == 1 else "events"][language].format(n=total)]
 
     def _lines(self, told: Group, language: Language) -> list[str]:

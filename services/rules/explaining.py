@@ -65,8 +65,9 @@ def told_of(asking: Asking, judged: Judged, say: Say, found: Proof) -> Told:
         fact = judged.rule.facts[name]
         if isinstance(fact, Result):
             more[name] = joined(asking.state, grounds_of(asking, fact.rule, episode.start))
-    proof = joined(asking.state, [found, *more.values()]) if more else found
-    return Told(at, values, shown, decisive(asking, judged, episode), proofs | more, proof, rise)
+    # `more` is told with its leaves only: what is not compared for a revision would make of the events behind all what
+    # the order of learning made of them.
+    return Told(at, values, shown, decisive(asking, judged, episode), proofs | more, found, rise)
 
 
 def grounds_of(asking: Asking, rule_id: str, at: Micros) -> Iterator[Proof]:
