@@ -98,8 +98,10 @@ def test_published_rankings_can_be_learned_from_the_topic(kafka: Kafka, topics: 
     assert {name: float(place) for name, place in margins.percentiles.items()} == {"acme": 0.0, "bolt": 1.0}
 
 
-def test_empty_topics_make_an_open_report_and_no_ranking(env: Env) -> None:
-    assert report(env, "K2")["customers"] == 0
+def test_empty_topics_make_no_report_and_no_ranking(env: Env) -> None:
+    done = run_bellwether("report", "K2", env=env)
+    assert done.returncode == 1
+    assert "no customer is known yet" in done.stderr
 
     done = run_bellwether("ranks", "publish", env=env)
     assert done.returncode == 1
