@@ -249,6 +249,8 @@ class CustomerState:
         is part of this write and no more of the next."""
         head = self.head
         head.unsent, self.unsent = self.unsent, []
+        # In which order an open customer came to know it is not how one opened anew does: the same is the same bytes.
+        head.due = dict(sorted(head.due.items()))
         head.announced = self.announced.for_head()
         head.entries, head.closed = self.segments.in_head()
         record = write_head(head)
