@@ -223,7 +223,7 @@ class YearsSinceFirst(OfOnePick):
             years += 1
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
-        return proof(question.series(self.pick).items[:1])
+        return proof([item for item in question.series(self.pick).items[:1] if item.at <= stop])
 
     def keeps(self, state: CustomerState, line: Micros) -> Iterable[Key]:
         series = state.series(self.pick.whole)

@@ -104,7 +104,8 @@ class Waiting(Measured):
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
         series = question.series(self.after)
-        items = self._firsts(series, question)
+        # What begins after the episode is over has no part in it, whether it was known by then or not.
+        items = [item for item in self._firsts(series, question) if item.at <= stop]
         if self.restarts:
             index = series.up_to(start)
             items = series.items[max(index - 1, 0) : index]

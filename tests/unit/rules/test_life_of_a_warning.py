@@ -10,7 +10,7 @@ from schemas.codec import InvalidEvent
 from schemas.events import Event
 from schemas.warnings import Warning
 from services.rules.calendar import instant
-from tests.unit.rules.making import Customer, at, core, event, invoice, payment
+from tests.unit.rules.making import Customer, at, core, event, invoice, payment, replay
 
 JAN = invoice("JAN", "2026-01-05", "2026-01-15")
 FEB = invoice("FEB", "2026-02-05", "2026-02-15")
@@ -234,3 +234,16 @@ def test_a_changed_rulebook_makes_every_customer_due_at_once() -> None:
     assert head is not None
     assert one.core.peek(head).wake_at == at("2026-04-01")
     assert core({"R1": {"months": "3"}}, None, "R1").peek(head).wake_at == 0
+
+
+def test_what_begins_after_an_episode_is_no_evidence_of_it_in_whatever_order_it_is_learned() -> None:
+    """Found by the nightly oracle: a case that is opened again, as less urgent, a day after it was closed."""
+    opened = event("service_case.opened", "2026-03-02 09:00", id="opened", case_id="S", priority="P1")
+    closed = event("service_case.closed", "2026-03-09 09:00", id="closed", case_id="S")
+    again = event("service_case.opened", "2026-03-10 09:00", id="again", case_id="S", priority="P2")
+    until = "2026-03-10 10:00"
+    found = [
+        [one.evidence for one in replay(*order, until=until, with_core=core(None, None, "R30")).episodes()]
+        for order in ((opened, closed, again), (opened, again, closed))
+    ]
+    assert found == [[("opened",)], [("opened",)]]
