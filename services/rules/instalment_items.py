@@ -23,13 +23,13 @@ def instalment_item(
 ) -> InstalmentItem | None:
     """The instalment as rules see it, at the start of the day after its deadline; None when it does not count.
 
-    `days_late` (from the due date to the value date of the money that covered the last of it, at least 0) is absent
-    while it is open, `fault` until a delay is explained. `certain` is false when money of another currency was booked
+    `days_late` (from the due date to the value date of the money that left no more than the tolerance open, at least 0)
+    is absent while it is open, `fault` until a delay is explained. `certain` is false when money of another currency was booked
     on it: then `late` may be untrue.
     """
     if not policy.counts(part):
         return None
-    settled = part.settled_on()
+    settled = part.settled_on(policy.tolerance)
     data: dict[str, Any] = {
         "invoice_id": part.invoice_id,
         "amount": format(part.amount, "f"),

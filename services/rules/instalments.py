@@ -65,9 +65,12 @@ class Instalment(msgspec.Struct, frozen=True, gc=False):
     def month(self) -> Month:
         return month_of_day(self.due)
 
-    def settled_on(self) -> Day | None:
-        """The value date of the money that covered the last of it; None while something is open."""
-        return max((cover.day for cover in self.covers), default=self.issued) if self.uncovered() <= 0 else None
+    def settled_on(self, tolerance: Decimal = ZERO) -> Day | None:
+        """The value date of the money that left no more than `tolerance` open; None while more is."""
+        if self.uncovered() > tolerance:
+            return None
+        days = sorted({cover.day for cover in self.covers})
+        return next((day for day in days if self.uncovered(day) <= tolerance), self.issued)
 
     def uncovered(self, day: Day | None = None) -> Decimal:
         """What no payment with a value date up to the end of `day` covers (None: no payment at all)."""
