@@ -24,8 +24,8 @@ def instalment_item(
     """The instalment as rules see it, at the start of the day after its deadline; None when it does not count.
 
     `days_late` (from the due date to the value date of the money that left no more than the tolerance open, at least 0)
-    is absent while it is open, `fault` until a delay is explained. `certain` is false when money of another currency was booked
-    on it: then `late` may be untrue.
+    is absent while it is open, `fault` until a delay is explained. `certain` is false when money of another currency
+    was booked on it: then `late` may be untrue.
     """
     if not policy.counts(part):
         return None
