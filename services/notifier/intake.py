@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaConsumer
+from kafka.errors import KafkaTimeoutError
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError
 
@@ -54,15 +56,29 @@ METADATA_MAX_AGE_MS = 10_000
 five minutes, and until then the group has nothing to share out."""
 
 
+JOIN_PATIENCE_S = 20.0
+"""Now and then kafka-python's consumer never gets its partitions, and says nothing; a new one does. Nobody is paged
+meanwhile, so it is not waited for long."""
+
+
 class Intake:
     """`step` is one worker's; `settled` and `assigned` may be read from other threads."""
 
-    def __init__(self, bootstrap: str, topics: Topics, clerk: Clerk, metrics: IntakeMetrics) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        topics: Topics,
+        clerk: Clerk,
+        metrics: IntakeMetrics,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._monotonic_s = monotonic_s
         self._bootstrap = bootstrap
         self._topics = topics
         self._clerk = clerk
         self._metrics = metrics
         self._consumer: KafkaConsumer | None = None
+        self._held_s = 0.0
         self.settled = False
         self.assigned = False
 
@@ -85,6 +101,7 @@ class Intake:
             consumer.close(autocommit=False, timeout_ms=5000)
 
     def _connect(self) -> KafkaConsumer:
+        self._held_s = self._monotonic_s()
         self._consumer = KafkaConsumer(
             self._topics.warnings,
             bootstrap_servers=self._bootstrap,
@@ -100,7 +117,7 @@ class Intake:
 
     def _take(self, consumer: KafkaConsumer) -> bool:
         records = consumer.poll(timeout_ms=POLL_MS, max_records=BATCH)
-        self.assigned = bool(consumer.assignment())
+        self._require_partitions(bool(consumer.assignment()))
         if not records:
             return False
         batch = read_batch(record for part in records.values() for record in part)
@@ -110,6 +127,13 @@ class Intake:
         for place in records:
             self._metrics.at(place.partition, consumer.position(place), consumer.highwater(place))
         return True
+
+    def _require_partitions(self, assigned: bool) -> None:
+        self.assigned = assigned
+        if assigned:
+            self._held_s = self._monotonic_s()
+        elif self._monotonic_s() - self._held_s > JOIN_PATIENCE_S:
+            raise KafkaTimeoutError(f"no partition of {self._topics.warnings} was assigned for {JOIN_PATIENCE_S:.0f} s")
 
     def keep(self, batch: Batch) -> None:
         """File the warnings of a batch; what cannot be kept is rejected, and the rest is filed all the same."""

@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from kafka.errors import KafkaTimeoutError
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy.exc import DataError, OperationalError
 
 from schemas import warnings as wire
 from schemas.topics import Topics
-from services.notifier import store
+from services.notifier import intake, store
 from services.notifier.bounds import MAX_DEPTH, MAX_NUMBER, MAX_REVIEW_HOURS
 from services.notifier.intake import Intake, read_batch
 from services.notifier.metrics import IntakeMetrics
@@ -162,3 +164,23 @@ def test_a_database_that_is_away_or_a_bug_rejects_nothing(
 
 def _open(counter: Counter) -> Sequence[CaseLine]:
     return counter.office.desk.list_cases(CaseFilter())
+
+
+def test_a_consumer_that_never_gets_partitions_is_given_up_for_a_new_one(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Mock] = []
+
+    def consumer(*_: object, **__: object) -> Mock:
+        made.append(Mock(**{"poll.return_value": {}, "assignment.return_value": set()}))
+        return made[-1]
+
+    monkeypatch.setattr(intake, "KafkaConsumer", consumer)
+    now_s = iter([0.0, 19.0, 21.0, 22.0, 23.0])
+    one = Intake("", Topics("t"), counter.office.clerk, IntakeMetrics(CollectorRegistry()), lambda: next(now_s))
+    assert not one.step()
+    with pytest.raises(KafkaTimeoutError, match=r"no partition of t\.warnings"):
+        one.step()
+    made[0].close.assert_called_once()
+    assert not one.step(), "the next step begins with another"
+    assert (len(made), one.assigned) == (2, False)
