@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ class Finish:
     more: dict[str, float] = field(default_factory=dict)
 
 
-class Worker:
+class Worker(ABC):
     """A process that works through a course. Subclasses say how it is started, watched and checked."""
 
     name: ClassVar[str]
@@ -67,9 +68,9 @@ class Worker:
 
     # -- for subclasses
 
+    @abstractmethod
     def argv(self) -> list[str]:
         """The command."""
-        raise NotImplementedError
 
     def env(self) -> dict[str, str]:
         """What it is told beside our own environment."""

@@ -151,3 +151,20 @@ def test_the_last_word_on_an_invoice_counts() -> None:
         due_date="2026-01-31",
     )
     assert uncovered(A, again) == uncovered(again, A) == {"A.0": "55.00"}
+
+
+def test_an_instalment_is_settled_by_the_money_that_leaves_no_more_than_the_tolerance_open() -> None:
+    """Found by the nightly oracle: what is not late any more must not wait for the last fraction of a cent."""
+    ledger = ledger_of(
+        state_of(
+            invoice("A", "2026-01-01", "2026-01-10"),
+            payment("P", "2026-01-10", "99.995"),
+            payment("Q", "2026-01-20", "0.005"),
+        )
+    )
+    (part,) = ledger.instalments.values()
+    cent = Decimal("0.01")
+    assert (part.settled_on(), part.settled_on(cent)) == (day("2026-01-20"), day("2026-01-10"))
+
+    (unpaid,) = ledger_of(state_of(invoice("A", "2026-01-01", "2026-01-10"))).instalments.values()
+    assert unpaid.settled_on(cent) is None
