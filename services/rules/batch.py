@@ -1,9 +1,10 @@
 """PURE. One batch of a partition: customers opened once, events and wake-ups applied in order, customers closed once.
 
-A customer is taken as an earlier batch left it open, else opened from its records.
+A customer is taken as an earlier batch left it open, else opened from its records. What its events change is asked once
+for all of them where time stands still in a batch; where the events carry their own time, after each.
 
 What the core cannot take costs its own event and nothing else: the customer's state is thrown away and rebuilt from
-its records and the steps of this batch that went well.
+its records and the steps of this batch, one at a time, without those that fail alone.
 """
 
 from __future__ import annotations
@@ -25,8 +26,18 @@ from services.rules.stores import Store
 
 log = logging.getLogger(__name__)
 
-MAX_STEPS = 500
-"""Events and wake-ups of one batch: bounds how long the event loop stands still, and the memory of the writes."""
+MAX_WORK = 2_500
+"""What one batch may cost: bounds how long the event loop stands still, and the memory of the writes. The unit is an
+event that is learned, some tens of microseconds."""
+
+ASKING = 5
+"""What it costs to ask the rules, after an event, a wake-up or several events, in units of MAX_WORK."""
+
+MAX_EVENTS_ASKED_ALONE = MAX_WORK // (1 + ASKING)
+"""Events of one batch where the rules are asked after each."""
+
+MAX_LEARNED = 256
+"""Events of one customer of which the rules are asked at once: bounds the warnings that come of it."""
 
 MAX_OPENED_BYTES = 32 << 20
 """Records of the customers that one batch has to decode."""
@@ -57,11 +68,13 @@ class Step(NamedTuple):
 
 @dataclass(slots=True)
 class Opened:
-    """A customer's state in this batch, and what brought it there. `muted`: not to be woken before its next event;
-    `failed`: something raised, so the state is not used in another batch."""
+    """A customer's state in this batch, and what brought it there. `learned` counts the events of which the rules were
+    not asked yet. `muted`: not to be woken before its next event; `failed`: something raised, so the state is not used
+    in another batch."""
 
     state: CustomerState
     steps: list[Step] = field(default_factory=list)
+    learned: int = 0
     muted: bool = False
     failed: bool = False
 
@@ -91,7 +104,8 @@ class Batch:
         tracks_due: bool,
         tells: bool = True,
     ) -> None:
-        """`tracks_due`: keep the due queue right after every step and not only at the end; the event clock needs it.
+        """`tracks_due`: ask the rules and keep the due queue right after every step and not only at the end; the event
+        clock needs it.
         Without `tells` nothing is said on the customers topic.
         `shelf` holds customers whom earlier batches left open."""
         self._core = core
@@ -104,7 +118,7 @@ class Batch:
         self._opened: dict[str, Opened] = {}
         self._opened_bytes = 0
         self._unsent_bytes = 0
-        self._steps = 0
+        self._work = 0
         self.applied = 0
         self.woken = 0
         self.decoded = 0
@@ -114,7 +128,7 @@ class Batch:
     def full(self) -> bool:
         """Whether the batch must be closed before anything else is done."""
         return (
-            self._steps >= MAX_STEPS or self._opened_bytes >= MAX_OPENED_BYTES or self._unsent_bytes >= MAX_UNSENT_BYTES
+            self._work >= MAX_WORK or self._opened_bytes >= MAX_OPENED_BYTES or self._unsent_bytes >= MAX_UNSENT_BYTES
         )
 
     @property
@@ -124,16 +138,16 @@ class Batch:
 
     def refuse(self, record: Record, error: BaseException) -> None:
         """The record goes to the dead letters."""
-        self._steps += 1
+        self._work += 1
         self.dead_letters += dead_letters(record, self._partition, error)
 
     def apply(self, record: Record, wanted: Apply, now: Micros) -> None:
         """One event; whatever the core says of it, the batch goes on."""
-        self._steps += 1
+        self._work += 1
         opened = self._open(wanted.customer_id)
         step = Step(wanted.event, record, record.offset, now)
         try:
-            self._core.apply(opened.state, wanted.event, offset=record.offset, now=now)
+            self._core.learn(opened.state, wanted.event, offset=record.offset, now=now)
         except InvalidEvent as error:
             self.dead_letters += dead_letters(record, self._partition, error)
             opened.steps.append(step)
@@ -146,12 +160,16 @@ class Batch:
             self.applied += 1
             opened.steps.append(step)
             opened.muted = False
+            opened.learned += 1
+        if self._tracks_due or opened.learned >= MAX_LEARNED:
+            self._settle(wanted.customer_id, opened)
         self._track(wanted.customer_id, opened)
 
     def wake(self, customer_id: str, now: Micros) -> None:
         """One wake-up, already taken from the due queue."""
-        self._steps += 1
+        self._work += ASKING
         opened = self._open(customer_id)
+        self._settle(customer_id, opened)
         try:
             self._core.wake(opened.state, now=now)
             self._require_progress(opened.state, now)
@@ -167,6 +185,7 @@ class Batch:
         """Closes every customer once. What no step of this batch explains is raised: the records are broken."""
         closed = Closed()
         for customer_id, opened in self._opened.items():
+            self._settle(customer_id, opened)
             written = self._close(customer_id, opened)
             if written is None:
                 continue
@@ -187,6 +206,8 @@ class Batch:
             if state is None:
                 state = self._decoded(customer_id)
             opened = self._opened[customer_id] = Opened(state)
+            if not self._tracks_due:
+                self._work += ASKING
         return opened
 
     def _decoded(self, customer_id: str) -> CustomerState:
@@ -224,22 +245,65 @@ class Batch:
         self.dead_letters.append(dead_wake(customer_id, now, self._partition, error))
         opened.muted = True
 
+    def _settle(self, customer_id: str, opened: Opened) -> None:
+        """Asks the rules of what was learned; when that fails, event by event."""
+        if not opened.learned:
+            return
+        opened.learned = 0
+        if self._tracks_due:
+            self._work += ASKING
+        try:
+            self._core.settle(opened.state)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 as in apply; whose fault it is shows now
+            self._rebuild(customer_id, opened)
+
     def _rebuild(self, customer_id: str, opened: Opened) -> None:
-        opened.failed = True
-        opened.state = self._replay(customer_id, opened.steps)
+        """The state from its records and its steps, without those that fail alone; these are told."""
+        opened.failed, opened.learned = True, 0
+        while True:
+            # Work as well: many broken events of one customer must not make a batch without end.
+            self._work += ASKING * len(opened.steps)
+            state = self._core.open(customer_id, self._store.get(customer_id))
+            for number, step in enumerate(opened.steps):
+                try:
+                    self._repeat(state, step)
+                except MemoryError:
+                    raise
+                except Exception as error:  # noqa: BLE001 as in apply
+                    del opened.steps[number]
+                    self._failed(customer_id, opened, step, error)
+                    break
+            else:
+                opened.state = state
+                return
 
     def _replay(self, customer_id: str, steps: list[Step]) -> CustomerState:
         state = self._core.open(customer_id, self._store.get(customer_id))
         for step in steps:
-            if step.event is None:
-                self._core.wake(state, now=step.now)
-                continue
-            try:
-                self._core.apply(state, step.event, offset=step.offset, now=step.now)
-            except InvalidEvent:
-                # It was refused, and reported, the first time as well.
-                continue
+            self._repeat(state, step)
         return state
+
+    def _repeat(self, state: CustomerState, step: Step) -> None:
+        if step.event is None:
+            self._core.wake(state, now=step.now)
+            return
+        try:
+            self._core.learn(state, step.event, offset=step.offset, now=step.now)
+        except InvalidEvent:
+            # It was refused, and reported, the first time as well.
+            return
+        self._core.settle(state)
+
+    def _failed(self, customer_id: str, opened: Opened, step: Step, error: Exception) -> None:
+        """A step that seemed to go well is to blame."""
+        if step.record is None:
+            self.woken -= 1
+            self._wake_failed(customer_id, opened, step.now, error)
+        else:
+            self.applied -= 1
+            self._poisoned(step.record, error)
 
     def _close(self, customer_id: str, opened: Opened) -> Written | None:
         """None when every step of this batch failed: nothing is to be written."""
@@ -262,11 +326,7 @@ class Batch:
         self._checked_close(self._replay(customer_id, []))  # raises: no event of this batch is to blame
         lengths = range(1, len(opened.steps) + 1)
         bad = bisect_left(lengths, 1, key=lambda length: self._fails(customer_id, opened.steps[:length]))
-        step = opened.steps.pop(bad)
-        if step.record is None:
-            self._wake_failed(customer_id, opened, step.now, error)
-        else:
-            self._poisoned(step.record, error)
+        self._failed(customer_id, opened, opened.steps.pop(bad), error)
         self._rebuild(customer_id, opened)
 
     def _fails(self, customer_id: str, steps: list[Step]) -> bool:

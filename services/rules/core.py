@@ -71,10 +71,23 @@ class Core:
         return state
 
     def apply(self, state: CustomerState, event: Event, *, offset: int, now: Micros) -> None:
-        """Applies one event; raises InvalidEvent when it must go to the dead letters (only the offset has changed).
-        After any other exception the state must be thrown away."""
+        """Learns of one event and asks the rules at once; see learn."""
+        self.learn(state, event, offset=offset, now=now)
+        self.settle(state)
+
+    def learn(self, state: CustomerState, event: Event, *, offset: int, now: Micros) -> None:
+        """Takes in one event; the rules are asked by `settle`. Raises InvalidEvent when it must go to the dead letters
+        (only the offset has changed). After any other exception the state must be thrown away."""
         book = state.head.book
-        self.engine.apply(state, event, offset, now)
+        self.engine.learn(state, event, offset, now)
+        if state.head.book != book:
+            self._note(state, book)
+
+    def settle(self, state: CustomerState) -> None:
+        """Asks the rules what the events learned since the last time have changed. After an exception the state must be
+        thrown away."""
+        book = state.head.book
+        self.engine.settle(state)
         self._note(state, book)
 
     def wake(self, state: CustomerState, *, now: Micros) -> None:
@@ -96,8 +109,10 @@ class Core:
         return state.head.wake_at
 
     def close(self, state: CustomerState, *, tells: bool = True) -> Written:
-        """The one encode for all changes since `open` or the last `close`. Without `tells` reports that are due are put
-        off, as is right where a long past is worked through."""
+        """The one encode for all changes since `open` or the last `close`; what was not settled is. Without `tells`
+        reports that are due are put off, as is right where a long past is worked through."""
+        if state.learned is not None:
+            self.settle(state)
         if state.tells and not tells:
             state.tells = False
             self._note(state, state.head.book, put_off=True)

@@ -94,7 +94,13 @@ class Engine:
         return f"{self.rulebook.fingerprint}{MARK}{self.reference.fingerprint}"
 
     def apply(self, state: CustomerState, event: Event, offset: int, now: Micros) -> None:
-        """Learns of an event and announces what changed by it. An offset that was applied before changes nothing.
+        """Learns of an event and announces what changed by it; see learn."""
+        self.learn(state, event, offset, now)
+        self.settle(state)
+
+    def learn(self, state: CustomerState, event: Event, offset: int, now: Micros) -> None:
+        """Learns of an event; what changed by it is announced by `settle`, for all events learned since. An offset that
+        was applied before changes nothing.
 
         Raises InvalidEvent (id_reused, before_horizon, wrong_topic): then only the offset has advanced.
         """
@@ -116,19 +122,28 @@ class Engine:
                 entry.id,
                 entry.source,
             )
+        if state.learned not in (None, entry.history):
+            # What is found by the past alone is history, and nothing else is.
+            self.settle(state)
         self._forget(state, horizon)
-        if entry.history:
+        if entry.history and state.learned is None:
             # What time or a new rulebook brought to light is no history, though an event of the past finds it.
             self._announce(state, {}, Moment(head.customer_id, now, horizon, history=False))
         state.add(entry)
-        self._announce(
-            state,
-            self._moving.agenda(state, self.reference, now),
-            Moment(head.customer_id, now, horizon, entry.history),
-        )
+        state.learned = entry.history
+
+    def settle(self, state: CustomerState) -> None:
+        """Announces what the events changed that were learned since the last time."""
+        if state.learned is None:
+            return
+        head, history, state.learned = state.head, state.learned, None
+        now = head.clock
+        agenda = self._moving.agenda(state, self.reference, now)
+        self._announce(state, agenda, Moment(head.customer_id, now, self._horizon(now), history))
 
     def wake(self, state: CustomerState, now: Micros) -> None:
         """Time has passed: announces what holds or has ended by `now`."""
+        self.settle(state)
         head = state.head
         head.revision += 1
         now = head.clock = max(head.clock, now)
@@ -152,6 +167,7 @@ class Engine:
         """Once a quarter: what lies further back than the horizon and the longest look of any fact."""
         if horizon - state.head.kept_from < FORGETS_EVERY:
             return
+        self.settle(state)
         forget(state, horizon, self._facts, self._reach)
         state.moved(state.head.clock)  # no rule can tell what was forgotten
         state.head.kept_from = horizon

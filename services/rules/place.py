@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from services.rules.batch import MAX_STEPS
+from services.rules.batch import MAX_EVENTS_ASKED_ALONE
 from services.rules.partition import Partition
 from services.rules.port import Record
 
@@ -99,8 +99,8 @@ class Place:
 
     def is_behind(self, records: Sequence[Record]) -> bool:
         """Whether much more waits behind the batch that begins with these, as far as is known: the log's end is never
-        further back than we think."""
-        last = records[:MAX_STEPS][-1].offset
+        further back than we think. Asked on the events' own time, where each event is asked of alone."""
+        last = records[:MAX_EVENTS_ASKED_ALONE][-1].offset
         return max(self.highwater, records[-1].offset + 1) - last > BEHIND_RECORDS
 
     def note_written(self, last: int, count: int) -> bool:

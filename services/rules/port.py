@@ -63,8 +63,12 @@ class Core(Protocol):
 
     def open(self, customer_id: str, records: Mapping[str, bytes]) -> CustomerState: ...
 
-    def apply(self, state: CustomerState, event: Event, *, offset: int, now: Micros) -> None:
-        """Raises InvalidEvent, the state unchanged but for its offset. An offset already applied changes nothing."""
+    def learn(self, state: CustomerState, event: Event, *, offset: int, now: Micros) -> None:
+        """Takes an event in; what it changes is told by `settle`. Raises InvalidEvent, the state unchanged but for its
+        offset. An offset already applied changes nothing."""
+
+    def settle(self, state: CustomerState) -> None:
+        """What the events learned since the last time change, all at once. `wake` and `close` settle first."""
 
     def wake(self, state: CustomerState, *, now: Micros) -> None: ...
 

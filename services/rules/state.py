@@ -53,7 +53,8 @@ class CustomerState:
     """One customer, opened: applied to in place, written down after each batch.
 
     When anything but InvalidEvent escapes from a change, the object is half changed and must be thrown away. `tells`:
-    the next write is to tell reports of the customer.
+    the next write is to tell reports of the customer. `learned`: events were learned of which the rules were not asked
+    yet, and whether they are history; None when there are none.
     """
 
     def __init__(self, head: Head, calendar: Calendar, plan: Plan) -> None:
@@ -62,6 +63,7 @@ class CustomerState:
         self.plan = plan
         self.reconcile = False
         self.tells = False
+        self.learned: bool | None = None
         self.unsent: list[bytes] = []
         self.courses = Courses()
         self.known = Known()

@@ -20,17 +20,27 @@ class FragileCore:
     def __init__(self, real: Core, grave: Grave | None = None) -> None:
         self._real = real
         self._grave = grave
+        self._broken: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def apply(self, state: Any, event: Any, *, offset: int, now: Micros) -> None:
+    def learn(self, state: Any, event: Any, *, offset: int, now: Micros) -> None:
         """See Core."""
-        self._real.apply(state, event, offset=offset, now=now)
+        self._real.learn(state, event, offset=offset, now=now)
         if event.id.startswith(POISON):
-            raise Poisoned(event.id)
+            if len(event.id) % 2:
+                raise Poisoned(event.id)
+            self._broken.add(state.customer_id)
         if self._grave is not None:
             self._grave.pass_("after", "apply")
+
+    def settle(self, state: Any) -> None:
+        """See Core."""
+        self._real.settle(state)
+        if state.customer_id in self._broken:
+            self._broken.remove(state.customer_id)
+            raise Poisoned(state.customer_id)
 
     def close(self, state: Any, **how: Any) -> Any:
         """See Core."""

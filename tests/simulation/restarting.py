@@ -4,7 +4,7 @@ again, and the last event is delivered a second time, as after a crash before th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from schemas.events import Event
 from services.rules.calendar import BEGINNING, Micros, micros
@@ -32,12 +32,31 @@ class Restarting:
             self.restart()
             self._apply(event)
 
+    def feed_together(self, events: Sequence[Event], *, wakes_first: bool) -> None:
+        """Events that a batch brings while time stands: all are learned before the rules are asked. Whoever is due is
+        woken before or after."""
+        now = max([self.clock, *(micros(event.time) for event in events)])
+        if wakes_first:
+            self.advance(now)
+        self.clock = now
+        for event in events:
+            self.offset += 1
+            self.core.learn(self._state_of(event), event, offset=self.offset, now=now)
+        for customer_id in dict.fromkeys(event.subject for event in events):
+            self.core.settle(self.states[str(customer_id)])
+        self.advance(now)
+        if self.offset in self.restarts:
+            self.restart()
+
     def _apply(self, event: Event) -> None:
+        self.core.apply(self._state_of(event), event, offset=self.offset, now=self.clock)
+
+    def _state_of(self, event: Event) -> CustomerState:
         customer_id = event.subject
         assert customer_id is not None, "only events of customers are played"
         if customer_id not in self.states:
             self.states[customer_id] = self.core.open(customer_id, self.records[customer_id])
-        self.core.apply(self.states[customer_id], event, offset=self.offset, now=self.clock)
+        return self.states[customer_id]
 
     def advance(self, to: Micros) -> None:
         """Wakes whoever is due up to the instant, in order of time."""

@@ -42,6 +42,20 @@ def interruptions(draw: st.DrawFn) -> tuple[History, frozenset[int], dict[int, i
     return history, draw(st.frozensets(numbers, min_size=1)), ahead
 
 
+@st.composite
+def batches(draw: st.DrawFn) -> tuple[History, dict[int, bool], frozenset[int]]:
+    """A history told in any order; after which of its events a batch ends, and whether wake-ups come before that batch;
+    after which batches the service starts anew."""
+    _, history = draw(retellings())
+    numbers = st.integers(1, len(history.documents))
+    ends = draw(st.dictionaries(numbers, st.booleans(), max_size=8))
+    return (
+        history,
+        {**ends, len(history.documents): draw(st.booleans())},
+        draw(st.frozensets(st.sampled_from([*ends, 0]))),
+    )
+
+
 def check_against_the_oracle(history: History) -> None:
     assert not difference(played(history), expected(history))
 
@@ -61,6 +75,21 @@ def check_interruptions(interrupted: tuple[History, frozenset[int], dict[int, in
     assert not difference(
         told_by(raw for said in broken.warnings.values() for raw in said),
         expected(history, instant(broken.clock)),
+    )
+
+
+def check_batches(batched: tuple[History, dict[int, bool], frozenset[int]]) -> None:
+    history, ends, restarts = batched
+    run = Restarting(core_of(history.world, history.references()), restarts)
+    events, begin = list(history.events()), 0
+    for end, wakes_first in sorted(ends.items()):
+        run.feed_together(events[begin:end], wakes_first=wakes_first)
+        begin = end
+    run.advance(micros(clock_of(history)))
+    run.restart()
+
+    assert not difference(
+        told_by(raw for said in run.warnings.values() for raw in said), expected(history, instant(run.clock))
     )
 
 
@@ -93,6 +122,14 @@ def test_restarts_and_redelivery_change_no_word(interrupted: tuple[History, froz
     check_interruptions(interrupted)
 
 
+@settings(ANY_HISTORY, max_examples=how_many(150))
+@given(batched=batches())
+def test_events_learned_together_end_in_the_same_episodes(
+    batched: tuple[History, dict[int, bool], frozenset[int]],
+) -> None:
+    check_batches(batched)
+
+
 @pytest.mark.nightly
 @settings(ANY_HISTORY, max_examples=how_many(MANY // 2))
 @given(history=histories())
@@ -112,6 +149,15 @@ def test_any_order_ends_in_the_same_episodes_in_thousands(telling: tuple[History
 @given(interrupted=interruptions())
 def test_restarts_change_no_word_in_thousands(interrupted: tuple[History, frozenset[int], dict[int, int]]) -> None:
     check_interruptions(interrupted)
+
+
+@pytest.mark.nightly
+@settings(ANY_HISTORY, max_examples=how_many(MANY // 4))
+@given(batched=batches())
+def test_events_learned_together_end_in_the_same_episodes_in_thousands(
+    batched: tuple[History, dict[int, bool], frozenset[int]],
+) -> None:
+    check_batches(batched)
 
 
 def test_an_id_that_comes_again_with_another_body_is_refused_and_changes_nothing() -> None:

@@ -1,8 +1,9 @@
 """A small core with the real one's interface, so that the runtime can be tested for what it promises.
 
 It counts and adds up payments. Every tenth payment is a warning; so is every silence of 24 hours. Every event's name is
-kept in a month segment, so a doubled one is recognised. Payments named `poison` break it, those named `refused` it
-refuses, and a customer that holds a payment named `bomb` cannot be closed. The snapshot is the count. Whom another
+kept in a month segment, so a doubled one is recognised. Payments named `poison` break it, those named `mine` when it is
+asked what they change; those named `refused` it refuses, and a customer that holds a payment named `bomb` cannot be
+closed. The snapshot is the count. Whom another
 `book` or other rates have judged gets a warning.
 
 Run as a module it is a whole worker: python -m tests.support.standin_core
@@ -64,6 +65,7 @@ class State:
     touched: set[str] = field(default_factory=set)
     warnings: list[bytes] = field(default_factory=list)
     book: str = ""
+    mined: bool = False
 
 
 class StandInCore:
@@ -87,7 +89,7 @@ class StandInCore:
         state.months = {name: orjson.loads(record)["ids"] for name, record in records.items() if name}
         return state
 
-    def apply(self, state: State, event: Event, *, offset: int, now: Micros) -> None:
+    def learn(self, state: State, event: Event, *, offset: int, now: Micros) -> None:
         if offset <= state.version.offset:
             return
         if isinstance(event, Retraction) or not isinstance(event.data, PaymentReceived):
@@ -96,6 +98,7 @@ class StandInCore:
             )
         # In the middle of the work on purpose: a state that broke half-way must not be used again.
         state.count += 1
+        state.mined |= event.data.payment_id == "mine"
         if event.data.payment_id == "poison":
             raise ArithmeticError("this payment breaks the stand-in")
         state.version, state.clock = Version(offset, 0), now
@@ -113,6 +116,10 @@ class StandInCore:
         state.wake_at = state.last + SILENCE_US
         if state.count % WARN_EVERY == 0:
             self._warn(state, f"{state.customer_id}:{state.count}", "tenth", now)
+
+    def settle(self, state: State) -> None:
+        if state.mined:
+            raise ArithmeticError("a payment breaks the stand-in when it is asked what it changes")
 
     def wake(self, state: State, *, now: Micros) -> None:
         if state.book != self.judged_by:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.events import Event
+from schemas.warnings import decode_warning
 from services.rules.calendar import instant
 from services.rules.entries import Key
 from tests.unit.rules.making import Customer, at, core, event, invoice, payment
@@ -173,3 +174,13 @@ def test_money_without_an_invoice_of_its_own_stays_while_what_it_helped_to_pay_i
     one.learns(nothing("2030-08-01"), "2030-08-01")
     assert known(one, first, second, money) == [True, True, True]
     assert known(one, *other) == [False, False]
+
+
+def test_what_was_learned_is_told_before_anything_is_forgotten() -> None:
+    with_core = core(None, 36, "R2")
+    state = with_core.open("C", {})
+    left = event("contact.changed", "2029-12-30", contact_id="K", change="left", decision_role="finance")
+    with_core.learn(state, left, offset=0, now=at("2029-12-31"))
+    with_core.learn(state, nothing("2030-08-01"), offset=1, now=at("2030-08-01"))
+    with_core.settle(state)
+    assert [decode_warning(raw).rule for raw in state.unsent] == ["R2"]

@@ -7,7 +7,7 @@ import asyncio
 import orjson
 import pytest
 
-from services.rules.batch import MAX_STEPS
+from services.rules.batch import ASKING, MAX_WORK
 from services.rules.calendar import micros
 from services.rules.host import LogReplaced, NotCopartitioned, Overtaken
 from services.rules.place import HOLE_PATIENCE_S, STILL_OBSERVATIONS
@@ -180,13 +180,13 @@ async def test_a_revocation_waits_for_the_batch_in_hand_commits_it_and_stops_bef
     bench = HostBench()
     await bench.take_over()
     bench.sink.hold = asyncio.Event()
-    work = asyncio.create_task(bench.host.process(0, [paid(n, A) for n in range(2 * MAX_STEPS)]))
+    work = asyncio.create_task(bench.host.process(0, [paid(n, A) for n in range(2 * MAX_WORK)]))
     await asyncio.sleep(0.001)
     revoked = asyncio.create_task(bench.host.on_revoked())
     await asyncio.sleep(0.001)
     bench.sink.hold.set()
     await asyncio.gather(work, revoked)
-    assert bench.cursor.offsets == {0: MAX_STEPS}
+    assert bench.cursor.offsets == {0: MAX_WORK - ASKING}
     assert set(bench.host.places) == {0}
 
 

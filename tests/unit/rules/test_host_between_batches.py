@@ -7,7 +7,7 @@ import asyncio
 import orjson
 import pytest
 
-from services.rules.batch import MAX_STEPS
+from services.rules.batch import MAX_WORK
 from services.rules.port import Outgoing
 from tests.support.fake_kafka import HostBench
 from tests.support.records import TOPICS, customer_on, paid
@@ -53,7 +53,7 @@ async def test_other_rules_wait_for_the_batch_in_hand() -> None:
     bench = HostBench()
     await bench.take_over()
     bench.sink.hold = asyncio.Event()
-    work = asyncio.create_task(bench.host.process(0, [paid(n, A) for n in range(MAX_STEPS)]))
+    work = asyncio.create_task(bench.host.process(0, [paid(n, A) for n in range(MAX_WORK)]))
     await asyncio.sleep(0.001)
     other = StandInCore()
     other.book = "2"

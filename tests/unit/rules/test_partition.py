@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from services.rules.batch import MAX_STEPS
+from services.rules.batch import ASKING, MAX_WORK
 from services.rules.calendar import micros
 from services.rules.intake import CONTROL_KEY, PART_BYTES, code_of
 from services.rules.partition import Partition
@@ -69,12 +69,16 @@ def test_states_do_not_depend_on_where_batches_end(size: int) -> None:
         assert {**whole_head, "unsent": 0} == {**cut_head, "unsent": 0}
 
 
+MAX_OF_ONE = MAX_WORK - ASKING
+"""Events of one customer in one batch."""
+
+
 def test_a_batch_is_bounded_and_says_how_far_it_came() -> None:
     part = partition()
-    records = [paid(n, A) for n in range(MAX_STEPS + 5)]
+    records = [paid(n, A) for n in range(MAX_OF_ONE + 5)]
     first, second = apply_all(part, records)
-    assert (first.consumed, first.next_offset) == (MAX_STEPS, MAX_STEPS)
-    assert (second.consumed, second.next_offset) == (5, MAX_STEPS + 5)
+    assert (first.consumed, first.next_offset) == (MAX_OF_ONE, MAX_OF_ONE)
+    assert (second.consumed, second.next_offset) == (5, MAX_OF_ONE + 5)
 
 
 def test_redelivered_events_change_nothing() -> None:
@@ -165,10 +169,13 @@ def test_an_event_with_another_key_than_its_customer_comes_again_with_the_right_
     assert [(number, record.key) for number, record in result.forwards] == [(0, A.encode())]
 
 
-def test_a_poisonous_event_costs_itself_and_nothing_else() -> None:
-    part, clean = partition(), partition()
-    records = [paid(0, A), paid(1, B), paid(2, A, payment_id="poison"), paid(3, A), paid(4, B)]
+@pytest.mark.parametrize("poison", ["poison", "mine"])
+@pytest.mark.parametrize("event_clock", [True, False])
+def test_a_poisonous_event_costs_itself_and_nothing_else(poison: str, event_clock: bool) -> None:
+    part, clean = partition(event_clock=event_clock), partition(event_clock=event_clock)
+    records = [paid(0, A), paid(1, B), paid(2, A, payment_id=poison), paid(3, A), paid(4, B)]
     result = part.apply_batch(records, 0)
+    assert result.applied == 4
     clean.apply_batch([record for record in records if record.offset != 2], 0)
     (letter,) = result.dead_letters
     assert code_of(letter) == "poison"
@@ -177,10 +184,33 @@ def test_a_poisonous_event_costs_itself_and_nothing_else() -> None:
     assert [part.records_of(A), part.records_of(B)] == [clean.records_of(A), clean.records_of(B)]
 
 
-def test_a_customer_with_nothing_but_poison_is_not_written() -> None:
+@pytest.mark.parametrize("poison", ["poison", "mine"])
+def test_a_customer_with_nothing_but_poison_is_not_written(poison: str) -> None:
     part = partition()
-    result = part.apply_batch([paid(0, A, payment_id="poison")], 0)
-    assert (result.writes, part.customers, result.next_offset) == ([], 0, 1)
+    result = part.apply_batch([paid(0, A, payment_id=poison)], 0)
+    assert (result.writes, part.customers, result.next_offset, result.applied) == ([], 0, 1, 0)
+
+
+def test_poison_that_shows_when_the_rules_are_asked_is_told_before_a_wake_up_and_after_a_refusal() -> None:
+    part = partition()
+    names = [None, "mine", "refused", "mine", None, "poison"]
+    result = part.apply_batch([paid(n, A, n, payment_id=name) for n, name in enumerate(names)], 0)
+    assert sorted((headers_of(letter)["offset"], code_of(letter)) for letter in result.dead_letters) == [
+        (b"1", "poison"),
+        (b"2", "id_reused"),
+        (b"3", "poison"),
+        (b"5", "poison"),
+    ]
+    assert head(part, A)["count"] == 2
+
+
+def test_many_broken_events_of_one_customer_end_the_batch_early() -> None:
+    part = partition()
+    records = [paid(n, A, payment_id="mine" if n % 2 else None) for n in range(600)]
+    results = apply_all(part, records)
+    assert sum(len(result.dead_letters) for result in results) == 300
+    assert head(part, A)["count"] == 300
+    assert len(results) > 1
 
 
 def test_an_event_that_only_breaks_the_writing_is_found_out() -> None:

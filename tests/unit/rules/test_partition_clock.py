@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from schemas.events import Event
-from services.rules.batch import MAX_STEPS
+from services.rules.batch import ASKING, MAX_WORK
 from services.rules.calendar import micros
 from services.rules.intake import advance_record, code_of
 from services.rules.partition import Partition
@@ -15,6 +15,7 @@ from tests.support.records import PARTITIONS, Rec, apply_all, at, customer_on, p
 from tests.support.standin_core import StandInCore, State
 
 A, B, C = (customer_on(0, nth) for nth in range(3))
+MOST_WOKEN = MAX_WORK // ASKING
 
 
 def said(warnings: list[Outgoing]) -> list[tuple[str, str, int]]:
@@ -74,8 +75,8 @@ class Diary(StandInCore):
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
 
-    def apply(self, state: State, event: Event, *, offset: int, now: int) -> None:
-        super().apply(state, event, offset=offset, now=now)
+    def learn(self, state: State, event: Event, *, offset: int, now: int) -> None:
+        super().learn(state, event, offset=offset, now=now)
         self.lines.append(("event", state.customer_id))
 
     def wake(self, state: State, *, now: int) -> None:
@@ -134,11 +135,11 @@ def test_the_clock_is_written_last_and_restored() -> None:
 
 def test_an_advance_with_more_wake_ups_than_fit_a_batch_goes_on_where_it_stopped() -> None:
     part = partition(event_clock=True)
-    customers = [customer_on(0, nth) for nth in range(MAX_STEPS + 20)]
+    customers = [customer_on(0, nth) for nth in range(MOST_WOKEN + 20)]
     apply_all(part, [paid(n, customer, 0) for n, customer in enumerate(customers)])
     control = advanced(len(customers), 24)
     first, second = apply_all(part, [control])
-    assert (first.consumed, first.next_offset, len(first.warnings)) == (0, control.offset, MAX_STEPS)
+    assert (first.consumed, first.next_offset, len(first.warnings)) == (0, control.offset, MOST_WOKEN)
     assert (second.consumed, second.next_offset, len(second.warnings)) == (1, control.offset + 1, 20)
 
 
@@ -171,7 +172,7 @@ def test_a_wake_up_that_fails_is_told_once_and_its_customer_sleeps_until_its_nex
 class Forgetful(StandInCore):
     """Runs out of memory."""
 
-    def apply(self, state: State, event: Event, *, offset: int, now: int) -> None:
+    def learn(self, state: State, event: Event, *, offset: int, now: int) -> None:
         raise MemoryError
 
 

@@ -12,7 +12,7 @@ from schemas.codec import encode
 from schemas.customers import CustomerSnapshot, MonthCounters, decode_record
 from schemas.events import Event
 from services.rules import core as core_module
-from services.rules.batch import MAX_STEPS
+from services.rules.batch import MAX_EVENTS_ASKED_ALONE
 from services.rules.books import SHIPPED, assemble, read_rules
 from services.rules.calendar import SECOND, instant
 from services.rules.core import Core
@@ -325,6 +325,6 @@ def test_a_partition_is_behind_from_the_start_and_while_more_is_fetched_than_a_b
     assert place.is_behind([Rec(0, b"C", b"")]), "before the consumer has told anything"
 
     place.take_over(0, 0, 0)
-    fetched = [Rec(offset, b"C", b"") for offset in range(MAX_STEPS + 200)]
+    fetched = [Rec(offset, b"C", b"") for offset in range(MAX_EVENTS_ASKED_ALONE + 200)]
     assert place.is_behind(fetched)
-    assert not place.is_behind(fetched[MAX_STEPS:])
+    assert not place.is_behind(fetched[MAX_EVENTS_ASKED_ALONE:])
