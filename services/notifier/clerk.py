@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 
 from schemas import warnings as wire
 from services.common.clock import Now
+from services.common.database import Database
 from services.notifier import outbox, settling, store
 from services.notifier.actions import Action, on_action
 from services.notifier.case import Case, Outcome, Page, Verdict
-from services.notifier.database import Database
 from services.notifier.people import Directory
 from services.notifier.policy import as_seen, case_for, must_settle, on_tick, on_warning, repeated, settled_since
 

@@ -43,9 +43,9 @@ def serve() -> None:
 @click.option("--down", is_flag=True, help="Go back to it. What the older schema cannot hold is lost.")
 def migrate(revision: str, down: bool) -> None:
     """Bring the database up to a schema revision. `serve` does it by itself."""
-    from services.notifier.database import Database
+    from services.notifier.tables import open_database
 
-    database = Database(read_settings(os.environ).database_url)
+    database = open_database(read_settings(os.environ).database_url)
     database.migrate(revision, down=down)
     click.echo(f"the database is at {revision}")
 

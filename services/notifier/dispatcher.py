@@ -10,10 +10,10 @@ from itertools import groupby
 from sqlalchemy import Connection
 
 from services.common.clock import Now
+from services.common.database import Database
 from services.notifier import outbox, store
 from services.notifier.case import Entry, Page
 from services.notifier.channels.base import Accepted, Channel, FateUnknown, Message, NotSent, Refused, TryLater
-from services.notifier.database import Database
 from services.notifier.messages import About, Letters, Notice
 from services.notifier.outbox import INBOX, LONGEST_OUTAGE, MAX_ATTEMPTS, Queued
 from services.notifier.workers import PASSING

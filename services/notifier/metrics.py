@@ -12,9 +12,9 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, or_, select
 
 from services.common.clock import Now
+from services.common.database import Database
 from services.notifier import outbox, settling
 from services.notifier.case import Verdict
-from services.notifier.database import Database
 from services.notifier.tables import cases, deadlines, poison, timeline
 from services.notifier.views import PageState
 

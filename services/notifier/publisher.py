@@ -5,8 +5,8 @@ from __future__ import annotations
 from kafka import KafkaProducer
 
 from schemas.topics import Topics
+from services.common.database import Database
 from services.notifier import store
-from services.notifier.database import Database
 
 SEND_TIMEOUT_S = 20.0
 

@@ -23,7 +23,6 @@ from services.notifier.channels.webhook import WebhookChannel
 from services.notifier.clerk import Clerk
 from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
-from services.notifier.database import Database
 from services.notifier.desk import Desk
 from services.notifier.directory import load_directory
 from services.notifier.dispatcher import Dispatcher
@@ -32,6 +31,7 @@ from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
 from services.notifier.outbox import INBOX
 from services.notifier.publisher import Publisher
+from services.notifier.tables import open_database
 from services.notifier.web import build_web
 from services.notifier.words import load_words
 from services.notifier.workers import Workers
@@ -56,7 +56,7 @@ def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int
     if settings.directory is None:
         raise DirectoryMissing("set BELLWETHER_DIRECTORY to the YAML file of people and customers")
     directory = load_directory(settings.directory)
-    database = Database(settings.database_url)
+    database = open_database(settings.database_url)
     database.migrate()
     return Clerk(database, directory, clock_from(settings.clock), channels, timedelta(seconds=settle_s))
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -18,32 +16,19 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     false,
     text,
 )
 
+from services.common.columns import UtcInstant
+from services.common.database import Database, Schema
 
-class UtcInstant(TypeDecorator[datetime]):
-    """An aware instant, kept as UTC. SQLite forgets zones, so the zone is put on again here."""
+SCHEMA = Schema(Path(__file__).with_name("migrations"), "BELLWETHER_DATABASE_URL", 0x62656C6C, "alembic_version")
 
-    impl = DateTime(timezone=True)
-    cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To UTC; an instant without a zone is a mistake of ours."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("an instant without a zone must not be stored")
-        at = value.astimezone(UTC)
-        return at.replace(tzinfo=None) if dialect.name == "sqlite" else at
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Aware again."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+def open_database(url: str) -> Database:
+    """The notifier's database. Raises BadDatabaseUrl."""
+    return Database(url, SCHEMA)
 
 
 metadata = MetaData()

@@ -26,9 +26,9 @@ from schemas.topics import Topics, topic_specs
 from services.common.clock import manual_clock, set_manual_clock
 from services.common.kafka_admin import ensure_topics
 from services.notifier.clerk import Clerk
-from services.notifier.database import Database
 from services.notifier.desk import Desk
 from services.notifier.directory import load_directory
+from services.notifier.tables import open_database
 from services.notifier.views import CaseFilter
 from tests.support.commands import Commands
 from tests.support.fixtures import Kafka
@@ -54,7 +54,7 @@ class House:
             "BELLWETHER_DIRECTORY": str(folder / "people.yaml"),
             "BELLWETHER_NOTIFIER_PORT": str(self.port),
         }
-        self.database = Database(f"sqlite:///{folder / 'data' / 'notifier.db'}")
+        self.database = open_database(f"sqlite:///{folder / 'data' / 'notifier.db'}")
         self.desk = Desk(Clerk(self.database, load_directory(folder / "people.yaml"), manual_clock(self.clock)))
 
     def set_clock(self, at: datetime) -> None:

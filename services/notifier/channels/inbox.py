@@ -8,9 +8,9 @@ from pathlib import Path
 from sqlalchemy import insert, select
 
 from services.common.clock import Now
+from services.common.database import Database
 from services.notifier import tables
 from services.notifier.channels.base import Accepted, Message, TryLater
-from services.notifier.database import Database
 
 
 class InboxChannel:

@@ -6,5 +6,10 @@ from alembic import context
 
 from services.notifier.tables import metadata
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=context.config.attributes["versions"],
+    render_as_batch=True,
+)
 context.run_migrations()

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from services.common.database import Database
 from services.notifier.clerk import Clerk
-from services.notifier.database import Database
 from services.notifier.desk import Desk
+from services.notifier.tables import open_database
 from tests.contract.notifier.databases import Clock, postgresql
 from tests.unit.notifier.making import DIRECTORY
 
@@ -26,7 +27,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     url = f"sqlite:///{tmp_path / 'store.db'}"
     if request.param == "postgresql":
         url = request.getfixturevalue("postgresql_url")
-    made = Database(url)
+    made = open_database(url)
     made.migrate()
     yield made
     made.migrate("base", down=True)

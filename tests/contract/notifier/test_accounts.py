@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from services.common.database import Database
 from services.notifier.accounts import SESSION_HOURS
 from services.notifier.clerk import Clerk
-from services.notifier.database import Database
 from services.notifier.desk import AccountInvalid, Desk, SignInFailed
 from services.notifier.tables import sessions, users
 from services.notifier.views import Account

@@ -18,12 +18,12 @@ from services.notifier.channels.inbox import InboxChannel
 from services.notifier.clerk import Clerk
 from services.notifier.console.app import build_console
 from services.notifier.console.texts import LANGUAGES, Language, load_texts
-from services.notifier.database import Database
 from services.notifier.desk import Desk
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.explaining import Leaf, explain, lines
 from services.notifier.messages import Letters
 from services.notifier.people import Customer, Directory, Person
+from services.notifier.tables import open_database
 from services.notifier.views import CaseFilter, CaseView
 from services.notifier.words import load_words
 from tests.contract.notifier.rules_at_work import (
@@ -67,7 +67,7 @@ class House:
     desk: Desk = field(init=False)
 
     def __post_init__(self) -> None:
-        self.database = Database(f"sqlite:///{self.folder / 'n.db'}")
+        self.database = open_database(f"sqlite:///{self.folder / 'n.db'}")
         self.database.migrate()
         self.clerk = Clerk(self.database, self.directory, lambda: self.at)
         self.desk = Desk(self.clerk)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from services.common.database import Database
 from services.notifier import store
 from services.notifier.clerk import Clerk
-from services.notifier.database import Database
 from services.notifier.desk import Desk, NotFound, Refused, SignInFailed
 from services.notifier.views import CaseFilter
 from tests.contract.notifier.databases import Clock

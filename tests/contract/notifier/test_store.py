@@ -14,10 +14,10 @@ from sqlalchemy import func, insert, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 
 from schemas.cases import decode_case_event
+from services.common.database import Database
 from services.notifier import store
 from services.notifier.case import Verdict
 from services.notifier.clerk import Clerk
-from services.notifier.database import Database
 from services.notifier.desk import Desk, NotFound, Refused
 from services.notifier.tables import cases, deadlines, metadata, pages, timeline, warnings
 from services.notifier.views import CaseFilter

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
+from services.common.database import Database
 from services.notifier.channels.base import Accepted, Message
 from services.notifier.clerk import Clerk
-from services.notifier.database import Database
 from services.notifier.desk import Desk
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.messages import Letters

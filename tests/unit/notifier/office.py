@@ -12,11 +12,10 @@ from sqlalchemy import select
 from services.notifier.channels.base import Accepted, Channel, Message
 from services.notifier.channels.inbox import InboxChannel
 from services.notifier.clerk import Clerk
-from services.notifier.database import Database
 from services.notifier.desk import Desk
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.messages import Letters
-from services.notifier.tables import pages
+from services.notifier.tables import open_database, pages
 from tests.unit.notifier.making import DIRECTORY, NOON
 
 
@@ -47,7 +46,7 @@ class Office:
     def __init__(self, folder: Path, settle: timedelta = timedelta(0)) -> None:
         self.at = NOON
         self.log = folder / "inbox.jsonl"
-        self.database = Database(f"sqlite:///{folder / 'office.db'}")
+        self.database = open_database(f"sqlite:///{folder / 'office.db'}")
         self.database.migrate()
         self.clerk = Clerk(self.database, DIRECTORY, self.now, channels=("webhook",), settle=settle)
         self.desk = Desk(self.clerk)

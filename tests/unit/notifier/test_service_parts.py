@@ -19,15 +19,16 @@ from starlette.applications import Starlette
 
 from schemas.warnings import encode_warning
 from services.cli import main
+from services.common.database import BadDatabaseUrl
 from services.common.settings import BadSetting, read_settings
 from services.notifier.channels.email import BadSmtpUrl
 from services.notifier.clerk import Clerk
 from services.notifier.config import NotifierSettings, read_notifier_settings
-from services.notifier.database import BadDatabaseUrl, Database
 from services.notifier.desk import Desk
 from services.notifier.intake import read_batch
 from services.notifier.metrics import DatabaseCollector
 from services.notifier.service import LONGEST_GATHERING_S, Gathering
+from services.notifier.tables import open_database
 from services.notifier.web import build_web
 from services.notifier.workers import Workers
 from tests.unit.notifier.making import DAY, DIRECTORY, DIRECTORY_YAML, HOUR, NOON, make_warning, r1, review
@@ -79,12 +80,12 @@ def test_what_is_found_late_settles_for_a_minute_unless_another_while_is_set() -
 @pytest.mark.parametrize("url", ["postgresql//bell:hunter2@db", "postgresql://bell@db:hunter2/bellwether"])
 def test_a_database_url_that_is_none_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(BadDatabaseUrl, match="sqlite:///") as caught:
-        Database(url)
+        open_database(url)
     assert "hunter2" not in str(caught.value)
 
 
 def test_an_error_of_the_database_shows_no_customers(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'n.db'}")
+    database = open_database(f"sqlite:///{tmp_path / 'n.db'}")
     with pytest.raises(OperationalError) as caught, database.reading() as tx:
         tx.execute(text("SELECT :name FROM nowhere"), {"name": "a customer"})
     assert "a customer" not in str(caught.value)
@@ -151,7 +152,7 @@ def test_a_worker_that_dies_of_anything_else_ends_the_process() -> None:
 
 @pytest.fixture
 def clerk(tmp_path: Path) -> Clerk:
-    database = Database(f"sqlite:///{tmp_path / 'n.db'}")
+    database = open_database(f"sqlite:///{tmp_path / 'n.db'}")
     database.migrate()
     return Clerk(database, DIRECTORY, lambda: NOON + DAY)
 
@@ -224,7 +225,7 @@ def run(folder: Path, *arguments: str, stdin: str = "", directory: bool = True) 
 def test_an_account_is_made_on_the_command_line_and_can_sign_in(tmp_path: Path) -> None:
     done = run(tmp_path, "user", "add", "li", "--person", "li", "--password-stdin", stdin="a good password\n")
     assert (done.exit_code, done.output) == (0, "account li acts as li\n")
-    database = Database(f"sqlite:///{tmp_path / 'data' / 'notifier.db'}")
+    database = open_database(f"sqlite:///{tmp_path / 'data' / 'notifier.db'}")
     assert Desk(Clerk(database, DIRECTORY, lambda: NOON)).authenticate("li", "a good password").person == "li"
 
 
@@ -254,5 +255,5 @@ def test_without_a_person_an_account_acts_as_the_fallback(tmp_path: Path) -> Non
 def test_the_schema_is_migrated_up_and_down_by_command(tmp_path: Path) -> None:
     assert run(tmp_path, "migrate").exit_code == 0
     assert run(tmp_path, "migrate", "--to", "base", "--down").exit_code == 0
-    with Database(f"sqlite:///{tmp_path / 'data' / 'notifier.db'}").reading() as tx:
+    with open_database(f"sqlite:///{tmp_path / 'data' / 'notifier.db'}").reading() as tx:
         assert inspect(tx).get_table_names() == ["alembic_version"]

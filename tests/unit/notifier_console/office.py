@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 from services.notifier.channels.base import Accepted, FateUnknown, Message
 from services.notifier.channels.inbox import InboxChannel
 from services.notifier.clerk import Clerk
-from services.notifier.database import Database
 from services.notifier.desk import Desk
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.messages import Letters
+from services.notifier.tables import open_database
 from services.notifier.views import CaseFilter
 from services.notifier.words import load_words
 from tests.unit.notifier_console.scene import DIRECTORY, NOW, PASSWORD, everything
@@ -76,7 +76,7 @@ class Office:
 @contextmanager
 def open_office(data_dir: Path) -> Iterator[Office]:
     """An office with nothing in it."""
-    database = Database(f"sqlite:///{data_dir / 'notifier.db'}")
+    database = open_database(f"sqlite:///{data_dir / 'notifier.db'}")
     database.migrate()
     offices: list[Office] = []
     clerk = Clerk(database, DIRECTORY, lambda: offices[0].now, ("email",))

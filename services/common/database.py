@@ -1,9 +1,10 @@
-"""The database: connections, transactions that exclude each other, and migrations at the start."""
+"""A service's database: connections, transactions that exclude each other, and migrations at the start."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +19,35 @@ from services.common.errors import UserError
 BUSY_TIMEOUT_S = 20
 """How long a writer waits for another; the longest transaction files one batch of warnings."""
 
-MIGRATIONS = Path(__file__).with_name("migrations")
 _WRITES = "bellwether_writes"
-_WRITER_LOCK = 0x62656C6C
-"""Any number that no other program on the same PostgreSQL uses."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Whose tables they are. `setting` is the variable that names the database; `lock` any number that no other schema
+    and no other program on the same PostgreSQL uses; `versions` the table in which alembic notes how far it has come,
+    so that several services may share one database."""
+
+    migrations: Path
+    setting: str
+    lock: int
+    versions: str
 
 
 class BadDatabaseUrl(UserError):
-    """BELLWETHER_DATABASE_URL is none that SQLAlchemy knows. The message does not repeat it: it may hold a password."""
+    """A database's setting is none that SQLAlchemy knows. The message does not repeat it: it may hold a password."""
 
 
 class Database:
     """A SQLite file or a PostgreSQL database. Safe to share between threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, schema: Schema) -> None:
         """Raises BadDatabaseUrl. The folder of a SQLite file is made."""
         try:
             parsed = make_url(url)
         except (ArgumentError, ValueError):
-            raise BadDatabaseUrl(
-                "BELLWETHER_DATABASE_URL is not understood; sqlite:///notifier.db is one that is"
-            ) from None
+            raise BadDatabaseUrl(f"{schema.setting} is not understood; sqlite:///some.db is one that is") from None
+        self._schema = schema
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         self._sqlite = parsed.get_backend_name() == "sqlite"
@@ -55,7 +64,7 @@ class Database:
                 # SQLite has one writer by itself. Here cases, pages and waiting warnings would be locked row by row, by
                 # each thread in the order of its own work.
                 connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'"))
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _WRITER_LOCK})
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": self._schema.lock})
             yield connection
 
     @contextmanager
@@ -67,7 +76,8 @@ class Database:
     def migrate(self, revision: str = "head", *, down: bool = False) -> None:
         """Up to that revision, or `down` to it. Two processes that start at once do it one after the other."""
         config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        config.set_main_option("script_location", str(self._schema.migrations).replace("%", "%%"))
+        config.attributes["versions"] = self._schema.versions
         with self.writing() as connection:
             config.attributes["connection"] = connection
             move = command.downgrade if down else command.upgrade
