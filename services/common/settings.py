@@ -31,6 +31,7 @@ class Settings:
     timezone: str
     data_dir: Path
     database_url: str
+    ingest_database_url: str
     directory: Path | None
     topics: Topics
     partitions: int
@@ -62,6 +63,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         timezone=env.get("BELLWETHER_TIMEZONE", "Asia/Shanghai"),
         data_dir=data_dir,
         database_url=env.get("BELLWETHER_DATABASE_URL", f"sqlite:///{data_dir / 'notifier.db'}"),
+        ingest_database_url=env.get("BELLWETHER_INGEST_DATABASE_URL", f"sqlite:///{data_dir / 'ingest.db'}"),
         directory=Path(directory) if directory else None,
         topics=Topics(env.get("BELLWETHER_TOPIC_PREFIX", "bellwether")),
         partitions=_whole(env, "BELLWETHER_PARTITIONS", 8, 1, 10_000),

@@ -11,7 +11,8 @@ from services.common.database import Database
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
 from services.notifier.tables import open_database
-from tests.contract.notifier.databases import Clock, postgresql
+from tests.contract.notifier.clocks import Clock
+from tests.support.databases import postgresql
 from tests.unit.notifier.making import DIRECTORY
 
 

@@ -9,7 +9,7 @@ from services.notifier import store
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk, NotFound, Refused, SignInFailed
 from services.notifier.views import CaseFilter
-from tests.contract.notifier.databases import Clock
+from tests.contract.notifier.clocks import Clock
 from tests.unit.notifier.making import DAY, NOON, make_warning
 
 

@@ -21,7 +21,7 @@ from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk, NotFound, Refused
 from services.notifier.tables import cases, deadlines, metadata, pages, timeline, warnings
 from services.notifier.views import CaseFilter
-from tests.contract.notifier.databases import Clock
+from tests.contract.notifier.clocks import Clock
 from tests.unit.notifier.making import DAY, DIRECTORY, NOON, make_warning, r1
 
 

@@ -18,7 +18,7 @@ from services.notifier.dispatcher import Dispatcher
 from services.notifier.messages import Letters
 from services.notifier.tables import cases
 from services.notifier.views import CaseFilter
-from tests.contract.notifier.databases import Clock
+from tests.contract.notifier.clocks import Clock
 from tests.unit.notifier.making import DAY, DIRECTORY, NOON, make_warning, r1
 
 CUSTOMERS = [f"N{number}" for number in range(12)]

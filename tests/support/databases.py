@@ -1,4 +1,4 @@
-"""Databases for the store's contract: SQLite always, PostgreSQL where it is installed."""
+"""Databases for the stores' contracts: SQLite always, PostgreSQL where it is installed."""
 
 from __future__ import annotations
 
@@ -9,23 +9,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 
 from deploy.ports import free_port
 from tests.support.programs import require_program
 from tests.support.waiting import wait_until
-from tests.unit.notifier.making import NOON
-
-
-class Clock:
-    """Stands until the test moves it."""
-
-    def __init__(self) -> None:
-        self.at = NOON
-
-    def __call__(self) -> datetime:
-        return self.at
 
 
 @contextmanager
