@@ -21,6 +21,7 @@ from services.ingest.judge import MAX_BATCH_EVENTS, MAX_BODY_BYTES, BadBody, Jud
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater, overloaded
 from services.ingest.records import Record
+from services.ingest.treating import Treatment
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,16 @@ class Publisher(Protocol):
 class Intake:
     """Takes posts in. One per process."""
 
-    def __init__(self, publisher: Publisher, topics: Topics, now: Now, metrics: IngestMetrics) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        topics: Topics,
+        now: Now,
+        metrics: IngestMetrics,
+        treatments: Sequence[Treatment] = (),
+    ) -> None:
+        """`treatments` are done to every valid event, in their order."""
+        self._treatments = treatments
         self.publisher = publisher
         self.metrics = metrics
         self._topics = topics
@@ -111,8 +121,8 @@ class Intake:
     async def _judge(self, request: Request, body: bytes) -> Judgement:
         post = Post(body, request.headers, self._now())
         if len(body) < THREAD_FROM_BYTES:
-            return judge(post, self._topics)
-        return await asyncio.to_thread(judge, post, self._topics)
+            return judge(post, self._topics, self._treatments)
+        return await asyncio.to_thread(judge, post, self._topics, self._treatments)
 
     async def _refuse(self, bad: BadBody) -> Response:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from schemas.privacy import excerpt
 from schemas.topics import Topics
 from services.ingest.records import Record, Refusal, dead_letters, event_record
 from services.ingest.splitting import array_elements
+from services.ingest.treating import ANYBODY, Coming, Sender, Treatment
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_BATCH_EVENTS = 2000
@@ -96,13 +97,14 @@ def check_content_type(content_type: str) -> None:
             raise BadBody(415, "unsupported_media_type", "JSON is sent in UTF-8; leave the charset out")
 
 
-def judge(post: Post, topics: Topics) -> Judgement:
-    """Judge every event of a body: one event, an array of them, or one in binary mode (ce-… headers).
+def judge(post: Post, topics: Topics, treatments: Sequence[Treatment] = (), sender: Sender = ANYBODY) -> Judgement:
+    """Judge every event of a body: one event, an array of them, or one in binary mode (ce-… headers). What is valid
+    goes through the treatments, in their order.
 
     Raises BadBody when the body is not JSON or has too many events.
     """
     check_content_type(post.content_type)
-    court = _Court(post, topics)
+    court = _Court(post, topics, treatments, sender)
     if codec.is_binary(post.headers):
         court.judge_binary()
         return court.judgement
@@ -126,9 +128,11 @@ def _loads(post: Post, topics: Topics) -> Any:
 class _Court:
     """Judges the events of one post, collecting verdicts and records."""
 
-    def __init__(self, post: Post, topics: Topics) -> None:
+    def __init__(self, post: Post, topics: Topics, treatments: Sequence[Treatment], sender: Sender) -> None:
         self._post = post
         self._topics = topics
+        self._treatments = treatments
+        self._sender = sender
         self.judgement = Judgement()
 
     def judge_batch(self, documents: list[Any]) -> None:
@@ -164,8 +168,11 @@ class _Court:
     def _accept(self, index: int, document: Any) -> None:
         event = codec.parse(document)
         ignored = tuple(codec.unknown_fields(document, event))
-        value = _bytes_on_topic(document, event, ignored)
-        self.judgement.records.append(event_record(event, value, self._topics))
+        coming = Coming(event, document)
+        for treat in self._treatments:
+            coming = treat(coming, self._sender)
+        value = _bytes_on_topic(coming.document, coming.event, ignored)
+        self.judgement.records.append(event_record(coming.event, value, self._topics))
         self.judgement.verdicts.append(Verdict(index, event.id, event.source, ignored_fields=ignored))
 
     def _refuse(self, index: int, problem: InvalidEvent, raw: bytes, attributes: Mapping[str, str]) -> None:
