@@ -24,7 +24,7 @@ class BatchResult:
 
     Order matters (see host.py): `dead_letters`, `forwards` and `snapshots` first, then `writes`, then `warnings`, then
     `next_offset` may be committed. `next_offset` is None for wake-ups; `consumed` counts the records taken from the
-    front, `decoded` the customers that had to be opened from their records.
+    front, `decoded` the customers that had to be opened from their records, `written` those that were closed.
     """
 
     writes: list[Outgoing]
@@ -38,6 +38,7 @@ class BatchResult:
     woken: int = 0
     erased: int = 0
     decoded: int = 0
+    written: int = 0
 
 
 class Partition:
@@ -339,6 +340,7 @@ class Partition:
             applied=batch.applied,
             woken=batch.woken,
             decoded=batch.decoded,
+            written=len(closed.written),
         )
 
     def _put(self, customer_id: str, changes: Changes) -> None:

@@ -65,6 +65,11 @@ class RuntimeMetrics:
         self.decoded = Counter(
             "bellwether_rules_customers_decoded", "Customers opened from their records.", registry=registry
         )
+        self.written = Counter(
+            "bellwether_rules_customers_written",
+            "Customers written, each once in a batch; steps by these are how many a batch held of one customer.",
+            registry=registry,
+        )
 
     def _add_batches(self, registry: CollectorRegistry) -> None:
         self.batch_seconds = Histogram(
@@ -209,6 +214,7 @@ class RuntimeMetrics:
         self.events.inc(result.applied)
         self.wakes.inc(result.woken)
         self.decoded.inc(result.decoded)
+        self.written.inc(result.written)
         self.forwards.inc(len(result.forwards))
         self.erased.inc(result.erased)
         for letter in result.dead_letters:

@@ -45,10 +45,9 @@ class FaustCounter(Worker):
         """It writes a record an event: what the broker has of them is done, though its commits come later."""
         return sum(look.ends(self.changelog).values())
 
-    def check(self, look: Look) -> dict[str, float]:
-        require_count(
-            self.name, {key: orjson.loads(raw) for key, raw in look.newest(self.changelog).items()}, self.course
-        )
+    def check(self, look: Look, last: Sample) -> dict[str, float]:
+        counts = {key: orjson.loads(raw) for key, raw in look.newest(self.changelog).items()}
+        require_count(self.name, counts, self.course, last.done)
         return {}
 
 
@@ -66,10 +65,9 @@ class QuixCounter(Worker):
         """Where its state is."""
         return f"changelog__{self.label}--{self.course.topic}--default"
 
-    def check(self, look: Look) -> dict[str, float]:
-        require_count(
-            self.name, {key: orjson.loads(raw) for key, raw in look.newest(self.changelog).items()}, self.course
-        )
+    def check(self, look: Look, last: Sample) -> dict[str, float]:
+        counts = {key: orjson.loads(raw) for key, raw in look.newest(self.changelog).items()}
+        require_count(self.name, counts, self.course, last.done)
         return {}
 
     def clean(self) -> None:
@@ -87,21 +85,24 @@ class KafkaStreamsCounter(Worker):
             raise Unavailable("there is no JDK on this machine")
         return [java, "-cp", class_path(self.stage.work / "classes"), "KafkaStreamsCounter"]
 
-    def check(self, look: Look) -> dict[str, float]:
+    def check(self, look: Look, last: Sample) -> dict[str, float]:
         counts = look.newest(f"{self.label}-counts-changelog")
-        require_count(self.name, {key: int.from_bytes(raw) for key, raw in counts.items()}, self.course)
+        require_count(self.name, {key: int.from_bytes(raw) for key, raw in counts.items()}, self.course, last.done)
         return {}
 
 
 class Parser(Worker):
-    """The limit: fetched and parsed, nothing else."""
+    """The limit: fetched and parsed, nothing else; the topic again and again, for as long as a lap may take."""
 
     name: ClassVar[str] = "aiokafka and orjson, parse only"
 
     def argv(self) -> list[str]:
         return python_argv("tests.bench.apps.parser")
 
-    def last(self, look: Look) -> Sample | None:
+    def env(self) -> dict[str, str]:
+        return {**super().env(), "BENCH_SECONDS": str(self.stage.sizes.limit_s)}
+
+    def last(self, look: Look, until_s: float) -> Sample | None:
         """When it was, the parser tells itself."""
         self.process()
         line = self.said("done")

@@ -32,7 +32,7 @@ SETTINGS = {"BELLWETHER_SNAPSHOT_MINUTES": "0"}
 """Of workers on a crowd: a million snapshots at once are another story."""
 
 BEGIN = datetime.combine(TODAY, time(10), ZONE)
-"""When a crowd on the events' own time was judged last: what was due by then has been announced."""
+"""When a crowd was judged last: what was due by then has been announced. Workers' clocks stand there."""
 
 
 def customer_id(number: int) -> str:
@@ -132,6 +132,6 @@ def customer_ids(count: int) -> list[str]:
     return [customer_id(number) for number in range(count)]
 
 
-def minutes_after(minutes: float) -> datetime:
-    """Later on the crowd's day."""
-    return BEGIN + timedelta(minutes=minutes)
+def minutes_before(minutes: float) -> datetime:
+    """Within the hours before the clocks stand still: events come after they have happened."""
+    return BEGIN - timedelta(minutes=minutes)

@@ -20,12 +20,15 @@ class Sample(NamedTuple):
     cpu_s: float
 
 
-class Lap(NamedTuple):
-    """One run of a worker over all events, from the first sample that shows any done."""
+@dataclass(frozen=True)
+class Lap:
+    """One run of a worker over all events, from the first sample that shows any done; `cut` when it was stopped before
+    it had done all of them."""
 
     events: int
     seconds: float
     cpu_s: float
+    cut: bool = False
 
     @property
     def per_s(self) -> float:
@@ -63,9 +66,9 @@ class Section:
     at: str = ""
 
 
-def lap(first: Sample, last: Sample) -> Lap:
-    """From the first sample with anything done to the one with all of it."""
-    return Lap(last.done - first.done, last.at_s - first.at_s, last.cpu_s - first.cpu_s)
+def lap(first: Sample, last: Sample, *, cut: bool = False) -> Lap:
+    """From the first sample with anything done to the one with all of it, or the one at which it was stopped."""
+    return Lap(last.done - first.done, last.at_s - first.at_s, last.cpu_s - first.cpu_s, cut)
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
@@ -162,13 +165,26 @@ def document(sections: Sequence[Section], machine: Mapping[str, Any], day: str) 
         quick = ", quick mode: **small sizes, no figures to quote**" if section.quick else ""
         body = f"## {section.title}\n\n{rounds}{quick}.\n\n{rows_table(section.rows)}"
         parts.append(f"{body}\n\n{section.text}".rstrip())
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, LIMITS]) + "\n"
 
 
 METHOD = """\
 `make bench` on one machine: a real Kafka of one node, the workers one after another in each round, medians over the
 rounds (smallest–greatest in brackets). Ratios are taken round by round. Times run from the first event that a worker
 has done to the last one whose state and warnings the broker has acknowledged."""
+
+LIMITS = """\
+## What these figures do not show
+
+- Under the wall clock, which production runs, a batch evaluates a customer's rules once, however many of its events it
+  holds. So what a backlog costs depends on how many they are; it is told beside each mix. Live traffic of one event per
+  customer and batch saves nothing: the mix “wide” and the row “in turn” tell that price.
+- Backlogs are shorter than ten minutes, so no snapshots for reports are told in a race; docs/capacity.md reckons with
+  them.
+- Rates are of customers who stay open; those who have to be opened from their records are told under “Growth”.
+- Broker, workers and whoever sends the events share one machine: a worker with cores to itself does more, and a broker
+  across a network answers later.
+- The counters of others count, and keep nothing else of an event: they are marks of what their frameworks can do."""
 
 
 def machine_line(machine: Mapping[str, Any]) -> str:
@@ -181,8 +197,10 @@ def readme_section(sections: Sequence[Section], day: str) -> str:
     rows = [row for section in sections for row in section.rows if row.target]
     lines = [[row.measure, row.target, row.measured, verdict(row)] for row in rows]
     words = (
-        "`make bench` measures it on a real Kafka, side by side with others. How, with profiles and everything else: "
-        f"[docs/benchmarks/{day}.md](docs/benchmarks/{day}.md)."
+        "`make bench` measures it on a real Kafka, side by side with others, under the clock that production runs. A "
+        "batch evaluates a customer's rules once for all of its events there, so a backlog costs less than live "
+        "traffic; the mix “wide” has one event per customer and batch, and tells the latter's price. Profiles, what "
+        f"the figures do not show, and everything else: [docs/benchmarks/{day}.md](docs/benchmarks/{day}.md)."
     )
     return f"{README_HEADING}\n{words}\n\n{table(['measure', 'to reach', 'measured', ''], lines)}\n"
 

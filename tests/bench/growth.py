@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import cycle, islice
 from statistics import median
 
 from schemas.topics import Topics
-from tests.bench.bellwether import Bellwether
-from tests.bench.crowd import BEGIN, SETTINGS, crowd, customer_ids, minutes_after, write_crowd
+from tests.bench.bellwether import APPLIED, DECODED, DENSITY, WOKEN, WRITTEN, Bellwether
+from tests.bench.crowd import BEGIN, SETTINGS, crowd, customer_ids, minutes_before, write_crowd
 from tests.bench.figures import Lap, Row, Sample, Section, at_least, at_most, figure, lap, ratios, told
 from tests.bench.mixes import chosen, lone_events, week_events
 from tests.bench.racing import RACE_DEADLINE_S, Course
@@ -29,6 +32,8 @@ GIB = 1 << 30
 APART = timedelta(milliseconds=1)
 """Between two events: the clock hardly moves, so no wake-ups mix in."""
 
+ALL_OPEN = {**SETTINGS, "BELLWETHER_OPEN_ITEMS": "1000000"}
+
 Events = list[tuple[str, bytes]]
 
 
@@ -41,8 +46,8 @@ def measure_memory(stage: Stage) -> Section:
             restored = worker.resident_bytes() / GIB
             for turn in range(MEMORY_LAPS):
                 name = f"m{number}-{turn}"
-                names = chosen(customer_ids(count), stage.sizes.growth_events, name)
-                work_off(worker, lone_events(names, minutes_after(number), APART, name))
+                names = chosen(customer_ids(count), stage.sizes.memory_events, name)
+                work_off(worker, lone_events(names, minutes_before(60 - number), APART, name))
             busy = worker.resident_bytes() / GIB
             rounds.append((restored, busy, worker.total("bellwether_rules_state_bytes") / GIB))
     restored_all, busy_all, states_all = (list(column) for column in zip(*rounds, strict=True))
@@ -57,6 +62,16 @@ def measure_memory(stage: Stage) -> Section:
 
 
 @dataclass(frozen=True)
+class Leg:
+    """A lap of a worker that stays up. `density`: events of one customer in a batch; `openings`: customers opened from
+    their records, an event."""
+
+    lap: Lap
+    density: float
+    openings: float
+
+
+@dataclass(frozen=True)
 class Field:
     """A worker that is up, and what it is given in a round."""
 
@@ -66,8 +81,8 @@ class Field:
 
 
 def measure_growth(stage: Stage) -> Section:
-    """Four workers stay up, and get their events in turn."""
-    laps: dict[str, list[Lap]] = {}
+    """All workers stay up, and get their events in turn."""
+    laps: dict[str, list[Leg]] = {}
     with ExitStack() as ends:
         places = fields(stage, ends)
         for place in places:
@@ -79,48 +94,69 @@ def measure_growth(stage: Stage) -> Section:
                 stage.meter.begin(f"{place.name}, round {number + 1}", stage.sizes.growth_events)
                 laps.setdefault(place.name, []).append(work_off(place.worker, place.events(number)))
     rows = growth_rows(laps, stage.sizes.customers)
-    data = {name: [one._asdict() for one in found] for name, found in laps.items()}
-    return Section(GROWTH, "Growth", rows, TEXT, data, stage.rounds, stage.quick, now())
+    data = {name: [asdict(one) for one in found] for name, found in laps.items()}
+    return Section(GROWTH, "Growth", rows, text_of(stage), data, stage.rounds, stage.quick, now())
 
 
-TEXT = f"""\
-All workers are up at the same time and get the same number of events one after another, with the shipped rulebook. Many
-and few: each event is of a customer taken by chance, so that of the many nearly every one has to be opened from its
-records. Half of all events: of {FEW:,} customers one has every second event; each goes through weeks in good order."""
+def text_of(stage: Stage) -> str:
+    """What the rows are about."""
+    return f"""\
+All workers are up at the same time and get the same number of events ({stage.sizes.growth_events:,}) one after another,
+published while they stand still, with the shipped rulebook and settings, under the manual clock. Many and few: each
+event is of a customer taken by chance, so that of the many nearly every one has to be opened from its records, and a
+batch holds one event of each; of the few all stay open, and a batch holds several events of one, for which its rules
+are evaluated once. In turn: {stage.sizes.wide_customers:,} customers who all stay open (BELLWETHER_OPEN_ITEMS is
+{ALL_OPEN["BELLWETHER_OPEN_ITEMS"]}), an event of each in turn, so that a batch holds one of each: many against these is
+what it costs to open customers, these against few is what a batch saves. Half of all events: of {FEW:,} customers one
+has every second event; each goes through weeks in good order."""
 
 
 def fields(stage: Stage, ends: ExitStack) -> list[Field]:
-    """Workers on many customers, on few, and on few of whom one is busy or none is."""
+    """Workers on many customers, on few, on some who come in turn, and on few of whom one is busy or none is."""
     size, many = stage.sizes.growth_events, customer_ids(stage.sizes.customers)
-    few, favourite = customer_ids(FEW), customer_ids(1)[0]
+    few, favourite, turns = customer_ids(FEW), customer_ids(1)[0], customer_ids(stage.sizes.wide_customers)
 
-    def lone(names: list[str], word: str) -> Callable[[int], Events]:
-        return lambda number: lone_events(
-            chosen(names, size, f"{word}{number}"), minutes_after(20 + number), APART, f"{word}{number}"
-        )
+    def lone(names: Callable[[str], list[str]], word: str) -> Callable[[int], Events]:
+        return lambda number: lone_events(names(f"{word}{number}"), before(number), APART, f"{word}{number}")
 
     def weeks(word: str, busy: str | None) -> Callable[[int], Events]:
         return lambda number: week_events(
-            chosen(few, size, f"{word}{number}", busy), minutes_after(20 + number), APART, f"{word}{number}"
+            chosen(few, size, f"{word}{number}", busy), before(number), APART, f"{word}{number}"
         )
 
-    def small(word: str) -> Topics:
+    def small(word: str, count: int = FEW) -> Topics:
         topics = stage.make_topics(f"bw-{word}")
         ends.callback(stage.delete_topics, topics.prefix)
-        write_crowd(stage, topics, FEW, BEGIN)
+        write_crowd(stage, topics, count, BEGIN)
         return topics
 
-    places = [("many", crowd(stage), lone(many, "many")), ("few", small("few"), lone(few, "few"))]
-    places += [("even", small("even"), weeks("even", None)), ("half", small("half"), weeks("half", favourite))]
-    return [Field(name, ready(stage, topics, f"growth-{name}", ends), events) for name, topics, events in places]
+    by_chance = lone(lambda seed: chosen(many, size, seed), "many")
+    in_turn = lone(lambda _: list(islice(cycle(turns), size)), "turn")
+    places: list[tuple[str, Topics, Callable[[int], Events], Mapping[str, str]]] = [
+        ("many", crowd(stage), by_chance, SETTINGS),
+        ("few", small("few"), lone(lambda seed: chosen(few, size, seed), "few"), SETTINGS),
+        ("turn", small("turn", len(turns)), in_turn, ALL_OPEN),
+        ("even", small("even"), weeks("even", None), SETTINGS),
+        ("half", small("half"), weeks("half", favourite), SETTINGS),
+    ]
+    return [
+        Field(name, ready(stage, topics, f"growth-{name}", ends, settings), events)
+        for name, topics, events, settings in places
+    ]
 
 
-def growth_rows(laps: dict[str, list[Lap]], count: int) -> list[Row]:
+def before(number: int) -> datetime:
+    """When a round's events begin to happen; the warm-up is round -1."""
+    return minutes_before(50 - 5 * number)
+
+
+def growth_rows(legs: Mapping[str, list[Leg]], count: int) -> list[Row]:
     """Ratios with their targets, and the figures behind them."""
-    speeds = {name: [one.per_s for one in found] for name, found in laps.items()}
+    speeds = {name: [one.lap.per_s for one in found] for name, found in legs.items()}
     labels = {
         "many": f"events/s at {count:,} customers",
         "few": f"events/s at {FEW:,} customers",
+        "turn": "events/s, in turn",
         "even": "events/s, evenly spread",
         "half": "events/s, half of them one customer's",
     }
@@ -129,18 +165,24 @@ def growth_rows(laps: dict[str, list[Lap]], count: int) -> list[Row]:
         at_least(
             "one customer with half of all events against even", ratios(speeds["half"], speeds["even"]), RATIO, "×"
         ),
-        *(told(label, speeds[name], "/s", cpu_note(laps[name])) for name, label in labels.items()),
+        *(told(label, speeds[name], "/s", note(legs[name])) for name, label in labels.items()),
     ]
 
 
-def cpu_note(laps: list[Lap]) -> str:
-    """What an event cost the worker; it depends less on what else the machine does."""
-    return f"{figure(median(one.cpu_us for one in laps))} µs of CPU an event"
+def note(legs: list[Leg]) -> str:
+    """What an event cost the worker, which depends less on what else the machine does, and why."""
+    return (
+        f"{figure(median(one.lap.cpu_us for one in legs))} µs of CPU an event; "
+        f"{figure(median(one.density for one in legs))} events {DENSITY}, "
+        f"{figure(median(one.openings for one in legs))} openings an event"
+    )
 
 
-def ready(stage: Stage, topics: Topics, label: str, ends: ExitStack) -> Bellwether:
+def ready(
+    stage: Stage, topics: Topics, label: str, ends: ExitStack, settings: Mapping[str, str] = SETTINGS
+) -> Bellwether:
     """A worker that has taken over its partitions, and ends with `ends`."""
-    worker = Bellwether(stage, Course(topics.events, 0, 0), label, topics, SETTINGS)
+    worker = Bellwether(stage, Course(topics.events, 0, 0), label, topics, BEGIN, settings)
     stage.meter.begin(f"{label}: restore")
     ends.callback(worker.stop)
     worker.start()
@@ -148,16 +190,35 @@ def ready(stage: Stage, topics: Topics, label: str, ends: ExitStack) -> Bellweth
     return worker
 
 
-def work_off(worker: Bellwether, events: Events) -> Lap:
-    """Publish, and see it done; from the first sample that shows any of it."""
-    before = worker.sample().done
-    worker.stage.publish_events(worker.topics, events)
+def work_off(worker: Bellwether, events: Events) -> Leg:
+    """Publish, and see it done; from the first sample that shows any of it.
+
+    The worker stands still meanwhile, for much less than its session: publishing would share the machine with it, and
+    how many events a batch holds would depend on who is faster.
+    """
+    before = worker.metrics()
+    applied = int(worker.total(APPLIED, before))
+    pid = worker.process().pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        worker.stage.publish_events(worker.topics, events)
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
     def reached(least: int) -> Sample | None:
         sample = worker.sample()
-        worker.stage.meter.reach(sample.done - before)
-        return sample if sample.done >= before + least else None
+        worker.stage.meter.reach(sample.done - applied)
+        return sample if sample.done >= applied + least else None
 
     first = worker.stage.meter.wait("an event", partial(reached, 1), RACE_DEADLINE_S)
-    last = worker.stage.meter.wait("all events", partial(reached, len(events)), RACE_DEADLINE_S, 0.1)
-    return lap(first, last)
+    last = worker.stage.meter.wait("all events", partial(reached, len(events)), RACE_DEADLINE_S, worker.poll_s)
+    return leg(worker, before, lap(first, last))
+
+
+def leg(worker: Bellwether, before: Mapping[str, float], found: Lap) -> Leg:
+    """The lap with what the worker's metrics say of it."""
+    after = worker.metrics()
+    events, woken, written, opened = (
+        worker.total(name, after) - worker.total(name, before) for name in (APPLIED, WOKEN, WRITTEN, DECODED)
+    )
+    return Leg(found, density=(events + woken) / written, openings=opened / events)

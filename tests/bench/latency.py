@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from statistics import median
 from typing import Any
 
 import orjson
@@ -18,7 +19,7 @@ from deploy.ports import LOOPBACK, free_port
 from schemas.topics import Topics
 from tests.bench.bellwether import Bellwether
 from tests.bench.crowd import SETTINGS, customer_ids, write_crowd
-from tests.bench.figures import Row, Section, at_most, percentile, told
+from tests.bench.figures import Row, Section, at_most, figure, percentile, table, told
 from tests.bench.mixes import ZONE, chosen, envelope
 from tests.bench.racing import START_DEADLINE_S, Course, Worker
 from tests.bench.rules_cost import a_step
@@ -53,6 +54,8 @@ class Watch:
     worker_us: float = 0.0
     ingest_us: float = 0.0
     """CPU an event."""
+    ways_ms: dict[str, float] = field(default_factory=dict)
+    """Where the worker's time goes, on average."""
     lost: int = 0
     """Warnings that had not come when we stopped waiting."""
 
@@ -102,7 +105,12 @@ def measure(stage: Stage) -> Section:
         at_most("latency, accepted → warning readable, p99", p99, P99_MS, "ms"),
         told("latency, request begun → warning readable, p99", whole, "ms"),
         told("requests sent after their time, p99", [behind], "ms"),
-        told("the worker's CPU an event", [watch.worker_us for watch in watches], "µs"),
+        told(
+            "the worker's CPU an event",
+            [watch.worker_us for watch in watches],
+            "µs",
+            f"{median([watch.worker_us for watch in watches]) * RATE_PER_S / 1e6:.0%} of a core",
+        ),
         told("ingest's CPU an event", [watch.ingest_us for watch in watches], "µs"),
     ]
     data = {
@@ -111,14 +119,17 @@ def measure(stage: Stage) -> Section:
         "from_request_p99_ms": whole,
         "warnings": [len(one.read) for one in watches],
         "lost": lost,
+        "ways_ms": [watch.ways_ms for watch in watches],
     }
     text = (
         f"{RATE_PER_S:,} events a second through `bellwether ingest serve` in requests of {BATCH} over {CONNECTIONS} "
         f"connections, for {stage.sizes.latency_s} s, to a worker with the shipped rulebook and {CUSTOMERS:,} "
         f"customers with {ITEMS} items each, on the wall clock. Every tenth event is the departure of a key contact "
         "(R2), the others are calls, invoices, orders and service cases. From the answer 202 to the warning in the "
-        "hands of a consumer."
+        "hands of a consumer. No snapshots are told meanwhile (the first would come after ten minutes). From the "
+        "worker's metrics, warming up included:"
     )
+    text += f"\n\n{ways_table([watch.ways_ms for watch in watches])}"
     return Section(NAME, "Latency", rows, text, data, stage.rounds, stage.quick, now())
 
 
@@ -126,22 +137,53 @@ def one_round(stage: Stage, number: int) -> Watch:
     """Ingest, a worker and a reader of warnings, with fresh topics."""
     topics = stage.make_topics(f"bw-latency-{number}")
     write_crowd(stage, topics, CUSTOMERS, datetime.now(ZONE))
-    settings = {**SETTINGS, "BELLWETHER_CLOCK": "wall"}
     with ExitStack() as ends:
         ends.callback(stage.delete_topics, topics.prefix)
-        worker = Bellwether(stage, Course(topics.events, 0, 0), f"latency-{number}", topics, settings)
+        worker = Bellwether(stage, Course(topics.events, 0, 0), f"latency-{number}", topics, "wall", SETTINGS)
         ingest = Ingest(stage, topics, f"ingest-{number}")
         for one in (worker, ingest):
             ends.callback(one.stop)
             one.start()
         stage.meter.wait("the worker to be ready", worker.is_ready, START_DEADLINE_S, 0.1)
         stage.meter.wait("ingest to be ready", lambda: _is_up(ingest), START_DEADLINE_S, 0.1)
-        before = worker.cpu_s(), ingest.cpu_s()
+        before, metrics = (worker.cpu_s(), ingest.cpu_s()), worker.metrics()
         watch = asyncio.run(drive(stage, topics, ingest.port))
         events = RATE_PER_S * (stage.sizes.latency_warm_s + stage.sizes.latency_s)
         spent = worker.cpu_s() - before[0], ingest.cpu_s() - before[1]
         watch.worker_us, watch.ingest_us = (seconds * 1e6 / events for seconds in spent)
+        watch.ways_ms = ways_ms(metrics, worker.metrics())
         return watch
+
+
+RULES = "bellwether_rules_"
+ANSWER, BATCH_TIME, DECIDE, CHANGELOG = (
+    f"{RULES}{name}_seconds" for name in ("answer", "batch", "decide", "changelog")
+)
+STEPS = f"{RULES}batch_steps"
+
+
+def ways_ms(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """Means of what the worker tells: milliseconds but for the last one."""
+
+    def mean(name: str) -> float:
+        total, count = (after[f"{name}_{end}"] - before.get(f"{name}_{end}", 0.0) for end in ("sum", "count"))
+        return total / count if count else 0.0
+
+    batch, decide, changelog = (mean(name) * 1_000 for name in (BATCH_TIME, DECIDE, CHANGELOG))
+    return {
+        "from an event's coming to Kafka to its answer, of the oldest of each fetch": mean(ANSWER) * 1_000,
+        "a batch": batch,
+        "of it deciding": decide,
+        "of it the acknowledgement of states": changelog,
+        "of it the acknowledgements of warnings and dead letters": batch - decide - changelog,
+        "steps of a batch (no time)": mean(STEPS),
+    }
+
+
+def ways_table(rounds: list[dict[str, float]]) -> str:
+    """Medians over the rounds."""
+    lines = [[name, figure(median([one[name] for one in rounds]))] for name in rounds[0]]
+    return table(["on average", "ms"], lines)
 
 
 def _is_up(ingest: Ingest) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from functools import cache
+from datetime import date, datetime, time, timedelta
+from operator import itemgetter
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,9 +24,9 @@ ZONE = ZoneInfo("Asia/Shanghai")
 TODAY = date(2026, 6, 1)
 SAMPLE_EVENTS_EACH = 230
 """About so many events the sample has of a customer."""
-WEEKS = 12
-MONEY_STEPS = 8
-"""The first steps of a week in good order: invoices and their payments."""
+WEEKS = 26
+BUSY = 1_000
+"""Customers of the busy hour."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,11 @@ class Mix:
     about: str
     events: list[tuple[str, bytes]]
     reference: list[tuple[str, bytes]] = field(default_factory=list)
+
+    @property
+    def ends(self) -> datetime:
+        """Just behind the last event."""
+        return datetime.fromisoformat(orjson.loads(self.events[-1][1])["time"]) + timedelta(minutes=1)
 
     @property
     def customers(self) -> int:
@@ -51,7 +56,6 @@ class Mix:
         return ", ".join(shares) + (f", {more} more types" if more > 0 else "")
 
 
-@cache
 def sample_mix(events: int) -> Mix:
     """About so many events of the product's sample company, with all its stories of trouble."""
     count = min(max(events // SAMPLE_EVENTS_EACH, MIN_CUSTOMERS), MAX_CUSTOMERS)
@@ -63,28 +67,37 @@ def sample_mix(events: int) -> Mix:
     return Mix("sample", about, mine, reference)
 
 
-@cache
 def week_mix(events: int) -> Mix:
     """Customers in good order: invoices paid in time, calls, visits, orders delivered, service cases answered."""
-    made = sorted(_weeks(max(1, events // (WEEKS * ROUND)), range(ROUND)), key=lambda one: one[0])
-    return Mix("good order", "customers in good order, twelve weeks of each", [one[1:] for one in made])
+    made = sorted(_weeks(max(1, events // (WEEKS * ROUND))), key=itemgetter(0))
+    return Mix("good order", f"customers in good order, {WEEKS} weeks of each", [one[1:] for one in made])
 
 
-@cache
-def money_mix(events: int) -> Mix:
-    """Invoices and the payments that settle them, and nothing else."""
-    made = sorted(_weeks(max(1, events // (WEEKS * MONEY_STEPS)), range(MONEY_STEPS)), key=lambda one: one[0])
-    return Mix("money", "invoices and their payments only, twelve weeks of each customer", [one[1:] for one in made])
+def busy_mix(events: int) -> Mix:
+    """What has gathered in an hour without a worker: nothing in it is overdue yet."""
+    names = chosen([f"H{number:06d}" for number in range(BUSY)], events, "busy")
+    begin = datetime.combine(TODAY, time(11), ZONE)
+    made = week_events(names, begin, timedelta(hours=1) / events, "busy")
+    return Mix("busy hour", f"an hour of {BUSY:,} customers in good order, by chance", made)
 
 
-def _weeks(customers: int, steps: range) -> Iterator[tuple[datetime, str, bytes]]:
-    start = datetime(2026, 3, 2, 9, tzinfo=ZONE)
+def wide_mix(events: int, customers: int) -> Mix:
+    """An event of each customer a day, in turn: no batch holds two of one."""
+    ids = [f"W{number:06d}" for number in range(customers)]
+    days = max(1, events // customers)
+    begin = datetime.combine(TODAY, time(), ZONE) - timedelta(days=days)
+    made = week_events(ids * days, begin, timedelta(days=1) / customers, "wide")
+    return Mix("wide", "an event of each customer a day, in turn, so that a batch holds each customer once", made)
+
+
+def _weeks(customers: int) -> Iterator[tuple[datetime, str, bytes]]:
+    start = datetime.combine(TODAY, time(9), ZONE) - timedelta(weeks=WEEKS)
     for number in range(customers):
         customer_id = f"G{number:06d}"
         # Customers have their own hours, so that the topic's order mixes them.
         begin = start + timedelta(seconds=number * 7 % 28_800)
         for week in range(WEEKS):
-            for step in steps:
+            for step in range(ROUND):
                 at = begin + timedelta(days=7 * week + step % 5, minutes=5 * step)
                 kind, data = a_step(step, week, at)
                 yield at, customer_id, envelope(kind, f"{customer_id}-{week}-{step}", customer_id, at, data)

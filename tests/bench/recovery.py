@@ -8,11 +8,13 @@ import threading
 import time
 from dataclasses import fields
 from datetime import timedelta
+from statistics import median
 
 from schemas.topics import Topics
 from services.common.settings import Settings
+from services.rules.sizing import MEASURED
 from tests.bench.bellwether import Bellwether
-from tests.bench.crowd import BEGIN, SETTINGS, changelog_records, crowd, customer_ids, minutes_after, write_crowd
+from tests.bench.crowd import BEGIN, SETTINGS, changelog_records, crowd, customer_ids, minutes_before, write_crowd
 from tests.bench.figures import Row, Section, at_least, at_most, figure, told
 from tests.bench.mixes import chosen, lone_events
 from tests.bench.racing import START_DEADLINE_S, Course
@@ -33,16 +35,24 @@ def measure(stage: Stage) -> Section:
     """Restores of the whole crowd; then deaths."""
     count, topics = stage.sizes.customers, crowd(stage)
     records = changelog_records(stage, topics)
-    restores = [restore(stage, topics, records, number) for number in range(stage.rounds)]
+    found = [restore(stage, topics, records, number) for number in range(stage.rounds)]
+    restores, sizes = [seconds for seconds, _ in found], [size for _, size in found]
     rows = [
         at_least(
             f"recovery: customers/s of {count:,} with {ITEMS} items", [count / s for s in restores], STATES_PER_S, "/s"
         ),
         told("recovery: changelog records/s", [records / s for s in restores], "/s", f"{records:,} records"),
+        told(
+            "recovery: MB of customers' records/s",
+            [size / seconds / 1e6 for seconds, size in found],
+            "MB/s",
+            f"{figure(median(sizes) / count)} bytes a customer; the capacity page reckons with "
+            f"{figure(MEASURED.restore_bytes_s / 1e6)} MB/s",
+        ),
     ]
     takeovers = [takeover(stage, number) for number in range(stage.rounds)]
     rows.append(takeover_row(takeovers))
-    data = {"records": records, "restore_s": restores, "takeover_s": takeovers}
+    data = {"records": records, "restore_s": restores, "state_bytes": sizes, "takeover_s": takeovers}
     return Section(NAME, "Recovery", rows, TEXT, data, stage.rounds, stage.quick, now())
 
 
@@ -52,9 +62,9 @@ positions found). After a death: two workers share {PARTITIONS} partitions, one 
 time; until the first state of the dead one's partitions is acknowledged from the other."""
 
 
-def restore(stage: Stage, topics: Topics, records: int, number: int) -> float:
-    """Seconds from the first record read to readiness."""
-    worker = Bellwether(stage, Course(topics.events, 0, 0), f"restore-{number}", topics, SETTINGS)
+def restore(stage: Stage, topics: Topics, records: int, number: int) -> tuple[float, float]:
+    """Seconds from the first record read to readiness, and the bytes of the customers' records."""
+    worker = Bellwether(stage, Course(topics.events, 0, 0), f"restore-{number}", topics, BEGIN, SETTINGS)
     stage.meter.begin(f"restore {number + 1}", records)
     try:
         worker.start()
@@ -62,13 +72,14 @@ def restore(stage: Stage, topics: Topics, records: int, number: int) -> float:
         begun, already = time.monotonic(), _restored(worker)
         stage.meter.wait("the worker to be ready", worker.is_ready, RESTORE_DEADLINE_S, 0.1)
         seconds = time.monotonic() - begun
-        read = _restored(worker)
+        metrics = worker.metrics()
+        read, size = (worker.total(name, metrics) for name in (RESTORED, "bellwether_rules_state_bytes"))
     finally:
         worker.stop()
     if read < records:
-        raise ValueError(f"the worker was ready after {read} of {records} records")
+        raise ValueError(f"the worker was ready after {read:.0f} of {records} records")
     # What was there at the first look had been read before it.
-    return seconds * records / (records - already)
+    return seconds * records / (records - already), size
 
 
 def _restored(worker: Bellwether) -> int:
@@ -94,7 +105,7 @@ def takeover(stage: Stage, number: int) -> float:
     write_crowd(stage, topics, count, BEGIN)
     settings = {**SETTINGS, "BELLWETHER_STANDBYS": "1"}
     course = Course(topics.events, 0, 0)
-    dying, heir = (Bellwether(stage, course, f"{who}-{number}", topics, settings) for who in ("dying", "heir"))
+    dying, heir = (Bellwether(stage, course, f"{who}-{number}", topics, BEGIN, settings) for who in ("dying", "heir"))
     stopping = threading.Event()
     trickle = threading.Thread(target=_trickle, args=(stage, topics, count, stopping), daemon=True)
     look = stage.look()
@@ -152,6 +163,6 @@ def _trickle(stage: Stage, topics: Topics, count: int, stopping: threading.Event
     turn, ids = 0, customer_ids(count)
     while not stopping.wait(TRICKLE_S):
         names = chosen(ids, TRICKLE_EVENTS, f"trickle-{turn}")
-        at = minutes_after(turn / 60)
+        at = minutes_before(60 - turn / 60)
         stage.publish_events(topics, lone_events(names, at, timedelta(milliseconds=1), f"t{turn}"))
         turn += 1

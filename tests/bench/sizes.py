@@ -7,15 +7,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of events and customers, and seconds."""
+    """Numbers of events and customers, and seconds.
 
-    race_events: int = 60_000
-    bare_events: int = 200_000
+    `lap_s`: a worker that has not finished a race after so long is stopped and judged by what it had done. `limit_s`:
+    for how long the limit is measured, however often it has to read its topic for that.
+    """
+
+    race_events: int = 250_000
+    lap_s: float = 12.0
+    mixes: tuple[str, ...] = ("sample", "good order", "busy hour", "wide")
+    wide_customers: int = 20_000
+    bare_events: int = 250_000
+    limit_s: float = 10.0
     latency_s: int = 60
     latency_warm_s: int = 10
     customers: int = 1_000_000
     prototypes: int = 2_000
-    growth_events: int = 10_000
+    growth_events: int = 20_000
+    memory_events: int = 10_000
     standby_customers: int = 100_000
     soak_s: int = 1_800
     soak_warm_s: int = 240
@@ -24,13 +33,18 @@ class Sizes:
 
 WHOLE = Sizes()
 QUICK = Sizes(
-    race_events=4_000,
+    race_events=12_000,
+    lap_s=2.0,
+    mixes=("good order", "wide"),
+    wide_customers=2_000,
     bare_events=40_000,
+    limit_s=2.0,
     latency_s=10,
     latency_warm_s=3,
     customers=20_000,
     prototypes=100,
     growth_events=1_500,
+    memory_events=1_500,
     standby_customers=5_000,
     soak_s=120,
     soak_warm_s=20,

@@ -36,7 +36,7 @@ def measure(stage: Stage) -> Section:
         worker = ready(stage, crowd(stage), "soak", ends)
         # As many customers as are kept open: what opens the first ones makes a worker grow, and should.
         names = customer_ids(FILLING)
-        work_off(worker, lone_events(names, BEGIN, timedelta(milliseconds=1), "fill"))
+        work_off(worker, lone_events(names, BEGIN - timedelta(minutes=1), timedelta(milliseconds=1), "fill"))
         points = load(worker, sizes.soak_s + sizes.soak_warm_s, sizes.customers)
     settled = [point for point in points if point[0] >= sizes.soak_warm_s]
     grown, states = growth_mib(settled)
@@ -57,12 +57,13 @@ def measure(stage: Stage) -> Section:
 
 
 def load(worker: Bellwether, seconds: int, customers: int) -> list[Point]:
-    """Events for customers by chance, a portion each second on the events' own time, and samples beside them."""
+    """Events for customers by chance, a portion each second, the worker's clock moving along; and samples beside."""
     ids, begun, points, turn = customer_ids(customers), time.monotonic(), list[Point](), 0
     worker.stage.meter.begin("soak", seconds)
     while (at_s := time.monotonic() - begun) < seconds:
         when = BEGIN + timedelta(seconds=at_s)
         names = chosen(ids, int(RATE_PER_S * EVERY_S), f"soak-{turn}")
+        worker.move_clock(when + timedelta(seconds=EVERY_S))
         worker.stage.publish_events(worker.topics, lone_events(names, when, timedelta(milliseconds=1), f"s{turn}"))
         turn += 1
         if not points or at_s - points[-1][0] >= SAMPLE_EVERY_S:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from tests.bench import __main__ as bench
 from tests.bench.crowd import BEGIN
 from tests.bench.empty import one_rule_book
 from tests.bench.figures import (
+    Lap,
     Row,
     Sample,
     Section,
@@ -30,10 +33,12 @@ from tests.bench.figures import (
     spliced,
     told,
 )
-from tests.bench.mixes import chosen, lone_events, money_mix, week_events
+from tests.bench.latency import ways_ms
+from tests.bench.mixes import Mix, busy_mix, chosen, lone_events, sample_mix, week_events, week_mix, wide_mix
 from tests.bench.profiling import shares
-from tests.bench.racing import Course, WrongResult, require_count
+from tests.bench.racing import Course, Finish, WrongResult, require_count
 from tests.bench.soak import growth_mib
+from tests.bench.speed import text_of
 
 
 def section(name: str, *rows: Row, at: str = "2026-01-01T10:00+00:00") -> Section:
@@ -116,9 +121,62 @@ def test_only_rows_with_targets_are_in_the_readme() -> None:
 
 def test_a_worker_that_counts_wrong_has_no_time() -> None:
     course = Course("events", 5, 2)
-    require_count("right", {"a": 2, "b": 3}, course)
+    require_count("right", {"a": 2, "b": 3}, course, done=5)
     with pytest.raises(WrongResult, match="4 events of 2 customers"):
-        require_count("wrong", {"a": 2, "b": 2}, course)
+        require_count("wrong", {"a": 2, "b": 2}, course, done=5)
+    with pytest.raises(WrongResult, match="5 events of 1 customers"):
+        require_count("wrong", {"a": 5}, course, done=5)
+
+
+def test_a_worker_that_was_stopped_must_have_counted_what_it_had_done() -> None:
+    course = Course("events", 5, 2)
+    require_count("right", {"a": 3}, course, done=2)
+    with pytest.raises(WrongResult, match="2 of 5 were done"):
+        require_count("wrong", {"a": 1}, course, done=2)
+    with pytest.raises(WrongResult, match="6 events"):
+        require_count("wrong", {"a": 6}, course, done=2)
+
+
+def test_a_lap_that_was_cut_is_told_with_the_part_that_was_done() -> None:
+    mix = week_mix(400)
+    events = len(mix.events)
+    found = {
+        "fast": [Finish(Lap(events - 1, 2.0, 1.0))],
+        "slow": [Finish(Lap(events // 4 - 1, 3.0, 3.0, cut=True))],
+    }
+    lines = text_of(mix, found).splitlines()
+    assert "| 2.00 | whole |" in next(line for line in lines if line.startswith("| fast"))
+    assert "| 3.00 | cut: 25% |" in next(line for line in lines if line.startswith("| slow"))
+
+
+def test_laps_can_be_written_as_json(tmp_path: Path) -> None:
+    laps = Section("speed", "Speed", [], data={"x": [asdict(Finish(Lap(10, 2.0, 1.0), {"y": 1.0}))]})
+    readme = tmp_path / "README.md"
+    readme.write_text("# Bellwether\n")
+    bench.write([laps], tmp_path, readme)
+    [written] = tmp_path.glob("*.json")
+    [kept] = json.loads(written.read_text())["sections"]
+    assert kept["data"]["x"][0]["lap"] == {"events": 10, "seconds": 2.0, "cpu_s": 1.0, "cut": False}
+
+
+def test_a_wide_mix_has_each_customer_once_before_any_comes_again() -> None:
+    mix = wide_mix(60, 20)
+    ids = [customer_id for customer_id, _ in mix.events]
+    assert [len(set(ids[start : start + 20])) for start in (0, 20, 40)] == [20, 20, 20]
+
+
+@pytest.mark.parametrize("mix", [sample_mix(1), week_mix(1), busy_mix(1), wide_mix(40, 20)], ids=lambda mix: mix.name)
+def test_a_mix_ends_behind_its_last_event(mix: Mix) -> None:
+    assert mix.ends > max(decode(raw).time for _, raw in mix.events)
+
+
+def test_the_way_of_a_warning_is_told_in_means_of_what_was_measured() -> None:
+    names = ("answer_seconds", "batch_seconds", "decide_seconds", "changelog_seconds", "batch_steps")
+    before = {f"bellwether_rules_{name}_{end}": 5.0 for name in names for end in ("sum", "count")}
+    sums = dict(zip(names, (0.4, 0.2, 0.1, 0.06, 20), strict=True))
+    after = {f"bellwether_rules_{name}_count": 7.0 for name in names}
+    after |= {f"bellwether_rules_{name}_sum": 5 + total for name, total in sums.items()}
+    assert list(ways_ms(before, after).values()) == pytest.approx([200, 100, 50, 30, 20, 10])
 
 
 def test_samples_are_told_by_the_purpose_of_their_code() -> None:
@@ -140,8 +198,8 @@ def test_samples_are_told_by_the_purpose_of_their_code() -> None:
 
 
 def test_the_events_of_the_bench_are_valid_and_the_same_each_time() -> None:
-    mix = money_mix.__wrapped__(1_000)
-    assert mix.events == money_mix.__wrapped__(1_000).events
+    mix = busy_mix(1_000)
+    assert mix.events == busy_mix(1_000).events
     names = chosen(["A", "B"], 40, "seed", favourite="A")
     assert names.count("A") >= 20
     series = [*lone_events(names, BEGIN, timedelta(0), "x"), *week_events(names, BEGIN, timedelta(0), "y"), *mix.events]
