@@ -1,4 +1,4 @@
-"""The benchmark: `python -m tests.bench [--only NAME …] [--rounds N] [--quick] [--no-write]`.
+"""The benchmark: `python -m tests.bench [--only NAME …] [--mixes NAME …] [--rounds N] [--quick] [--no-write]`.
 
 Without --quick it writes docs/benchmarks/DATE.md and .json (sections not measured this time stay) and the README's
 section "Speed". With --quick sizes are small, and what was found is only shown.
@@ -14,6 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,13 +49,15 @@ def main() -> None:
     options = parsed(sys.argv[1:])
     names = options.only or [name for name in SECTIONS if name not in ALONE]
     rounds = options.rounds or (1 if options.quick else ROUNDS)
+    sizes = QUICK if options.quick else WHOLE
+    sizes = replace(sizes, mixes=tuple(options.mixes or sizes.mixes))
     found, failed = list[Section](), list[str]()
     logging.getLogger("aiokafka").setLevel(logging.ERROR)
     # As by Ctrl-C: the broker and its files go with us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     with (
         Meter(len(names)) as meter,
-        staged(QUICK if options.quick else WHOLE, rounds, meter, quick=options.quick) as stage,
+        staged(sizes, rounds, meter, quick=options.quick) as stage,
     ):
         for name in names:
             try:
@@ -80,6 +83,7 @@ def parsed(arguments: list[str]) -> Any:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n")[0])
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), help="these sections alone")
     parser.add_argument("--rounds", type=int, help=f"default {ROUNDS}, with --quick 1")
+    parser.add_argument("--mixes", nargs="+", choices=list(speed.MIXES), help="what the speed section races over")
     parser.add_argument("--quick", action="store_true", help="small sizes: does it work? Writes nothing")
     parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks and the README as they are")
     return parser.parse_args(arguments)

@@ -25,6 +25,8 @@ TODAY = date(2026, 6, 1)
 SAMPLE_EVENTS_EACH = 230
 """About so many events the sample has of a customer."""
 WEEKS = 26
+MONEY_STEPS = 8
+"""The first steps of a week in good order: invoices and their payments."""
 BUSY = 1_000
 """Customers of the busy hour."""
 
@@ -69,8 +71,14 @@ def sample_mix(events: int) -> Mix:
 
 def week_mix(events: int) -> Mix:
     """Customers in good order: invoices paid in time, calls, visits, orders delivered, service cases answered."""
-    made = sorted(_weeks(max(1, events // (WEEKS * ROUND))), key=itemgetter(0))
+    made = sorted(_weeks(max(1, events // (WEEKS * ROUND)), range(ROUND)), key=itemgetter(0))
     return Mix("good order", f"customers in good order, {WEEKS} weeks of each", [one[1:] for one in made])
+
+
+def money_mix(events: int) -> Mix:
+    """Invoices and the payments that settle them, and nothing else."""
+    made = sorted(_weeks(max(1, events // (WEEKS * MONEY_STEPS)), range(MONEY_STEPS)), key=itemgetter(0))
+    return Mix("money", f"invoices and their payments only, {WEEKS} weeks of each customer", [one[1:] for one in made])
 
 
 def busy_mix(events: int) -> Mix:
@@ -90,14 +98,14 @@ def wide_mix(events: int, customers: int) -> Mix:
     return Mix("wide", "an event of each customer a day, in turn, so that a batch holds each customer once", made)
 
 
-def _weeks(customers: int) -> Iterator[tuple[datetime, str, bytes]]:
+def _weeks(customers: int, steps: range) -> Iterator[tuple[datetime, str, bytes]]:
     start = datetime.combine(TODAY, time(9), ZONE) - timedelta(weeks=WEEKS)
     for number in range(customers):
         customer_id = f"G{number:06d}"
         # Customers have their own hours, so that the topic's order mixes them.
         begin = start + timedelta(seconds=number * 7 % 28_800)
         for week in range(WEEKS):
-            for step in range(ROUND):
+            for step in steps:
                 at = begin + timedelta(days=7 * week + step % 5, minutes=5 * step)
                 kind, data = a_step(step, week, at)
                 yield at, customer_id, envelope(kind, f"{customer_id}-{week}-{step}", customer_id, at, data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from statistics import median
@@ -10,7 +10,7 @@ from statistics import median
 from tests.bench.bellwether import DENSITY, Bellwether
 from tests.bench.counters import FaustCounter, KafkaStreamsCounter, QuixCounter
 from tests.bench.figures import Row, Section, at_least, figure, missing, ratios, table, told
-from tests.bench.mixes import Mix, busy_mix, sample_mix, week_mix, wide_mix
+from tests.bench.mixes import Mix, busy_mix, money_mix, sample_mix, week_mix, wide_mix
 from tests.bench.racing import Course, Finish, Unavailable, Worker, race
 from tests.bench.sizes import Sizes
 from tests.bench.stage import Stage
@@ -60,17 +60,20 @@ the event clock (the clock of backtests) every wake-up in between fires, and eac
 judged by what it had done."""
 
 
+MIXES: dict[str, Callable[[int, int], Mix]] = {
+    "sample": lambda events, _: sample_mix(events),
+    "good order": lambda events, _: week_mix(events),
+    "money": lambda events, _: money_mix(events),
+    "busy hour": lambda events, _: busy_mix(events),
+    "wide": wide_mix,
+}
+"""By name, from the number of events and of the customers of the wide one."""
+
+
 def mixes(sizes: Sizes) -> Iterator[Mix]:
     """One at a time: each has some hundred megabytes."""
-    count = sizes.race_events
-    makers = {
-        "sample": lambda: sample_mix(count),
-        "good order": lambda: week_mix(count),
-        "busy hour": lambda: busy_mix(count),
-        "wide": lambda: wide_mix(count, sizes.wide_customers),
-    }
     for name in sizes.mixes:
-        yield makers[name]()
+        yield MIXES[name](sizes.race_events, sizes.wide_customers)
 
 
 def race_all(stage: Stage, mix: Mix) -> tuple[Found, dict[str, str]]:
