@@ -35,6 +35,10 @@ BEGIN = datetime.combine(TODAY, time(10), ZONE)
 """When a crowd was judged last: what was due by then has been announced. Workers' clocks stand there."""
 
 
+EACH = 10
+"""At least so many customers of a crowd for each of those that they are like, unless the crowd is very small."""
+
+
 def customer_id(number: int) -> str:
     """Of the crowd; all of one length."""
     return f"B{number:07d}"
@@ -60,11 +64,10 @@ def changelog_records(stage: Stage, topics: Topics) -> int:
 def write_crowd(stage: Stage, topics: Topics, count: int, until: datetime) -> None:
     """So many customers with ITEMS events each onto an empty changelog.
 
-    Each is one of `prototypes` customers of the sample, with its last events before the day of `until`, judged by the
-    shipped rulebook up to that instant, under an id of its own.
+    Each is one of some customers of the sample, with its last events before the day of `until`, judged by the shipped
+    rulebook up to that instant, under an id of its own.
     """
-    core = build_core(read_settings(SETTINGS), read_rules(SHIPPED), Reference())
-    models = prototypes(core, stage.sizes.prototypes, until, stage)
+    core, models = prototypes(stage, min(stage.sizes.prototypes, max(count // EACH, MIN_CUSTOMERS)), until)
     stage.meter.begin(f"writing {count:,} customers", count)
 
     def records() -> Iterator[tuple[int, Keyed]]:
@@ -82,8 +85,10 @@ Model = tuple[CustomerState, list[tuple[str, bytes]]]
 """A customer that is open, and its segments as they are written."""
 
 
-def prototypes(core: Core, count: int, until: datetime, stage: Stage) -> list[Model]:
-    """Real customers with ITEMS events each, judged up to an instant."""
+@cache
+def prototypes(stage: Stage, count: int, until: datetime) -> tuple[Core, list[Model]]:
+    """Real customers with ITEMS events each, judged up to an instant; and who judged them. Ten milliseconds each."""
+    core = build_core(read_settings(SETTINGS), read_rules(SHIPPED), Reference())
     sample = make_sample(SEED, until.date(), ZONE, min(max(count, MIN_CUSTOMERS), MAX_CUSTOMERS))
     mine = sorted((one for one in sample.events if "subject" in one), key=itemgetter("subject"))
     histories = [list(events)[-ITEMS:] for _, events in groupby(mine, key=itemgetter("subject"))]
@@ -93,7 +98,7 @@ def prototypes(core: Core, count: int, until: datetime, stage: Stage) -> list[Mo
     for number, history in enumerate(whole):
         models.append(model(core, history, until))
         stage.meter.reach(number)
-    return models
+    return core, models
 
 
 def model(core: Core, history: list[dict[str, Any]], until: datetime) -> Model:

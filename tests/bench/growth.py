@@ -9,14 +9,13 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import cycle, islice
 from statistics import median
 
 from schemas.topics import Topics
 from tests.bench.bellwether import APPLIED, DECODED, DENSITY, WOKEN, WRITTEN, Bellwether
 from tests.bench.crowd import BEGIN, SETTINGS, crowd, customer_ids, minutes_before, write_crowd
 from tests.bench.figures import Lap, Row, Sample, Section, at_least, at_most, figure, lap, ratios, told
-from tests.bench.mixes import chosen, lone_events, week_events
+from tests.bench.mixes import chosen, lone_events, turned, week_events
 from tests.bench.racing import RACE_DEADLINE_S, Course
 from tests.bench.recovery import RESTORE_DEADLINE_S
 from tests.bench.sizes import ITEMS
@@ -131,7 +130,7 @@ def fields(stage: Stage, ends: ExitStack) -> list[Field]:
         return topics
 
     by_chance = lone(lambda seed: chosen(many, size, seed), "many")
-    in_turn = lone(lambda _: list(islice(cycle(turns), size)), "turn")
+    in_turn = lone(lambda seed: turned(turns, size, seed), "turn")
     places: list[tuple[str, Topics, Callable[[int], Events], Mapping[str, str]]] = [
         ("many", crowd(stage), by_chance, SETTINGS),
         ("few", small("few"), lone(lambda seed: chosen(few, size, seed), "few"), SETTINGS),

@@ -94,7 +94,7 @@ def wide_mix(events: int, customers: int) -> Mix:
     ids = [f"W{number:06d}" for number in range(customers)]
     days = max(1, events // customers)
     begin = datetime.combine(TODAY, time(), ZONE) - timedelta(days=days)
-    made = week_events(ids * days, begin, timedelta(days=1) / customers, "wide")
+    made = week_events(turned(ids, customers * days, "wide"), begin, timedelta(days=1) / customers, "wide")
     return Mix("wide", "an event of each customer a day, in turn, so that a batch holds each customer once", made)
 
 
@@ -165,6 +165,12 @@ def _renamed(data: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 NAMES = frozenset({"invoice_id", "payment_id", "order_id", "case_id"})
+
+
+def turned(customers: list[str], count: int, seed: str) -> list[str]:
+    """Whose event comes next: nobody's second before everybody's first, in another order for each seed."""
+    order = Random(seed).sample(customers, len(customers))
+    return [order[number % len(order)] for number in range(count)]
 
 
 def chosen(customers: list[str], count: int, seed: str, favourite: str | None = None) -> list[str]:

@@ -34,7 +34,17 @@ from tests.bench.figures import (
     told,
 )
 from tests.bench.latency import ways_ms
-from tests.bench.mixes import Mix, busy_mix, chosen, lone_events, sample_mix, week_events, week_mix, wide_mix
+from tests.bench.mixes import (
+    Mix,
+    busy_mix,
+    chosen,
+    lone_events,
+    sample_mix,
+    turned,
+    week_events,
+    week_mix,
+    wide_mix,
+)
 from tests.bench.profiling import shares
 from tests.bench.racing import Course, Finish, WrongResult, require_count
 from tests.bench.soak import growth_mib
@@ -157,6 +167,14 @@ def test_laps_can_be_written_as_json(tmp_path: Path) -> None:
     [written] = tmp_path.glob("*.json")
     [kept] = json.loads(written.read_text())["sections"]
     assert kept["data"]["x"][0]["lap"] == {"events": 10, "seconds": 2.0, "cpu_s": 1.0, "cut": False}
+
+
+def test_nobody_has_a_second_turn_before_everybody_had_one() -> None:
+    names = [f"C{number}" for number in range(50)]
+    one, other = turned(names, 75, "one"), turned(names, 75, "other")
+    assert sorted(one[:50]) == sorted(other[:50]) == sorted(names)
+    assert len(set(one[50:])) == 25
+    assert one != other
 
 
 def test_a_wide_mix_has_each_customer_once_before_any_comes_again() -> None:
