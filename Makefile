@@ -58,7 +58,7 @@ pytest: install
 nightly: install  ## Run the long tests too: larger simulations, longer soaks.
 	$(BIN)/python -m pytest -m nightly --timeout=3600
 
-bench: install $(BENCH_STAMP)  ## Measure speed, latency, recovery, memory against others (BENCH="--quick --only speed").
+bench: install $(BENCH_STAMP)  ## Measure speed, latency, recovery, memory against others, 40 min (BENCH="--quick --only speed").
 	$(BIN)/python -m tests.bench $(BENCH)
 
 bench-soak: install  ## Measure half an hour of memory under load.

@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from deploy.ports import LOOPBACK, free_port
 from schemas.topics import Topics
 from tests.bench.bellwether import Bellwether
-from tests.bench.crowd import SETTINGS, customer_ids, write_crowd
+from tests.bench.crowd import customer_ids, write_crowd
 from tests.bench.figures import Row, Section, at_most, figure, percentile, table, told
 from tests.bench.mixes import ZONE, chosen, envelope
 from tests.bench.racing import START_DEADLINE_S, Course, Worker
@@ -126,7 +126,7 @@ def measure(stage: Stage) -> Section:
         f"connections, for {stage.sizes.latency_s} s, to a worker with the shipped rulebook and {CUSTOMERS:,} "
         f"customers with {ITEMS} items each, on the wall clock. Every tenth event is the departure of a key contact "
         "(R2), the others are calls, invoices, orders and service cases. From the answer 202 to the warning in the "
-        "hands of a consumer. No snapshots are told meanwhile (the first would come after ten minutes). From the "
+        "hands of a consumer. No snapshots are told meanwhile: the first would come after ten minutes. From the "
         "worker's metrics, warming up included:"
     )
     text += f"\n\n{ways_table([watch.ways_ms for watch in watches])}"
@@ -139,7 +139,7 @@ def one_round(stage: Stage, number: int) -> Watch:
     write_crowd(stage, topics, CUSTOMERS, datetime.now(ZONE))
     with ExitStack() as ends:
         ends.callback(stage.delete_topics, topics.prefix)
-        worker = Bellwether(stage, Course(topics.events, 0, 0), f"latency-{number}", topics, "wall", SETTINGS)
+        worker = Bellwether(stage, Course(topics.events, 0, 0), f"latency-{number}", topics, "wall")
         ingest = Ingest(stage, topics, f"ingest-{number}")
         for one in (worker, ingest):
             ends.callback(one.stop)

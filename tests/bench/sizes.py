@@ -20,7 +20,7 @@ class Sizes:
     bare_events: int = 250_000
     limit_s: float = 10.0
     latency_s: int = 60
-    latency_warm_s: int = 10
+    latency_warm_s: int = 15
     customers: int = 1_000_000
     prototypes: int = 2_000
     growth_events: int = 20_000

@@ -49,6 +49,15 @@ async def test_customers_stay_open_until_their_partition_is_taken_away() -> None
     assert orjson.loads(head)["count"] == 11
 
 
+async def test_a_customer_counts_once_in_a_batch_however_many_of_its_events_that_holds() -> None:
+    bench = HostBench()
+    await bench.take_over()
+    await bench.host.process(0, TEN)
+    assert bench.registry.get_sample_value("bellwether_rules_customers_written_total") == 1
+    await bench.host.process(0, [paid(10, A), paid(11, customer_on(0, 1))])
+    assert bench.registry.get_sample_value("bellwether_rules_customers_written_total") == 3
+
+
 async def test_other_rules_wait_for_the_batch_in_hand() -> None:
     bench = HostBench()
     await bench.take_over()
