@@ -171,7 +171,8 @@ def document(sections: Sequence[Section], machine: Mapping[str, Any], day: str) 
 METHOD = """\
 `make bench` on one machine: a real Kafka of one node, the workers one after another in each round, medians over the
 rounds (smallest–greatest in brackets). Ratios are taken round by round. Times run from the first event that a worker
-has done to the last one whose state and warnings the broker has acknowledged."""
+has done to the last one whose state and warnings the broker has acknowledged; in a race that takes a worker too long,
+to the last one that it had done by then."""
 
 LIMITS = """\
 ## What these figures do not show
