@@ -109,7 +109,7 @@ def measure(stage: Stage) -> Section:
             "the worker's CPU an event",
             [watch.worker_us for watch in watches],
             "µs",
-            f"{median([watch.worker_us for watch in watches]) * RATE_PER_S / 1e6:.0%} of a core",
+            f"{median([watch.worker_us for watch in watches]) * RATE_PER_S / 1e6:.0%} of a core at this rate",
         ),
         told("ingest's CPU an event", [watch.ingest_us for watch in watches], "µs"),
     ]
