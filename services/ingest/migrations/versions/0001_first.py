@@ -15,6 +15,15 @@ depends_on = None
 
 def upgrade() -> None:
     """From nothing."""
+    _senders()
+    _letters()
+    _ids()
+    _sealing()
+    _files()
+
+
+def _senders() -> None:
+    """Who may send, what was answered, what is expected."""
     op.create_table(
         "api_keys",
         sa.Column("id", sa.String(length=20), nullable=False),
@@ -31,6 +40,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_api_keys_source", "api_keys", ["source"], unique=False)
+    op.create_table(
+        "feeds",
+        sa.Column("source", sa.String(length=200), nullable=False),
+        sa.Column("last_event_at", UtcInstant(), nullable=True),
+        sa.Column("last_heartbeat_at", UtcInstant(), nullable=True),
+        sa.Column("complete_until", UtcInstant(), nullable=True),
+        sa.Column("expected_minutes", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("source"),
+    )
+    op.create_table(
+        "idempotent_answers",
+        sa.Column("source", sa.String(length=200), nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("body_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("answer", sa.LargeBinary(), nullable=True),
+        sa.Column("at", UtcInstant(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "key"),
+    )
+    op.create_index("ix_idempotent_answers_at", "idempotent_answers", ["at"], unique=False)
+
+
+def _letters() -> None:
+    """Dead letters, and how far topics were read."""
     op.create_table(
         "dead_letters",
         sa.Column("partition", sa.Integer(), nullable=False),
@@ -53,6 +86,17 @@ def upgrade() -> None:
     op.create_index("ix_dead_letters_at", "dead_letters", ["at"], unique=False)
     op.create_index("ix_dead_letters_state", "dead_letters", ["state"], unique=False)
     op.create_table(
+        "followed",
+        sa.Column("follower", sa.String(length=200), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("next_offset", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("follower", "partition"),
+    )
+
+
+def _ids() -> None:
+    """Whose id is whose."""
+    op.create_table(
         "external_ids",
         sa.Column("source", sa.String(length=200), nullable=False),
         sa.Column("external_id", sa.String(length=100), nullable=False),
@@ -62,53 +106,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source", "external_id"),
     )
     op.create_index("ix_external_ids_customer_id", "external_ids", ["customer_id"], unique=False)
-    op.create_table(
-        "feeds",
-        sa.Column("source", sa.String(length=200), nullable=False),
-        sa.Column("last_event_at", UtcInstant(), nullable=True),
-        sa.Column("last_heartbeat_at", UtcInstant(), nullable=True),
-        sa.Column("complete_until", UtcInstant(), nullable=True),
-        sa.Column("expected_minutes", sa.Integer(), nullable=True),
-        sa.PrimaryKeyConstraint("source"),
-    )
-    op.create_table(
-        "followed",
-        sa.Column("follower", sa.String(length=200), nullable=False),
-        sa.Column("partition", sa.Integer(), nullable=False),
-        sa.Column("next_offset", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("follower", "partition"),
-    )
-    op.create_table(
-        "forgotten",
-        sa.Column("customer_id", sa.String(length=100), nullable=False),
-        sa.Column("asked_at", UtcInstant(), nullable=False),
-        sa.Column("asked_by", sa.String(length=200), nullable=False),
-        sa.Column("done_at", UtcInstant(), nullable=True),
-        sa.Column("proof", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("customer_id"),
-    )
-    op.create_table(
-        "idempotent_answers",
-        sa.Column("source", sa.String(length=200), nullable=False),
-        sa.Column("key", sa.String(length=200), nullable=False),
-        sa.Column("body_digest", sa.LargeBinary(), nullable=False),
-        sa.Column("status", sa.Integer(), nullable=True),
-        sa.Column("answer", sa.LargeBinary(), nullable=True),
-        sa.Column("at", UtcInstant(), nullable=False),
-        sa.PrimaryKeyConstraint("source", "key"),
-    )
-    op.create_index("ix_idempotent_answers_at", "idempotent_answers", ["at"], unique=False)
-    op.create_table(
-        "imports",
-        sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("mapping", sa.String(length=64), nullable=False),
-        sa.Column("file", sa.Text(), nullable=False),
-        sa.Column("rows_done", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("rejected", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("begun_at", UtcInstant(), nullable=False),
-        sa.Column("done_at", UtcInstant(), nullable=True),
-        sa.PrimaryKeyConstraint("digest", "mapping"),
-    )
     op.create_table(
         "mapped_sources",
         sa.Column("source", sa.String(length=200), nullable=False),
@@ -128,22 +125,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_merges_surviving_id", "merges", ["surviving_id"], unique=False)
     op.create_table(
-        "open_items",
-        sa.Column("list", sa.String(length=200), nullable=False),
-        sa.Column("item", sa.String(length=200), nullable=False),
-        sa.Column("row", sa.Text(), nullable=False),
-        sa.Column("snapshot", sa.String(length=64), nullable=False),
-        sa.PrimaryKeyConstraint("list", "item"),
-    )
-    op.create_table(
-        "sealing_keys",
-        sa.Column("customer_id", sa.String(length=100), nullable=False),
-        sa.Column("key", sa.LargeBinary(), nullable=True),
-        sa.Column("made_at", UtcInstant(), nullable=False),
-        sa.Column("destroyed_at", UtcInstant(), nullable=True),
-        sa.PrimaryKeyConstraint("customer_id"),
-    )
-    op.create_table(
         "waiting_events",
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("source", sa.String(length=200), nullable=False),
@@ -155,6 +136,50 @@ def upgrade() -> None:
     )
     op.create_index("waiting_events_by_event", "waiting_events", ["source", "event_id"], unique=True)
     op.create_index("waiting_events_by_id", "waiting_events", ["source", "external_id"], unique=False)
+
+
+def _sealing() -> None:
+    """What seals personal fields, and who is forgotten."""
+    op.create_table(
+        "forgotten",
+        sa.Column("customer_id", sa.String(length=100), nullable=False),
+        sa.Column("asked_at", UtcInstant(), nullable=False),
+        sa.Column("asked_by", sa.String(length=200), nullable=False),
+        sa.Column("done_at", UtcInstant(), nullable=True),
+        sa.Column("proof", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("customer_id"),
+    )
+    op.create_table(
+        "sealing_keys",
+        sa.Column("customer_id", sa.String(length=100), nullable=False),
+        sa.Column("key", sa.LargeBinary(), nullable=True),
+        sa.Column("made_at", UtcInstant(), nullable=False),
+        sa.Column("destroyed_at", UtcInstant(), nullable=True),
+        sa.PrimaryKeyConstraint("customer_id"),
+    )
+
+
+def _files() -> None:
+    """Files and lists that were taken in."""
+    op.create_table(
+        "imports",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("mapping", sa.String(length=64), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
+        sa.Column("rows_done", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("rejected", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("begun_at", UtcInstant(), nullable=False),
+        sa.Column("done_at", UtcInstant(), nullable=True),
+        sa.PrimaryKeyConstraint("digest", "mapping"),
+    )
+    op.create_table(
+        "open_items",
+        sa.Column("list", sa.String(length=200), nullable=False),
+        sa.Column("item", sa.String(length=200), nullable=False),
+        sa.Column("row", sa.Text(), nullable=False),
+        sa.Column("snapshot", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("list", "item"),
+    )
 
 
 def downgrade() -> None:
