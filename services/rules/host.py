@@ -28,6 +28,7 @@ from services.rules.place import Follows, Place
 from services.rules.port import Core, Outgoing, Record
 from services.rules.runtime_metrics import RuntimeMetrics
 from services.rules.stores import Store, in_memory
+from services.rules.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class HostConfig:
 
 
 class Host:
-    """All partitions of one worker. One batch is in hand at a time, be it events or wake-ups."""
+    """All partitions of one worker. Of each one batch is in hand at a time, be it events or wake-ups."""
 
     def __init__(self, config: HostConfig, core: Core, sink: Sink, metrics: RuntimeMetrics) -> None:
         self.places: dict[int, Place] = {}
@@ -109,7 +110,8 @@ class Host:
         self._core = core
         self._sink = sink
         self._metrics = metrics
-        self._lock = asyncio.Lock()
+        self._turns = Turns()
+        self._hands: dict[int, asyncio.Lock] = {}
         self._epoch = 0
         self._opened = OpenCustomers(config.open_items)
 
@@ -141,7 +143,7 @@ class Host:
         Raises NotCopartitioned; whatever the sink or the cursor raise.
         """
         epoch = self._epoch
-        async with self._lock:
+        async with self._turns.alone():
             if epoch != self._epoch:
                 # Taken away again while we waited. Forgetting anything now would pull it from under the next recovery.
                 return
@@ -179,7 +181,7 @@ class Host:
         for place in self.places.values():
             place.ready = place.caught_up = False
         try:
-            async with asyncio.timeout(self._config.revoke_patience_s), self._lock:
+            async with asyncio.timeout(self._config.revoke_patience_s), self._turns.alone():
                 pass
         except TimeoutError:
             log.warning("partitions are taken away in the middle of a batch; it will be done again elsewhere")
@@ -193,7 +195,7 @@ class Host:
 
     async def process(self, number: int, records: Sequence[Record]) -> None:
         """Fetched records of one partition, consecutive but for genuine holes. Any exception must end the process."""
-        async with self._in_hand():
+        async with self._in_hand(number):
             place = self.places.get(number)
             if self.failed or place is None or not place.ready or not await self._continues(place, records):
                 return
@@ -230,7 +232,7 @@ class Host:
 
     async def use(self, core: Core) -> None:
         """Other rules from the next batch on; `recheck` then makes whoever the old ones judged due."""
-        async with self._lock:
+        async with self._turns.alone():
             self._core = core
             for place in self.places.values():
                 place.partition.use(core)
@@ -373,15 +375,16 @@ class Host:
         return result
 
     async def _wake(self, place: Place, now: Micros) -> None:
-        async with self._in_hand():
+        async with self._in_hand(place.partition.number):
             # Asked again: the partition may have been taken away while we waited.
             if self._may_wake(place):
                 await self._write(place, lambda: place.partition.fire_due(now, WAKE_LIMIT))
 
     @asynccontextmanager
-    async def _in_hand(self) -> AsyncIterator[None]:
-        """One batch at a time; and none after one that failed, whatever Faust still delivers."""
-        async with self._lock:
+    async def _in_hand(self, number: int) -> AsyncIterator[None]:
+        """One batch of a partition at a time, while those of others wait for their acknowledgements; and none after one
+        that failed, whatever Faust still delivers."""
+        async with self._hands.setdefault(number, asyncio.Lock()), self._turns.beside():
             try:
                 yield
             except BaseException:

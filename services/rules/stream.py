@@ -47,6 +47,9 @@ LOOP_PATIENCE_S = 60.0
 CRASH_GRACE_S = 10.0
 """After a crash of a Faust service, how long its own way out may take."""
 
+MAX_SIDE_BY_SIDE = 8
+"""Partitions of which a batch is in hand: while one waits for its acknowledgements another is decided."""
+
 _FETCH_BYTES = 4 << 20
 _POLL_RECORDS = 2000
 
@@ -143,17 +146,30 @@ def build_app(config: StreamConfig, host: Host, metrics: RuntimeMetrics) -> Rule
 
 
 def _process(app: RulesApp, metrics: RuntimeMetrics) -> Any:
+    in_hand: dict[int, asyncio.Task[None]] = {}
+
+    async def work(records: Any) -> None:
+        try:
+            await app.host.process(records[0].partition, records)
+            metrics.answered(records[0].timestamp / 1000, time.time())
+        except Exception as error:
+            log.critical("a batch failed; this process ends", exc_info=True)
+            await app.crash(error)
+        finally:
+            app.held -= 1
+
     async def process(stream: Any) -> None:
         app.queue = stream.channel.queue
         batches: AsyncIterable[Any] = stream
         async for records in batches:
-            try:
-                await app.host.process(records[0].partition, records)
-                metrics.answered(records[0].timestamp / 1000, time.time())
-            except Exception as error:
-                log.critical("a batch failed; this process ends", exc_info=True)
-                await app.crash(error)
-                raise
+            app.held += 1
+            number = records[0].partition
+            if number in in_hand:
+                # Not awaited itself: who is cancelled here must not cancel the batch.
+                await asyncio.wait([in_hand[number]])
+            while len(busy := [task for task in in_hand.values() if not task.done()]) >= MAX_SIDE_BY_SIDE:
+                await asyncio.wait(busy, return_when=asyncio.FIRST_COMPLETED)
+            in_hand[number] = asyncio.get_running_loop().create_task(work(records))
 
     return process
 
@@ -244,7 +260,7 @@ class Runtime:
         consumer = self._app.batch_consumer
         if consumer is None:
             return
-        idle = self._app.backlog() == 0
+        idle = self._app.is_idle()
         for number, (position, highwater) in (await consumer.look(self._app.events_topic)).items():
             self._host.observe(number, position, highwater, idle=idle)
 

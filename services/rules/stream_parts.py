@@ -46,16 +46,23 @@ class RulesApp(faust.App):
     batch_consumer: BatchConsumer | None = None
     """Set by the consumer itself: asking Faust for it before its time would create it."""
 
-    def backlog(self) -> int:
-        """Batches delivered and not yet applied."""
+    held = 0
+    """Batches taken from the queue and not yet applied."""
+
+    def queued(self) -> int:
+        """Batches delivered and not yet taken."""
         waiting: int = self.queue.qsize() if self.queue is not None else 0
         return waiting
+
+    def is_idle(self) -> bool:
+        """Whether all that was delivered has been applied."""
+        return self.held == self.queued() == 0
 
     def is_full(self) -> bool:
         """Whether what has been fetched is enough for now. Faust's own bound on a changelog's queue is 4,096 messages,
         which here are lists of up to 4 MB."""
         tables: Any = self.tables
-        return bool(max(self.backlog(), tables.changelog_queue.qsize()) >= QUEUED_BATCHES)
+        return bool(max(self.queued(), tables.changelog_queue.qsize()) >= QUEUED_BATCHES)
 
     def to_restore(self) -> int:
         """Changelog records that a recovery under way has still to read, as far as is known yet."""
