@@ -40,16 +40,27 @@ class Way(NamedTuple):
 
 
 class Field(NamedTuple):
-    """`absent` stands for a value that is not given; of a field that must be given it is one that no way takes."""
+    """`absent` stands for a value that is not given, _REQUIRED for one that must be given. Of a value that may be null
+    it is None: then nothing is said."""
 
     name: str
-    test: Test | None
-    convert: Convert | None
+    way: Way
     absent: Any
-    may_be_null: bool
+
+
+class Plan(NamedTuple):
+    """How documents with the same names in them are read. `begun` holds the fields that will be said in the model's
+    order, with the defaults of those that are not given; `fresh` are defaults of which each document gets its own."""
+
+    begun: dict[str, Any]
+    fresh: list[tuple[str, Callable[[], Any]]]
+    given: list[tuple[str, Test | None, Convert | None]]
 
 
 _REQUIRED = object()
+
+MOST_PLANS = 200
+"""Sets of names in documents of one model for which a plan is kept: senders have their habits."""
 
 _CONFIG = {
     "allow_inf_nan": False,
@@ -70,9 +81,11 @@ class Reader:
             self._holds = _known(CHECKS, validator_of(model))
             model = model["schema"]
         self.fields: list[Field] = []
-        self._hidden_names: list[str] = []
+        self._hidden_names: set[str] = set()
         for name, field in fields_of(model).items():
             self._add(name, field)
+        self._may_be_null = frozenset(field.name for field in self.fields if field.absent is None)
+        self._plans: dict[tuple[str, ...], Plan] = {}
 
     def _add(self, name: str, field: Schema) -> None:
         _require(field, "model-field", "schema", "validation_alias", "serialization_alias")
@@ -80,30 +93,52 @@ class Reader:
         if said != field.get("serialization_alias", name) or not isinstance(said, str):
             raise NoReader(f"{name} is read and written under different names")
         if said != name:
-            self._hidden_names.append(name)
+            self._hidden_names.add(name)
         self.fields.append(field_of(said, field["schema"]))
 
     def read(self, document: Any) -> dict[str, Any]:
         """The plain data of a document; raises one of GIVES_UP."""
-        said: dict[str, Any] = {}
-        get = document.get
-        for name, test, convert, absent, may_be_null in self.fields:
-            value = get(name, absent)
+        names = tuple(document)
+        begun, fresh, given = self._plans.get(names) or self._planned(names)
+        said = begun.copy()
+        for name, make in fresh:
+            said[name] = make()
+        for name, test, convert in given:
+            value = document[name]
             if value is None:
-                if not may_be_null:
-                    raise ValueError(name)
+                self._require_may_be_null(name)
+                del said[name]
             elif convert is not None:
                 said[name] = convert(value)
             elif test is not None and test(value):
                 said[name] = value
             else:
                 raise ValueError(name)
-        for name in self._hidden_names:
-            if name in document:
-                raise ValueError(name)
         if self._holds is not None and not self._holds(said):
             raise ValueError("a field contradicts another")
         return said
+
+    def _require_may_be_null(self, name: str) -> None:
+        if name not in self._may_be_null:
+            raise ValueError(name)
+
+    def _planned(self, names: tuple[str, ...]) -> Plan:
+        if not self._hidden_names.isdisjoint(names):
+            raise ValueError("by which name a field is read is for the model to say")
+        plan = Plan({}, [], [])
+        for name, way, absent in self.fields:
+            if name in names:
+                plan.begun[name] = None
+                plan.given.append((name, *way))
+            elif absent is _REQUIRED:
+                raise ValueError(name)
+            elif absent is not None:
+                plan.begun[name] = absent
+                if isinstance(absent, (list, dict)):
+                    plan.fresh.append((name, absent.copy))
+        if len(self._plans) < MOST_PLANS:
+            self._plans[names] = plan
+        return plan
 
 
 # -- what models require of several fields together
@@ -117,8 +152,10 @@ def _due_once(said: dict[str, Any]) -> bool:
 
 
 def _not_over_allocated(said: dict[str, Any]) -> bool:
-    parts = said["allocations"]
-    return not parts or _sum_of(parts) <= Decimal(said["amount"])
+    parts, amount = said["allocations"], said["amount"]
+    if not parts or (len(parts) == 1 and parts[0]["amount"] == amount):
+        return True
+    return _sum_of(parts) <= Decimal(amount)
 
 
 def _says_something(said: dict[str, Any]) -> bool:
@@ -143,19 +180,18 @@ CHECKS: dict[str, Callable[[dict[str, Any]], bool]] = {
 def field_of(name: str, schema: Schema) -> Field:
     """How a field is read; raises NoReader."""
     absent: Any = _REQUIRED
-    may_be_null = False
     if schema["type"] == "default":
         _require(schema, "default", "default", "schema")
         absent, schema = schema["default"], schema["schema"]
+    if (schema["type"] == "nullable") is not (absent is None):
+        raise NoReader(f"{name}: null is a value of its own")
     if schema["type"] == "nullable":
         _require(schema, "nullable", "schema")
-        may_be_null, schema = True, schema["schema"]
-    if may_be_null is not (absent is None):
-        raise NoReader(f"{name}: null is a value of its own")
+        schema = schema["schema"]
     if (schema["type"] == "dict") is not (name == CLEARED):
         raise NoReader(f"{name}: in {CLEARED}, and nowhere else, a null is kept")
     way = _scalars(schema) if name == CLEARED else _way(schema)
-    return Field(name, way.test, way.convert, absent, may_be_null)
+    return Field(name, way, absent)
 
 
 def test_of(schema: Schema) -> Test:

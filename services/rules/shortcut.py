@@ -109,7 +109,7 @@ def _kind(name: str) -> Kind:
         validator_of(model) != _VALIDATOR
         or set(schemas) != _ENVELOPE
         or any(schemas[field] != schema for field, schema in as_written.items())
-        or field_of("time", schemas["time"]).convert is not instant
+        or field_of("time", schemas["time"]).way.convert is not instant
         or schemas["datacontenttype"]["default"] != _JSON
     ):
         raise NoReader(f"{name} has another envelope")
