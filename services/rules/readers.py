@@ -98,6 +98,8 @@ class Reader:
 
     def read(self, document: Any) -> dict[str, Any]:
         """The plain data of a document; raises one of GIVES_UP."""
+        if type(document) is not dict:
+            raise TypeError("no object")
         names = tuple(document)
         begun, fresh, given = self._plans.get(names) or self._planned(names)
         said = begun.copy()
