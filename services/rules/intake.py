@@ -86,11 +86,10 @@ def judge(record: Record, partition: int, partitions: int) -> Apply | Forward | 
 
 def _heard(record: Record) -> tuple[str, Said]:
     """The customer's id and what the event says, the short way where it can be gone; raises InvalidEvent."""
-    value = record.value
-    # With headers it may be in binary mode.
-    found = None if record.headers or value is None else heard(value)
-    if found is not None:
-        return found
+    if record.value is not None and not _is_binary(record):
+        found = heard(record.value)
+        if found is not None:
+            return found
     event = decode_record(record)
     if isinstance(event, ReferenceEvent):
         raise InvalidEvent(
@@ -163,6 +162,10 @@ def code_of(letter: Outgoing) -> str:
 def is_first_part(letter: Outgoing) -> bool:
     """Of a dead letter in parts, one counts."""
     return letter.headers[-1] == ("part", b"1")
+
+
+def _is_binary(record: Record) -> bool:
+    return bool(record.headers) and codec.is_binary(_text_headers(record))
 
 
 def _text_headers(record: Record) -> dict[str, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
+from itertools import chain
 from random import Random
 from typing import Any
 
@@ -76,6 +77,18 @@ def deep(levels: int, *, in_lists: bool) -> Any:
     for _ in range(levels - 1):
         inner = [inner] if in_lists else {"a": inner}
     return inner
+
+
+def with_every_oddity(document: Any, part: Any) -> Iterator[bytes]:
+    """The JSON of a document with each of the odd values in each of the places in a part of it. In passing the document
+    is changed."""
+    for holder in _objects(part):
+        for key in list(holder) if isinstance(holder, dict) else range(len(holder)):
+            sound = holder[key]
+            for value in chain(*ODD):
+                holder[key] = value
+                yield orjson.dumps(document)
+            holder[key] = sound
 
 
 def mangled(chance: Random) -> bytes:

@@ -3,6 +3,7 @@ models."""
 
 from __future__ import annotations
 
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -15,9 +16,12 @@ from schemas import codec
 from schemas.codec import InvalidEvent
 from schemas.events import CUSTOMER_EVENTS, PREFIX, ReferenceEvent
 from services.rules.entries import Entry, Said, entry_of, said_of
+from services.rules.intake import Apply, Forward, judge
+from services.rules.partitioner import partition_of
 from services.rules.shortcut import KINDS, heard
+from tests.support.records import Rec
 from tests.unit.rules.making import CALENDAR
-from tests.unit.rules.mangled import mangled
+from tests.unit.rules.mangled import mangled, with_every_oddity
 from tests.unit.schemas.examples import DATA, example
 
 EVERY_KIND = sorted(CUSTOMER_EVENTS)
@@ -81,6 +85,37 @@ def test_data_of_another_type_is_left_to_the_models(kind: str, data: Any) -> Non
     assert require_agreement(raw) is (by_the_models(raw) is not None)
 
 
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_no_odd_value_in_any_field_is_read_otherwise_than_by_the_models(kind: str) -> None:
+    document = deepcopy(example(kind))
+    for raw in with_every_oddity(document, document["data"]):
+        require_agreement(raw)
+
+
+def test_no_odd_value_in_the_envelope_is_read_otherwise_than_by_the_models() -> None:
+    document = example("promise.met", supersedes="earlier", retracted=False, history=False)
+    for raw in with_every_oddity(document, document):
+        require_agreement(raw)
+
+
+ALIASES = [
+    (kind, name, str(field.alias))
+    for kind, model in sorted(CUSTOMER_EVENTS.items())
+    for name, field in model.model_fields.items()
+    if field.alias
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "alias"), ALIASES)
+def test_which_of_two_names_counts_is_for_the_models_to_say(kind: str, name: str, alias: str) -> None:
+    value = DATA[kind][alias]
+    renamed = {key: one for key, one in DATA[kind].items() if key != alias} | {name: value}
+    for data in (renamed, {**DATA[kind], name: value}, {**DATA[kind], name: None}, {**renamed, alias: None}):
+        raw = orjson.dumps(example(kind, data=data))
+        require_agreement(raw)
+        assert by_the_models(raw) is not None or None in data.values()
+
+
 @pytest.mark.parametrize(
     "envelope",
     [
@@ -95,6 +130,39 @@ def test_data_of_another_type_is_left_to_the_models(kind: str, data: Any) -> Non
 )
 def test_usual_envelopes_go_the_short_way(envelope: dict[str, Any]) -> None:
     assert require_agreement(orjson.dumps(example("payment.received", **envelope)))
+
+
+@pytest.mark.parametrize("headers", [(), (("content-type", b"application/cloudevents+json"),), (("trace", b"1"),)])
+def test_a_record_is_judged_alike_with_headers_and_without(headers: tuple[tuple[str, bytes], ...]) -> None:
+    raw = orjson.dumps(example("payment.received"))
+    by_model = by_the_models(raw)
+    assert by_model is not None
+    wanted = judge(Rec(0, b"C001", raw, headers), 0, 1)
+    assert exactly(wanted) == exactly(Apply(*by_model, by_model[1].time))
+
+
+def test_an_event_in_binary_mode_is_left_to_the_models() -> None:
+    """Its value is the data alone; what looks like a whole event in there is not one."""
+    raw = orjson.dumps(example("payment.received"))
+    with pytest.raises(InvalidEvent) as caught:
+        judge(Rec(0, b"C001", raw, (("ce_specversion", b"1.0"),)), 0, 1)
+    assert caught.value.code == "invalid"
+
+
+def test_a_header_that_is_no_text_is_refused_whatever_the_value_is() -> None:
+    with pytest.raises(InvalidEvent, match="UTF-8"):
+        judge(Rec(0, b"C001", orjson.dumps(example("payment.received")), (("trace", b"\xff"),)), 0, 1)
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_the_short_way_leads_to_the_customers_partition(kind: str) -> None:
+    raw = orjson.dumps(example(kind))
+    home = partition_of("C001", 8)
+    for partition in range(8):
+        for key in (b"C001", b"other", None):
+            wanted = judge(Rec(0, key, raw), partition, 8)
+            assert isinstance(wanted, Apply) is (partition == home and key == b"C001")
+            assert isinstance(wanted, Apply) or (isinstance(wanted, Forward) and wanted.partition == home)
 
 
 def test_an_order_of_many_lines_goes_the_short_way() -> None:
