@@ -62,6 +62,9 @@ _REQUIRED = object()
 MOST_PLANS = 200
 """Sets of names in documents of one model for which a plan is kept: senders have their habits."""
 
+MOST_CHARS = 1_000
+"""Of the names in a plan that is kept: of those that no model knows there may be any number."""
+
 _CONFIG = {
     "allow_inf_nan": False,
     "extra_fields_behavior": "ignore",
@@ -138,7 +141,7 @@ class Reader:
                 plan.begun[name] = absent
                 if isinstance(absent, (list, dict)):
                     plan.fresh.append((name, absent.copy))
-        if len(self._plans) < MOST_PLANS:
+        if len(self._plans) < MOST_PLANS and sum(map(len, names)) <= MOST_CHARS:
             self._plans[names] = plan
         return plan
 
@@ -248,13 +251,13 @@ def _bool(value: Any) -> bool:
 
 def _int(schema: Schema) -> Way:
     _require(schema, "int", "ge", "le")
-    low, high = schema["ge"], schema["le"]
+    low, high = _known(schema, "ge"), _known(schema, "le")
     return Way(lambda value: type(value) is int and low <= value <= high)
 
 
 def _float(schema: Schema) -> Way:
     _require(schema, "float", "ge", "le", "allow_inf_nan")
-    low, high = schema["ge"], schema["le"]
+    low, high = _known(schema, "ge"), _known(schema, "le")
 
     def read(value: Any) -> float:
         if type(value) in (int, float) and low <= value <= high:
@@ -266,7 +269,7 @@ def _float(schema: Schema) -> Way:
 
 def _list(schema: Schema) -> Way:
     _require(schema, "list", "items_schema", "min_length", "max_length")
-    shortest, longest = schema.get("min_length", 0), schema["max_length"]
+    shortest, longest = schema.get("min_length", 0), _known(schema, "max_length")
     test, convert = _way(schema["items_schema"])
 
     def read(value: Any) -> list[Any]:
@@ -286,7 +289,7 @@ def _scalars(schema: Schema) -> Way:
     _require(schema, "dict", "keys_schema", "values_schema", "max_length")
     if schema["values_schema"] != _SCALAR:
         raise NoReader("a dict of anything but scalars")
-    longest, is_name = schema["max_length"], test_of(schema["keys_schema"])
+    longest, is_name = _known(schema, "max_length"), test_of(schema["keys_schema"])
 
     def read(value: Any) -> dict[str, Any]:
         if (
@@ -360,7 +363,7 @@ def _require(schema: Schema, kind: str, *keys: str) -> None:
 
 def _known(table: Mapping[Any, Any], name: Any) -> Any:
     if name not in table:
-        raise NoReader(f"{name} is not known")
+        raise NoReader(f"{name} is not there")
     return table[name]
 
 

@@ -212,7 +212,7 @@ def written(chance: Random, document: Any) -> bytes:
         case 0:
             raw = json.dumps(document, ensure_ascii=True).encode()
         case 1:
-            raw = json.dumps(document, ensure_ascii=False, indent=chance.choice([1, "\t"])).encode()
+            raw = json.dumps(document, ensure_ascii=False, indent=chance.choice((1, 2))).encode()
         case 2:
             raw = json.dumps(document, separators=(",", ":"), ensure_ascii=False).replace("/", r"\/").encode()
         case _:
