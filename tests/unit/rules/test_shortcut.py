@@ -170,6 +170,18 @@ def test_an_order_of_many_lines_goes_the_short_way() -> None:
     assert require_agreement(orjson.dumps(example("order.placed", data=data)))
 
 
+def test_the_greatest_event_goes_the_short_way_and_a_greater_one_is_refused() -> None:
+    room = codec.MAX_EVENT_BYTES - len(orjson.dumps(example("promise.met", padding="")))
+    assert require_agreement(orjson.dumps(example("promise.met", padding="x" * room)))
+    assert not require_agreement(orjson.dumps(example("promise.met", padding="x" * (room + 1))))
+
+
+def test_as_many_fields_of_a_profile_as_are_allowed_go_the_short_way() -> None:
+    for count in (200, 201):
+        data = {"section": "basic", "fields": {f"f{number}": number for number in range(count)}}
+        assert require_agreement(orjson.dumps(example("profile.updated", data=data))) is (count == 200)
+
+
 def test_very_many_ways_to_leave_something_out_are_not_all_remembered() -> None:
     for number in range(1000):
         assert require_agreement(orjson.dumps(example("promise.met", data={**DATA["promise.met"], f"x{number}": 1})))
