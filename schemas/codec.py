@@ -166,15 +166,26 @@ def _unknown_inside(value: Any, parsed: Any, path: str) -> Iterator[str]:
             yield from _unknown_inside(raw, item, f"{path}{index}.")
 
 
-def _check_depth(document: dict[str, Any]) -> None:
+def may_be_deep(raw: bytes) -> bool:
+    """False for JSON with too few brackets to be nested too deep: much cheaper than to look."""
+    return len(raw.translate(None, _NO_OPENING)) > MAX_DEPTH
+
+
+_NO_OPENING = bytes(frozenset(range(256)) - frozenset(b"{["))
+
+
+def is_too_deep(document: dict[str, Any]) -> bool:
+    """True for more than MAX_DEPTH levels of nesting."""
     level: list[Any] = [document]
-    depth = 0
-    while level:
-        depth += 1
-        if depth > MAX_DEPTH:
-            sentence = f"the event is nested more than {MAX_DEPTH} levels deep"
-            raise InvalidEvent("too_deep", sentence, (), _readable(document, "id"), _readable(document, "source"))
+    for _ in range(MAX_DEPTH):
         level = [child for node in level for child in _children(node)]
+    return bool(level)
+
+
+def _check_depth(document: dict[str, Any]) -> None:
+    if is_too_deep(document):
+        sentence = f"the event is nested more than {MAX_DEPTH} levels deep"
+        raise InvalidEvent("too_deep", sentence, (), _readable(document, "id"), _readable(document, "source"))
 
 
 def _children(node: Any) -> list[Any]:

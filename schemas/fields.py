@@ -21,7 +21,7 @@ LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 _DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 # A word on its own (\S) without control characters: it is a Kafka key and a part of table keys.
-_IDENTIFIER = r"^[^\s\x00-\x1f\x7f]+$"
+IDENTIFIER = r"^[^\s\x00-\x1f\x7f]+$"
 
 
 def _text(value: Any, wanted: str) -> str:
@@ -77,21 +77,24 @@ def parse_decimal(value: Any) -> Decimal:
     return Decimal(text)
 
 
-def _positive(value: Any) -> Decimal:
+def parse_positive(value: Any) -> Decimal:
+    """A decimal greater than 0."""
     number = parse_decimal(value)
     if number <= 0:
         raise ValueError("must be greater than 0")
     return number
 
 
-def _not_negative(value: Any) -> Decimal:
+def parse_not_negative(value: Any) -> Decimal:
+    """A decimal of 0 or more."""
     number = parse_decimal(value)
     if number < 0:
         raise ValueError("must not be negative")
     return number
 
 
-def _currency(value: Any) -> str:
+def parse_currency(value: Any) -> str:
+    """A code of ISO 4217."""
     code = _text(value, "an ISO 4217 code such as CNY")
     if code not in ISO_4217:
         raise ValueError(f'"{excerpt(code, 10)}" is no ISO 4217 currency code such as CNY')
@@ -108,12 +111,12 @@ _decimal_text = PlainSerializer(_plain, return_type=str, when_used="json")
 Instant = Annotated[datetime, BeforeValidator(parse_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Day = Annotated[date, BeforeValidator(parse_date), WithJsonSchema({"type": "string", "format": "date"})]
 Number = Annotated[Decimal, BeforeValidator(parse_decimal), _decimal_schema, _decimal_text]
-Amount = Annotated[Decimal, BeforeValidator(_positive), _decimal_schema, _decimal_text]
-AmountOrZero = Annotated[Decimal, BeforeValidator(_not_negative), _decimal_schema, _decimal_text]
-Currency = Annotated[str, BeforeValidator(_currency), WithJsonSchema({"type": "string", "enum": sorted(ISO_4217)})]
+Amount = Annotated[Decimal, BeforeValidator(parse_positive), _decimal_schema, _decimal_text]
+AmountOrZero = Annotated[Decimal, BeforeValidator(parse_not_negative), _decimal_schema, _decimal_text]
+Currency = Annotated[str, BeforeValidator(parse_currency), WithJsonSchema({"type": "string", "enum": sorted(ISO_4217)})]
 
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_IDENTIFIER)]
-EventId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_IDENTIFIER)]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=IDENTIFIER)]
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=IDENTIFIER)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(max_length=4000)]

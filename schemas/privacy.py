@@ -126,7 +126,13 @@ def redact_bytes(raw: bytes) -> bytes:
 def may_hold(raw: bytes) -> bool:
     """False for UTF-8 JSON that certainly holds no number. Costs half a microsecond for an ordinary event."""
     # One character is looked for much faster than two, and most events have no escape.
-    return _RUN in raw.translate(_UTF_8_JSON.table, _UTF_8_JSON.dropped) or (b"\\" in raw and b"\\u" in raw)
+    return _RUN in raw.translate(_UTF_8_JSON.table, _UTF_8_JSON.dropped) or (
+        b"\\" in raw and any(escape in raw for escape in _HIDING)
+    )
+
+
+_HIDING = (rb"\u", rb"\b", rb"\f")
+"""Escapes that the fold does not see through: of any character, and of the two that are read as a space."""
 
 
 def holders(document: Any, path: str = "") -> Iterator[str]:

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from schemas.codec import InvalidEvent
-from schemas.events import Event
 from services.rules.calendar import Micros
 from services.rules.due import DueQueue
+from services.rules.entries import Said
 from services.rules.intake import Apply, dead_letters, dead_wake
 from services.rules.opened import Shelf
 from services.rules.port import SEGMENT_MARK, Core, CustomerState, Outgoing, Record, Written
@@ -60,7 +60,7 @@ class NoProgress(Exception):
 class Step(NamedTuple):
     """One thing done to a customer; `event` and `record` are None for a wake-up."""
 
-    event: Event | None
+    event: Said | None
     record: Record | None
     offset: int
     now: Micros

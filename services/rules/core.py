@@ -9,6 +9,7 @@ from typing import NamedTuple
 from schemas.events import Event
 from services.rules.calendar import Micros
 from services.rules.engine import SNAPSHOT, Engine
+from services.rules.entries import Said
 from services.rules.port import LONG_DUE
 from services.rules.records import HEAD, Version, brief_of, read_head_prefix, read_prefix
 from services.rules.reference import Reference
@@ -70,12 +71,12 @@ class Core:
             state.head.untold = [ALL_MONTHS]
         return state
 
-    def apply(self, state: CustomerState, event: Event, *, offset: int, now: Micros) -> None:
+    def apply(self, state: CustomerState, event: Event | Said, *, offset: int, now: Micros) -> None:
         """Learns of one event and asks the rules at once; see learn."""
         self.learn(state, event, offset=offset, now=now)
         self.settle(state)
 
-    def learn(self, state: CustomerState, event: Event, *, offset: int, now: Micros) -> None:
+    def learn(self, state: CustomerState, event: Event | Said, *, offset: int, now: Micros) -> None:
         """Takes in one event; the rules are asked by `settle`. Raises InvalidEvent when it must go to the dead letters
         (only the offset has changed). After any other exception the state must be thrown away."""
         book = state.head.book

@@ -18,7 +18,7 @@ from services.rules.announcing import Moment, Say, announce, is_forgotten, is_fr
 from services.rules.asking import Asking, Judged, of_nobody
 from services.rules.calendar import BEGINNING, DAY, HOUR, NEVER, OPENING, Calendar, Micros
 from services.rules.conditions import Judge, Node
-from services.rules.entries import entry_of
+from services.rules.entries import Said, entry_of
 from services.rules.episodes import Episode, Finding, evidence, exists, find, find_points, subjects
 from services.rules.explaining import Told, notes_of, told_of
 from services.rules.facts import MAX_EVENTS, Proof, Unknown, Value
@@ -93,12 +93,12 @@ class Engine:
         """By what customers are judged: the rules, and rankings and rates."""
         return f"{self.rulebook.fingerprint}{MARK}{self.reference.fingerprint}"
 
-    def apply(self, state: CustomerState, event: Event, offset: int, now: Micros) -> None:
+    def apply(self, state: CustomerState, event: Event | Said, offset: int, now: Micros) -> None:
         """Learns of an event and announces what changed by it; see learn."""
         self.learn(state, event, offset, now)
         self.settle(state)
 
-    def learn(self, state: CustomerState, event: Event, offset: int, now: Micros) -> None:
+    def learn(self, state: CustomerState, event: Event | Said, offset: int, now: Micros) -> None:
         """Learns of an event; what changed by it is announced by `settle`, for all events learned since. An offset that
         was applied before changes nothing.
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 import orjson
 
 from schemas import codec
 from schemas.codec import InvalidEvent
-from schemas.events import CustomerEvent, Event, ReferenceEvent, Retraction
+from schemas.events import Event, ReferenceEvent
 from schemas.fields import parse_instant
 from schemas.privacy import redact, redact_bytes
 from services.rules.calendar import Micros, micros
+from services.rules.entries import Said, said_of
 from services.rules.partitioner import partition_of
 from services.rules.port import Outgoing, Record
+from services.rules.shortcut import heard
 
 CONTROL_KEY = b"\x00control"
 """The key of a control record: no customer id begins with a control character."""
@@ -36,12 +38,11 @@ MAX_TRACEBACK_BYTES = 8_000
 MAX_KEPT_HEADER_BYTES = 32_000
 
 
-@dataclass(frozen=True, slots=True)
-class Apply:
+class Apply(NamedTuple):
     """A valid event of a customer of this partition; `time` is the envelope's."""
 
     customer_id: str
-    event: CustomerEvent[Any] | Retraction
+    event: Said
     time: Micros
 
 
@@ -74,6 +75,21 @@ def judge(record: Record, partition: int, partitions: int) -> Apply | Forward | 
         if isinstance(control, Erase) and (home := partition_of(control.customer_id, partitions)) != partition:
             return Forward(home, Outgoing(CONTROL_KEY, record.value))
         return control
+    customer_id, said = _heard(record)
+    home = partition_of(customer_id, partitions)
+    key = customer_id.encode()
+    if home != partition or record.key != key:
+        # The customer's partition recognises a second forwarding of it by (source, id).
+        return Forward(home, Outgoing(key, record.value, tuple(record.headers)))
+    return Apply(customer_id, said, said.time)
+
+
+def _heard(record: Record) -> tuple[str, Said]:
+    """The customer's id and what the event says, the short way where it can be gone; raises InvalidEvent."""
+    if record.value is not None and not _is_binary(record):
+        found = heard(record.value)
+        if found is not None:
+            return found
     event = decode_record(record)
     if isinstance(event, ReferenceEvent):
         raise InvalidEvent(
@@ -82,13 +98,7 @@ def judge(record: Record, partition: int, partitions: int) -> Apply | Forward | 
             event_id=event.id,
             source=event.source,
         )
-    customer_id = event.subject
-    home = partition_of(customer_id, partitions)
-    key = customer_id.encode()
-    if home != partition or record.key != key:
-        # The customer's partition recognises a second forwarding of it by (source, id).
-        return Forward(home, Outgoing(key, record.value, tuple(record.headers)))
-    return Apply(customer_id, event, micros(event.time))
+    return event.subject, said_of(event)
 
 
 def decode_record(record: Record) -> Event:
@@ -152,6 +162,10 @@ def code_of(letter: Outgoing) -> str:
 def is_first_part(letter: Outgoing) -> bool:
     """Of a dead letter in parts, one counts."""
     return letter.headers[-1] == ("part", b"1")
+
+
+def _is_binary(record: Record) -> bool:
+    return bool(record.headers) and codec.is_binary(_text_headers(record))
 
 
 def _text_headers(record: Record) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from schemas.events import Event
 from services.rules.calendar import Micros
+from services.rules.entries import Said
 
 CustomerState = Any
 """Opaque to the runtime. After `close` it serves the next batch; after an error it must be thrown away."""
@@ -63,9 +64,9 @@ class Core(Protocol):
 
     def open(self, customer_id: str, records: Mapping[str, bytes]) -> CustomerState: ...
 
-    def learn(self, state: CustomerState, event: Event, *, offset: int, now: Micros) -> None:
-        """Takes an event in; what it changes is told by `settle`. Raises InvalidEvent, the state unchanged but for its
-        offset. An offset already applied changes nothing."""
+    def learn(self, state: CustomerState, event: Event | Said, *, offset: int, now: Micros) -> None:
+        """Takes in an event, as a model or as what it says; what it changes is told by `settle`. Raises InvalidEvent,
+        the state unchanged but for its offset. An offset already applied changes nothing."""
 
     def settle(self, state: CustomerState) -> None:
         """What the events learned since the last time change, all at once. `wake` and `close` settle first."""

@@ -14,17 +14,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 import orjson
 
 from schemas.codec import InvalidEvent
-from schemas.events import Event, Retraction
-from schemas.finance import PaymentReceived
-from services.rules.calendar import Micros, micros
+from schemas.events import Event
+from services.rules.calendar import Micros, instant
 from services.rules.compiling import Rule
+from services.rules.entries import Said, said_of
 from services.rules.port import LONG_DUE
 from services.rules.reference import Reference
 from services.rules.rulebook import Rulebook
@@ -89,30 +89,29 @@ class StandInCore:
         state.months = {name: orjson.loads(record)["ids"] for name, record in records.items() if name}
         return state
 
-    def learn(self, state: State, event: Event, *, offset: int, now: Micros) -> None:
+    def learn(self, state: State, event: Event | Said, *, offset: int, now: Micros) -> None:
         if offset <= state.version.offset:
             return
-        if isinstance(event, Retraction) or not isinstance(event.data, PaymentReceived):
-            raise InvalidEvent(
-                "unknown_here", "the stand-in knows payments only", event_id=event.id, source=event.source
-            )
+        said = event if isinstance(event, Said) else said_of(event)
+        if said.data is None or said.kind != "payment.received":
+            raise InvalidEvent("unknown_here", "the stand-in knows payments only", event_id=said.id, source=said.source)
         # In the middle of the work on purpose: a state that broke half-way must not be used again.
         state.count += 1
-        state.mined |= event.data.payment_id == "mine"
-        if event.data.payment_id == "poison":
+        state.mined |= said.data["payment_id"] == "mine"
+        if said.data["payment_id"] == "poison":
             raise ArithmeticError("this payment breaks the stand-in")
         state.version, state.clock = Version(offset, 0), now
-        month, name = event.time.astimezone(UTC).strftime("%Y-%m"), f"{event.source}/{event.id}"
-        refused = event.data.payment_id == "refused"
+        month, name = instant(said.time).strftime("%Y-%m"), f"{said.source}/{said.id}"
+        refused = said.data["payment_id"] == "refused"
         if refused or any(name in ids for ids in state.months.values()):
             state.count -= 1
             if refused:
-                raise InvalidEvent("id_reused", "refused by the stand-in", event_id=event.id, source=event.source)
+                raise InvalidEvent("id_reused", "refused by the stand-in", event_id=said.id, source=said.source)
             return
         state.months.setdefault(month, []).append(name)
         state.touched.add(month)
-        state.total += event.data.amount
-        state.last = max(micros(event.time), state.last or 0)
+        state.total += Decimal(said.data["amount"])
+        state.last = max(said.time, state.last or 0)
         state.wake_at = state.last + SILENCE_US
         if state.count % WARN_EVERY == 0:
             self._warn(state, f"{state.customer_id}:{state.count}", "tenth", now)

@@ -8,6 +8,7 @@ import pytest
 from schemas.events import Event
 from services.rules.batch import ASKING, MAX_WORK
 from services.rules.calendar import micros
+from services.rules.entries import Said
 from services.rules.intake import advance_record, code_of
 from services.rules.partition import Partition
 from services.rules.port import CLOCK_KEY, Outgoing
@@ -75,7 +76,7 @@ class Diary(StandInCore):
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
 
-    def learn(self, state: State, event: Event, *, offset: int, now: int) -> None:
+    def learn(self, state: State, event: Event | Said, *, offset: int, now: int) -> None:
         super().learn(state, event, offset=offset, now=now)
         self.lines.append(("event", state.customer_id))
 
@@ -172,7 +173,7 @@ def test_a_wake_up_that_fails_is_told_once_and_its_customer_sleeps_until_its_nex
 class Forgetful(StandInCore):
     """Runs out of memory."""
 
-    def learn(self, state: State, event: Event, *, offset: int, now: int) -> None:
+    def learn(self, state: State, event: Event | Said, *, offset: int, now: int) -> None:
         raise MemoryError
 
 

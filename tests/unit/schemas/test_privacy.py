@@ -158,6 +158,13 @@ def test_the_quick_look_overlooks_nothing(text: str, beside: Any, ascii_only: bo
     assert "at.0.note" in list(holders(document))
 
 
+@pytest.mark.parametrize("escape", ["\\b", "\\f", "\\n", "\\t", "\\r", "\\u0020", "\\-"])
+def test_the_quick_look_does_not_overlook_an_escape_in_a_text_that_was_json_itself(escape: str) -> None:
+    text = grouped(VALID, escape, "")
+    assert find(text)
+    assert may_hold(orjson.dumps({"note": text}))
+
+
 @pytest.mark.parametrize("kind", sorted(DATA))
 def test_the_quick_look_is_enough_for_ordinary_events(kind: str) -> None:
     assert not may_hold(orjson.dumps(example(kind)))
