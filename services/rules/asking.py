@@ -5,7 +5,7 @@ What is not known is supposed not to hold, and then to hold, in two whole worlds
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -88,7 +88,7 @@ class Asking:
         self.reference = reference
         self.judged = judged
         self._facts: dict[tuple[int, str, Micros], Sequence[Point]] = {}
-        self._looks: dict[tuple[str, Micros, Micros], Look] = {}
+        self._seen: dict[tuple[str, Micros, Micros], dict[object, Micros]] = {}
         self._results: dict[tuple[str, Micros], Sequence[Point]] = {}
         self._at: dict[Micros, Asking] = {}
         state.courses.hold_for(reference.fingerprint)
@@ -103,10 +103,11 @@ class Asking:
     def look(self, subject: str, since: Micros, enough: Micros) -> Look:
         """For those who only look at a subject from an instant on."""
         key = (subject, since, enough)
-        look = self._looks.get(key)
-        if look is None:
-            look = self._looks[key] = Look(self, subject, since, enough)
-        return look
+        seen = self._seen.get(key)
+        if seen is None:
+            seen = self._seen[key] = {}
+        # What was seen is kept, not the look: it holds this object, and a ring of the two would wait for the collector.
+        return Look(self, subject, since, enough, seen)
 
     def complete_until(self, rule: Rule) -> Micros:
         """The instant up to which the rule's feed has told everything; NEVER when it is not guarded."""
@@ -164,16 +165,29 @@ class Look:
     """What can be seen of a subject from an instant on, of facts that ask no condition. To know that something does not
     hold up to `enough` is enough. `seen` is for those who look, so that they need not look twice."""
 
-    def __init__(self, asking: Asking, subject: str, since: Micros, enough: Micros) -> None:
+    __slots__ = ("_asking", "_before", "_question", "_subject", "enough", "now", "seen", "since")
+
+    def __init__(self, asking: Asking, subject: str, since: Micros, enough: Micros, seen: dict[object, Micros]) -> None:
         self.since = since
         self.enough = enough
-        self.seen: dict[object, Micros] = {}
+        self.seen = seen
         self.now = asking.now
-        self.question = Question(
-            asking.state, subject, asking.now, since, asking.reference, _no_condition, asking.result
-        )
         self._asking = asking
+        self._subject = subject
+        self._question: Question | None = None
         self._before: Question | None = None
+
+    @property
+    def question(self) -> Question:
+        """What facts are asked."""
+        question = self._question
+        if question is None:
+            question = self._question = self._asked_since(self.since)
+        return question
+
+    def _asked_since(self, since: Micros) -> Question:
+        asking = self._asking
+        return Question(asking.state, self._subject, asking.now, since, asking.reference, _no_condition, asking.result)
 
     def series(self, pick: Pick) -> Series:
         """See Question."""
@@ -183,8 +197,7 @@ class Look:
         """The fact's course, to be compared, from just before `since` on, as the rule itself would ask for it."""
         question = self._before
         if question is None:
-            before = max(self.since - 1, OPENING)
-            question = self._before = replace(self.question, since=before)
+            question = self._before = self._asked_since(max(self.since - 1, OPENING))
         return self._asking.fact_to_compare(fact, question)
 
 
@@ -200,6 +213,7 @@ class World:
 
     def __init__(self, asking: Asking, judged: Judged, subject: str, since: Micros, unknown_holds: bool) -> None:
         self.judged = judged
+        self.subject = subject
         self.since = since
         self.unknown_holds = unknown_holds
         self.supposed = False
@@ -207,24 +221,34 @@ class World:
         self._courses: dict[str, Sequence[Point]] = {}
         self._compared: dict[str, Sequence[Point]] = {}
         self.complete_until = asking.complete_until(judged.rule)
-        self.question = Question(
+        self._plain = self._asked(_no_condition)
+
+    def _asked(self, holds: Callable[[str, Micros], Sequence[Point]]) -> Question:
+        asking = self._asking
+        return Question(
             asking.state,
-            subject,
+            self.subject,
             asking.now,
-            since,
+            self.since,
             asking.reference,
-            self._holds,
+            holds,
             asking.result,
             self.complete_until,
             asking.ahead,
         )
+
+    @property
+    def question(self) -> Question:
+        """What facts are asked that may ask about conditions, made anew each time: it holds this object, and a ring of
+        the two would wait for the collector."""
+        return self._asked(self._holds)
 
     def course(self, name: str) -> Sequence[Point]:
         """A fact's course, with its values."""
         course = self._courses.get(name)
         if course is None:
             fact = self.judged.rule.facts[name]
-            course = fact.course(self.question) if fact.asks else self._asking.fact(fact, self.question)
+            course = fact.course(self.question) if fact.asks else self._asking.fact(fact, self._plain)
             self._courses[name] = course
         return course
 
@@ -232,7 +256,7 @@ class World:
         course = self._compared.get(name)
         if course is None:
             fact = self.judged.rule.facts[name]
-            course = self.course(name) if fact.asks else self._asking.fact_to_compare(fact, self.question)
+            course = self.course(name) if fact.asks else self._asking.fact_to_compare(fact, self._plain)
             self._compared[name] = course
         return course
 
@@ -262,7 +286,7 @@ class World:
         tree = self.judged.rule.conditions[condition]
         if since == self.since:
             return self.truth(tree)
-        other = World(self._asking, self.judged, self.question.subject, since, self.unknown_holds)
+        other = World(self._asking, self.judged, self.subject, since, self.unknown_holds)
         points = other.truth(tree)
         self.supposed = self.supposed or other.supposed
         return points

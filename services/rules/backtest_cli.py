@@ -17,6 +17,7 @@ from rich.table import Table
 from schemas.codec import InvalidEvent, decode
 from schemas.events import Event
 from schemas.fields import parse_instant
+from services.common.collector import settle_collector
 from services.common.errors import UserError
 from services.common.settings import read_settings
 from services.rules.backtest import Backtest, Found, summary
@@ -46,6 +47,7 @@ def backtest(file: Path, until: str | None, folder: Path | None, settings: tuple
     rules = _rules(folder or SHIPPED, settings)
     stop = None if until is None else _until(until, calendar)
     run = Backtest(assemble(rules, zone, None))
+    settle_collector()
     bad_lines = _feed(run, file, stop)
     if bad_lines and not run.offset:
         raise UserError(f"none of {len(bad_lines)} lines of {file} is an event of a customer; {bad_lines[0]}")

@@ -16,6 +16,7 @@ from kafka.errors import KafkaError
 
 from schemas.topics import topic_specs
 from services.common.clock import ClockUnreadable, clock_from
+from services.common.collector import settle_collector
 from services.common.errors import UserError
 from services.common.kafka_admin import BrokerUnreachable, admin_client, require_partitions
 from services.common.ops import start_ops_server
@@ -56,6 +57,7 @@ def run_worker(settings: Settings, build: BuildCore, session_timeout_s: float = 
     """Work until SIGTERM; wait for a Kafka not there yet. Raises TopicsMissing, TopicMismatch, OSError (port)."""
     from services.rules.stream import StreamConfig, run_stream
 
+    settle_collector()
     now = _micros_clock(settings.clock)
     health = Health("starting")
     server = start_ops_server(
