@@ -5,6 +5,7 @@ A set by name: the order in which events came and how often leaves no trace in i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from schemas.codec import InvalidEvent
@@ -43,6 +44,20 @@ class Known:
                 "too_many_items", f"the customer has {self.limit} events already", (), entry.id, entry.source
             )
         return known is None
+
+    def read(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Takes in what was known of a customer of whom nothing is known yet; which of it stands, in no order."""
+        known = self.entries
+        for entry in entries:
+            key = entry.key
+            if key in known:  # a crash came between two writes
+                continue
+            known[key] = entry
+            if entry.supersedes is not None:
+                self._corrections.setdefault(Key(entry.source, entry.supersedes), []).append(entry)
+        if not self._corrections:
+            return [entry for entry in known.values() if entry.data is not None]
+        return [entry for entry in known.values() if self.stands(entry)]
 
     def learn(self, entry: Entry) -> Change:
         """Takes a new event in; says what stands now that did not, and the other way round."""

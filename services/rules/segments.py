@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 
-from services.rules.calendar import Calendar, Month, month_name
+from services.rules.calendar import Calendar, Micros, Month, month_name
 from services.rules.entries import Entry, Key
 from services.rules.records import SCHEMA, Announced, Segment, Version, encoder, segment_decoder
 
@@ -36,7 +36,7 @@ class Chunk:
         """The record, None when nothing is left in it."""
         if not self.entries and not self.announced:
             return None
-        entries = sorted(self.entries.values(), key=lambda entry: entry.order)
+        entries = sorted(self.entries.values(), key=_order)
         record = encoder.encode(Segment(SCHEMA, *version, entries, [*self.announced.values()]))
         self.is_full = len(record) > CHUNK_BYTES
         return record
@@ -44,11 +44,14 @@ class Chunk:
 
 class Segments:
     """All chunks of a customer. An event stays in the chunk in which it was first written. Once they have left the head
-    they do not go back."""
+    they do not go back; a customer whose all is in the head has none."""
 
-    def __init__(self, calendar: Calendar) -> None:
+    def __init__(self, calendar: Calendar, known: Mapping[Key, Entry]) -> None:
+        """`known` are all events of the customer, whoever adds to them."""
         self._calendar = calendar
+        self._known = known
         self._is_small = True
+        self._closed: dict[int, Announced] = {}
         self._months: dict[Month, list[Chunk]] = {}
         self._place: dict[Key, Chunk] = {}
         self._shelf: dict[int, Chunk] = {}
@@ -61,8 +64,9 @@ class Segments:
         chunk = self._chunk(name)
         chunk.is_full = len(record) > CHUNK_BYTES
         for entry in segment.entries:
-            chunk.entries[entry.key] = entry
-            self._place[entry.key] = chunk
+            key = entry.key
+            chunk.entries[key] = entry
+            self._place[key] = chunk
         for one in segment.announced:
             chunk.announced[one.number] = one
             self._shelf[one.number] = chunk
@@ -78,21 +82,24 @@ class Segments:
     def read_head(self, entries: Iterable[Entry], closed: Iterable[Announced]) -> None:
         """Takes in what a head holds, after all segments: where there are any, a crash came between them and the next
         head, and what they lack is to be written with them."""
+        if self._is_small:
+            self._closed = {one.number: one for one in closed}
+            return
         for entry in entries:
             if entry.key not in self._place:
                 self.add(entry)
         for one in closed:
             if one.number not in self._shelf:
                 self.shelve(one)
-        if self._is_small:
-            self._dirty.clear()
 
     def add(self, entry: Entry) -> None:
         """Puts a new event into the month in which it is true."""
-        chunk = self._open(self._calendar.month_of(entry.at))
-        chunk.entries[entry.key] = entry
+        if self._is_small:
+            return
+        chunk, key = self._open(self._calendar.month_of(entry.at)), entry.key
+        chunk.entries[key] = entry
         self._dirty[chunk.name] = chunk
-        self._place[entry.key] = chunk
+        self._place[key] = chunk
 
     def _open(self, month: Month) -> Chunk:
         chunks = self._months.setdefault(month, [])
@@ -103,13 +110,19 @@ class Segments:
 
     def drop(self, entry: Entry) -> None:
         """Takes an event out."""
-        chunk = self._place.pop(entry.key)
-        del chunk.entries[entry.key]
+        if self._is_small:
+            return
+        key = entry.key
+        chunk = self._place.pop(key)
+        del chunk.entries[key]
         self._dirty[chunk.name] = chunk
 
     def shelve(self, one: Announced) -> None:
         """Keeps a closed episode with the month in which it began."""
         self.unshelve(one)
+        if self._is_small:
+            self._closed[one.number] = one
+            return
         chunk = self._months.setdefault(self._calendar.month_of(one.start), [])
         if not chunk:
             chunk.append(Chunk(month_name(self._calendar.month_of(one.start))))
@@ -125,31 +138,40 @@ class Segments:
 
     def unshelve(self, one: Announced) -> None:
         """Takes an episode out, wherever it was."""
+        if self._is_small:
+            self._closed.pop(one.number, None)
+            return
         chunk = self._shelf.pop(one.number, None)
         if chunk is not None:
             del chunk.announced[one.number]
             self._dirty[chunk.name] = chunk
 
-    def months(self) -> Iterator[tuple[Month, Iterator[Entry]]]:
-        """Every month with its events."""
-        for month, chunks in self._months.items():
-            yield month, (entry for chunk in chunks for entry in chunk.entries.values())
+    def before(self, at: Micros) -> list[Entry]:
+        """All events that are true before an instant."""
+        if self._is_small:
+            return [entry for entry in self._known.values() if entry.at < at]
+        last = self._calendar.month_of(at)
+        chunks = [chunk for month, chunks in self._months.items() if month <= last for chunk in chunks]
+        return [entry for chunk in chunks for entry in chunk.entries.values() if entry.at < at]
 
     def in_head(self) -> tuple[list[Entry], list[Announced]]:
         """The events and closed episodes of a small customer, for its head; nothing of others."""
-        if not self._is_small or len(self._place) > SMALL_ENTRIES or len(self._shelf) > SMALL_ENTRIES:
+        if not self._is_small or len(self._known) > SMALL_ENTRIES or len(self._closed) > SMALL_ENTRIES:
             self.leave_head()
             return [], []
-        chunks = [chunk for chunks in self._months.values() for chunk in chunks]
-        entries = sorted((entry for chunk in chunks for entry in chunk.entries.values()), key=lambda entry: entry.order)
-        closed = [one for chunk in chunks for one in chunk.announced.values()]
-        return entries, sorted(closed, key=lambda one: one.number)
+        entries = sorted(self._known.values(), key=_order)
+        return entries, [self._closed[number] for number in sorted(self._closed)]
 
     def leave_head(self) -> None:
         """From now on all is in segments."""
-        if self._is_small:
-            self._is_small = False
-            self._dirty = {chunk.name: chunk for chunks in self._months.values() for chunk in chunks}
+        if not self._is_small:
+            return
+        self._is_small = False
+        for entry in self._known.values():
+            self.add(entry)
+        closed, self._closed = self._closed, {}
+        for one in closed.values():
+            self.shelve(one)
 
     def written(self, version: Version) -> list[tuple[str, bytes | None]]:
         """The records that changed since the last time."""
@@ -157,3 +179,7 @@ class Segments:
             return []
         dirty, self._dirty = self._dirty, {}
         return [(name, dirty[name].encode(version)) for name in sorted(dirty)]
+
+
+def _order(entry: Entry) -> tuple[Micros, Micros, str, str]:
+    return entry.order

@@ -67,7 +67,7 @@ class CustomerState:
         self.unsent: list[bytes] = []
         self.courses = Courses()
         self.known = Known()
-        self.segments = Segments(calendar)
+        self.segments = Segments(calendar, self.known.entries)
         self.announced = Announcements(self.segments)
         self._items: dict[str, list[Entry]] = {}
         self._series: dict[Pick, Series] = {}
@@ -75,7 +75,6 @@ class CustomerState:
         self._feeds: dict[Source, _Fed] = {}
         self._fed_by: dict[str, list[_Fed]] = {}
         self._planned: set[str] = set()
-        self._is_opening = False
         self._moved: dict[Source, Moved] = {}
 
     @classmethod
@@ -90,37 +89,42 @@ class CustomerState:
         write that a crash cut off: its events are true (and will come again), so all rules are evaluated again."""
         head = read_head(records[HEAD])
         state = cls(head, calendar, plan or Plan())
-        # Derived series are made when they are asked for, or an event is about to change them.
-        state._is_opening = True
+        learned: list[Entry] = []
         for name in sorted(records):
             if name != HEAD:
                 segment = state.segments.read(name, records[name])
                 if (segment.offset, segment.revision) > (head.offset, head.revision):
                     state.reconcile = True
-                for entry in segment.entries:
-                    state._learn(entry)
+                learned += segment.entries
                 for one in segment.announced:
                     state.announced.read(one, is_shelved=True)
-        state._read_small(head)
+        learned += head.entries
+        state.segments.read_head(head.entries, head.closed)
+        for one in head.closed:
+            state.announced.read(one, is_shelved=True)
         for one in head.announced:
             state.announced.read(one, is_shelved=False)
+        head.entries, head.closed = [], []
         head.numbered = max([head.numbered, *(one.number for one in state.announced)])
-        state._is_opening = False
+        state._learn_all(learned)
         for source in state.plan.timed:
             if any(map(state.items, source.kinds)):
                 state.feed(source)
-        state.moved(head.clock)
         return state
 
-    def _read_small(self, head: Head) -> None:
-        entries, closed = head.entries, head.closed
-        head.entries, head.closed = [], []
-        self.segments.read_head(entries, closed)
-        for entry in entries:
-            if entry.key not in self.known.entries:
-                self._learn(entry)
-        for one in closed:
-            self.announced.read(one, is_shelved=True)
+    def _learn_all(self, entries: Iterable[Entry]) -> None:
+        """Takes in what was known before; it is no news, and nobody reads it yet. Derived series are made when they are
+        asked for, or an event is about to change them."""
+        known, items = self.known, self._items
+        for entry in known.read(entries):
+            kind = entry.kind
+            if kind in items:
+                items[kind].append(entry)
+            else:
+                items[kind] = [entry]
+        for of_kind in items.values():
+            if len(of_kind) > 1:
+                of_kind.sort(key=_order)
 
     @property
     def customer_id(self) -> str:
@@ -154,17 +158,17 @@ class CustomerState:
 
     def _stand(self, entry: Entry, *, stands: bool) -> None:
         kind = entry.kind
-        if kind not in self._planned and not self._is_opening:
+        if kind not in self._planned:
             self._planned.add(kind)
             for source in self.plan.derived.get(kind, ()):
                 self.feed(source)
         items = self._items.setdefault(kind, [])
         if not stands:
-            del items[bisect_left(items, entry.order, key=lambda item: item.order)]
+            del items[bisect_left(items, entry.order, key=_order)]
         elif not items or entry.at > items[-1].at:
             items.append(entry)
         else:
-            insort(items, entry, key=lambda item: item.order)
+            insort(items, entry, key=_order)
         for pick, series in self._raw.get(kind, ()):
             if pick.where(entry):
                 series.add(entry) if stands else series.remove(entry)
@@ -243,8 +247,7 @@ class CustomerState:
 
     def entries_before(self, at: Micros) -> list[Entry]:
         """Everything known that is true before `at`, standing or not."""
-        last = self.calendar.month_of(at)
-        return [entry for month, part in self.segments.months() if month <= last for entry in part if entry.at < at]
+        return self.segments.before(at)
 
     def encode(self) -> list[tuple[str, bytes | None]]:
         """The records that changed, in the order in which they must be written: segments, then the head. What is unsent
@@ -270,3 +273,7 @@ def wake_at(due: Mapping[str, Micros]) -> Micros | None:
     """The next instant at which some rule's verdict can change with no event at all."""
     soonest = min(due.values(), default=NEVER)
     return soonest if soonest < NEVER else None
+
+
+def _order(entry: Entry) -> tuple[Micros, Micros, str, str]:
+    return entry.order

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from schemas.events import CUSTOMER_EVENTS
 from services.rules.calendar import Calendar, Micros, Month
 from services.rules.dealings import fields
-from services.rules.entries import Entry, Item
+from services.rules.entries import Entry, Item, Key
 from services.rules.state import CustomerState
 
 NAMED: Mapping[str, str] = {
@@ -49,16 +49,18 @@ COUNTED = frozenset({*UNNAMED, *(kind for kind, _ in GROUPED.values())})
 class Touched:
     """What has changed of one customer since `take` was last called.
 
-    Months are remembered by business id for as long as the customer is open; a month too many is told again in vain.
+    Months are remembered by business id as soon as that is asked for, for as long as the customer is open; a month too
+    many is told again in vain.
     """
 
     goes_with_time = False
 
-    def __init__(self, calendar: Calendar, owners: list[Order]) -> None:
-        """`owners` are the changes of owner that stand already, in their order."""
+    def __init__(self, calendar: Calendar, known: Mapping[Key, Entry], owners: list[Order]) -> None:
+        """`known` are all events of the customer, whoever adds to them; `owners` the changes of owner that stand
+        already, in their order."""
         self._calendar = calendar
-        self._by_name: dict[str, dict[str, tuple[Month, ...]]] = {kind: {} for kind, _ in GROUPED.values()}
-        self._counted: set[Month] = set()
+        self._known = known
+        self._by_name: dict[str, dict[str, tuple[Month, ...]]] | None = None
         self._owners = owners
         self._is_changed = False
         self._months: set[Month] = set()
@@ -85,23 +87,23 @@ class Touched:
         if kind in COUNTED:
             month = self._calendar.month_of(entry.at)
             self._months.add(month)
-            self.remember(entry, month)
+            if self._by_name is not None:
+                _remember(self._by_name, entry, month)
         if kind in GROUPED:
             target, name = GROUPED[kind]
-            self._months.update(self._by_name[target].get(str(fields(entry)[name]), ()))
+            self._months.update(self._named[target].get(str(fields(entry)[name]), ()))
         elif kind == "customer.owner_changed":
             self._change_owner(entry, stands=stands)
 
-    def remember(self, entry: Entry, month: Month) -> None:
-        """An event that is counted in this month, whether or not it stands."""
-        self._counted.add(month)
-        target, name = GROUPED.get(entry.kind, ("", ""))
-        if target == entry.kind:
-            by_name, named = self._by_name[target], str(fields(entry)[name])
-            months = by_name.get(named, ())
-            if month not in months:
-                # Nearly always there is just one: a tuple is small.
-                by_name[named] = (*months, month)
+    @property
+    def _named(self) -> dict[str, dict[str, tuple[Month, ...]]]:
+        """The months of all events that are counted by business id, whether or not they stand."""
+        if self._by_name is None:
+            self._by_name = {kind: {} for kind, _ in GROUPED.values()}
+            for entry in self._known.values():
+                if entry.kind in COUNTED and entry.data is not None:
+                    _remember(self._by_name, entry, self._calendar.month_of(entry.at))
+        return self._by_name
 
     def _change_owner(self, change: Entry, *, stands: bool) -> None:
         """The first change tells of all days before it, too; any other of those from its own on."""
@@ -111,7 +113,19 @@ class Touched:
         else:
             del self._owners[bisect_left(self._owners, change.order)]
         since = self._calendar.month_of(change.at) if is_later else 0
-        self._months.update(month for month in self._counted if month >= since)
+        counted = (entry for entry in self._known.values() if entry.kind in COUNTED and entry.data is not None)
+        months = {self._calendar.month_of(entry.at) for entry in counted}
+        self._months.update(month for month in months if month >= since)
+
+
+def _remember(named: dict[str, dict[str, tuple[Month, ...]]], entry: Entry, month: Month) -> None:
+    target, name = GROUPED.get(entry.kind, ("", ""))
+    if target == entry.kind:
+        by_name, wanted = named[target], str(fields(entry)[name])
+        months = by_name.get(wanted, ())
+        if month not in months:
+            # Nearly always there is just one: a tuple is small.
+            by_name[wanted] = (*months, month)
 
 
 @dataclass(frozen=True)
@@ -126,12 +140,7 @@ class Touching:
     def feed(self, state: CustomerState) -> Touched:
         """Of a customer whose changes so far are no news."""
         owners = [item.order for item in state.items("customer.owner_changed")]
-        touched = Touched(state.calendar, owners)
-        for month, entries in state.segments.months():
-            for entry in entries:
-                if entry.kind in COUNTED and entry.data is not None:
-                    touched.remember(entry, month)
-        return touched
+        return Touched(state.calendar, state.known.entries, owners)
 
 
 _ALL_KINDS = frozenset(CUSTOMER_EVENTS)
