@@ -95,6 +95,8 @@ class Asking:
 
     def at(self, instant: Micros) -> Asking:
         """The same customer as it is now known, asked at another instant: what comes after it is not worked out."""
+        if instant == self.now and not self.ahead:
+            return self
         other = self._at.get(instant)
         if other is None:
             other = self._at[instant] = Asking(self.state, instant, self.reference, self.judged, ahead=0)
@@ -316,11 +318,15 @@ class Inquiry:
 def class_course(inquiry: Inquiry) -> list[Point]:
     """The value of the first class that holds; unknown where an earlier one may."""
     rule = inquiry.judged.rule
-    truths = [inquiry.truth(tree) for tree, _ in rule.classes]
+    truths: list[list[Point]] = []
+    for tree, _ in rule.classes:
+        truths.append(inquiry.truth(tree))
+        if all(point.value is True or point.value is LATER for point in truths[-1]):
+            break  # at every instant this class holds, or one before it does: nobody is asked what comes after
     points: list[Point] = []
     for at in sorted({point.at for truth in truths for point in truth} | {inquiry.plain.since}):
         value: Value = rule.otherwise
-        for truth, (_, name) in zip(truths, rule.classes, strict=True):
+        for truth, (_, name) in zip(truths, rule.classes, strict=False):
             holds = value_at(truth, at)
             if holds is LATER:
                 return [*points, Point(at, LATER)]

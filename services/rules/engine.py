@@ -236,10 +236,10 @@ class Engine:
             del state.head.due[SNAPSHOT]
             state.tells = True
 
-    def judge(self, state: CustomerState, now: Micros) -> dict[str, Judgement]:
+    def judge(self, state: CustomerState, now: Micros, asking: Asking | None = None) -> dict[str, Judgement]:
         """Every class and score as it is at an instant. Nothing is said of them, so they are worked out when asked for;
-        since when one has been so is told exactly from the second time on."""
-        asking = Asking(state, now, self.reference, self.judged)
+        since when one has been so is told exactly from the second time on. `asking` may know some of it already."""
+        asking = asking or Asking(state, now, self.reference, self.judged, ahead=0)
         known = state.head.judgements
         for rule_id in self._judging:
             value = _judgement(asking.result(rule_id, now)[0].value)

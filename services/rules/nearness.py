@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 from schemas.warnings import Bilingual
-from services.rules.asking import Asking, Judged
+from services.rules.asking import Asking, Judged, World
 from services.rules.calendar import Micros
 from services.rules.conditions import Leaf, Node
-from services.rules.episodes import subjects, values_at
+from services.rules.episodes import subjects
 from services.rules.facts import Span, Unknown, Value
 from services.rules.judging import Result
 from services.rules.wording import chinese_text, class_words, duration_text, holds, label_of, parameter_text, value_text
@@ -47,27 +47,36 @@ def _of_rule(asking: Asking, judged: Judged) -> Iterator[Near]:
     for subject in subjects(asking, rule)[-MAX_SUBJECTS:]:
         if any(one.end is None and one.change != "withdrawn" for one in asking.state.announced.of(rule.id, subject)):
             continue
-        values = {leaf.name: value for leaf, value in values_at(asking, judged, subject, asking.now)}
-        lacks = _lacking(rule.when, values, asking.now)
-        if lacks and all(map(_is_measured, lacks)) and _comes_nearer(lacks):
+        world = World(asking.at(asking.now), judged, subject, asking.now, unknown_holds=False)
+        lacks = _lacking(rule.when, world)
+        if lacks and _comes_nearer(lacks):
             yield _near(asking, judged, subject, lacks)
 
 
-def _lacking(node: Node, values: Mapping[str, Value], now: Micros) -> list[_Lack]:
-    """The leaves that would have to hold as well; of alternatives those that lack least."""
+def _lacking(node: Node, world: World) -> list[_Lack] | None:
+    """The leaves that would have to hold as well; of alternatives those that lack least. None where one of them cannot
+    be measured or is far off: then it is not near, and nothing more is asked."""
     if isinstance(node, Leaf):
-        value = values[node.name]
-        return [] if holds(node, value, now) else [_Lack(node, value)]
-    branches = [_lacking(branch, values, now) for branch in node.branches]
+        lack = _Lack(node, world.course(node.fact)[0].value)
+        if holds(node, lack.value, world.since):
+            return []
+        return [lack] if _is_measured(lack) else None
     if node.mode == "all":
-        return [lack for branch in branches for lack in branch]
-    return min(branches, key=_far, default=[])
+        together: list[_Lack] = []
+        for branch in node.branches:
+            lacks = _lacking(branch, world)
+            if lacks is None:
+                return None
+            together += lacks
+        return together
+    found = [lacks for branch in node.branches if (lacks := _lacking(branch, world)) is not None]
+    return min(found, key=_far) if found else None
 
 
-def _far(lacks: Sequence[_Lack]) -> tuple[bool, int, bool, Micros]:
-    """How far an alternative is: what is measured comes first, then what lacks less, then what time brings sooner."""
+def _far(lacks: Sequence[_Lack]) -> tuple[int, bool, Micros]:
+    """How far an alternative is: what lacks less comes first, then what time brings sooner."""
     due = _due_of(lacks)
-    return not all(map(_is_measured, lacks)), len(lacks), due is None, due or 0
+    return len(lacks), due is None, due or 0
 
 
 def _is_measured(lack: _Lack) -> bool:

@@ -233,12 +233,15 @@ def events_of(kind: str) -> Events:
 class Series:
     """Items in their order, with their instants beside them. `changes` counts those that came and went."""
 
+    # Customers of whom little is known have some dozens of them, most of them empty and never asked for groups.
+    __slots__ = ("_by", "_gaps", "_totals", "ats", "changes", "items")
+
     def __init__(self) -> None:
         self.changes = 0
         self.items: list[Item] = []
         self.ats: list[Micros] = []
-        self._by: dict[Path, dict[str, Series]] = {}
-        self._totals: dict[object, Totals] = {}
+        self._by: dict[Path, dict[str, Series]] | None = None
+        self._totals: dict[object, Totals] | None = None
         self._gaps: list[Micros] | None = None
 
     def __len__(self) -> int:
@@ -258,8 +261,9 @@ class Series:
             self.ats.insert(index, item.at)
         self._count_gaps(index, 1)
         self._changed(index)
-        for path, groups in self._by.items():
-            groups.setdefault(_name(path.read(item)), Series()).add(item)
+        if self._by is not None:
+            for path, groups in self._by.items():
+                _group(groups, _name(path.read(item))).add(item)
 
     def remove(self, item: Item) -> None:
         index = bisect_left(self.items, item.order, key=_order)
@@ -267,7 +271,7 @@ class Series:
         self._count_gaps(index, -1)
         del self.items[index], self.ats[index]
         self._changed(index)
-        for path, groups in self._by.items():
+        for path, groups in (self._by or {}).items():
             name = _name(path.read(item))
             groups[name].remove(item)
             if not groups[name].items:
@@ -297,16 +301,19 @@ class Series:
 
     def _changed(self, index: int) -> None:
         self.changes += 1
-        for totals in self._totals.values():
-            totals.forget_from(index)
+        if self._totals is not None:
+            for totals in self._totals.values():
+                totals.forget_from(index)
 
     def groups(self, path: Path) -> Mapping[str, Series]:
         """The items by the value of a field, each value's in their order."""
+        if self._by is None:
+            self._by = {}
         groups = self._by.get(path)
         if groups is None:
             groups = self._by[path] = {}
             for item in self.items:
-                groups.setdefault(_name(path.read(item)), Series()).add(item)
+                _group(groups, _name(path.read(item))).add(item)
         return groups
 
     def of(self, path: Path, name: str) -> Series:
@@ -323,6 +330,8 @@ class Series:
 
     def totals(self, name: object, measure: Measure) -> Totals:
         """Running totals of a measure of the items, kept under a name."""
+        if self._totals is None:
+            self._totals = {}
         totals = self._totals.get(name)
         if totals is None:
             totals = self._totals[name] = Totals(self.items, measure)
@@ -343,6 +352,8 @@ _ZERO = Amount(Decimal(0), 0, 0)
 
 class Totals:
     """Sums over any run of neighbouring items, from running totals that are extended when asked for."""
+
+    __slots__ = ("_items", "_measure", "_running")
 
     def __init__(self, items: list[Item], measure: Measure) -> None:
         self._items = items
@@ -384,6 +395,13 @@ class Totals:
 
 def _gaps(ats: list[Micros]) -> list[Micros]:
     return sorted(later - earlier for earlier, later in pairwise(ats))
+
+
+def _group(groups: dict[str, Series], name: str) -> Series:
+    series = groups.get(name)
+    if series is None:
+        series = groups[name] = Series()
+    return series
 
 
 def _order(item: Item) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from schemas.customers import ClassNow, NearMiss, OpenEpisode, ScoreInput, ScoreNow
 from schemas.warnings import SEVERITIES, Bilingual
@@ -20,7 +21,7 @@ from services.rules.records import Judgement
 from services.rules.scoring import TENTH, Part, score
 from services.rules.snapshots import Judged
 from services.rules.state import CustomerState
-from services.rules.wording import class_words, label_of, summary_of, value_text
+from services.rules.wording import class_words, label_of, names_fact, summary_of, value_text
 
 MAX_VALUE = 200
 """Characters of an input's value: what is longer is cut off."""
@@ -33,10 +34,11 @@ END: Micros = micros(datetime(2200, 1, 1, tzinfo=UTC))
 def judged_of(engine: Engine, state: CustomerState) -> Judged:
     """Everything that the rules say at the customer's clock. The classes and scores are remembered in its head."""
     now = state.head.clock
-    asking = Asking(state, now, engine.reference, engine.judged)
+    # Only of now: what is still to come is nobody's question here, and is most of the work.
+    asking = Asking(state, now, engine.reference, engine.judged, ahead=0)
     classes: dict[str, ClassNow] = {}
     scores: dict[str, ScoreNow] = {}
-    for rule_id, judgement in engine.judge(state, now).items():
+    for rule_id, judgement in engine.judge(state, now, asking).items():
         judged = engine.judged[rule_id]
         if judged.rule.definition.kind == "class":
             classes[rule_id] = _class(judged, judgement, asking)
@@ -70,6 +72,8 @@ def _says(judged: JudgedRule, asking: Asking) -> Bilingual:
     texts: dict[str, str] = {}
     classes: dict[str, Bilingual] = {}
     for name, fact in rule.facts.items():
+        if not names_fact(rule, name):
+            continue
         value = world.course(name)[0].value
         texts[name] = value_text(value, fact.elapsed, asking.now)[:MAX_VALUE]
         other = asking.judged.get(fact.rule) if isinstance(fact, Result) else None
@@ -145,4 +149,10 @@ def _tellable(at: Micros | None) -> datetime | None:
 
 
 def _bilingual(words: Words) -> Bilingual:
-    return Bilingual(zh=words.zh, en=words.en)
+    return _in_both(words.zh, words.en)
+
+
+@lru_cache(maxsize=5_000)
+def _in_both(zh: str, en: str) -> Bilingual:
+    # The names of rules and classes: always the same few.
+    return Bilingual(zh=zh, en=en)

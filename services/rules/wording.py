@@ -165,6 +165,8 @@ def summary_of(rule: Rule, texts: Mapping[str, str], classes: Mapping[str, Bilin
     have for facts that are another rule's class."""
     found = dict(texts)
     for name, value in rule.params.items():
+        if not names_fact(rule, name):
+            continue
         is_duration = rule.definition.params[name].type == "duration"
         found.setdefault(name, duration_text(value) if is_duration else parameter_text(value))
     names = classes or {}
@@ -172,6 +174,12 @@ def summary_of(rule: Rule, texts: Mapping[str, str], classes: Mapping[str, Bilin
     chinese = {name: names[name].zh if name in names else chinese_text(text) for name, text in found.items()}
     summary = rule.definition.summary
     return Bilingual(zh=_filled(summary.zh, chinese), en=_filled(summary.en, english))
+
+
+def names_fact(rule: Rule, name: str) -> bool:
+    """Whether the rule's summary tells a fact or a parameter."""
+    place = "{" + name + "}"
+    return place in rule.definition.summary.zh or place in rule.definition.summary.en
 
 
 def class_words(rule: Rule) -> dict[str, Bilingual]:
