@@ -9,8 +9,9 @@ from decimal import Decimal
 
 from services.rules.entries import Item
 from services.rules.facts import INFINITY, Question, Span, Value
-from services.rules.series import Amount, Path, Series, number_of
+from services.rules.series import Path, Series, number_of
 from services.rules.tallying import AMOUNT, NOTHING, NOWHERE, Counted, Field, Sum
+from services.rules.totals import Amount
 from services.rules.windows import Slice
 
 ZERO = Decimal(0)

@@ -17,8 +17,9 @@ from services.rules.facts import (
     Value,
     proof,
 )
-from services.rules.series import Amount, Pick
+from services.rules.series import Pick
 from services.rules.tallying import Field
+from services.rules.totals import Amount
 
 TotalOf = Callable[[Month, Month], Amount]
 """The sum over the months [first, end)."""

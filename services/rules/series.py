@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,6 +19,7 @@ from weakref import WeakValueDictionary
 
 from services.rules.calendar import Micros
 from services.rules.entries import Entry, Item
+from services.rules.totals import Measure, Totals
 
 if TYPE_CHECKING:
     from services.rules.state import CustomerState
@@ -240,7 +242,7 @@ class Series:
         self.changes = 0
         self.items: list[Item] = []
         self.ats: list[Micros] = []
-        self._by: dict[Path, dict[str, Series]] | None = None
+        self._by: dict[Path, defaultdict[str, Series]] | None = None
         self._totals: dict[object, Totals] | None = None
         self._gaps: list[Micros] | None = None
 
@@ -261,9 +263,8 @@ class Series:
             self.ats.insert(index, item.at)
         self._count_gaps(index, 1)
         self._changed(index)
-        if self._by is not None:
-            for path, groups in self._by.items():
-                _group(groups, _name(path.read(item))).add(item)
+        for path, groups in (self._by or {}).items():
+            groups[_name(path.read(item))].add(item)
 
     def remove(self, item: Item) -> None:
         index = bisect_left(self.items, item.order, key=_order)
@@ -301,9 +302,8 @@ class Series:
 
     def _changed(self, index: int) -> None:
         self.changes += 1
-        if self._totals is not None:
-            for totals in self._totals.values():
-                totals.forget_from(index)
+        for totals in (self._totals or {}).values():
+            totals.forget_from(index)
 
     def groups(self, path: Path) -> Mapping[str, Series]:
         """The items by the value of a field, each value's in their order."""
@@ -311,9 +311,9 @@ class Series:
             self._by = {}
         groups = self._by.get(path)
         if groups is None:
-            groups = self._by[path] = {}
+            groups = self._by[path] = defaultdict(Series)
             for item in self.items:
-                _group(groups, _name(path.read(item))).add(item)
+                groups[_name(path.read(item))].add(item)
         return groups
 
     def of(self, path: Path, name: str) -> Series:
@@ -338,70 +338,8 @@ class Series:
         return totals
 
 
-class Amount(NamedTuple):
-    """What an item adds: an amount, whether it counts at all, and whether the amount is not known (it is then 0)."""
-
-    amount: Decimal
-    counted: int = 1
-    unknown: int = 0
-
-
-Measure = Callable[[Item], Amount]
-_ZERO = Amount(Decimal(0), 0, 0)
-
-
-class Totals:
-    """Sums over any run of neighbouring items, from running totals that are extended when asked for."""
-
-    __slots__ = ("_items", "_measure", "_running")
-
-    def __init__(self, items: list[Item], measure: Measure) -> None:
-        self._items = items
-        self._measure = measure
-        self._running: list[Amount] = [_ZERO]
-
-    def forget_from(self, index: int) -> None:
-        del self._running[index + 1 :]
-
-    def between(self, first: int, end: int) -> Amount:
-        """The total of items[first:end]; nothing when end <= first."""
-        if end <= first:
-            return _ZERO
-        running = self._running
-        if len(running) <= end:
-            self._extend(end)
-        (amount, counted, unknown), high = running[first], running[end]
-        return Amount(high[0] - amount, high[1] - counted, high[2] - unknown)
-
-    def amount(self, first: int, end: int) -> Decimal:
-        """The amount of `between`."""
-        if end <= first:
-            return _ZERO.amount
-        running = self._running
-        if len(running) <= end:
-            self._extend(end)
-        return running[end][0] - running[first][0]
-
-    def _extend(self, end: int) -> None:
-        running = self._running
-        amount, counted, unknown = running[-1]
-        for item in self._items[len(running) - 1 : end]:
-            one = self._measure(item)
-            amount += one[0]
-            counted += one[1]
-            unknown += one[2]
-            running.append(Amount(amount, counted, unknown))
-
-
 def _gaps(ats: list[Micros]) -> list[Micros]:
     return sorted(later - earlier for earlier, later in pairwise(ats))
-
-
-def _group(groups: dict[str, Series], name: str) -> Series:
-    series = groups.get(name)
-    if series is None:
-        series = groups[name] = Series()
-    return series
 
 
 def _order(item: Item) -> tuple[Any, ...]:

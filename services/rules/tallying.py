@@ -25,8 +25,9 @@ from services.rules.facts import (
     proof,
 )
 from services.rules.reference import Reference
-from services.rules.series import Amount, Filter, Measure, Path, Pick, Series, Test, Totals, number_of
+from services.rules.series import Filter, Path, Pick, Series, Test, number_of
 from services.rules.state import CustomerState
+from services.rules.totals import Amount, Measure, Totals
 from services.rules.windows import Ever, Since, Slice, Window, slices
 
 EVERYTHING = Filter()

@@ -141,6 +141,26 @@ def test_corrections_end_the_same_in_every_order(name: str) -> None:
         assert standing(state_of(*order)) == expected, [one.id for one in order]
 
 
+def opened_anew(state: CustomerState, *, in_segments: bool) -> CustomerState:
+    """The customer as its records tell it."""
+    if in_segments:
+        state.segments.leave_head()
+    records = {name: raw for name, raw in state.encode() if raw is not None}
+    return CustomerState.decode(records, CALENDAR)
+
+
+@pytest.mark.parametrize("in_segments", [False, True])
+@pytest.mark.parametrize("name", CHAINS)
+def test_corrections_end_the_same_wherever_the_customer_was_opened_anew_between(name: str, in_segments: bool) -> None:
+    events, expected = CHAINS[name]
+    for order in itertools.permutations(events):
+        for cut in range(len(order) + 1):
+            state = opened_anew(state_of(*order[:cut]), in_segments=in_segments)
+            for one in order[cut:]:
+                state.add(entry(one))
+            assert standing(state) == expected, ([one.id for one in order], cut)
+
+
 RINGS = {
     "two that correct each other": [("a", "b"), ("b", "a")],
     "three in a ring": [("a", "c"), ("b", "a"), ("c", "b")],
@@ -155,7 +175,9 @@ def test_of_a_ring_of_corrections_and_what_hangs_on_it_nothing_stands(name: str)
         call(one, f"2026-01-{number + 1:02d}", supersedes=other) for number, (one, other) in enumerate(RINGS[name])
     ]
     for order in itertools.permutations([*events, call("x", "2026-02-01")]):
-        assert standing(state_of(*order)) == ["x"], [one.id for one in order]
+        state = state_of(*order)
+        assert standing(state) == ["x"], [one.id for one in order]
+        assert standing(opened_anew(state, in_segments=False)) == ["x"], [one.id for one in order]
 
 
 def test_another_source_cannot_correct() -> None:
