@@ -19,6 +19,7 @@ import uvloop
 from aiokafka.errors import KafkaError
 
 from schemas.topics import Topics
+from services.common.kafka_connection import Connection
 from services.rules.calendar import Micros
 from services.rules.desk import Desk
 from services.rules.following import Follower
@@ -35,6 +36,7 @@ from services.rules.stream_parts import (
     RulesApp,
     StateTable,
     batch_scheduler,
+    broker_credentials,
 )
 
 log = logging.getLogger(__name__)
@@ -53,10 +55,10 @@ _POLL_RECORDS = 2000
 
 @dataclass(frozen=True)
 class StreamConfig:
-    """`host` as for the Host; `bootstrap` is host:port of Kafka; Faust keeps its files in `data_dir`; `standbys` is how
-    many other workers keep each partition's states up to date."""
+    """`host` as for the Host; `kafka` is where Kafka is and how it lets us in; Faust keeps its files in
+    `data_dir`; `standbys` is how many other workers keep each partition's states up to date."""
 
-    bootstrap: str
+    kafka: Connection
     host: HostConfig
     data_dir: Path
     session_timeout_s: float
@@ -91,8 +93,8 @@ def run_stream(config: StreamConfig, desk: Desk, metrics: RuntimeMetrics, health
 
 
 async def _begin(config: StreamConfig, desk: Desk) -> tuple[RecordProducer, Follower, Core]:
-    sink = RecordProducer(config.bootstrap, config.compression)
-    follower = Follower(config.bootstrap, [config.topics.reference, config.topics.rulebook])
+    sink = RecordProducer(config.kafka, config.compression)
+    follower = Follower(config.kafka, [config.topics.reference, config.topics.rulebook])
     try:
         await sink.start()
         await follower.start()
@@ -108,7 +110,8 @@ def build_app(config: StreamConfig, host: Host, metrics: RuntimeMetrics) -> Rule
     topics = config.topics
     app = RulesApp(
         f"{topics.prefix}-rules",
-        broker=f"kafka://{config.bootstrap}",
+        broker=f"kafka://{config.kafka}",
+        broker_credentials=broker_credentials(config.kafka),
         store="memory://",
         datadir=str(config.data_dir),
         autodiscover=False,

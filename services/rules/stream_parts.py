@@ -21,6 +21,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 
+from services.common.kafka_connection import Connection
 from services.rules.host import Host
 
 log = logging.getLogger("services.rules.stream")
@@ -61,6 +62,16 @@ class RulesApp(faust.App):
         """Changelog records that a recovery under way has still to read, as far as is known yet."""
         tables: Any = self.tables
         return sum(max(0, left) for left in tables.recovery.active_remaining().values())
+
+
+def broker_credentials(kafka: Connection) -> Any:
+    """How Faust's own clients are let in, and what TLS they speak. Raises UnusableCertificate."""
+    context = kafka.tls_context()
+    if kafka.sasl:
+        return faust.SASLCredentials(
+            username=kafka.user, password=kafka.password, mechanism=kafka.mechanism, ssl_context=context
+        )
+    return None if context is None else faust.SSLCredentials(context)
 
 
 def batch_scheduler(topics: frozenset[str]) -> type[DefaultSchedulingStrategy]:
