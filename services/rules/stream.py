@@ -34,6 +34,7 @@ from services.rules.stream_parts import (
     FaustCursor,
     RawSchema,
     RulesApp,
+    Seen,
     StateTable,
     batch_scheduler,
     broker_credentials,
@@ -171,6 +172,7 @@ class Runtime:
         self._follower = follower
         self._health = health
         self._beat_s = time.monotonic()
+        self._seen: dict[int, Seen] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def attach(self) -> None:
@@ -194,6 +196,7 @@ class Runtime:
             if told:
                 log.info("recovering states: %s", told)
             self._health.stalls.update(self._marks(), self._beat_s)
+            self._health.silence.update(self._heard_s(), time.time(), busy=self._app.backlog() > 0)
             self._host.refresh_gauges()
             self._host.keep_stores()
             await asyncio.sleep(0.25)
@@ -233,6 +236,10 @@ class Runtime:
         marks["recovery"] = Mark(self._host.restored, bool(self._app.rebalancing), REBALANCE_PATIENCE_S)
         return marks
 
+    def _heard_s(self) -> list[float]:
+        ready = {number for number, place in self._host.places.items() if place.ready}
+        return [seen.heard_s for number, seen in self._seen.items() if number in ready]
+
     def _crashed(self) -> bool:
         consumer = self._app.batch_consumer
         return bool(self._app.crashed or (consumer is not None and consumer.broken()))
@@ -248,8 +255,11 @@ class Runtime:
         if consumer is None:
             return
         idle = self._app.backlog() == 0
-        for number, (position, highwater) in (await consumer.look(self._app.events_topic)).items():
-            self._host.observe(number, position, highwater, idle=idle)
+        found = await consumer.look(self._app.events_topic)
+        for number, seen in found.items():
+            self._host.observe(number, seen.position, seen.highwater, idle=idle)
+        # Who cannot look now has heard no more than before.
+        self._seen = found or self._seen
 
     async def _wake(self) -> None:
         while not self._app.should_stop:

@@ -33,7 +33,7 @@ PARTITIONS = 4
 SESSION_S = 4.0
 DONE_DEADLINE_S = 240.0
 VERDICT_DEADLINE_S = 60.0
-UNWELL_DEADLINE_S = 180.0
+WELL_DEADLINE_S = 180.0
 POLL_S = 0.3
 
 TODAY = ("tests.chaos.worker",)
@@ -182,14 +182,14 @@ class Run:
         for slot in self.living():
             self.kill(slot)
 
-    def wait_until_unwell(self) -> None:
-        """Until every worker has ended, or says that it is not ready or must be replaced."""
+    def wait_until_all(self, *, well: bool) -> None:
+        """Until every worker is ready; or has ended, or says that it is not ready or must be replaced."""
         began_s = time.monotonic()
-        while well := [slot.number for slot in self.slots if _is_well(slot)]:
-            if time.monotonic() - began_s > UNWELL_DEADLINE_S:
-                raise AssertionError(f"workers {well} see nothing wrong; {self.report_ends()}")
+        while others := [slot.number for slot in self.slots if _is_well(slot) != well]:
+            if time.monotonic() - began_s > WELL_DEADLINE_S:
+                raise AssertionError(f"workers {others} are {'un' if well else ''}well; {self.report_ends()}")
             self.pause(POLL_S)
-        self.codes["seconds until all were unwell"] += round(time.monotonic() - began_s)
+        self.codes[f"seconds until all were {'' if well else 'un'}well"] += round(time.monotonic() - began_s)
 
     def pause(self, seconds: float) -> None:
         """Lets them work. What is tested is that the moment does not matter."""

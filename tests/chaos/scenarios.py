@@ -247,6 +247,9 @@ def lose_two_of_three(run: Run) -> None:
     """Two nodes of a cluster die, any two, so that nothing can be written; first until every worker has noticed, then
     for shorter times. With one of them back everything goes on."""
 
+    def unwell() -> None:
+        run.wait_until_all(well=False)
+
     def strike(outage: Callable[[], None]) -> None:
         gone = run.rng.sample(run.world.brokers, 2)
         for broker in gone:
@@ -261,9 +264,10 @@ def lose_two_of_three(run: Run) -> None:
         strike(lambda: run.pause(run.rng.uniform(1, 12)))
 
     run.start()
+    run.wait_until_all(well=True)
     thread = run.publish_aside(8, 2.0)
-    run.pause(run.rng.uniform(2, 8))
-    strike(run.wait_until_unwell)
+    run.pause(run.rng.uniform(0, 6))
+    strike(unwell)
     short()
     thread.join()
     run.wait_done()
