@@ -7,8 +7,9 @@ CHECKED := schemas services deploy tests
 # What the benchmark compares with, apart from the product's own software.
 BENCH_VENV := .bench-venv
 BENCH_STAMP := $(BENCH_VENV)/.installed
-# Most of the slow tests wait for sessions and restarts, so more workers than cores are worth it.
-WORKERS ?= 3
+# Most of the slow tests wait for sessions and restarts, so twice as many workers as a small machine has cores are worth
+# it: tests/support/policy.py gives each of them both what waits and what computes.
+WORKERS ?= 4
 
 # A Python to start from: PYTHON=... on the command line, or the first of these that fits.
 CANDIDATES := python3 python3.12 python3.11 python3.13

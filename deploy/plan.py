@@ -82,8 +82,14 @@ def read_plan(environ: Mapping[str, str]) -> Plan:
     if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= LAST_PORT:
         raise BadSetting(f'{KAFKA_PORT} is "{port}": set it to a whole number from 1 to {LAST_PORT}')
     external = bool(environ.get("BELLWETHER_KAFKA"))
+    settings = read_settings({**DEFAULTS, **environ})
+    if not external and settings.kafka.security != "PLAINTEXT":
+        raise BadSetting(
+            f"BELLWETHER_KAFKA_SECURITY is {settings.kafka.security}, and the broker that is started here speaks "
+            "PLAINTEXT only: set BELLWETHER_KAFKA to yours, or take BELLWETHER_KAFKA_SECURITY away"
+        )
     return Plan(
-        settings=read_settings({**DEFAULTS, **environ}),
+        settings=settings,
         external_kafka=external,
         kafka_port=int(port),
         keep=external or environ.get("KEEP") == "1",

@@ -8,22 +8,23 @@ from kafka.errors import KafkaError
 
 from schemas.topics import Topics
 from services.common.kafka_admin import admin_client
+from services.common.kafka_connection import Address, client_options
 
 UNJUDGED = "bellwether_rules_unjudged_customers "
 PROBE_TIMEOUT_S = 2.0
 
 
-def has_caught_up(bootstrap: str, topics: Topics, partitions: int) -> bool:
+def has_caught_up(kafka: Address, topics: Topics, partitions: int) -> bool:
     """Whether the rules service has committed everything that is on the events topic now."""
     group = f"{topics.prefix}-rules"
     wanted = [TopicPartition(topics.events, number) for number in range(partitions)]
-    with admin_client(bootstrap) as admin:
+    with admin_client(kafka) as admin:
         try:
             found = admin.list_group_offsets(group).get(group, {})
         except KafkaError:
             found = {}  # the group has committed nothing yet
     committed = {one.partition: offset.offset for one, offset in found.items()}
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap)
+    consumer = KafkaConsumer(**client_options(kafka))
     try:
         ends = consumer.end_offsets(wanted)
     finally:

@@ -31,7 +31,8 @@ from deploy.workspace import WorkspaceError, open_workspace
 from schemas.topics import topic_specs
 from services.common.errors import UserError
 from services.common.kafka_admin import ensure_topics
-from services.common.settings import BadSetting
+from services.common.kafka_connection import Connection
+from services.common.settings import BadSetting, read_connection
 
 SAMPLE_SEED = "7"
 DEMO_ACCOUNT = "demo"
@@ -136,8 +137,8 @@ class Run:
 
     def rank_customers(self, as_of: datetime) -> None:
         """Publish the rankings of what the rules service has told, and wait until it knows them."""
-        settings, bootstrap = self.plan.settings, self.env["BELLWETHER_KAFKA"]
-        done = functools.partial(has_caught_up, bootstrap, settings.topics, settings.partitions)
+        settings, kafka = self.plan.settings, read_connection(self.env)
+        done = functools.partial(has_caught_up, kafka, settings.topics, settings.partitions)
         self.supervisor.wait_for(done, "the rules service to take in the sample", PAGES_DEADLINE_S)
         self.command("ranks", "publish", "--as-of", as_of.isoformat())
         known = functools.partial(unjudged_customers, self.plan.urls["rules"])
@@ -208,9 +209,9 @@ def _run(environ: Mapping[str, str]) -> NoReturn:
     with ExitStack() as stack:
         directory = stack.enter_context(open_workspace(plan.directory, keep=plan.keep))
         broker = None if plan.external_kafka else _start_kafka(stack, directory, plan.kafka_port)
-        bootstrap = broker.bootstrap if broker else plan.settings.kafka
-        ensure_topics(bootstrap, topic_specs(plan.settings.topics.prefix, plan.settings.partitions))
-        env = plan.child_env(environ, directory, bootstrap)
+        kafka = Connection(broker.bootstrap) if broker else plan.settings.kafka
+        ensure_topics(kafka, topic_specs(plan.settings.topics.prefix, plan.settings.partitions))
+        env = plan.child_env(environ, directory, kafka.servers)
         supervisor = Supervisor(directory / "logs", env)
         stack.callback(supervisor.stop, STOP_GRACE_S)
         if broker:

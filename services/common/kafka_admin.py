@@ -11,6 +11,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from schemas.topics import TopicSpec
 from services.common.errors import UserError
+from services.common.kafka_connection import Address, UnusableCertificate, client_options, why_unusable
 
 CONNECT_TIMEOUT_S = 10.0
 CREATE_TIMEOUT_S = 30.0
@@ -19,7 +20,16 @@ BROKER_DEFAULT = -1
 
 
 class BrokerUnreachable(UserError):
-    """Nothing that speaks Kafka answers at the address."""
+    """Nothing that speaks Kafka answers at the address, or it does not let us in."""
+
+
+CANNOT_CONNECT = (KafkaError, ValueError, UnusableCertificate)
+"""What the making of a client of kafka-python ends with where Kafka cannot be used."""
+
+
+def unreachable(kafka: Address, error: BaseException) -> BrokerUnreachable:
+    """For a client that could not be made, with what to do."""
+    return BrokerUnreachable(why_unusable(kafka, error))
 
 
 class TopicMismatch(UserError):
@@ -34,14 +44,14 @@ class Ensured:
     existing: tuple[str, ...]
 
 
-def ensure_topics(bootstrap: str, specs: Sequence[TopicSpec]) -> Ensured:
+def ensure_topics(kafka: Address, specs: Sequence[TopicSpec]) -> Ensured:
     """Create what is missing, and return when each topic has its leaders. Settings of existing topics stay as they are.
 
     Raises:
-        BrokerUnreachable: no broker at `bootstrap`.
+        BrokerUnreachable: Kafka cannot be used.
         TopicMismatch: a topic exists with another number of partitions.
     """
-    with admin_client(bootstrap, CONNECT_TIMEOUT_S) as admin:
+    with admin_client(kafka, CONNECT_TIMEOUT_S) as admin:
         present = _partition_counts(admin)
         missing = [spec for spec in specs if spec.name not in present]
         require_partitions(specs, present)
@@ -58,16 +68,16 @@ def ensure_topics(bootstrap: str, specs: Sequence[TopicSpec]) -> Ensured:
 
 
 @contextmanager
-def admin_client(bootstrap: str, timeout_s: float = CONNECT_TIMEOUT_S) -> Iterator[KafkaAdminClient]:
-    """A connected admin client. Raises BrokerUnreachable when nobody answers within `timeout_s`."""
+def admin_client(kafka: Address, timeout_s: float = CONNECT_TIMEOUT_S) -> Iterator[KafkaAdminClient]:
+    """A connected admin client. Raises BrokerUnreachable when Kafka cannot be used within `timeout_s`."""
     try:
         client = KafkaAdminClient(
-            bootstrap_servers=bootstrap,
+            **client_options(kafka),
             bootstrap_timeout_ms=int(timeout_s * 1000),
             client_id="bellwether-admin",
         )
-    except (KafkaError, ValueError) as error:
-        raise BrokerUnreachable(f"no Kafka answers at {bootstrap}; start one, or set BELLWETHER_KAFKA") from error
+    except CANNOT_CONNECT as error:
+        raise unreachable(kafka, error) from error
     try:
         yield client
     finally:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from schemas.topics import Topics
+from services.common.kafka_connection import MECHANISMS, SECURITIES, Connection, UnusableCertificate
+
+_KAFKA = "BELLWETHER_KAFKA_"
+_OF_TLS = ("CA", "CERTIFICATE", "KEY")
+_OF_SASL = ("SASL_MECHANISM", "USER", "PASSWORD", "PASSWORD_FILE")
 
 
 class BadSetting(Exception):
@@ -26,7 +31,7 @@ class Settings:
     `snapshot_minutes`: so long after a change reports are told of a customer; 0: never.
     """
 
-    kafka: str
+    kafka: Connection
     clock: str
     timezone: str
     data_dir: Path
@@ -58,7 +63,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     data_dir = Path(env.get("BELLWETHER_DATA_DIR", ".bellwether"))
     directory = env.get("BELLWETHER_DIRECTORY")
     settings = Settings(
-        kafka=env.get("BELLWETHER_KAFKA", "127.0.0.1:9092"),
+        kafka=read_connection(env),
         clock=env.get("BELLWETHER_CLOCK", "wall"),
         timezone=env.get("BELLWETHER_TIMEZONE", "Asia/Shanghai"),
         data_dir=data_dir,
@@ -81,6 +86,78 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     )
     _check(settings)
     return settings
+
+
+def read_connection(env: Mapping[str, str]) -> Connection:
+    """How Kafka is reached. A variable that is empty counts as not set. Raises BadSetting, for files too."""
+    connection = Connection(
+        servers=env.get("BELLWETHER_KAFKA") or "127.0.0.1:9092",
+        security=_one_of(env, f"{_KAFKA}SECURITY", SECURITIES, "PLAINTEXT"),
+        ca=_file(env, f"{_KAFKA}CA"),
+        certificate=_file(env, f"{_KAFKA}CERTIFICATE"),
+        key=_file(env, f"{_KAFKA}KEY"),
+        mechanism=_one_of(env, f"{_KAFKA}SASL_MECHANISM", MECHANISMS, "SCRAM-SHA-512"),
+        user=env.get(f"{_KAFKA}USER", ""),
+        password=_password(env),
+    )
+    _refuse_useless(env, connection)
+    if (connection.certificate is None) != (connection.key is None):
+        raise BadSetting(f"{_KAFKA}CERTIFICATE and {_KAFKA}KEY belong together: set both, or none")
+    if connection.sasl and not (connection.user and connection.password):
+        raise BadSetting(
+            f"{_KAFKA}SECURITY is {connection.security}: set {_KAFKA}USER and {_KAFKA}PASSWORD_FILE "
+            f"(or {_KAFKA}PASSWORD) too"
+        )
+    try:
+        connection.tls_context()
+    except UnusableCertificate as error:
+        raise BadSetting(f"{_KAFKA}CA, {_KAFKA}CERTIFICATE or {_KAFKA}KEY: {error}") from error
+    return connection
+
+
+def _refuse_useless(env: Mapping[str, str], connection: Connection) -> None:
+    """Who sets a certificate or a user believes that it is used."""
+    for names, used, wanted in ((_OF_TLS, connection.tls, "SSL"), (_OF_SASL, connection.sasl, "SASL_SSL")):
+        for name in names:
+            if env.get(f"{_KAFKA}{name}") and not used:
+                raise BadSetting(
+                    f"{_KAFKA}{name} is set, and {_KAFKA}SECURITY is {connection.security}, which does not use it: "
+                    f"set that to {wanted}, or take {_KAFKA}{name} away"
+                )
+
+
+def _one_of(env: Mapping[str, str], name: str, choices: Sequence[str], default: str) -> str:
+    text = env.get(name) or default
+    if text not in choices:
+        raise BadSetting(f'{name} is "{text}": set it to {", ".join(choices[:-1])} or {choices[-1]}')
+    return text
+
+
+def _file(env: Mapping[str, str], name: str) -> Path | None:
+    text = env.get(name)
+    if not text:
+        return None
+    try:
+        with Path(text).open("rb"):
+            return Path(text)
+    except OSError as error:
+        raise BadSetting(f"{name} is {text}: it cannot be read ({error.strerror})") from error
+
+
+def _password(env: Mapping[str, str]) -> str:
+    """Without the line end that an editor leaves."""
+    file, given = _file(env, f"{_KAFKA}PASSWORD_FILE"), env.get(f"{_KAFKA}PASSWORD", "")
+    if file is None:
+        return given
+    if given:
+        raise BadSetting(f"{_KAFKA}PASSWORD and {_KAFKA}PASSWORD_FILE are both set: take one of them away")
+    try:
+        password = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise BadSetting(f"{_KAFKA}PASSWORD_FILE is {file}: it is no text in UTF-8") from None
+    if not password:
+        raise BadSetting(f"{_KAFKA}PASSWORD_FILE is {file}: it is empty")
+    return password
 
 
 def _whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import queue
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from schemas.topics import Topics
+from services.common.kafka_connection import Address, UnusableCertificate, client_options, is_reachable, why_unusable
 from services.ingest.records import Record
 
 log = logging.getLogger(__name__)
@@ -110,8 +110,8 @@ class _Stop:
 class KafkaPublisher:
     """A durable way into Kafka for asyncio callers. `start` returns at once, whether the broker is there or not."""
 
-    def __init__(self, bootstrap: str, topics: Topics) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Address, topics: Topics) -> None:
+        self._kafka = kafka
         self._topics = topics
         self._queue: queue.SimpleQueue[_Delivery | _Stop] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ingest-sender", daemon=True)
@@ -201,13 +201,14 @@ class KafkaPublisher:
     def _connect(self) -> KafkaProducer | None:
         """A producer that knows the three topics, or None (the reason is in `problem`)."""
         # A bare connection first: a producer costs threads and half a minute of patience on a dead address.
-        if not _reachable(self._bootstrap):
-            self._now(f"no Kafka answers at {self._bootstrap}")
+        if not is_reachable(self._kafka):
+            self._now(f"no Kafka answers at {self._kafka}")
             return None
         try:
-            producer = _new_producer(self._bootstrap)
-        except (KafkaError, OSError, ValueError) as error:
-            self._now(f"Kafka at {self._bootstrap} cannot be used: {type(error).__name__}")
+            producer = _new_producer(self._kafka)
+        except (KafkaError, OSError, ValueError, UnusableCertificate) as error:
+            # Whoever sends events learns no more than that; how we are let in is our business.
+            self._now(f"Kafka at {self._kafka} cannot be used", why_unusable(self._kafka, error))
             return None
         missing = _first_missing(producer, self._topics)
         if missing is not None:
@@ -221,8 +222,8 @@ class KafkaPublisher:
             try:
                 delivery = self._queue.get(timeout=PROBE_EVERY_S)
             except queue.Empty:
-                if not _reachable(self._bootstrap):
-                    self._delivery_error = f"no Kafka answers at {self._bootstrap}"
+                if not is_reachable(self._kafka):
+                    self._delivery_error = f"no Kafka answers at {self._kafka}"
                 continue
             if isinstance(delivery, _Stop):
                 return False
@@ -261,19 +262,19 @@ class KafkaPublisher:
                 return False
             delivery.failed(broker_away(self._problem or "the service is stopping"))
 
-    def _now(self, problem: str | None) -> None:
+    def _now(self, problem: str | None, for_us: str | None = None) -> None:
         if problem == self._problem:
             return
         self._problem = problem
         if problem is None:
-            log.info("Kafka at %s is there; events are accepted", self._bootstrap)
+            log.info("Kafka at %s is there; events are accepted", self._kafka)
         else:
-            log.warning("no events are accepted: %s", problem)
+            log.warning("no events are accepted: %s", for_us or problem)
 
 
-def _new_producer(bootstrap: str) -> KafkaProducer:
+def _new_producer(kafka: Address) -> KafkaProducer:
     return KafkaProducer(
-        bootstrap_servers=bootstrap.split(","),
+        **client_options(kafka),
         client_id="bellwether-ingest",
         acks="all",
         enable_idempotence=True,
@@ -304,15 +305,3 @@ def _first_missing(producer: KafkaProducer, topics: Topics) -> str | None:
         except KafkaError:
             return topic
     return None
-
-
-def _reachable(bootstrap: str) -> bool:
-    """Whether any of the addresses accepts a connection."""
-    for address in bootstrap.split(","):
-        host, _, port = address.strip().rpartition(":")
-        try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT_S):
-                return True
-        except (OSError, ValueError):
-            continue
-    return False

@@ -15,6 +15,8 @@ from sqlalchemy.exc import DataError
 
 from schemas import warnings as wire
 from schemas.topics import Topics
+from services.common.kafka_admin import CANNOT_CONNECT, unreachable
+from services.common.kafka_connection import Address, client_options
 from services.notifier import outbox, store
 from services.notifier.bounds import unfit
 from services.notifier.clerk import Clerk
@@ -66,14 +68,14 @@ class Intake:
 
     def __init__(
         self,
-        bootstrap: str,
+        kafka: Address,
         topics: Topics,
         clerk: Clerk,
         metrics: IntakeMetrics,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._monotonic_s = monotonic_s
-        self._bootstrap = bootstrap
+        self._kafka = kafka
         self._topics = topics
         self._clerk = clerk
         self._metrics = metrics
@@ -83,8 +85,8 @@ class Intake:
         self.assigned = False
 
     def step(self) -> bool:
-        """Take what is there; True when something was. Raises KafkaError or the database's error, and the next step
-        starts again from the last committed offset."""
+        """Take what is there; True when something was. Raises KafkaError, BrokerUnreachable or the database's
+        error, and the next step starts again from the last committed offset."""
         try:
             taken = self._take(self._consumer or self._connect())
         except BaseException:
@@ -102,17 +104,20 @@ class Intake:
 
     def _connect(self) -> KafkaConsumer:
         self._held_s = self._monotonic_s()
-        self._consumer = KafkaConsumer(
-            self._topics.warnings,
-            bootstrap_servers=self._bootstrap,
-            group_id=f"{self._topics.prefix}-notifier",
-            client_id="bellwether-notifier",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            session_timeout_ms=SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
-            metadata_max_age_ms=METADATA_MAX_AGE_MS,
-        )
+        try:
+            self._consumer = KafkaConsumer(
+                self._topics.warnings,
+                **client_options(self._kafka),
+                group_id=f"{self._topics.prefix}-notifier",
+                client_id="bellwether-notifier",
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                session_timeout_ms=SESSION_TIMEOUT_MS,
+                heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
+                metadata_max_age_ms=METADATA_MAX_AGE_MS,
+            )
+        except CANNOT_CONNECT as error:
+            raise unreachable(self._kafka, error) from error
         return self._consumer
 
     def _take(self, consumer: KafkaConsumer) -> bool:

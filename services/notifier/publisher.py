@@ -6,6 +6,8 @@ from kafka import KafkaProducer
 
 from schemas.topics import Topics
 from services.common.database import Database
+from services.common.kafka_admin import CANNOT_CONNECT, unreachable
+from services.common.kafka_connection import Address, client_options
 from services.notifier import store
 
 SEND_TIMEOUT_S = 20.0
@@ -14,14 +16,14 @@ SEND_TIMEOUT_S = 20.0
 class Publisher:
     """At least once: readers tell a repeated event by (case_id, sequence)."""
 
-    def __init__(self, bootstrap: str, topics: Topics, database: Database) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Address, topics: Topics, database: Database) -> None:
+        self._kafka = kafka
         self._topic = topics.cases
         self._database = database
         self._producer: KafkaProducer | None = None
 
     def step(self) -> bool:
-        """Send what waits; True when something did. Raises KafkaError, and then it waits on."""
+        """Send what waits; True when something did. Raises KafkaError, BrokerUnreachable, and then it waits on."""
         with self._database.reading() as tx:
             rows = store.unsent_case_events(tx)
         if not rows:
@@ -40,11 +42,14 @@ class Publisher:
             self._producer.close(timeout=5)
 
     def _connect(self) -> KafkaProducer:
-        self._producer = KafkaProducer(
-            bootstrap_servers=self._bootstrap,
-            client_id="bellwether-notifier",
-            acks="all",
-            linger_ms=5,
-            max_block_ms=10_000,
-        )
+        try:
+            self._producer = KafkaProducer(
+                **client_options(self._kafka),
+                client_id="bellwether-notifier",
+                acks="all",
+                linger_ms=5,
+                max_block_ms=10_000,
+            )
+        except CANNOT_CONNECT as error:
+            raise unreachable(self._kafka, error) from error
         return self._producer

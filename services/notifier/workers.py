@@ -10,10 +10,11 @@ from kafka.errors import KafkaError
 from sqlalchemy.exc import OperationalError
 
 from services.common.clock import ClockUnreadable
+from services.common.kafka_admin import BrokerUnreachable
 
 log = logging.getLogger(__name__)
 
-PASSING = (OperationalError, KafkaError, ClockUnreadable)
+PASSING = (OperationalError, KafkaError, BrokerUnreachable, ClockUnreadable)
 """A busy or absent database, a broker that is away, a manual clock between two writes."""
 
 RETRY_S = 1.0

@@ -12,7 +12,8 @@ from kafka.errors import KafkaError
 from schemas.rulebook import KEY
 from schemas.topics import Topics
 from services.common.errors import UserError
-from services.common.kafka_admin import BrokerUnreachable
+from services.common.kafka_admin import CANNOT_CONNECT, unreachable
+from services.common.kafka_connection import Address, client_options
 from services.rules.intake import advance_record, erase_record
 from services.rules.partitioner import partition_of
 
@@ -33,14 +34,14 @@ class PublishFailed(UserError):
     """The book may not have reached the topic; publishing it again does no harm."""
 
 
-def advance(bootstrap: str, topics: Topics, to: datetime) -> int:
+def advance(kafka: Address, topics: Topics, to: datetime) -> int:
     """Tell every partition of the topic that its clock goes on to `to` (aware); returns how many when the broker has it
     all.
 
     Partitions under another clock ignore it, and none goes back. Raises BrokerUnreachable, AdvanceFailed.
     """
     record = advance_record(to)
-    with _producer(bootstrap, "bellwether-advance") as producer:
+    with _producer(kafka, "bellwether-advance") as producer:
         try:
             numbers = sorted(producer.partitions_for(topics.events))
             sent = [
@@ -53,11 +54,11 @@ def advance(bootstrap: str, topics: Topics, to: datetime) -> int:
     return len(numbers)
 
 
-def erase(bootstrap: str, topics: Topics, customer_id: str) -> None:
+def erase(kafka: Address, topics: Topics, customer_id: str) -> None:
     """Tell the customer's partition to keep nothing of it; returns when the broker has the word. Raises
     BrokerUnreachable, EraseFailed."""
     record = erase_record(customer_id)
-    with _producer(bootstrap, "bellwether-erase") as producer:
+    with _producer(kafka, "bellwether-erase") as producer:
         try:
             home = partition_of(customer_id, len(producer.partitions_for(topics.events)))
             producer.send(topics.events, key=record.key, value=record.value, partition=home).get(timeout=_TIMEOUT_S)
@@ -65,10 +66,10 @@ def erase(bootstrap: str, topics: Topics, customer_id: str) -> None:
             raise EraseFailed(f"{topics.events} has not taken the word: {error}") from error
 
 
-def publish_book(bootstrap: str, topics: Topics, raw: bytes) -> None:
+def publish_book(kafka: Address, topics: Topics, raw: bytes) -> None:
     """Put an encoded book on the rulebook topic; returns when the broker has it. Raises BrokerUnreachable,
     PublishFailed."""
-    with _producer(bootstrap, "bellwether-publish") as producer:
+    with _producer(kafka, "bellwether-publish") as producer:
         try:
             producer.send(topics.rulebook, key=KEY, value=raw, partition=0).get(timeout=_TIMEOUT_S)
         except (KafkaError, AssertionError) as error:
@@ -76,17 +77,17 @@ def publish_book(bootstrap: str, topics: Topics, raw: bytes) -> None:
 
 
 @contextmanager
-def _producer(bootstrap: str, client_id: str) -> Iterator[KafkaProducer]:
+def _producer(kafka: Address, client_id: str) -> Iterator[KafkaProducer]:
     try:
         producer = KafkaProducer(
-            bootstrap_servers=bootstrap,
+            **client_options(kafka),
             acks="all",
             bootstrap_timeout_ms=_CONNECT_TIMEOUT_MS,
             max_request_size=_MAX_REQUEST_BYTES,
             client_id=client_id,
         )
-    except (KafkaError, ValueError) as error:
-        raise BrokerUnreachable(f"no Kafka answers at {bootstrap}; start one, or set BELLWETHER_KAFKA") from error
+    except CANNOT_CONNECT as error:
+        raise unreachable(kafka, error) from error
     try:
         yield producer
     finally:

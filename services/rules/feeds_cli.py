@@ -17,7 +17,8 @@ from prometheus_client import CollectorRegistry
 
 from services.common.clock import ClockUnreadable, clock_from
 from services.common.errors import UserError
-from services.common.kafka_admin import BrokerUnreachable
+from services.common.kafka_admin import CANNOT_CONNECT, unreachable
+from services.common.kafka_connection import client_options
 from services.common.settings import Settings, read_settings
 from services.rules.calendar import SECOND, Micros, instant, micros
 from services.rules.feeds import FeedState, FeedWatch
@@ -54,14 +55,14 @@ def _records(settings: Settings) -> Iterator[Any]:
     """Everything that lies on the reference topic now; raises BrokerUnreachable, UserError."""
     try:
         consumer = KafkaConsumer(
-            bootstrap_servers=settings.kafka,
+            **client_options(settings.kafka),
             bootstrap_timeout_ms=_CONNECT_TIMEOUT_MS,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             client_id="bellwether-feeds",
         )
-    except (KafkaError, ValueError) as error:
-        raise BrokerUnreachable(f"no Kafka answers at {settings.kafka}; start one, or set BELLWETHER_KAFKA") from error
+    except CANNOT_CONNECT as error:
+        raise unreachable(settings.kafka, error) from error
     try:
         if settings.topics.reference not in consumer.topics():
             raise UserError(f"topic {settings.topics.reference} does not exist: run `bellwether topics create` first")

@@ -10,6 +10,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
+from services.common.kafka_connection import Address, client_options
+
 log = logging.getLogger(__name__)
 
 POLL_MS = 500
@@ -20,10 +22,10 @@ ONLY_PARTITION = 0
 class Follower:
     """Reads topics of one partition from their beginning. To be used, like aiokafka, on one event loop."""
 
-    def __init__(self, bootstrap: str, topics: Sequence[str]) -> None:
+    def __init__(self, kafka: Address, topics: Sequence[str]) -> None:
         self._topics = topics
         self._consumer: Any = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
+            **client_options(kafka),
             client_id="bellwether-reference",
             group_id=None,
             enable_auto_commit=False,

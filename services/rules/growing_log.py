@@ -13,6 +13,7 @@ from kafka.errors import GroupIdNotFoundError, KafkaError, RetriableError
 
 from schemas.topics import Topics
 from services.common.kafka_admin import BrokerUnreachable, admin_client
+from services.common.kafka_connection import Address, client_options
 from services.rules.growing import CannotGrow
 from services.rules.port import Outgoing
 from services.rules.producer import RecordProducer
@@ -31,16 +32,16 @@ _FETCH_BYTES = 8 << 20
 class Logs:
     """Reads and writes partitions. To be made, like everything of aiokafka, on the loop that uses it."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, kafka: Address) -> None:
         self._consumer: Any = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
+            **client_options(kafka),
             client_id="bellwether-grow",
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=_FETCH_BYTES,
         )
-        self._producer = RecordProducer(bootstrap)
+        self._producer = RecordProducer(kafka)
 
     async def read(
         self, topic: str, number: int, advance: Callable[[int], None] = lambda _: None, start: int | None = None
@@ -99,8 +100,8 @@ class Logs:
 class Broker:
     """Kafka as the command needs it."""
 
-    def __init__(self, bootstrap: str, topics: Topics) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Address, topics: Topics) -> None:
+        self._kafka = kafka
         self._topics = topics
         # Faust takes the name of its application.
         self._group = f"{topics.prefix}-rules"
@@ -108,7 +109,7 @@ class Broker:
     @asynccontextmanager
     async def logs(self) -> AsyncIterator[Logs]:
         """Connected, and closed in the end."""
-        logs = Logs(self._bootstrap)
+        logs = Logs(self._kafka)
         try:
             await logs.start()
             yield logs
@@ -117,12 +118,12 @@ class Broker:
 
     def counts(self) -> dict[str, int]:
         """How many partitions each topic has."""
-        with admin_client(self._bootstrap) as admin:
+        with admin_client(self._kafka) as admin:
             return _counts(admin)
 
     def require_no_workers(self) -> None:
         """Raises CannotGrow, naming them, while workers are in the group."""
-        with admin_client(self._bootstrap) as admin:
+        with admin_client(self._kafka) as admin:
             found = _asked(lambda: admin.describe_groups([self._group]))
         members = found.get(self._group, {}).get("members") or []
         if members:
@@ -135,14 +136,14 @@ class Broker:
 
     def committed(self) -> dict[int, int]:
         """How far the workers have applied each partition of the events topic; those never committed are not there."""
-        with admin_client(self._bootstrap) as admin:
+        with admin_client(self._kafka) as admin:
             found = _asked(lambda: admin.list_group_offsets(self._group))
         mine = {tp: one.offset for tp, one in found.get(self._group, {}).items() if tp.topic == self._topics.events}
         return {tp.partition: offset for tp, offset in mine.items() if offset >= 0}
 
     def enlarge(self, names: Sequence[str], partitions: int) -> None:
         """Gives each topic that has fewer so many partitions; returns when each has its leader. Raises CannotGrow."""
-        with admin_client(self._bootstrap) as admin:
+        with admin_client(self._kafka) as admin:
             counts = _counts(admin)
             small = [name for name in names if counts[name] < partitions]
             try:

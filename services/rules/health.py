@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 STALL_PATIENCE_S = 60.0
@@ -13,6 +13,9 @@ TURN_PATIENCE_S = 600.0
 
 TELL_EVERY_S = 5.0
 """Between two lines about a recovery."""
+
+SILENCE_PATIENCE_S = 30.0
+"""A broker that is started anew, or a partition whose leader moves, takes less."""
 
 REBALANCE_PATIENCE_S = 240.0
 """For the group to settle: it may wait for another member as long as Faust's rebalance timeout, more than once."""
@@ -60,6 +63,22 @@ class Stalls:
         }
 
 
+class Silence:
+    """Notices that Kafka tells nothing any more. It says several times a second where each partition ends, unless
+    enough of it was fetched; a worker with nothing to do would not miss it otherwise."""
+
+    def __init__(self) -> None:
+        self.lasts_s = 0.0
+        self._busy_s = 0.0
+
+    def update(self, heard_s: Collection[float], now_s: float, *, busy: bool) -> None:
+        """When each partition was last told of, and whether there is so much to do that nothing is asked for. Times are
+        Unix times."""
+        if busy:
+            self._busy_s = now_s
+        self.lasts_s = now_s - max(min(heard_s), self._busy_s) if heard_s else 0.0
+
+
 class Recovery:
     """How far the changelogs have been read, in records. Read by the ops server's threads."""
 
@@ -91,7 +110,11 @@ class Health:
         self.recovering = False
         self.recovery = Recovery()
         self.stalls = Stalls()
+        self.silence = Silence()
 
     def ready(self) -> dict[str, str]:
         """For /readyz."""
-        return {"rules": self.phase} if self.phase is not None else {}
+        problems = {"rules": self.phase} if self.phase is not None else {}
+        if self.silence.lasts_s > SILENCE_PATIENCE_S:
+            problems["kafka"] = f"has told nothing of some partition for {self.silence.lasts_s:.0f} s"
+        return problems

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from services.common.kafka_connection import Address, client_options
 from services.rules.port import Outgoing
 
 MAX_BATCH_BYTES = 900_000
@@ -24,11 +25,11 @@ REQUEST_TIMEOUT_S = 45.0
 class RecordProducer:
     """An idempotent producer. Any error it raises leaves the fate of a batch unknown: the process must end."""
 
-    def __init__(self, bootstrap: str, compression: str | None = "zstd") -> None:
+    def __init__(self, kafka: Address, compression: str | None = "zstd") -> None:
         """`compression`: zstd, lz4, or None. Of states zstd makes a third less than lz4, and in a quarter of its
         time, since aiokafka asks lz4 for its ninth level. To be called on the loop that will use it."""
         self._producer: Any = AIOKafkaProducer(
-            bootstrap_servers=bootstrap,
+            **client_options(kafka),
             client_id="bellwether-rules",
             enable_idempotence=True,
             acks="all",

@@ -197,7 +197,7 @@ class RuntimeMetrics:
     def watch(self, health: Health, partitions: int) -> None:
         """Asks at each scrape what the worker is at. `partitions`: how many there are in all."""
         self.partitions_wanted.set(partitions)
-        self.ready.set_function(lambda: float(health.phase is None))
+        self.ready.set_function(lambda: float(not health.ready()))
         self.recovering.set_function(lambda: float(health.recovering))
         self.to_restore.set_function(lambda: health.recovery.left)
         self.restore_total.set_function(lambda: health.recovery.total)

@@ -19,6 +19,7 @@ import uvloop
 from aiokafka.errors import KafkaError
 
 from schemas.topics import Topics
+from services.common.kafka_connection import Connection
 from services.rules.calendar import Micros
 from services.rules.desk import Desk
 from services.rules.following import Follower
@@ -33,8 +34,10 @@ from services.rules.stream_parts import (
     FaustCursor,
     RawSchema,
     RulesApp,
+    Seen,
     StateTable,
     batch_scheduler,
+    broker_credentials,
 )
 
 log = logging.getLogger(__name__)
@@ -56,10 +59,10 @@ _POLL_RECORDS = 2000
 
 @dataclass(frozen=True)
 class StreamConfig:
-    """`host` as for the Host; `bootstrap` is host:port of Kafka; Faust keeps its files in `data_dir`; `standbys` is how
-    many other workers keep each partition's states up to date."""
+    """`host` as for the Host; `kafka` is where Kafka is and how it lets us in; Faust keeps its files in
+    `data_dir`; `standbys` is how many other workers keep each partition's states up to date."""
 
-    bootstrap: str
+    kafka: Connection
     host: HostConfig
     data_dir: Path
     session_timeout_s: float
@@ -94,8 +97,8 @@ def run_stream(config: StreamConfig, desk: Desk, metrics: RuntimeMetrics, health
 
 
 async def _begin(config: StreamConfig, desk: Desk) -> tuple[RecordProducer, Follower, Core]:
-    sink = RecordProducer(config.bootstrap, config.compression)
-    follower = Follower(config.bootstrap, [config.topics.reference, config.topics.rulebook])
+    sink = RecordProducer(config.kafka, config.compression)
+    follower = Follower(config.kafka, [config.topics.reference, config.topics.rulebook])
     try:
         await sink.start()
         await follower.start()
@@ -111,7 +114,8 @@ def build_app(config: StreamConfig, host: Host, metrics: RuntimeMetrics) -> Rule
     topics = config.topics
     app = RulesApp(
         f"{topics.prefix}-rules",
-        broker=f"kafka://{config.bootstrap}",
+        broker=f"kafka://{config.kafka}",
+        broker_credentials=broker_credentials(config.kafka),
         store="memory://",
         datadir=str(config.data_dir),
         autodiscover=False,
@@ -184,6 +188,7 @@ class Runtime:
         self._follower = follower
         self._health = health
         self._beat_s = time.monotonic()
+        self._seen: dict[int, Seen] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def attach(self) -> None:
@@ -207,6 +212,7 @@ class Runtime:
             if told:
                 log.info("recovering states: %s", told)
             self._health.stalls.update(self._marks(), self._beat_s)
+            self._health.silence.update(self._heard_s(), time.time(), busy=not self._app.is_idle())
             self._host.refresh_gauges()
             self._host.keep_stores()
             await asyncio.sleep(0.25)
@@ -246,6 +252,10 @@ class Runtime:
         marks["recovery"] = Mark(self._host.restored, bool(self._app.rebalancing), REBALANCE_PATIENCE_S)
         return marks
 
+    def _heard_s(self) -> list[float]:
+        ready = {number for number, place in self._host.places.items() if place.ready}
+        return [seen.heard_s for number, seen in self._seen.items() if number in ready]
+
     def _crashed(self) -> bool:
         consumer = self._app.batch_consumer
         return bool(self._app.crashed or (consumer is not None and consumer.broken()))
@@ -261,8 +271,11 @@ class Runtime:
         if consumer is None:
             return
         idle = self._app.is_idle()
-        for number, (position, highwater) in (await consumer.look(self._app.events_topic)).items():
-            self._host.observe(number, position, highwater, idle=idle)
+        found = await consumer.look(self._app.events_topic)
+        for number, seen in found.items():
+            self._host.observe(number, seen.position, seen.highwater, idle=idle)
+        # Who cannot look now has heard no more than before.
+        self._seen = found or self._seen
 
     async def _wake(self) -> None:
         while not self._app.should_stop:

@@ -11,7 +11,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import faust
 from aiokafka import TopicPartition
@@ -21,6 +21,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 
+from services.common.kafka_connection import Connection
 from services.rules.host import Host
 
 log = logging.getLogger("services.rules.stream")
@@ -35,6 +36,14 @@ QUEUED_BATCHES = 8
 
 _BACKLOG_POLL_S = 0.002
 _LOOK_TIMEOUT_S = 1.0
+
+
+class Seen(NamedTuple):
+    """Of a partition: the next offset to be read, the end of the log, and when the broker last said so (Unix time)."""
+
+    position: int
+    highwater: int
+    heard_s: float
 
 
 class RulesApp(faust.App):
@@ -68,6 +77,16 @@ class RulesApp(faust.App):
         """Changelog records that a recovery under way has still to read, as far as is known yet."""
         tables: Any = self.tables
         return sum(max(0, left) for left in tables.recovery.active_remaining().values())
+
+
+def broker_credentials(kafka: Connection) -> Any:
+    """How Faust's own clients are let in, and what TLS they speak. Raises UnusableCertificate."""
+    context = kafka.tls_context()
+    if kafka.sasl:
+        return faust.SASLCredentials(
+            username=kafka.user, password=kafka.password, mechanism=kafka.mechanism, ssl_context=context
+        )
+    return None if context is None else faust.SSLCredentials(context)
 
 
 def batch_scheduler(topics: frozenset[str]) -> type[DefaultSchedulingStrategy]:
@@ -144,21 +163,22 @@ class BatchConsumer(driver.Consumer):
         """A dead consumer thread does not show on the consumer itself."""
         return bool(self.crashed or self._thread.crashed)
 
-    async def look(self, topic: str) -> dict[int, tuple[int, int]]:
-        """(position, end of the log) of the topic's assigned partitions, without asking the broker."""
+    async def look(self, topic: str) -> dict[int, Seen]:
+        """What is known of the topic's assigned partitions, without asking the broker."""
         thread = self._thread
 
-        async def look() -> dict[int, tuple[int, int]]:
+        async def look() -> dict[int, Seen]:
             consumer = thread._ensure_consumer()  # noqa: SLF001 as above
             found = {}
             for tp in consumer.assignment():
                 highwater = consumer.highwater(tp) if tp.topic == topic else None
                 if highwater is not None:
-                    found[tp.partition] = (await consumer.position(tp), highwater)
+                    heard_s = consumer.last_poll_timestamp(tp) / 1000
+                    found[tp.partition] = Seen(await consumer.position(tp), highwater, heard_s)
             return found
 
         try:
-            seen: dict[int, tuple[int, int]] = await asyncio.wait_for(thread.call_thread(look), _LOOK_TIMEOUT_S)
+            seen: dict[int, Seen] = await asyncio.wait_for(thread.call_thread(look), _LOOK_TIMEOUT_S)
         except (TimeoutError, KafkaError):
             # A position that is being looked up, or partitions that have just gone: next time.
             return {}

@@ -65,7 +65,7 @@ def run_worker(settings: Settings, build: BuildCore, session_timeout_s: float = 
     )
     stores = _disk_stores(settings)
     config = StreamConfig(
-        bootstrap=settings.kafka,
+        kafka=settings.kafka,
         host=HostConfig(
             settings.topics,
             settings.partitions,

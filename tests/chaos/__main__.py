@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from tests.chaos.scenarios import SCENARIOS, play
+from tests.support.small_disk import DiskUnavailable
 
 
 @click.command()
@@ -26,7 +27,7 @@ def main(seed: int, fault: str | None, rounds: int, report: Path | None) -> None
             try:
                 verdict, line = play(name, number, folder)
                 good = verdict.good
-            except AssertionError as error:
+            except (AssertionError, DiskUnavailable) as error:
                 good, line = False, f"fault={name} seed={number} verdict=not finished: {error}"
             click.echo(line)
             if report is not None:

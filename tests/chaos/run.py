@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import urllib.request
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from kafka.errors import KafkaError
 
-from deploy.ports import free_port
+from deploy.ports import LOOPBACK, free_port
 from deploy.process import Child, start_child
 from schemas.codec import parse
 from schemas.topics import Topics, topic_specs
@@ -32,6 +33,7 @@ PARTITIONS = 4
 SESSION_S = 4.0
 DONE_DEADLINE_S = 240.0
 VERDICT_DEADLINE_S = 60.0
+WELL_DEADLINE_S = 180.0
 POLL_S = 0.3
 
 TODAY = ("tests.chaos.worker",)
@@ -180,6 +182,15 @@ class Run:
         for slot in self.living():
             self.kill(slot)
 
+    def wait_until_all(self, *, well: bool) -> None:
+        """Until every worker is ready; or has ended, or says that it is not ready or must be replaced."""
+        began_s = time.monotonic()
+        while others := [slot.number for slot in self.slots if _is_well(slot) != well]:
+            if time.monotonic() - began_s > WELL_DEADLINE_S:
+                raise AssertionError(f"workers {others} are {'un' if well else ''}well; {self.report_ends()}")
+            self.pause(POLL_S)
+        self.codes[f"seconds until all were {'' if well else 'un'}well"] += round(time.monotonic() - began_s)
+
     def pause(self, seconds: float) -> None:
         """Lets them work. What is tested is that the moment does not matter."""
         self._over.wait(seconds)
@@ -269,3 +280,15 @@ class Run:
             f"--- {file.name}\n" + "\n".join(file.read_text().splitlines()[-25:]) for file in self.folder.glob("*.log")
         ]
         return "\n".join([str(dict(self.codes)), *logs])
+
+
+def _is_well(slot: Slot) -> bool:
+    """Lives, is ready, and wants no other in its place."""
+    if slot.child is None or slot.child.exit_code() is not None:
+        return False
+    try:
+        for page in ("readyz", "healthz"):
+            urllib.request.urlopen(f"http://{LOOPBACK}:{slot.port}/{page}", timeout=5).close()
+    except OSError:
+        return False
+    return True

@@ -25,7 +25,7 @@ PREVIOUS = "d2030fc"
 @dataclass(frozen=True)
 class Scenario:
     """`disturb` sends the load and moves time on, with faults on the way. `clock`: event, manual, or either by the
-    seed. `world`: plain, proxied or cluster."""
+    seed. `world`: plain, proxied, cluster or small."""
 
     disturb: Callable[[Run], None]
     events: int = 1500
@@ -243,6 +243,61 @@ def lose_one_of_three(run: Run) -> None:
     run.move_time(3, strike)
 
 
+def lose_two_of_three(run: Run) -> None:
+    """Two nodes of a cluster die, any two, so that nothing can be written; first until every worker has noticed, then
+    for shorter times. With one of them back everything goes on."""
+
+    def unwell() -> None:
+        run.wait_until_all(well=False)
+
+    def strike(outage: Callable[[], None]) -> None:
+        gone = run.rng.sample(run.world.brokers, 2)
+        for broker in gone:
+            broker.kill()
+        run.codes["two killed"] += 1
+        outage()
+        for broker in gone:
+            broker.start()
+            run.pause(run.rng.uniform(0, 3))
+
+    def short() -> None:
+        strike(lambda: run.pause(run.rng.uniform(1, 12)))
+
+    run.start()
+    run.wait_until_all(well=True)
+    thread = run.publish_aside(8, 2.0)
+    run.pause(run.rng.uniform(0, 6))
+    strike(unwell)
+    short()
+    thread.join()
+    run.wait_done()
+    run.move_time(2, short)
+
+
+def full_disk(run: Run) -> None:
+    """The broker's disk is full, at once or when it has written some more. It is given space again, and started anew
+    as people would do it; most often it has ended itself."""
+    broker, disk = run.world.brokers[0], run.world.disk
+    assert disk is not None
+
+    def strike() -> None:
+        run.pause(run.rng.uniform(0, 3))
+        disk.fill(leave=run.rng.choice((0, 20_000, 200_000)))
+        run.codes["disk filled"] += 1
+        run.pause(run.rng.uniform(1, 8))
+        run.codes["broker lives" if broker.running else "broker ended itself"] += 1
+        disk.relieve()
+        broker.stop()
+        broker.start()
+
+    run.start()
+    thread = run.publish_aside(8, 1.0)
+    while thread.is_alive():
+        strike()
+    run.wait_done()
+    run.move_time(3, strike)
+
+
 def upgrade(run: Run) -> None:
     """Workers of the previous state version give way to those of today, one after the other, under load."""
     tree = run.folder / "previous"
@@ -300,6 +355,8 @@ SCENARIOS: dict[str, Scenario] = {
     "clock": Scenario(jumping_clock, clock="manual"),
     "upgrade": Scenario(upgrade, poison=False),
     "cluster": Scenario(lose_one_of_three, world="cluster"),
+    "majority": Scenario(lose_two_of_three, world="cluster"),
+    "disk": Scenario(full_disk, world="small"),
 }
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.kafka import JarsUnavailable
-from tests.chaos.scenarios import SCENARIOS, play, play_in
+from tests.chaos.scenarios import SCENARIOS, play_in
 from tests.chaos.world import World
-from tests.support.fixtures import Kafka
+from tests.support.fixtures import Kafka, start_broker
 
 
 @pytest.mark.timeout(300)
@@ -25,9 +24,11 @@ def test_workers_that_die_at_steps_of_a_batch_lose_and_contradict_nothing(kafka:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_nothing_is_lost_or_contradicted(name: str, tmp_path: Path) -> None:
+    world = World(tmp_path, SCENARIOS[name].world)
     try:
-        verdict, line = play(name, random.SystemRandom().randrange(10**6), tmp_path)
-    except JarsUnavailable as error:
-        pytest.skip(str(error))
+        start_broker(world)
+        verdict, line = play_in(world, name, random.SystemRandom().randrange(10**6), tmp_path)
+    finally:
+        world.stop()
     print(line)
     assert verdict.good, line

@@ -1,4 +1,4 @@
-"""The Kafka of a run: one broker, one behind proxies, or three."""
+"""The Kafka of a run: one broker, one behind proxies, one on a small disk, or three."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from services.common.kafka_admin import BrokerUnreachable, admin_client, ensure_
 from services.rules.host import DEAD_LETTER_PARTITION
 from tests.chaos.load import Sent
 from tests.chaos.proxy import Proxy
+from tests.support.small_disk import SmallDisk
 
 PROXIES = 2
 EAGER_CLEANER = {"log.cleaner.backoff.ms": "300", "log.initial.task.delay.ms": "1000"}
+DISK_MEBIBYTES = 64
 SEND_TIMEOUT_MS = 15_000
 PORTION_DEADLINE_S = 180.0
 
@@ -31,9 +33,12 @@ class World:
     """What workers and the test connect to. `proxies` stand between the workers and the one broker, if any do."""
 
     def __init__(self, folder: Path, kind: str, bootstrap: str = "") -> None:
-        """`kind`: plain, proxied, cluster, or given: then `bootstrap` tells a broker that others started."""
+        """`kind`: plain, proxied, cluster, small (with a disk that can be full), or given: then `bootstrap` tells a
+        broker that others started."""
         self.proxies: list[Proxy] = []
         self.cluster: Cluster | None = None
+        self.disk: SmallDisk | None = None
+        self._disk_folder = folder / "disk" if kind == "small" else None
         self.brokers: list[Broker] = []
         self._given = bootstrap
         if kind == "given":
@@ -71,7 +76,12 @@ class World:
         return f"{LOOPBACK}:{self.proxies[worker % PROXIES].port}" if self.proxies else self.bootstrap
 
     def start(self) -> None:
-        """Everything."""
+        """Everything. Raises BrokerFailed, JarsUnavailable, DiskUnavailable."""
+        if self._disk_folder is not None:
+            self.disk = SmallDisk(self._disk_folder, DISK_MEBIBYTES)
+            place = self.brokers[0].place.data_dir
+            place.mkdir(parents=True)
+            (place / "logs").symlink_to(self.disk.path)
         if self.cluster is not None:
             self.cluster.start()
         for broker in self.brokers:
@@ -86,6 +96,8 @@ class World:
             proxy.stop()
         for broker in self.brokers:
             broker.stop()
+        if self.disk is not None:
+            self.disk.close()
 
 
 class Topic:

@@ -7,6 +7,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -16,6 +17,7 @@ from services.common.kafka_admin import admin_client, ensure_topics
 from tests.support.commands import ROOT, Commands
 from tests.support.postgres import PostgresServer
 from tests.support.programs import require_program
+from tests.support.small_disk import DiskUnavailable
 
 TEST_PARTITIONS = 4
 REUSED_KAFKA = "BELLWETHER_TEST_KAFKA"
@@ -28,11 +30,18 @@ class Kafka:
         self.bootstrap = bootstrap
 
 
-def start_broker(broker: Broker) -> None:
+class Startable(Protocol):
+    """A broker, or several, with what stands around them."""
+
+    def start(self) -> None:
+        """Raises JarsUnavailable, DiskUnavailable."""
+
+
+def start_broker(broker: Startable) -> None:
     """Start it, or skip the test where no Kafka can be had."""
     try:
         broker.start()
-    except JarsUnavailable as error:
+    except (JarsUnavailable, DiskUnavailable) as error:
         pytest.skip(str(error))
 
 

@@ -1,20 +1,28 @@
-"""What a skipped test means.
+"""What a skipped test means, and in which order tests run.
 
 On a developer's machine a test whose program is missing is skipped, and the end of the run lists why. In CI everything
 is installed, and BELLWETHER_REQUIRE=all turns a skip into a failure: a test that silently never runs proves nothing.
 Only tests on the shared data may skip there; that data is not part of the project.
+
+Of several workers each gets an equal share of the list, one after the other. Tests in WAITING wait for processes most
+of their time, all others compute; so the former are spread among the latter, and every worker always has of both.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
+from itertools import groupby
+from typing import TypeVar
 
 import pytest
 
 REQUIRE = "BELLWETHER_REQUIRE"
 SHARED_DATA = "shared_data"
+WAITING = (("tests", "browser"), ("tests", "chaos"), ("tests", "e2e"))
+
+T = TypeVar("T")
 
 
 def everything_required() -> bool:
@@ -22,11 +30,27 @@ def everything_required() -> bool:
     return os.environ.get(REQUIRE) == "all"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever uses the shared data is marked so, without having to remember it."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Whoever uses the shared data is marked so, without having to remember it. Last, when what does not run is out."""
     for item in items:
         if SHARED_DATA in getattr(item, "fixturenames", ()):
             item.add_marker(SHARED_DATA)
+    if hasattr(config, "workerinput"):
+        items[:] = spread(
+            items, lambda item: item.path.relative_to(config.rootpath).parts[:2] in WAITING, lambda item: item.path
+        )
+
+
+def spread(items: Sequence[T], waits: Callable[[T], bool], module: Callable[[T], object]) -> list[T]:
+    """The same in another order: the modules whose tests wait, each whole, at equal distances among all others."""
+    others = [item for item in items if not waits(item)]
+    modules = [list(group) for _, group in groupby(filter(waits, items), module)]
+    spread_out: list[T] = []
+    for number, waiting in enumerate(modules):
+        first, end = (len(others) * n // len(modules) for n in (number, number + 1))
+        spread_out += [*waiting, *others[first:end]]
+    return spread_out if modules else others
 
 
 @pytest.hookimpl(wrapper=True)

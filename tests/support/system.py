@@ -46,9 +46,17 @@ class Installation:
 
     def start(self, *services: str) -> None:
         """Starts services (ingest, rules, notifier) and waits until each says that it is ready."""
+        self.begin(*services)
+        self.wait_until_ready(*services)
+
+    def begin(self, *services: str) -> None:
+        """Starts them and returns at once."""
         for name in services:
             verb = "run" if name == "rules" else "serve"
             self.children[name] = self._commands.start(name, verb, env=self.env)
+
+    def wait_until_ready(self, *services: str) -> None:
+        """Until each of these, which were started, says that it is."""
         for name in services:
             wait_until(functools.partial(self._ready, name), f"{name} to be ready", READY_S)
 

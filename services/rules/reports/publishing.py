@@ -14,7 +14,8 @@ from schemas.events import Event
 from schemas.reference import natural_key
 from schemas.topics import Topics
 from services.common.errors import UserError
-from services.common.kafka_admin import BrokerUnreachable
+from services.common.kafka_admin import CANNOT_CONNECT, unreachable
+from services.common.kafka_connection import Address, client_options
 
 _CONNECT_TIMEOUT_MS = 5_000
 _SEND_TIMEOUT_S = 60.0
@@ -35,17 +36,17 @@ def to_file(events: Iterable[Event], file: Path) -> int:
         return sum(1 for event in events if lines.write(encode(event) + b"\n"))
 
 
-def to_topic(events: Iterable[Event], bootstrap: str, topics: Topics) -> int:
+def to_topic(events: Iterable[Event], kafka: Address, topics: Topics) -> int:
     """Returns how many the broker has. Raises BrokerUnreachable, PublishFailed."""
     try:
         producer = KafkaProducer(
-            bootstrap_servers=bootstrap,
+            **client_options(kafka),
             acks="all",
             bootstrap_timeout_ms=_CONNECT_TIMEOUT_MS,
             client_id="bellwether-ranks",
         )
-    except (KafkaError, ValueError) as error:
-        raise BrokerUnreachable(f"no Kafka answers at {bootstrap}; start one, or set BELLWETHER_KAFKA") from error
+    except CANNOT_CONNECT as error:
+        raise unreachable(kafka, error) from error
     try:
         # One at a time: a ranking has few parts, and each may be 900 kB.
         return sum(1 for event in events if _acknowledged(producer, topics.reference, event))

@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress
@@ -19,7 +18,8 @@ from schemas.customers import CustomerSnapshot, MonthCounters, decode_record, re
 from schemas.events import ReferenceEvent
 from schemas.topics import Topics
 from services.common.errors import UserError
-from services.common.kafka_admin import BrokerUnreachable
+from services.common.kafka_admin import CANNOT_CONNECT, BrokerUnreachable, unreachable
+from services.common.kafka_connection import Address, client_options
 from services.rules.calendar import Day, month_name, month_of_day
 from services.rules.partitioner import partition_of
 from services.rules.reference import Reference
@@ -118,21 +118,21 @@ def newest_snapshot(source: Source, customer_id: str) -> CustomerSnapshot | None
     return record if isinstance(record, CustomerSnapshot) else None
 
 
-def topic_source(bootstrap: str, topic: str, customer_id: str | None = None) -> Source:
+def topic_source(kafka: Address, topic: str, customer_id: str | None = None) -> Source:
     """Everything on a topic up to its present end, with a progress bar; with a customer only that one's partition.
 
     Raises BrokerUnreachable, NothingThere.
     """
 
     def read() -> Iterator[Record]:
-        with _consumer(bootstrap) as consumer:
+        with _consumer(kafka) as consumer:
             numbers = consumer.partitions_for_topic(topic) or ()
             total = len(numbers)
             if customer_id is not None and numbers:
                 numbers = (partition_of(customer_id, total),)
             partitions = [TopicPartition(topic, number) for number in numbers]
             if not partitions:
-                raise NothingThere(f"there is no topic {topic} at {bootstrap}: run `bellwether topics create` first")
+                raise NothingThere(f"there is no topic {topic} at {kafka}: run `bellwether topics create` first")
             consumer.assign(partitions)
             starts, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
             consumer.seek_to_beginning(*partitions)
@@ -163,17 +163,17 @@ def _is_at_home(record: Any, partitions: int) -> bool:
 
 
 @contextmanager
-def _consumer(bootstrap: str) -> Iterator[Any]:
+def _consumer(kafka: Address) -> Iterator[Any]:
     try:
         consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap,
+            **client_options(kafka),
             enable_auto_commit=False,
             group_id=None,
             bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
             client_id="bellwether-report",
         )
-    except (KafkaError, ValueError) as error:
-        raise BrokerUnreachable(f"no Kafka answers at {bootstrap}; start one, or set BELLWETHER_KAFKA") from error
+    except CANNOT_CONNECT as error:
+        raise unreachable(kafka, error) from error
     try:
         yield consumer
     finally:
@@ -217,9 +217,9 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
-def reference_of_topic(bootstrap: str, topics: Topics) -> Reference:
+def reference_of_topic(kafka: Address, topics: Topics) -> Reference:
     """All that the reference topic says. What is no event there is left out, as the workers do."""
-    return _learned(value for _, value in topic_source(bootstrap, topics.reference)() if value is not None)
+    return _learned(value for _, value in topic_source(kafka, topics.reference)() if value is not None)
 
 
 def reference_of_file(file: Path) -> Reference:

@@ -62,3 +62,14 @@ def test_the_sample_never_touches_an_installations_own_people_and_database() -> 
 def test_a_port_that_is_none_is_refused_by_name(port: str) -> None:
     with pytest.raises(BadSetting, match="BELLWETHER_KAFKA_PORT"):
         read_plan({"BELLWETHER_KAFKA_PORT": port})
+
+
+def test_the_broker_that_is_started_here_has_no_passwords() -> None:
+    secured = {
+        "BELLWETHER_KAFKA_SECURITY": "SASL_PLAINTEXT",
+        "BELLWETHER_KAFKA_USER": "bellwether",
+        "BELLWETHER_KAFKA_PASSWORD": "secret",
+    }
+    with pytest.raises(BadSetting, match="the broker that is started here speaks PLAINTEXT only"):
+        read_plan(secured)
+    assert read_plan({**secured, "BELLWETHER_KAFKA": "kafka:9092"}).settings.kafka.sasl

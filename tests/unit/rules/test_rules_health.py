@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from itertools import islice
 
-from services.rules.health import STALL_PATIENCE_S, TELL_EVERY_S, Health, Mark, Recovery, Stalls, partition_marks
+from services.rules.health import (
+    SILENCE_PATIENCE_S,
+    STALL_PATIENCE_S,
+    TELL_EVERY_S,
+    Health,
+    Mark,
+    Recovery,
+    Silence,
+    Stalls,
+    partition_marks,
+)
 from services.rules.worker import backoff_s
 
 
@@ -64,3 +74,23 @@ def test_a_recovery_tells_now_and_then_how_far_it_has_come() -> None:
     assert recovery.update(0, 100) is None
     assert recovery.update(10, 200) is None
     assert (recovery.total, recovery.left) == (10, 10)
+
+
+def test_an_idle_worker_misses_a_kafka_that_tells_nothing() -> None:
+    health = Health("starting")
+    health.phase = None
+    health.silence.update([100.0, 130.0], 100 + SILENCE_PATIENCE_S, busy=False)
+    assert health.ready() == {}
+    health.silence.update([100.0, 130.0], 132.0, busy=False)
+    assert health.ready() == {"kafka": "has told nothing of some partition for 32 s"}
+    health.silence.update([132.0, 131.5], 133.0, busy=False)
+    assert health.ready() == {}
+
+
+def test_who_has_fetched_enough_is_told_nothing_and_misses_nothing() -> None:
+    silence = Silence()
+    silence.update([100.0], 200.0, busy=True)
+    silence.update([100.0], 201.0, busy=False)
+    assert silence.lasts_s == 1.0
+    silence.update([], 500.0, busy=False)
+    assert silence.lasts_s == 0.0

@@ -1,9 +1,10 @@
-"""The policy on skipped tests, tried on small suites of their own."""
+"""The policy on skipped tests, tried on small suites of their own, and the order of tests."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.support.policy import spread
 from tests.support.waiting import wait_until
 
 pytest_plugins = ["pytester"]
@@ -80,3 +81,21 @@ def test_waiting_says_what_for_and_what_it_last_saw() -> None:
 def test_waiting_gives_the_first_true_answer() -> None:
     answers = iter([0, "", "yes"])
     assert wait_until(lambda: next(answers), "an answer", deadline_s=5) == "yes"
+
+
+def test_modules_that_wait_are_spread_whole_among_the_others() -> None:
+    listed = ["A1", "A2", "b1", "b2", "b3", "C1", "D1", "D2", "e1", "e2", "e3", "e4"]
+
+    assert spread(listed, str.isupper, lambda name: name[0]) == [
+        *("A1", "A2", "b1", "b2"),
+        *("C1", "b3", "e1"),
+        *("D1", "D2", "e2", "e3", "e4"),
+    ]
+
+
+def test_without_tests_that_wait_the_order_stays() -> None:
+    assert spread(["b", "a"], str.isupper, str) == ["b", "a"]
+
+
+def test_tests_that_wait_come_first_where_there_are_no_others() -> None:
+    assert spread(["B", "A"], str.isupper, str) == ["B", "A"]
