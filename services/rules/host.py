@@ -15,10 +15,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from schemas.topics import Topics
 from services.rules.calendar import Micros
@@ -28,6 +27,7 @@ from services.rules.place import Follows, Place
 from services.rules.port import Core, Outgoing, Record
 from services.rules.runtime_metrics import RuntimeMetrics
 from services.rules.stores import Store, in_memory
+from services.rules.surroundings import Cursor, Sink
 from services.rules.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -45,27 +45,6 @@ RECHECK_AT_ONCE = 2_000
 """Heads looked at between two turns of the event loop: some milliseconds."""
 
 DEAD_LETTER_PARTITION = 0
-
-
-class Cursor(Protocol):
-    """The member of the consumer group, as far as the host needs it. Keys are partitions of the events topic."""
-
-    async def committed(self) -> Mapping[int, int | None]:
-        """For every assigned partition; None where nothing was ever committed."""
-
-    async def bounds(self, partitions: Sequence[int]) -> Mapping[int, tuple[int, int]]:
-        """The first offset that there is, and the one that the next record will get."""
-
-    async def seek(self, positions: Mapping[int, int]) -> None: ...
-
-    async def commit(self, positions: Mapping[int, int]) -> bool:
-        """False when the group has moved on: not an error."""
-
-
-class Sink(Protocol):
-    """Where records go. Returns the last one's offset when all are acknowledged, -1 for none; raises if one is not."""
-
-    async def send(self, topic: str, partition: int, records: Sequence[Outgoing]) -> int: ...
 
 
 class NotCopartitioned(Exception):

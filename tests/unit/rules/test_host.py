@@ -18,7 +18,6 @@ from tests.support.standin_core import payment
 pytestmark = pytest.mark.anyio
 
 A = customer_on(0)
-ON_1 = customer_on(1)
 TEN = [paid(offset, A, offset) for offset in range(10)]
 """Ends in a warning."""
 
@@ -175,24 +174,6 @@ async def test_another_hole_is_asked_about_once_patience_is_over() -> None:
     assert len(bench.cursor.seeks) == 3
     await bench.host.process(0, [paid(8, A)])
     assert count_of(bench) == 1
-
-
-async def test_while_one_partition_waits_for_its_acknowledgements_another_is_worked_on() -> None:
-    bench = HostBench()
-    bench.cursor.offsets[1], bench.cursor.first[1] = None, 0
-    await bench.host.on_recovered({0, 1}, set())
-    await bench.host.open()
-    bench.sink.hold = asyncio.Event()
-    first = asyncio.create_task(bench.host.process(0, [paid(0, A)]))
-    other = asyncio.create_task(bench.host.process(1, [paid(0, ON_1)]))
-    again = asyncio.create_task(bench.host.process(0, [paid(1, A)]))
-    await asyncio.sleep(0.001)
-    decided = {number: bench.host.places[number].partition.customers for number in (0, 1)}
-    assert decided == {0: 1, 1: 1}
-    assert orjson.loads(bench.host.places[0].partition.records_of(A)[""])["count"] == 1, "one batch of each at a time"
-    bench.sink.hold.set()
-    await asyncio.gather(first, other, again)
-    assert count_of(bench) == 2
 
 
 async def test_a_revocation_waits_for_the_batch_in_hand_commits_it_and_stops_before_the_next() -> None:

@@ -58,6 +58,24 @@ async def test_a_customer_counts_once_in_a_batch_however_many_of_its_events_that
     assert bench.registry.get_sample_value("bellwether_rules_customers_written_total") == 3
 
 
+async def test_while_one_partition_waits_for_its_acknowledgements_another_is_worked_on() -> None:
+    bench = HostBench()
+    bench.cursor.offsets[1], bench.cursor.first[1] = None, 0
+    await bench.host.on_recovered({0, 1}, set())
+    await bench.host.open()
+    bench.sink.hold = asyncio.Event()
+    first = asyncio.create_task(bench.host.process(0, [paid(0, A)]))
+    other = asyncio.create_task(bench.host.process(1, [paid(0, customer_on(1))]))
+    again = asyncio.create_task(bench.host.process(0, [paid(1, A)]))
+    await asyncio.sleep(0.001)
+    decided = {number: bench.host.places[number].partition.customers for number in (0, 1)}
+    assert decided == {0: 1, 1: 1}
+    assert orjson.loads(bench.host.places[0].partition.records_of(A)[""])["count"] == 1, "one batch of each at a time"
+    bench.sink.hold.set()
+    await asyncio.gather(first, other, again)
+    assert orjson.loads(bench.host.places[0].partition.records_of(A)[""])["count"] == 2
+
+
 async def test_other_rules_wait_for_the_batch_in_hand() -> None:
     bench = HostBench()
     await bench.take_over()
