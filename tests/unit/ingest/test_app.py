@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import orjson
@@ -13,41 +12,18 @@ from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
 from schemas.topics import Topics
-from services.ingest import app as app_module
-from services.ingest.app import MAX_HELD_BYTES, Intake, build_app
+from services.ingest import bodies
+from services.ingest.app import Intake, build_app
+from services.ingest.bodies import MAX_HELD_BYTES
 from services.ingest.judge import MAX_BODY_BYTES
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater, broker_away
-from services.ingest.records import Record
+from tests.unit.ingest.scripted import NOW, ScriptedPublisher
 from tests.unit.schemas.examples import example
 
 GOOD = orjson.dumps(example("promise.met"))
 BAD = orjson.dumps(example("promise.met", data={}))
-NOW = datetime(2026, 3, 2, tzinfo=UTC)
 JSON = {"Content-Type": "application/json"}
-
-
-class ScriptedPublisher:
-    """Takes everything, until a problem is set."""
-
-    def __init__(self) -> None:
-        self.problem: str | None = None
-        self.alive = True
-        self.outstanding = 0
-        self.failure: Exception | None = None
-        self.published: list[Record] = []
-        self.closed = False
-
-    def start(self) -> None:
-        self.closed = False
-
-    async def close(self) -> None:
-        self.closed = True
-
-    async def publish(self, records: Sequence[Record]) -> None:
-        if self.failure is not None:
-            raise self.failure
-        self.published += records
 
 
 @pytest.fixture
@@ -125,7 +101,7 @@ def test_a_body_that_is_too_large_is_refused_with_a_clear_sentence(
 
 
 def test_a_body_that_never_ends_is_given_up(publisher: ScriptedPublisher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "READ_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(bodies, "READ_TIMEOUT_S", 0.01)
     intake = Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry()))
 
     async def endless() -> AsyncIterator[bytes]:
@@ -139,7 +115,7 @@ def test_a_body_that_never_ends_is_given_up(publisher: ScriptedPublisher, monkey
 
     answer = asyncio.run(scenario())
     assert (answer.status_code, answer.json()["code"]) == (408, "body_too_slow")
-    assert (publisher.published, intake._held_bytes) == ([], 0)
+    assert (publisher.published, intake.room.held_bytes) == ([], 0)
 
 
 def test_a_body_at_the_limit_is_read(client: TestClient) -> None:
@@ -206,9 +182,9 @@ def test_memory_is_bounded_over_all_requests(publisher: ScriptedPublisher) -> No
     metrics = IngestMetrics(CollectorRegistry())
     intake = Intake(publisher, Topics("t"), lambda: NOW, metrics)
     with TestClient(build_app(intake)) as client:
-        intake._held_bytes = MAX_HELD_BYTES
+        intake.room.held_bytes = MAX_HELD_BYTES
         answer = post(client, GOOD)
         assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
-        intake._held_bytes = 0
+        intake.room.held_bytes = 0
         assert post(client, GOOD).status_code == 202
-    assert intake._held_bytes == 0
+    assert intake.room.held_bytes == 0
