@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -188,3 +189,36 @@ def test_memory_is_bounded_over_all_requests(publisher: ScriptedPublisher) -> No
         intake.room.held_bytes = 0
         assert post(client, GOOD).status_code == 202
     assert intake.room.held_bytes == 0
+
+
+def post_gzip(client: TestClient, body: bytes, encoding: str = "gzip") -> httpx.Response:
+    answer: httpx.Response = client.post("/v1/events", content=body, headers={**JSON, "Content-Encoding": encoding})
+    return answer
+
+
+def test_a_compressed_body_is_judged_as_what_is_in_it(client: TestClient, publisher: ScriptedPublisher) -> None:
+    answer = post_gzip(client, gzip.compress(b"[" + GOOD + b"," + BAD + b"]"))
+    assert [result["status"] for result in answer.json()["results"]] == ["accepted", "rejected"]
+    assert [record.value for record in publisher.published] == [GOOD, BAD]
+
+
+def test_a_bomb_is_refused_as_too_large(publisher: ScriptedPublisher) -> None:
+    intake = Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry()))
+    bomb = gzip.compress(bytes(500 * 1024 * 1024), 9)
+    with TestClient(build_app(intake)) as client:
+        answer = post_gzip(client, bomb)
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    assert (publisher.published, intake.room.held_bytes) == ([], 0)
+
+
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(GOOD)[:-1]])
+def test_broken_gzip_is_told(client: TestClient, publisher: ScriptedPublisher, body: bytes) -> None:
+    answer = post_gzip(client, body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "broken_gzip")
+    assert publisher.published == []
+
+
+def test_another_encoding_is_answered_with_those_that_are_taken(client: TestClient) -> None:
+    answer = post_gzip(client, GOOD, "br")
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_encoding")
+    assert answer.headers["Accept-Encoding"] == "gzip"
