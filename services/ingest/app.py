@@ -12,15 +12,15 @@ from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from schemas.topics import Topics
 from services.common.clock import Now
-from services.ingest import idempotency
-from services.ingest.answers import Problem, Refused, Results, problem_answer, results_answer
+from services.ingest import description, idempotency
+from services.ingest.answers import problem_answer, results_answer
 from services.ingest.bodies import Posted, Room
 from services.ingest.idempotency import digest_of, key_of
-from services.ingest.judge import LINES_TYPES, MAX_BATCH_EVENTS, BadBody, Judgement, Post, judge, judge_lines, kind_of
+from services.ingest.judge import LINES_TYPES, BadBody, Judgement, Post, judge, judge_lines, kind_of
 from services.ingest.lines import Line
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater
@@ -171,36 +171,6 @@ def _only_refused(request: Request) -> bool:
     return wanted == "refused"
 
 
-POST_DESCRIPTION = f"""
-Takes one event, an array of up to {MAX_BATCH_EVENTS} events, or one event in CloudEvents binary mode (`ce-…` headers).
-
-* **202**: every event is acknowledged by the broker (all in-sync replicas).
-* **422**: at least one event was refused. Each has a result: those with status `accepted` *are* durable and must not be
-  sent again; those with status `rejected` name the field and the reason, and their bytes are in the dead letters.
-* **400**: the body is no JSON (truncated, NaN, …). Nothing is accepted; the bytes are in the dead letters.
-* **408**, **413**, **415**: too slow, too large, or no JSON type. Nothing is accepted or kept.
-* **503**: nothing is claimed to be durable. Send the whole request again after `Retry-After` seconds: an event is
-  recognised by (source, id), so one that got through already does no harm.
-
-`ignored_fields` names fields that Bellwether does not know; they were kept out of the event.
-"""
-
-
-def _openapi_body() -> dict[str, Any]:
-    event = {"type": "object", "description": "a CloudEvents 1.0 event; `bellwether schema` writes the schema of each"}
-    batch = {"type": "array", "items": event, "maxItems": MAX_BATCH_EVENTS}
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/cloudevents+json": {"schema": event},
-                "application/cloudevents-batch+json": {"schema": batch},
-                "application/json": {"schema": {"oneOf": [event, batch]}},
-            },
-        }
-    }
-
-
 def build_app(intake: Intake) -> FastAPI:
     """The web application. Its life cycle starts and flushes the publisher."""
 
@@ -215,27 +185,37 @@ def build_app(intake: Intake) -> FastAPI:
     _add_events(app, intake)
     _add_ops(app, intake)
     _add_problems(app, intake.metrics)
+    _describe(app)
     return app
 
 
+def _describe(app: FastAPI) -> None:
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = made()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if "Event" not in schemas:
+            schemas.update(description.components())
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's manual does it
+
+
 def _add_events(app: FastAPI, intake: Intake) -> None:
-    problem: dict[str, Any] = {"model": Problem}
+    described = {
+        "requestBody": description.request_body(),
+        "parameters": description.parameters(),
+        "responses": description.responses(),
+    }
 
     @app.post(
         "/v1/events",
         status_code=202,
         response_model=None,
-        description=POST_DESCRIPTION,
-        openapi_extra=_openapi_body(),
-        responses={
-            202: {"model": Results},
-            422: {"model": Refused},
-            400: problem,
-            408: problem,
-            413: problem,
-            415: problem,
-            503: problem,
-        },
+        summary="Send events",
+        description=description.POST_DESCRIPTION,
+        openapi_extra=described,
     )
     async def post_events(request: Request) -> Response:
         try:
@@ -249,15 +229,17 @@ def _add_ops(app: FastAPI, intake: Intake) -> None:
     publisher = intake.publisher
     intake.metrics.watch(lambda: publisher.outstanding, lambda: publisher.problem is None)
 
-    @app.get("/healthz", include_in_schema=False)
+    state = {"responses": description.state_responses()}
+
+    @app.get("/healthz", summary="Must the process be replaced?", response_model=None, openapi_extra=state)
     async def healthz() -> Response:
         return _state({} if publisher.alive else {"kafka": "the sending thread has ended"})
 
-    @app.get("/readyz", include_in_schema=False)
+    @app.get("/readyz", summary="Are events taken?", response_model=None, openapi_extra=state)
     async def readyz() -> Response:
         return _state({"kafka": publisher.problem} if publisher.problem else {})
 
-    @app.get("/metrics", include_in_schema=False)
+    @app.get("/metrics", summary="For Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
         return Response(generate_latest(intake.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
