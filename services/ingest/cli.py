@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from services.common.clock import clock_from
+from services.common.clock import clock_from, wall_now
 from services.common.settings import read_settings
 
 
@@ -25,13 +25,21 @@ def serve() -> None:
     from prometheus_client import REGISTRY
 
     from services.ingest.app import Intake, build_app
+    from services.ingest.idempotency_store import IdempotencyStore
     from services.ingest.metrics import IngestMetrics
     from services.ingest.publisher import KafkaPublisher
+    from services.ingest.repeating import Repeating
+    from services.ingest.tables import open_database
 
     settings = read_settings(os.environ)
     _log_to_stderr()
     publisher = KafkaPublisher(settings.kafka, settings.topics)
-    intake = Intake(publisher, settings.topics, clock_from(settings.clock), IngestMetrics(REGISTRY))
+    now = clock_from(settings.clock)
+    database = open_database(settings.ingest_database_url)
+    database.migrate()
+    # Claims run out by the wall: a clock that stands still would hold those of the dead for ever.
+    repeating = Repeating(IdempotencyStore(database), wall_now)
+    intake = Intake(publisher, settings.topics, now, IngestMetrics(REGISTRY), repeating=repeating)
     config = uvicorn.Config(
         build_app(intake),
         host=settings.host,
