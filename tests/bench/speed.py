@@ -54,8 +54,9 @@ Bellwether runs under the manual clock, which is the wall clock's code, just beh
 works through is a backlog, as after an hour in which no worker ran. A batch holds several events of a customer then,
 and its rules are evaluated once for all of them, as Kafka Streams' cache writes a key once for all of its changes. How
 many they were is told beside each mix; of live traffic it is about one, whose price the row “in turn” under “Growth”
-tells. Wake-ups come when the backlog has been worked through, behind the lap; snapshots for reports ten minutes after a change. Under
-the event clock (the clock of backtests) every wake-up in between fires, and each event is evaluated alone.
+tells. Wake-ups come when the backlog has been worked through, behind the lap; snapshots for reports ten minutes after a
+change. Under the event clock (the clock of backtests) every wake-up in between fires, and each event is evaluated
+alone.
 `BELLWETHER_OPEN_ITEMS` is {BELLWETHER_OPEN_ITEMS}. A worker that has not finished after {lap_s:g} s is stopped and
 judged by what it had done."""
 
