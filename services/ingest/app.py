@@ -134,7 +134,14 @@ class Intake:
             return await self._durable(lambda: judge_lines(lines, post, self._topics, self._treatments, sender), size)
 
         held = self.room.share()
-        stream = LineStream(Posted(request), held, take, only_refused=only_refused, pause=self._pause)
+        stream = LineStream(
+            Posted(request),
+            held,
+            take,
+            only_refused=only_refused,
+            pause=self._pause,
+            cut=self.metrics.count_problem,
+        )
         results = stream.results()
         try:
             # Until the first chunk is durable a problem is answered as one, with its own status.
@@ -146,7 +153,8 @@ class Intake:
 
     async def _refuse(self, bad: BadBody) -> Response:
         try:
-            await self.publisher.publish(bad.records)
+            if bad.records:
+                await self.publisher.publish(bad.records)
         except TryLater as later:
             return self._later(later)
         self.metrics.count_problem(bad.code)
