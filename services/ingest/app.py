@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -18,10 +18,11 @@ from schemas.topics import Topics
 from services.common.clock import Now
 from services.ingest.answers import Problem, Refused, Results, problem_answer, results_answer
 from services.ingest.judge import MAX_BATCH_EVENTS, MAX_BODY_BYTES, BadBody, Judgement, Post, judge
+from services.ingest.keys_gate import Gate, add_gate
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater, overloaded
 from services.ingest.records import Record
-from services.ingest.treating import Treatment
+from services.ingest.treating import Sender, Treatment
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +74,10 @@ class Intake:
         now: Now,
         metrics: IngestMetrics,
         treatments: Sequence[Treatment] = (),
+        gate: Gate | None = None,
     ) -> None:
-        """`treatments` are done to every valid event, in their order."""
+        """`treatments` are done to every valid event, in their order; `gate` tells whose it is."""
+        self.gate = gate or Gate()
         self._treatments = treatments
         self.publisher = publisher
         self.metrics = metrics
@@ -84,11 +87,13 @@ class Intake:
 
     async def take(self, request: Request) -> Response:
         """Answer one POST. The answer never claims more than the broker has acknowledged."""
+        sender = self.gate.admit(request)
         body = bytearray()
         try:
             with self.metrics.seconds.time():
                 await self._read_in_time(request, body)
-                judgement = await self._judge(request, bytes(body))
+                judgement = await self._judge(request, bytes(body), sender)
+                self.gate.count(sender, len(judgement.verdicts))
                 await self.publisher.publish(judgement.records)
         except BadBody as bad:
             return await self._refuse(bad)
@@ -118,11 +123,11 @@ class Intake:
             body += chunk
             self._held_bytes += len(chunk)
 
-    async def _judge(self, request: Request, body: bytes) -> Judgement:
+    async def _judge(self, request: Request, body: bytes, sender: Sender) -> Judgement:
         post = Post(body, request.headers, self._now())
         if len(body) < THREAD_FROM_BYTES:
-            return judge(post, self._topics, self._treatments)
-        return await asyncio.to_thread(judge, post, self._topics, self._treatments)
+            return judge(post, self._topics, self._treatments, sender)
+        return await asyncio.to_thread(judge, post, self._topics, self._treatments, sender)
 
     async def _refuse(self, bad: BadBody) -> Response:
         try:
@@ -153,6 +158,9 @@ Takes one event, an array of up to {MAX_BATCH_EVENTS} events, or one event in Cl
 * **422**: at least one event was refused. Each has a result: those with status `accepted` *are* durable and must not be
   sent again; those with status `rejected` name the field and the reason, and their bytes are in the dead letters.
 * **400**: the body is no JSON (truncated, NaN, …). Nothing is accepted; the bytes are in the dead letters.
+* **401**: no key, or one that does not work, where keys are asked for.
+* **403**: the key covers none of the events (`not_allowed`); where it covers some, see 422.
+* **429**: more events than the sender may send. Send the whole request again after `Retry-After` seconds.
 * **408**, **413**, **415**: too slow, too large, or no JSON type. Nothing is accepted or kept.
 * **503**: nothing is claimed to be durable. Send the whole request again after `Retry-After` seconds: an event is
   recognised by (source, id), so one that got through already does no harm.
@@ -176,13 +184,21 @@ def _openapi_body() -> dict[str, Any]:
     }
 
 
-def build_app(intake: Intake) -> FastAPI:
-    """The web application. Its life cycle starts and flushes the publisher."""
+Worker = Callable[[], Coroutine[Any, Any, None]]
+"""Runs beside the requests until it is cancelled, and mends itself what goes wrong."""
+
+
+def build_app(intake: Intake, workers: Sequence[Worker] = ()) -> FastAPI:
+    """The web application. Its life cycle starts and flushes the publisher, and runs the workers in between."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         intake.publisher.start()
+        running = [asyncio.create_task(work()) for work in workers]
         yield
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await intake.publisher.close()
 
     # No documentation pages: they would load scripts from outside. /openapi.json stays.
@@ -190,6 +206,7 @@ def build_app(intake: Intake) -> FastAPI:
     _add_events(app, intake)
     _add_ops(app, intake)
     _add_problems(app, intake.metrics)
+    add_gate(app, intake.metrics)
     return app
 
 
@@ -206,6 +223,9 @@ def _add_events(app: FastAPI, intake: Intake) -> None:
             202: {"model": Results},
             422: {"model": Refused},
             400: problem,
+            401: problem,
+            403: {"model": Refused},
+            429: problem,
             408: problem,
             413: problem,
             415: problem,
