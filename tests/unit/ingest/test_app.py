@@ -198,7 +198,7 @@ def test_the_life_cycle_closes_the_publisher(publisher: ScriptedPublisher, clien
 def test_the_description_tells_what_422_means(client: TestClient) -> None:
     operation = client.get("/openapi.json").json()["paths"]["/v1/events"]["post"]
     assert "must not be\n  sent again" in operation["description"]
-    assert set(operation["responses"]) == {"202", "400", "408", "413", "415", "422", "503"}
+    assert set(operation["responses"]) == {"202", "400", "401", "403", "408", "413", "415", "422", "429", "503"}
     assert client.get("/docs").status_code == 404
 
 
