@@ -5,6 +5,7 @@ time is up (serving_bounds decides)."""
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, cast
@@ -22,6 +23,10 @@ SLICES = 20
 
 WRITE_HIGH_BYTES = 32 * 1024
 """Of an answer that its client has not read; beyond it the connection counts as one that does not listen."""
+
+KERNEL_BYTES = 128 * 1024
+"""What the kernel may hold of a connection in each direction, of bytes that somebody does not read. Left to itself it
+takes megabytes."""
 
 OVER_HEADER = (b"\r\n\r\n", b"\n\n", b"\n\r\n")
 
@@ -146,6 +151,9 @@ class Door(asyncio.Protocol):
         """Somebody has connected."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        sock = transport.get_extra_info("socket")
+        for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            sock.setsockopt(socket.SOL_SOCKET, buffer, KERNEL_BYTES)
         peer = transport.get_extra_info("peername")
         self.address = peer[0] if peer else ""
         # uvicorn ends all that are listed there when it stops.
