@@ -30,12 +30,14 @@ def serve() -> None:
     from prometheus_client import REGISTRY
 
     from services.ingest.app import Intake, build_app
+    from services.ingest.idempotency_store import IdempotencyStore
     from services.ingest.keys import check_sender
     from services.ingest.keys_gate import Gate, is_local
     from services.ingest.keys_ring import KeyRing
     from services.ingest.limits import Limits
     from services.ingest.metrics import IngestMetrics
     from services.ingest.publisher import KafkaPublisher
+    from services.ingest.repeating import Repeating
     from services.ingest.serving import Front, check_openness
     from services.ingest.serving_config import read_door_settings
     from services.ingest.tables import open_database
@@ -46,14 +48,15 @@ def serve() -> None:
     front = Front(door, REGISTRY)
     database = open_database(settings.ingest_database_url)
     database.migrate()
-    # Keys expire by the wall's clock: it is people outside who hold them.
-    ring = KeyRing(database, wall_now)
+    # Keys expire by the wall's clock: it is people outside who hold them. Claims run out by it too: a clock that stands
+    # still would hold those of the dead for ever.
+    ring, repeating = KeyRing(database, wall_now), Repeating(IdempotencyStore(database), wall_now)
     ring.refresh()
     gate = Gate(door.asking, ring, Limits(door.per_second), local=is_local(settings.host))
     log.info(gate.told)
     publisher = KafkaPublisher(settings.kafka, settings.topics)
-    now = clock_from(settings.clock)
-    intake = Intake(publisher, settings.topics, now, IngestMetrics(REGISTRY), [check_sender], gate)
+    metrics, now = IngestMetrics(REGISTRY), clock_from(settings.clock)
+    intake = Intake(publisher, settings.topics, now, metrics, [check_sender], repeating=repeating, gate=gate)
     front.run(build_app(intake, [ring.run, *front.workers]), settings.host, settings.ingest_port)
 
 

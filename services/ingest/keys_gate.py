@@ -89,7 +89,11 @@ class Gate:
 
     def count(self, sender: Sender, events: int) -> None:
         """Before these are published. Raises Turned (429), and then none of them may be."""
-        self._wait(self._limits.draw(sender, events, self._monotonic()))
+        self._wait(self.draw_s(sender, events))
+
+    def draw_s(self, sender: Sender, events: int) -> float:
+        """The same for who can wait: the seconds until the next try, or 0 when they were counted."""
+        return self._limits.draw(sender, events, self._monotonic())
 
     def sender(self, request: Request) -> Sender:
         """Who sends. Raises Turned (401, 503)."""

@@ -21,8 +21,9 @@ REFUSALS = (
 )
 PROBLEMS = (
     *("not_json", "unsupported_media_type", "batch_too_long", "body_too_slow", "body_too_large"),
-    *("broker_unavailable", "overloaded", "internal"),
+    *("unsupported_encoding", "broken_gzip", "bad_idempotency_key", "bad_query"),
     *("unauthorized", "admin_only", "too_many_events", "keys_unknown"),
+    *("broker_unavailable", "database_unavailable", "overloaded", "internal"),
 )
 """Known in advance, so that their counters start at 0: Prometheus sees no increase from "not there" to 1."""
 

@@ -15,7 +15,8 @@ class Bounds:
     `header_s`: from the first byte that is waited for to the end of a request's header, `header_bytes` long at most.
     `idle_s`: between requests. `silent_s`: without any byte of a body that is being waited for. `unread_s`: while the
     client does not read its answer; answers that are not read may hold `unread_bytes` in all. `discarded_s` and
-    `discarded_bytes`: of a body that goes on after its answer.
+    `discarded_bytes`: of a body that goes on after its answer. The application has
+    times of its own for bodies and answers, of a minute, and says so when they are up; these are for what it leaves.
     """
 
     connections: int = 12_000
@@ -23,8 +24,8 @@ class Bounds:
     header_s: float = 10.0
     header_bytes: int = 32 * 1024
     idle_s: float = 60.0
-    silent_s: float = 20.0
-    unread_s: float = 30.0
+    silent_s: float = 70.0
+    unread_s: float = 70.0
     unread_bytes: int = 64 * 1024 * 1024
     discarded_s: float = 20.0
     discarded_bytes: int = 16 * 1024 * 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,23 +12,20 @@ import httpx
 import orjson
 import pytest
 from fastapi import Depends, FastAPI
-from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
-from schemas.topics import Topics
 from services.common.database import Database
 from services.ingest import keys_store
-from services.ingest.app import Intake, build_app
+from services.ingest.app import build_app
 from services.ingest.keys import Bounds, check_sender
 from services.ingest.keys_gate import Asking, Gate, is_local
 from services.ingest.keys_ring import STALE_S, KeyRing
 from services.ingest.limits import Limits
-from services.ingest.metrics import IngestMetrics
 from services.ingest.serving import OpenPort, check_openness
 from services.ingest.tables import open_database
 from services.ingest.treating import Sender
-from tests.unit.ingest.test_app import ScriptedPublisher
+from tests.unit.ingest.scripted import ScriptedPublisher, Talk, event_line, intake_of
 from tests.unit.schemas.examples import example
 
 GOOD = orjson.dumps(example("promise.met"))
@@ -47,11 +45,8 @@ class Stage:
         self.ring.refresh()
         self.publisher = ScriptedPublisher()
         self.gate = Gate(asking, self.ring, Limits(per_second), local=local, monotonic=lambda: self.seconds)
-        registry = CollectorRegistry()
-        intake = Intake(
-            self.publisher, Topics("t"), lambda: NOW, IngestMetrics(registry), [check_sender], gate=self.gate
-        )
-        self.app: FastAPI = build_app(intake)
+        self.intake = intake_of(self.publisher, treatments=[check_sender], gate=self.gate)
+        self.app: FastAPI = build_app(self.intake)
         self.client = TestClient(self.app, raise_server_exceptions=False)
 
     def key(self, source: str = "tests", expires_at: datetime | None = None, **bounds: Any) -> str:
@@ -256,6 +251,46 @@ def test_the_keys_are_good_for_a_while_without_the_database_and_then_nobody_is_l
     answer = played.post(shown)
     assert (answer.status_code, answer.json()["code"]) == (503, "keys_unknown")
     assert answer.headers["Retry-After"] == "10"
+
+
+def test_a_stream_that_is_too_fast_is_read_more_slowly(database: Database) -> None:
+    waited: list[float] = []
+    played = Stage(database, Asking.REQUIRED)
+
+    async def pause(seconds: float) -> None:
+        waited.append(seconds)
+        played.seconds += seconds
+
+    played.intake._pause = pause
+    shown = played.key(per_second=100)
+    lines = b"".join(event_line(number) for number in range(2000))
+    answer = played.client.post(
+        "/v1/events?results=refused",
+        content=lines,
+        headers={"Content-Type": "application/jsonl", "Authorization": f"Bearer {shown}"},
+    )
+    assert orjson.loads(answer.content.splitlines()[-1])["summary"]["accepted"] == 2000
+    # Five seconds' worth at once, and the last chunk is not waited for.
+    assert 9 <= sum(waited) <= 15
+
+
+def test_a_key_that_is_revoked_ends_its_stream(database: Database) -> None:
+    async def scenario() -> Talk:
+        played = Stage(database, Asking.REQUIRED)
+        shown = played.key()
+        talk = Talk(played.intake, "application/jsonl", authorization=f"Bearer {shown}")
+        talk.say(b"".join(event_line(number) for number in range(500)))
+        await talk.until(lambda: len(talk.lines) == 500)
+        with database.writing() as tx:
+            keys_store.revoke(tx, shown.split("_")[1], NOW)
+        played.ring.refresh()
+        talk.say(event_line(500), more=False)
+        await talk.end()
+        assert len(played.publisher.published) == 500
+        return talk
+
+    summary = asyncio.run(scenario()).lines[-1]["summary"]
+    assert (summary["complete"], summary["code"], summary["next_line"]) == (False, "unauthorized", 501)
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def test_a_body_that_falls_silent_ends_and_one_that_comes_slowly_does_not() -> N
         await played.pass_time(21)
         assert played.endings == [Ending.SILENT]
 
-    play(scenario)
+    play(scenario, silent_s=20)
 
 
 def test_the_rest_of_a_body_that_was_answered_is_thrown_away_and_the_connection_goes_on() -> None:
@@ -251,12 +251,12 @@ def test_who_does_not_read_his_answer_ends() -> None:
     async def scenario(played: Played) -> None:
         await played.connect("127.0.0.1", GET.replace(b"hello", b"large"))
         assert played.house.unread_bytes > 0
-        await played.pass_time(29)
+        await played.pass_time(19)
         assert played.endings == []
-        await played.pass_time(31)
+        await played.pass_time(21)
         assert played.endings == [Ending.UNREAD]
 
-    play(scenario)
+    play(scenario, unread_s=20)
 
 
 def test_what_nobody_reads_is_bounded_in_all() -> None:
