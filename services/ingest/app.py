@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing
 from typing import Any, Protocol
 
+import orjson
 from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
@@ -205,7 +207,9 @@ def build_app(intake: Intake, workers: Sequence[Worker] = ()) -> FastAPI:
         await intake.publisher.close()
 
     # No documentation pages: they would load scripts from outside. /openapi.json stays.
-    app = FastAPI(title="Bellwether ingest", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Bellwether ingest", version="1", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None
+    )
     _add_events(app, intake)
     _add_ops(app, intake)
     _add_problems(app, intake.metrics)
@@ -225,6 +229,15 @@ def _describe(app: FastAPI) -> None:
             document["components"]["securitySchemes"] = description.SECURITY
         return document
 
+    @functools.cache
+    def encoded() -> bytes:
+        return orjson.dumps(app.openapi())
+
+    async def document(_request: Request) -> Response:
+        # Encoded once: whoever needs no key for it must not keep us busy with it.
+        return Response(encoded(), media_type="application/json")
+
+    app.add_route("/openapi.json", document, include_in_schema=False)
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's manual does it
 
 
