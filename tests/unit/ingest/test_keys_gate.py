@@ -110,8 +110,12 @@ def test_all_that_is_no_key_gets_the_same_answer_and_nothing_else(stage: StageOf
     assert played.post(good).status_code == 202
 
 
-def test_nothing_is_read_of_a_body_whose_sender_is_turned_away(stage: StageOf) -> None:
-    played = stage()
+@pytest.mark.parametrize(("shows", "status"), [(False, 401), (True, 429)])
+def test_nothing_is_read_of_a_body_whose_sender_is_turned_away(stage: StageOf, shows: bool, status: int) -> None:
+    played = stage(per_second=1)
+    shown = played.key()
+    while shows and played.post(shown).status_code == 202:
+        pass
 
     async def receive() -> dict[str, Any]:
         raise AssertionError("the body was read")
@@ -121,20 +125,23 @@ def test_nothing_is_read_of_a_body_whose_sender_is_turned_away(stage: StageOf) -
     async def send(message: Any) -> None:
         sent.append(message)
 
+    headers = [(b"content-length", b"4000000")]
+    if shows:
+        headers.append((b"authorization", f"Bearer {shown}".encode()))
     scope = {
         "type": "http",
         "method": "POST",
         "path": "/v1/events",
         "raw_path": b"/v1/events",
         "query_string": b"",
-        "headers": [(b"content-length", b"4000000")],
+        "headers": headers,
         "root_path": "",
         "scheme": "http",
         "http_version": "1.1",
     }
     with pytest.raises(StopIteration):
         played.app(scope, receive, send).__await__().send(None)
-    assert sent[0]["status"] == 401
+    assert sent[0]["status"] == status
 
 
 def test_a_key_that_covers_nothing_of_the_body_is_refused_with_403(stage: StageOf) -> None:

@@ -22,33 +22,42 @@ def post(path: str, length: int) -> bytes:
     return f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
 
 
-async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """/hello answers, /count reads its body first, /early answers without, /large answers more than anybody buffers."""
-    read = 0
-    if scope["path"] == "/count":
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            read, more = read + len(message["body"]), message["more_body"]
-    body = b"x" * LARGE if scope["path"] == "/large" else f"{scope['path']} {read}".encode()
-    headers = [(b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 class Played:
     """A server behind a door of its own."""
 
     def __init__(self, bounds: Bounds) -> None:
         self.endings: list[Ending] = []
         self._clients: list[asyncio.StreamWriter] = []
+        self.let = asyncio.Event()
         self.house = House(bounds, self.endings.append)
         config = uvicorn.Config(
-            application, port=0, http=self.house.protocol(), ws="none", lifespan="off", log_config=None
+            self.application,
+            port=0,
+            http=self.house.protocol(),
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
         )
         self.server = uvicorn.Server(config)
+
+    async def application(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """/hello answers, /count reads its body first, /early answers without, /patient when it is let, /large more
+        than anybody buffers."""
+        read = 0
+        if scope["path"] == "/patient":
+            await self.let.wait()
+        if scope["path"] == "/count":
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return
+                read, more = read + len(message["body"]), message["more_body"]
+        body = b"x" * LARGE if scope["path"] == "/large" else f"{scope['path']} {read}".encode()
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     async def connect(self, address: str = "127.0.0.1", *sent: bytes) -> tuple[asyncio.StreamReader, Any]:
         port = self.server.servers[0].sockets[0].getsockname()[1]
@@ -145,8 +154,11 @@ def test_requests_sent_at_once_are_answered_wherever_the_bytes_are_parted(cut: i
         reader, writer = await played.connect("127.0.0.1", post("/count", 4) + b"\r\n\r\n" + GET + GET[:cut])
         assert await answer(reader) == (200, b"/count 4")
         assert await answer(reader) == (200, b"/hello 0")
-        writer.write(GET[cut:] + GET)
+        writer.write(GET[cut:])
         assert await answer(reader) == (200, b"/hello 0")
+        writer.write(GET[:cut])
+        await played.settle()
+        writer.write(GET[cut:])
         assert await answer(reader) == (200, b"/hello 0")
 
     play(scenario)
@@ -216,6 +228,17 @@ def test_a_body_that_falls_silent_ends_and_one_that_comes_slowly_does_not() -> N
         assert played.endings == [Ending.SILENT]
 
     play(scenario, silent_s=20)
+
+
+def test_a_request_at_work_is_waited_for_though_its_client_says_nothing() -> None:
+    async def scenario(played: Played) -> None:
+        reader, _ = await played.connect("127.0.0.1", post("/patient", 3) + b"abc")
+        await played.pass_time(1000)
+        assert played.endings == []
+        played.let.set()
+        assert await answer(reader) == (200, b"/patient 0")
+
+    play(scenario)
 
 
 def test_the_rest_of_a_body_that_was_answered_is_thrown_away_and_the_connection_goes_on() -> None:
