@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 import orjson
 
 from schemas import codec
@@ -29,8 +30,7 @@ LINES_TYPES = ("application/x-ndjson", "application/jsonl")
 UTF_8 = ("utf-8", "utf8", "us-ascii")
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What became of one event. `code` is `ok`, or the stable code of the refusal."""
 
     index: int

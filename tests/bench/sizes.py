@@ -30,6 +30,8 @@ class Sizes:
     soak_s: int = 1_800
     soak_warm_s: int = 240
     profile_s: int = 8
+    ingest_events: int = 60_000
+    ingest_s: float = 8.0
 
 
 WHOLE = Sizes()
@@ -50,6 +52,8 @@ QUICK = Sizes(
     soak_s=120,
     soak_warm_s=20,
     profile_s=3,
+    ingest_events=10_000,
+    ingest_s=3.0,
 )
 
 ITEMS = 10
