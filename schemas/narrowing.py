@@ -184,8 +184,8 @@ def _drift(old: _Place, new: _Place, path: str, seen: _Seen) -> Iterator[Loss]:
         inside = _join(path, name)
         if name in after:
             yield from _drift(there, after[name], inside, seen)
-        elif after:
-            # Where nothing has fields any more the type has changed, and that is told instead.
+        elif any(("array" if name == "[]" else "object") in _types(option) for option in _alternatives(new)):
+            # Where there is no object any more the type has changed, and that is told instead.
             yield Loss(inside, Finding.GONE, "the field is gone")
 
 
