@@ -37,7 +37,8 @@ def with_field(model: type[BaseModel], name: str, annotation: Any, *default: Any
 def of_an_event(kind: str, data: type[BaseModel]) -> Mutant:
     def put(patch: pytest.MonkeyPatch) -> None:
         base = events.CustomerEvent if kind in events.CUSTOMER_EVENTS else events.ReferenceEvent
-        patch.setitem(events.EVENT_MODELS, f"bellwether.{kind}", events._model(base, kind, data))  # type: ignore[arg-type]
+        name = f"bellwether.{kind}"
+        patch.setattr(contracts, "EVENT_MODELS", {**events.EVENT_MODELS, name: events._model(base, kind, data)})  # type: ignore[arg-type]
 
     return put
 
@@ -47,7 +48,8 @@ def in_contracts(name: str, model: type[BaseModel]) -> Mutant:
 
 
 def removed(name: str) -> Mutant:
-    return lambda patch: patch.delitem(events.EVENT_MODELS, name)
+    left = {kind: model for kind, model in events.EVENT_MODELS.items() if kind != name}
+    return lambda patch: patch.setattr(contracts, "EVENT_MODELS", left)
 
 
 def found_by(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> list[Breach]:
