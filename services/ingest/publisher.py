@@ -21,6 +21,7 @@ from kafka.errors import KafkaError
 
 from schemas.topics import Topics
 from services.common.kafka_connection import Address, UnusableCertificate, client_options, is_reachable, why_unusable
+from services.ingest.partitioning import RememberingPartitioner
 from services.ingest.records import Record
 
 log = logging.getLogger(__name__)
@@ -296,8 +297,8 @@ class KafkaPublisher:
             log.warning("no events are accepted: %s", for_us or problem)
 
 
-def new_producer(kafka: Address) -> KafkaProducer:
-    """A producer whose records are durable when they are acknowledged.
+def new_producer(kafka: Address, **more: Any) -> KafkaProducer:
+    """A producer whose records are durable when they are acknowledged; `more` are settings of KafkaProducer.
 
     Raises KafkaError, OSError, ValueError, UnusableCertificate.
     """
@@ -315,6 +316,7 @@ def new_producer(kafka: Address) -> KafkaProducer:
         linger_ms=LINGER_MS,
         batch_size=BATCH_BYTES,
         metrics_enabled=False,
+        **{"partitioner": RememberingPartitioner(), **more},
     )
 
 
