@@ -100,6 +100,24 @@ class House:
         return cast("type[asyncio.Protocol]", door)
 
 
+class _Wire:
+    """What uvicorn takes for its transport. Of several requests sent at once uvicorn tells only the last that the
+    connection has ended; what the others still write goes nowhere, instead of failing with a page of log each."""
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def write(self, data: bytes) -> None:
+        """Unless the connection has ended."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class _Inner(HttpToolsProtocol):
     """uvicorn's side of a connection, telling its door how far it is."""
 
@@ -206,11 +224,12 @@ class Door(asyncio.Protocol):
             self.look()
 
     def _pass(self, data: bytes) -> None:
-        if self._inner is None:
+        if self._inner is None and self._transport is not None:
             self._inner = self._make_inner()
             self._inner.door = self
-            self._inner.connection_made(cast("asyncio.Transport", self._transport))
-        self._inner.data_received(data)
+            self._inner.connection_made(cast("asyncio.Transport", _Wire(self._transport)))
+        if self._inner is not None:
+            self._inner.data_received(data)
 
     def look(self) -> None:
         """See how far uvicorn is with what it was passed."""
