@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from services.ingest import description, idempotency
 from services.ingest.answers import problem_answer, results_answer
 from services.ingest.bodies import Posted, Room
 from services.ingest.idempotency import digest_of, key_of
+from services.ingest.ids_keeping import Keeping
 from services.ingest.judge import LINES_TYPES, BadBody, Judgement, Post, judge, judge_lines, kind_of
 from services.ingest.lines import Line
 from services.ingest.metrics import IngestMetrics
@@ -72,9 +73,11 @@ class Intake:
         treatments: Sequence[Treatment] = (),
         repeating: Repeating | None = None,
         pause: Pause = asyncio.sleep,
+        keeping: Keeping | None = None,
     ) -> None:
         """`treatments` are done to every valid event, in their order; `repeating` answers Idempotency-Keys, which are
-        refused without it; `pause` is how streams wait."""
+        refused without it; `pause` is how streams wait; `keeping` takes care of what waits for its customer."""
+        self._keeping = keeping
         self._treatments = treatments
         self.publisher = publisher
         self.metrics = metrics
@@ -117,7 +120,11 @@ class Intake:
 
     async def _durable(self, judging: Callable[[], Judgement], size: int) -> Judgement:
         """Judge so many bytes, and return when all that is accepted is durable, and all that is refused too."""
-        judgement = judging() if size < THREAD_FROM_BYTES else await asyncio.to_thread(judging)
+
+        async def judge_once() -> Judgement:
+            return judging() if size < THREAD_FROM_BYTES else await asyncio.to_thread(judging)
+
+        judgement = await (judge_once() if self._keeping is None else self._keeping.judged(judge_once))
         await self.publisher.publish(judgement.records)
         self.metrics.count(judgement)
         return judgement
@@ -179,13 +186,21 @@ def _only_refused(request: Request) -> bool:
     return wanted == "refused"
 
 
-def build_app(intake: Intake) -> FastAPI:
-    """The web application. Its life cycle starts and flushes the publisher."""
+Worker = Callable[[], Coroutine[Any, Any, None]]
+"""Runs beside the requests until it is cancelled, and mends itself what goes wrong."""
+
+
+def build_app(intake: Intake, workers: Sequence[Worker] = ()) -> FastAPI:
+    """The web application. Its life cycle starts and flushes the publisher, and runs the workers in between."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         intake.publisher.start()
+        running = [asyncio.create_task(work()) for work in workers]
         yield
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await intake.publisher.close()
 
     # No documentation pages: they would load scripts from outside. /openapi.json stays.

@@ -65,7 +65,7 @@ class IngestMetrics:
 
     def count(self, judgement: Judgement) -> None:
         """Count the verdicts of an answered request."""
-        tally = Tally(verdict.code for verdict in judgement.verdicts)
+        tally = Tally(verdict.code for verdict in judgement.verdicts if not verdict.waits)
         self._accepted.inc(tally.pop("ok", 0))
         for code, number in tally.items():
             self._rejected.labels(code).inc(number)

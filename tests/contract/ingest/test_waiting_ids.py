@@ -1,0 +1,264 @@
+"""Events of ids that nobody knows wait, and go on their way in their order once it is known whose they are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from prometheus_client import CollectorRegistry
+
+from schemas.topics import Topics
+from services.common.database import Database
+from services.ingest import ids_store, ids_waiting
+from services.ingest.ids import MustLook
+from services.ingest.ids_keeping import Keeping
+from services.ingest.ids_metrics import IdsMetrics
+from services.ingest.ids_registry import STALE_S, Registry
+from services.ingest.ids_release import MAX_AGE, Releaser
+from services.ingest.ids_store import IdRow
+from services.ingest.ids_treatment import Identity
+from services.ingest.judge import Judgement, Post, judge
+from services.ingest.publisher import TryLater, broker_away
+from services.ingest.records import Record
+from tests.unit.schemas.examples import example
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+TOPICS = Topics("t")
+
+
+class Broker:
+    """Takes everything, until it is told to fail."""
+
+    problem: str | None = None
+    alive = True
+    outstanding = 0
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.fails = False
+
+    def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        if self.fails:
+            raise broker_away("it is away")
+        self.records += records
+
+    def sent(self) -> list[tuple[str, str]]:
+        """(customer, event id) of the events, in their order."""
+        on_topic = [one for one in self.records if one.topic == TOPICS.events]
+        events = [orjson.loads(one.value) for one in on_topic]
+        assert [one.key.decode() for one in on_topic] == [event["subject"] for event in events]
+        return [(event["subject"], event["id"]) for event in events]
+
+
+class Replica:
+    """One ingest: what it knows, and its way from a request to the topic."""
+
+    def __init__(self, database: Database, broker: Broker, max_waiting: int = 1000) -> None:
+        self.now = NOW
+        self.broker = broker
+        self.registry = Registry(database, lambda: self.now, lambda: 0.0, max_waiting)
+        self.metrics = IdsMetrics(CollectorRegistry())
+        self.releaser = Releaser(self.registry, broker, TOPICS, self.metrics)
+        self._identity = Identity(self.registry)
+        self._keeping = Keeping(self.registry, TOPICS)
+
+    def post(self, *documents: dict[str, Any]) -> list[str]:
+        """The verdicts: their codes."""
+        judgement = asyncio.run(self._post(list(documents)))
+        return [verdict.code for verdict in judgement.verdicts]
+
+    async def _post(self, documents: list[Any]) -> Judgement:
+        post = Post(orjson.dumps(documents), {"content-type": "application/json"}, self.now)
+
+        async def judged() -> Judgement:
+            return judge(post, TOPICS, [self._identity])
+
+        judgement = await self._keeping.judged(judged)
+        await self.broker.publish(judgement.records)
+        return judgement
+
+    def release(self) -> None:
+        asyncio.run(self.releaser.round())
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+@pytest.fixture
+def replica(database: Database, broker: Broker) -> Replica:
+    with database.writing() as tx:
+        ids_store.map_source(tx, "crm", NOW)
+    return Replica(database, broker)
+
+
+def crm(number: int, subject: str = "X1", **changes: Any) -> dict[str, Any]:
+    return example("promise.met", source="crm", subject=subject, id=f"e{number}", **changes)
+
+
+def tell(database: Database, *pairs: tuple[str, str]) -> None:
+    with database.writing() as tx:
+        ids_store.put_ids(tx, [IdRow("crm", external, customer) for external, customer in pairs], NOW, "test")
+
+
+def waiting(database: Database) -> int:
+    with database.reading() as tx:
+        return ids_waiting.total(tx)[0]
+
+
+def test_an_event_of_a_source_without_ids_of_its_own_goes_out_as_it_is(replica: Replica, broker: Broker) -> None:
+    assert replica.post(example("promise.met", source="erp", subject="C7", id="a")) == ["ok"]
+    assert broker.sent() == [("C7", "a")]
+
+
+def test_an_event_of_a_known_id_goes_out_under_the_customers(
+    replica: Replica, broker: Broker, database: Database
+) -> None:
+    tell(database, ("X1", "C1"), ("X2", "C1"))
+    assert replica.post(crm(1), crm(2, "X2")) == ["ok", "ok"]
+    assert broker.sent() == [("C1", "e1"), ("C1", "e2")]
+
+
+def test_events_of_unknown_ids_wait_and_are_sent_in_their_order(
+    replica: Replica, broker: Broker, database: Database
+) -> None:
+    assert replica.post(crm(1), crm(2, "X2"), crm(3)) == ["unknown_customer"] * 3
+    assert (broker.sent(), waiting(database)) == ([], 3)
+    tell(database, ("X1", "C1"))
+    replica.registry.refresh()
+    # Nothing overtakes what waits, also before it was released.
+    assert replica.post(crm(4)) == ["behind_others"]
+    replica.release()
+    assert replica.post(crm(5)) == ["ok"]
+    assert broker.sent() == [("C1", "e1"), ("C1", "e3"), ("C1", "e4"), ("C1", "e5")]
+    assert waiting(database) == 1
+
+
+def test_what_waits_already_waits_once_and_another_event_of_its_name_is_refused(
+    replica: Replica, broker: Broker, database: Database
+) -> None:
+    replica.post(crm(1))
+    assert replica.post(crm(1), crm(1)) == ["unknown_customer"] * 2
+    assert replica.post(crm(1, data={"promise_id": "another"}), crm(2)) == ["id_reused", "unknown_customer"]
+    assert waiting(database) == 2
+    (letter,) = broker.records
+    assert (letter.topic, dict(letter.headers)["code"]) == (TOPICS.dead_letters, b"id_reused")
+
+
+def test_a_replica_that_has_not_heard_yet_keeps_nothing_back_that_may_go(
+    replica: Replica, broker: Broker, database: Database
+) -> None:
+    other = Replica(database, broker)
+    assert (replica.post(crm(1)), other.post(crm(2))) == (["unknown_customer"], ["unknown_customer"])
+    tell(database, ("X1", "C1"))
+    replica.release()
+    # The other's memory says that X1 is nobody's; the transaction that would keep the event back sees better.
+    assert other.registry.place(("crm", "X1")).customer_id is None
+    assert other.post(crm(3)) == ["ok"]
+    assert broker.sent() == [("C1", "e1"), ("C1", "e2"), ("C1", "e3")]
+
+
+def test_without_a_broker_what_waits_stays_and_is_sent_later(
+    replica: Replica, broker: Broker, database: Database
+) -> None:
+    replica.post(crm(1))
+    tell(database, ("X1", "C1"))
+    broker.fails = True
+    with pytest.raises(TryLater):
+        replica.release()
+    assert waiting(database) == 1
+    broker.fails = False
+    replica.release()
+    assert (broker.sent(), waiting(database)) == ([("C1", "e1")], 0)
+
+
+def test_a_crash_after_sending_sends_again_in_the_same_order(
+    replica: Replica, broker: Broker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica.post(crm(1), crm(2))
+    tell(database, ("X1", "C1"))
+
+    def crash(_tx: object, _numbers: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ids_waiting, "remove", crash)
+        with pytest.raises(SystemExit):
+            replica.release()
+    Replica(database, broker).release()
+    assert broker.sent() == [("C1", "e1"), ("C1", "e2")] * 2
+    assert waiting(database) == 0
+
+
+def test_more_than_may_wait_is_refused_with_what_to_do_and_nothing_of_it_is_kept(
+    replica: Replica, database: Database, broker: Broker
+) -> None:
+    small = Replica(database, broker, max_waiting=2)
+    assert small.registry.max_waiting < replica.registry.max_waiting
+    assert small.post(crm(1), crm(2)) == ["unknown_customer"] * 2
+    with pytest.raises(TryLater, match="bellwether ids load"):
+        small.post(crm(3))
+    assert waiting(database) == 2
+    # Others are not kept from sending.
+    assert small.post(example("promise.met", source="erp", id="a")) == ["ok"]
+
+
+def test_what_has_waited_too_long_goes_to_the_dead_letters(
+    replica: Replica, broker: Broker, database: Database
+) -> None:
+    replica.post(crm(1))
+    replica.now += MAX_AGE / 2
+    replica.post(crm(2))
+    replica.now += MAX_AGE / 2 + timedelta(seconds=1)
+    replica.release()
+    (letter,) = broker.records
+    assert letter.topic == TOPICS.dead_letters
+    assert {name: dict(letter.headers)[name] for name in ("code", "event_id")} == {
+        "code": b"unknown_customer",
+        "event_id": b"e1",
+    }
+    assert waiting(database) == 1
+
+
+def test_a_source_that_has_no_ids_of_its_own_after_all_gets_its_events_sent(
+    replica: Replica, broker: Broker, database: Database
+) -> None:
+    replica.post(crm(1))
+    with database.writing() as tx:
+        assert ids_store.unmap_source(tx, "crm")
+    replica.release()
+    assert replica.post(crm(2)) == ["ok"]
+    assert broker.sent() == [("X1", "e1"), ("X1", "e2")]
+
+
+def test_what_becomes_invalid_while_it_waits_is_told(replica: Replica, broker: Broker, database: Database) -> None:
+    replica.post(crm(1), crm(2))
+    with database.writing() as tx:
+        changed = {"value": orjson.dumps({"type": "bellwether.promise.forgotten"})}
+        tx.execute(ids_waiting.waiting_events.update().where(ids_waiting.waiting_events.c.event_id == "e1"), changed)
+    tell(database, ("X1", "C1"))
+    replica.release()
+    assert broker.sent() == [("C1", "e2")]
+    assert [dict(one.headers).get("code") for one in broker.records] == [b"unknown_type", None]
+    assert waiting(database) == 0
+
+
+def test_what_is_in_memory_is_not_used_for_long_after_the_database_was_last_heard(database: Database) -> None:
+    seconds = 0.0
+    registry = Registry(database, lambda: NOW, lambda: seconds)
+    registry.refresh()
+    registry.require_fresh()
+    seconds = STALE_S + 1
+    with pytest.raises(MustLook):
+        registry.require_fresh()
+    registry.look_up(set())
+    registry.require_fresh()
