@@ -26,6 +26,8 @@ def serve() -> None:
 
     from services.ingest.app import Intake, build_app
     from services.ingest.idempotency_store import IdempotencyStore
+    from services.ingest.ids_routes import add_ids
+    from services.ingest.ids_setup import identification
     from services.ingest.metrics import IngestMetrics
     from services.ingest.publisher import KafkaPublisher
     from services.ingest.repeating import Repeating
@@ -39,9 +41,20 @@ def serve() -> None:
     database.migrate()
     # Claims run out by the wall: a clock that stands still would hold those of the dead for ever.
     repeating = Repeating(IdempotencyStore(database), wall_now)
-    intake = Intake(publisher, settings.topics, now, IngestMetrics(REGISTRY), repeating=repeating)
+    whose = identification(settings, database, publisher, REGISTRY)
+    intake = Intake(
+        publisher,
+        settings.topics,
+        now,
+        IngestMetrics(REGISTRY),
+        [whose.treatment],
+        repeating=repeating,
+        keeping=whose.keeping,
+    )
+    app = build_app(intake, whose.workers)
+    add_ids(app, whose.registry)
     config = uvicorn.Config(
-        build_app(intake),
+        app,
         host=settings.host,
         port=settings.ingest_port,
         log_config=None,

@@ -1,7 +1,7 @@
 """What waited goes on its way once it is known whose it is: published first, then forgotten.
 
-A crash between the two sends it again, and (source, id) tells that it is the same. Two replicas that do it at once do no
-harm either: each sends an id's events in their order, and the first of each counts.
+A crash between the two sends it again, and (source, id) tells that it is the same. Two replicas that do it at once do
+no harm either: each sends an id's events in their order, and the first of each counts.
 """
 
 from __future__ import annotations

@@ -209,9 +209,10 @@ class _Court:
         self.judgement = Judgement()
 
     def show(self, documents: list[Any]) -> None:
-        for treat in self._treatments:
-            if isinstance(treat, Foresees):
-                treat.foresee(documents)
+        parties: Sequence[object] = self._treatments
+        for one in parties:
+            if isinstance(one, Foresees):
+                one.foresee(documents)
 
     def judge_batch(self, documents: list[Any]) -> None:
         if len(documents) > MAX_BATCH_EVENTS:

@@ -24,6 +24,7 @@ from services.ingest.ids_treatment import Identity
 from services.ingest.judge import Judgement, Post, judge
 from services.ingest.publisher import TryLater, broker_away
 from services.ingest.records import Record
+from services.ingest.tables import waiting_events
 from tests.unit.schemas.examples import example
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -244,7 +245,7 @@ def test_what_becomes_invalid_while_it_waits_is_told(replica: Replica, broker: B
     replica.post(crm(1), crm(2))
     with database.writing() as tx:
         changed = {"value": orjson.dumps({"type": "bellwether.promise.forgotten"})}
-        tx.execute(ids_waiting.waiting_events.update().where(ids_waiting.waiting_events.c.event_id == "e1"), changed)
+        tx.execute(waiting_events.update().where(waiting_events.c.event_id == "e1"), changed)
     tell(database, ("X1", "C1"))
     replica.release()
     assert broker.sent() == [("C1", "e2")]

@@ -1,0 +1,193 @@
+"""/v1/ids: the same as `bellwether ids`, for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Body, FastAPI, Query
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from schemas.fields import EventId, Identifier
+from services.ingest import ids_changing, ids_store, ids_waiting, merging_store
+from services.ingest.answers import Problem, problem_answer
+from services.ingest.ids_registry import Registry
+
+MAX_ROWS = 10_000
+"""Ids in one request, asked for or given."""
+
+Admin = Callable[..., Any]
+"""A dependency of FastAPI that lets administrators through, and answers all others."""
+
+
+class ExternalId(BaseModel):
+    """Whose an id of a source is."""
+
+    source: EventId
+    external_id: Identifier
+    customer_id: Identifier
+
+
+class Owner(BaseModel):
+    """Whose an id is to be."""
+
+    customer_id: Identifier
+
+
+class RefusedId(BaseModel):
+    """A row that was not taken: its place, from 0, and why."""
+
+    index: int
+    reason: str
+
+
+class Applied(BaseModel):
+    """What became of the rows. `changed` were another customer's before: what was sent under them stays there."""
+
+    new: int
+    same: int
+    changed: int
+    refused: list[RefusedId]
+
+
+class Ids(BaseModel):
+    """Some ids in their order; `next` is what to give as `after` for those that follow."""
+
+    ids: list[ExternalId]
+    next: str | None
+
+
+class WaitingId(BaseModel):
+    """An id for which events wait."""
+
+    source: str
+    external_id: str
+    events: int
+    oldest: str
+
+
+class WaitingIds(BaseModel):
+    """Some of the ids for which events wait, in their order, and how many events wait in all."""
+
+    total: int
+    waiting: list[WaitingId]
+    next: str | None
+
+
+class MergeState(BaseModel):
+    """A customer that turned out to be another. `resent`: events that were sent again under the surviving one."""
+
+    merged_id: str
+    surviving_id: str
+    at: str
+    resent: int
+    done_at: str | None
+
+
+class MergeStates(BaseModel):
+    """All merges, the newest first."""
+
+    merges: list[MergeState]
+
+
+Limit = Annotated[int, Query(ge=1, le=MAX_ROWS)]
+After = Annotated[str | None, Query(description="`next` of the page before", max_length=400)]
+PROBLEM: dict[int | str, dict[str, Any]] = {409: {"model": Problem}, 404: {"model": Problem}}
+
+
+def add_ids(app: FastAPI, registry: Registry, admin: Sequence[Any] = ()) -> None:
+    """Adds the routes. `admin`: dependencies that answer whoever may not see them. This replica knows at once what it
+    was told; others within a second."""
+    guarded = list(admin)
+    _add_changes(app, registry, guarded)
+    _add_lists(app, registry, guarded)
+
+
+def _add_changes(app: FastAPI, registry: Registry, guarded: list[Any]) -> None:
+    database = registry.database
+
+    @app.put("/v1/ids", dependencies=guarded)
+    def put_ids(
+        rows: Annotated[list[ExternalId], Body(max_length=MAX_ROWS)], force: bool = False, dry_run: bool = False
+    ) -> Applied:
+        """Say whose ids are. Good rows are kept; an id that is another customer's is refused unless `force`."""
+        judged = [ids_changing.given(index, row.model_dump()) for index, row in enumerate(rows)]
+        with database.writing() as tx:
+            done = ids_changing.apply(tx, judged, registry.now(), "api", force=force, dry_run=dry_run)
+        registry.refresh()
+        refused = [RefusedId(index=one.place, reason=str(one.problem)) for one in done.refused]
+        return Applied(new=done.new, same=done.same, changed=done.changed, refused=refused)
+
+    @app.put("/v1/ids/{source}/{external_id}", dependencies=guarded, responses=PROBLEM, response_model=ExternalId)
+    def put_id(source: EventId, external_id: Identifier, owner: Owner, force: bool = False) -> Response:
+        """Say whose one id is: 409 when it is another customer's, unless `force`."""
+        named = {"source": source, "external_id": external_id, "customer_id": owner.customer_id}
+        with database.writing() as tx:
+            one = ids_changing.given(0, named)
+            done = ids_changing.apply(tx, [one], registry.now(), "api", force=force, dry_run=False)
+        registry.refresh()
+        if done.refused:
+            return problem_answer(409, "id_taken", str(done.refused[0].problem))
+        return Response(orjson.dumps(named), media_type="application/json")
+
+    @app.delete("/v1/ids/{source}/{external_id}", status_code=204, dependencies=guarded, responses=PROBLEM)
+    def delete_id(source: EventId, external_id: Identifier) -> Response:
+        """The id is nobody's: its later events wait."""
+        with database.writing() as tx:
+            if ids_store.delete_id(tx, source, external_id) is None:
+                return problem_answer(404, "not_found", "it is nobody's id")
+        registry.refresh()
+        return Response(status_code=204)
+
+
+def _add_lists(app: FastAPI, registry: Registry, guarded: list[Any]) -> None:
+    database = registry.database
+
+    @app.get("/v1/ids", dependencies=guarded)
+    def get_ids(
+        source: EventId | None = None, customer_id: Identifier | None = None, after: After = None, limit: Limit = 1000
+    ) -> Ids:
+        """Ids and whose they are."""
+        with database.reading() as tx:
+            rows = ids_store.list_ids(tx, source, customer_id, _place(after), limit)
+        found = [ExternalId(**{name: row[name] for name in ids_changing.COLUMNS}) for row in rows]
+        return Ids(ids=found, next=_next(rows, limit))
+
+    @app.get("/v1/ids/waiting", dependencies=guarded)
+    def get_waiting(source: EventId | None = None, after: After = None, limit: Limit = 1000) -> WaitingIds:
+        """Ids for which events wait."""
+        with database.reading() as tx:
+            rows = ids_waiting.list_waiting(tx, source, _place(after), limit)
+            total, _ = ids_waiting.total(tx)
+        found = [WaitingId(**{**row, "oldest": row["oldest"].isoformat()}) for row in rows]
+        return WaitingIds(total=total, waiting=found, next=_next(rows, limit))
+
+    @app.get("/v1/ids/merges", dependencies=guarded)
+    def get_merges(limit: Limit = 1000) -> MergeStates:
+        """Customers that were merged, or are being merged."""
+        with database.reading() as tx:
+            rows = merging_store.list_merges(tx, limit)
+        return MergeStates(
+            merges=[
+                MergeState(
+                    merged_id=row["merged_id"],
+                    surviving_id=row["surviving_id"],
+                    at=row["at"].isoformat(),
+                    resent=row["resent"],
+                    done_at=row["done_at"].isoformat() if row["done_at"] else None,
+                )
+                for row in rows
+            ]
+        )
+
+
+def _place(after: str | None) -> tuple[str, str] | None:
+    # Neither part can hold a space.
+    source, _, external_id = (after or "").partition(" ")
+    return (source, external_id) if after else None
+
+
+def _next(rows: Sequence[Any], limit: int) -> str | None:
+    return f"{rows[-1]['source']} {rows[-1]['external_id']}" if len(rows) == limit else None
