@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from services.common.clock import clock_from
+from services.common.clock import wall_now
 from services.common.database import Database
 from services.common.errors import UserError
 from services.common.settings import read_settings
@@ -44,7 +44,7 @@ def _database() -> Iterator[tuple[Database, datetime]]:
     database = open_database(settings.ingest_database_url)
     try:
         database.migrate()
-        yield database, clock_from(settings.clock)()
+        yield database, wall_now()
     finally:
         database.close()
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from schemas.topics import Topics
-from services.common.clock import Now
+from services.common.clock import wall_now
 from services.common.database import Database
+from services.common.settings import Settings
 from services.ingest.app import Publisher
 from services.ingest.ids_keeping import Keeping
 from services.ingest.ids_metrics import IdsMetrics
 from services.ingest.ids_registry import Registry
 from services.ingest.ids_release import Releaser
 from services.ingest.ids_treatment import Identity
+from services.ingest.merging import Reseal, unsealed
+from services.ingest.merging_reader import KafkaReader
+from services.ingest.merging_worker import Merger
 from services.ingest.treating import Treatment
 
 
@@ -31,14 +37,19 @@ class Identification:
 
 
 def identification(
+    settings: Settings,
     database: Database,
     publisher: Publisher,
-    topics: Topics,
-    now: Now,
     metrics: CollectorRegistry,
     later: Sequence[Treatment] = (),
+    reseal: Reseal = unsealed,
 ) -> Identification:
-    """`later`: the treatments that come after the identity's."""
-    registry, counted = Registry(database, now), IdsMetrics(metrics)
+    """`later`: the treatments that come after the identity's. How long something waits is told by the wall's clock,
+    whatever the events' is."""
+    topics, registry, counted = settings.topics, Registry(database, wall_now), IdsMetrics(metrics)
     releaser = Releaser(registry, publisher, topics, counted, later)
-    return Identification(registry, Identity(registry), Keeping(registry, topics), [releaser.run])
+    reader = KafkaReader(settings.kafka, topics.events)
+    who = f"{socket.gethostname()[:100]}/{os.getpid()}/{secrets.token_hex(4)}"
+    merger = Merger(registry, publisher, topics, counted, reader, who, settings.merge_settle_seconds, reseal)
+    keeping = Keeping(registry, topics)
+    return Identification(registry, Identity(registry), keeping, [releaser.run, merger.run])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+from schemas.codec import InvalidEvent
+from schemas.events import Event
 from services.ingest.ids import (
     BEHIND_OTHERS,
     MERGED_TYPE,
@@ -16,6 +18,7 @@ from services.ingest.ids import (
     names_another,
     readdressed,
     survivor,
+    why_not_joined,
 )
 from services.ingest.treating import Coming, Sender, Waits
 
@@ -52,7 +55,7 @@ class Identity:
             known.require({key for one in documents for key in _keys(one) if key[0] in mapped or key[1] in merges})
 
     def __call__(self, coming: Coming, sender: Sender) -> Coming:
-        """Raises Waits, MustLook."""
+        """Raises Waits, MustLook, InvalidEvent."""
         return self._treat(coming, releasing=False)
 
     def release(self, coming: Coming, sender: Sender) -> Coming:
@@ -64,16 +67,29 @@ class Identity:
         source, subject = coming.event.source, coming.event.subject
         if subject is None or not (mapped or merges):
             return coming
-        customer_id, merged = subject, names_another(coming.event)
+        merged = self._other(coming.event)
+        customer_id = subject
         if source in mapped or subject in merges:
             customer_id = self._customer(source, subject, releasing=releasing)
-        if merged is not None and source in mapped:
-            merged = self._known.place((source, merged)).customer_id
-            if merged is None:
-                raise Waits(source, str(names_another(coming.event)), UNKNOWN)
         if (customer_id, merged) == (subject, names_another(coming.event)):
             return coming
         return readdressed(coming, customer_id, merged)
+
+    def _other(self, event: Event) -> str | None:
+        """The customer that a customer.merged names. Raises InvalidEvent where that cannot be; the registry looks again
+        when it keeps it."""
+        merged, source, owner = names_another(event), event.source, event.subject
+        if merged is None:
+            return None
+        if source in self._known.mapped:
+            found = self._known.place((source, merged)).customer_id
+            if found is None:
+                raise Waits(source, merged, UNKNOWN)
+            merged, owner = found, self._known.place((source, str(owner))).customer_id
+        problem = None if owner in (None, merged) else why_not_joined(merged, str(owner), self._known.merges)
+        if problem is not None:
+            raise InvalidEvent("merge_refused", problem, (), event.id, source)
+        return merged
 
     def _customer(self, source: str, external_id: str, *, releasing: bool) -> str:
         customer_id, queued = self._known.place((source, external_id))

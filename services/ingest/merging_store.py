@@ -10,20 +10,22 @@ import orjson
 from sqlalchemy import Connection, RowMapping, or_, select, update
 
 from services.ingest import ids_store
-from services.ingest.tables import merges
+from services.ingest.tables import forgotten, merges
 
 _TABLE = merges.c
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A merge that is to be gone on with: `progress` is the next offset by partition of the events topic."""
+    """A merge that is to be gone on with: `progress` is the next offset by partition of the events topic. Of a customer
+    who `is_forgotten` nothing is sent again."""
 
     merged: str
     surviving: str
     at: datetime
     progress: dict[int, int]
     resent: int
+    is_forgotten: bool
 
 
 def claim_first(tx: Connection, who: str, now: datetime, until: datetime) -> Work | None:
@@ -36,7 +38,9 @@ def claim_first(tx: Connection, who: str, now: datetime, until: datetime) -> Wor
     at = update(merges).where(_TABLE.merged_id == row["merged_id"])
     tx.execute(at.values(claimed_by=who, claimed_until=until))
     progress = {int(number): offset for number, offset in orjson.loads(row["progress"] or "{}").items()}
-    return Work(row["merged_id"], row["surviving_id"], row["at"], progress, row["resent"])
+    query = select(forgotten.c.customer_id).where(forgotten.c.customer_id == row["merged_id"])
+    is_forgotten = tx.execute(query).first() is not None
+    return Work(row["merged_id"], row["surviving_id"], row["at"], progress, row["resent"], is_forgotten)
 
 
 def save(tx: Connection, merged: str, who: str, progress: Mapping[int, int], resent: int, until: datetime) -> bool:
