@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from services.common.kafka_connection import Address, UnusableCertificate, client_options
 from services.ingest.publisher import TryLater, broker_away
 
 POLL_MS = 500
@@ -37,8 +38,8 @@ class TopicReader(Protocol):
 class KafkaReader:
     """The topic on a broker. Connects when it is needed, and again after a failure."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Address, topic: str) -> None:
+        self._kafka = kafka
         self._topic = topic
         self._consumer: KafkaConsumer | None = None
 
@@ -48,7 +49,7 @@ class KafkaReader:
             consumer = self._connected()
             parts = [TopicPartition(self._topic, number) for number in consumer.partitions_for_topic(self._topic) or ()]
             first, end = consumer.beginning_offsets(parts), consumer.end_offsets(parts)
-        except (KafkaError, OSError, ValueError) as error:
+        except (KafkaError, OSError, ValueError, UnusableCertificate) as error:
             raise self._away(error) from error
         if not parts:
             raise broker_away(f"topic {self._topic} is not there")
@@ -71,7 +72,7 @@ class KafkaReader:
                     moved_s = time.monotonic()
                 elif time.monotonic() - moved_s > QUIET_S:
                     position = end
-        except (KafkaError, OSError, ValueError) as error:
+        except (KafkaError, OSError, ValueError, UnusableCertificate) as error:
             raise self._away(error) from error
         return found, position
 
@@ -84,7 +85,7 @@ class KafkaReader:
     def _connected(self) -> KafkaConsumer:
         if self._consumer is None:
             self._consumer = KafkaConsumer(
-                bootstrap_servers=self._bootstrap.split(","),
+                **client_options(self._kafka),
                 bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
