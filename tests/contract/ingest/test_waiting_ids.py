@@ -7,9 +7,10 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from services.common.database import Database
-from services.ingest import ids_store, ids_waiting
+from services.ingest import ids_registry, ids_store, ids_waiting
 from services.ingest.ids import MustLook
 from services.ingest.ids_registry import STALE_S, Registry
 from services.ingest.ids_release import MAX_AGE
@@ -193,3 +194,31 @@ def test_what_is_in_memory_is_not_used_for_long_after_the_database_was_last_hear
         registry.require_fresh()
     registry.look_up(set())
     registry.require_fresh()
+
+
+def test_with_the_database_away_senders_are_told_to_come_back(
+    replica: Replica, broker: Broker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica.post(crm(1))
+
+    def away() -> None:
+        raise OperationalError("select", {}, OSError("refused"))
+
+    monkeypatch.setattr(database, "reading", away)
+    # What is in memory serves for a while.
+    assert replica.post(example("promise.met", source="erp", id="a")) == ["ok"]
+    with pytest.raises(TryLater) as told:
+        replica.post(crm(2, "X9"))
+    assert told.value.code == "database_unavailable"
+    assert broker.sent() == [("C001", "a")]
+
+
+def test_more_ids_than_fit_into_memory_are_looked_up_again(
+    replica: Replica, broker: Broker, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ids_registry, "MAX_CACHED", 3)
+    tell(database, *[(f"X{number}", f"C{number}") for number in range(9)])
+    replica.registry.refresh()
+    for start in (0, 3, 6, 0):
+        assert replica.post(*[crm(number, f"X{number}") for number in range(start, start + 3)]) == ["ok"] * 3
+    assert [customer for customer, _ in broker.sent()] == [f"C{number}" for number in (*range(9), 0, 1, 2)]
