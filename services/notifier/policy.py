@@ -220,9 +220,13 @@ def _withdraw(case: Case, held: Held, warning: wire.Warning, now: datetime, dire
     return Outcome(Verdict.WITHDRAWN_AND_CLOSED, case, pages, tuple(events))
 
 
+CUSTOMER_MERGED = "客户已并入 / the customer was merged into: "
+"""What the note of a withdrawal begins with whose customer turned out to be another."""
+
+
 def _merged(warning: wire.Warning) -> str | None:
     if warning.customer_merged_into:
-        return f"客户已并入 / the customer was merged into: {warning.customer_merged_into}"
+        return CUSTOMER_MERGED + warning.customer_merged_into
     return f"已并入 / merged into: {warning.merged_into}" if warning.merged_into else None
 
 
