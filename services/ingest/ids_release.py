@@ -48,6 +48,16 @@ class Step:
     sent: int = 0
 
 
+async def hear(registry: Registry) -> None:
+    """For ever: what others change is heard of within REFRESH_S, also while something else has to wait."""
+    while True:
+        try:
+            await asyncio.to_thread(registry.refresh)
+        except TryLater as later:
+            log.warning("changes of ids are not heard of: %s", later.code)
+        await asyncio.sleep(REFRESH_S)
+
+
 class Releaser:
     """One per process. `treatments` are those that an event still has to go through after the identity's."""
 

@@ -7,13 +7,17 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import Body, FastAPI, Query
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
+from starlette.requests import Request
 from starlette.responses import Response
 
 from schemas.fields import EventId, Identifier
 from services.ingest import ids_changing, ids_store, ids_waiting, merging_store
 from services.ingest.answers import Problem, problem_answer
 from services.ingest.ids_registry import Registry
+from services.ingest.publisher import TryLater
 
 MAX_ROWS = 10_000
 """Ids in one request, asked for or given."""
@@ -94,21 +98,39 @@ class MergeStates(BaseModel):
 
 Limit = Annotated[int, Query(ge=1, le=MAX_ROWS)]
 After = Annotated[str | None, Query(description="`next` of the page before", max_length=400)]
-PROBLEM: dict[int | str, dict[str, Any]] = {409: {"model": Problem}, 404: {"model": Problem}}
+SHOWN_ERRORS = 5
+COMMON: dict[int | str, dict[str, Any]] = {422: {"model": Problem}, 503: {"model": Problem}}
 
 
 def add_ids(app: FastAPI, registry: Registry, admin: Sequence[Any] = ()) -> None:
     """Adds the routes. `admin`: dependencies that answer whoever may not see them. This replica knows at once what it
     was told; others within a second."""
     guarded = list(admin)
+    _add_problems(app)
     _add_changes(app, registry, guarded)
     _add_lists(app, registry, guarded)
 
 
+def _add_problems(app: FastAPI) -> None:
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        # Places and what is wanted, never what was given.
+        found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:SHOWN_ERRORS]]
+        return problem_answer(422, "invalid", "; ".join(found))
+
+    @app.exception_handler(TryLater)
+    @app.exception_handler(OperationalError)
+    async def away(_request: Request, _error: Exception) -> Response:
+        return problem_answer(503, "database_unavailable", "the database does not answer", {"Retry-After": "5"})
+
+
 def _add_changes(app: FastAPI, registry: Registry, guarded: list[Any]) -> None:
     database = registry.database
+    taken: dict[int | str, dict[str, Any]] = {**COMMON, 409: {"model": Problem}}
+    nobodys: dict[int | str, dict[str, Any]] = {**COMMON, 404: {"model": Problem}}
 
-    @app.put("/v1/ids", dependencies=guarded)
+    @app.put("/v1/ids", dependencies=guarded, responses=COMMON)
     def put_ids(
         rows: Annotated[list[ExternalId], Body(max_length=MAX_ROWS)], force: bool = False, dry_run: bool = False
     ) -> Applied:
@@ -120,7 +142,7 @@ def _add_changes(app: FastAPI, registry: Registry, guarded: list[Any]) -> None:
         refused = [RefusedId(index=one.place, reason=str(one.problem)) for one in done.refused]
         return Applied(new=done.new, same=done.same, changed=done.changed, refused=refused)
 
-    @app.put("/v1/ids/{source}/{external_id}", dependencies=guarded, responses=PROBLEM, response_model=ExternalId)
+    @app.put("/v1/ids/{source}/{external_id:path}", dependencies=guarded, responses=taken, response_model=ExternalId)
     def put_id(source: EventId, external_id: Identifier, owner: Owner, force: bool = False) -> Response:
         """Say whose one id is: 409 when it is another customer's, unless `force`."""
         named = {"source": source, "external_id": external_id, "customer_id": owner.customer_id}
@@ -132,7 +154,7 @@ def _add_changes(app: FastAPI, registry: Registry, guarded: list[Any]) -> None:
             return problem_answer(409, "id_taken", str(done.refused[0].problem))
         return Response(orjson.dumps(named), media_type="application/json")
 
-    @app.delete("/v1/ids/{source}/{external_id}", status_code=204, dependencies=guarded, responses=PROBLEM)
+    @app.delete("/v1/ids/{source}/{external_id:path}", status_code=204, dependencies=guarded, responses=nobodys)
     def delete_id(source: EventId, external_id: Identifier) -> Response:
         """The id is nobody's: its later events wait."""
         with database.writing() as tx:
@@ -145,7 +167,7 @@ def _add_changes(app: FastAPI, registry: Registry, guarded: list[Any]) -> None:
 def _add_lists(app: FastAPI, registry: Registry, guarded: list[Any]) -> None:
     database = registry.database
 
-    @app.get("/v1/ids", dependencies=guarded)
+    @app.get("/v1/ids", dependencies=guarded, responses=COMMON)
     def get_ids(
         source: EventId | None = None, customer_id: Identifier | None = None, after: After = None, limit: Limit = 1000
     ) -> Ids:
@@ -155,7 +177,7 @@ def _add_lists(app: FastAPI, registry: Registry, guarded: list[Any]) -> None:
         found = [ExternalId(**{name: row[name] for name in ids_changing.COLUMNS}) for row in rows]
         return Ids(ids=found, next=_next(rows, limit))
 
-    @app.get("/v1/ids/waiting", dependencies=guarded)
+    @app.get("/v1/ids/waiting", dependencies=guarded, responses=COMMON)
     def get_waiting(source: EventId | None = None, after: After = None, limit: Limit = 1000) -> WaitingIds:
         """Ids for which events wait."""
         with database.reading() as tx:
@@ -164,7 +186,7 @@ def _add_lists(app: FastAPI, registry: Registry, guarded: list[Any]) -> None:
         found = [WaitingId(**{**row, "oldest": row["oldest"].isoformat()}) for row in rows]
         return WaitingIds(total=total, waiting=found, next=_next(rows, limit))
 
-    @app.get("/v1/ids/merges", dependencies=guarded)
+    @app.get("/v1/ids/merges", dependencies=guarded, responses=COMMON)
     def get_merges(limit: Limit = 1000) -> MergeStates:
         """Customers that were merged, or are being merged."""
         with database.reading() as tx:

@@ -18,7 +18,7 @@ from services.ingest.app import Publisher
 from services.ingest.ids_keeping import Keeping
 from services.ingest.ids_metrics import IdsMetrics
 from services.ingest.ids_registry import Registry
-from services.ingest.ids_release import Releaser
+from services.ingest.ids_release import Releaser, hear
 from services.ingest.ids_treatment import Identity
 from services.ingest.merging import Reseal, unsealed
 from services.ingest.merging_reader import KafkaReader
@@ -52,4 +52,8 @@ def identification(
     who = f"{socket.gethostname()[:100]}/{os.getpid()}/{secrets.token_hex(4)}"
     merger = Merger(registry, publisher, topics, counted, reader, who, settings.merge_settle_seconds, reseal)
     keeping = Keeping(registry, topics)
-    return Identification(registry, Identity(registry), keeping, [releaser.run, merger.run])
+
+    async def hears() -> None:
+        await hear(registry)
+
+    return Identification(registry, Identity(registry), keeping, [hears, releaser.run, merger.run])

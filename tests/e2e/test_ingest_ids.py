@@ -92,6 +92,9 @@ def test_programs_say_whose_ids_are_and_what_was_sent_before_stays_where_it_is(o
     assert httpx.put(f"{url}/crm/X1", json={"customer_id": "C9"}, params={"force": True}).status_code == 200
     assert results(office.service.post(orjson.dumps(crm(2))))[0]["status"] == "accepted"
     assert sorted(office.on_topic()) == [("C1", "e1"), ("C9", "e2")]
+    for wrong in (httpx.put(url, json=[{**rows[0], "customer_id": "two words"}]), httpx.get(url, params={"limit": 0})):
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid")
+        assert "two words" not in wrong.text
     page = httpx.get(url, params={"limit": 2}).json()
     rest = httpx.get(url, params={"after": page["next"]}).json()
     assert [one["external_id"] for one in page["ids"] + rest["ids"]] == ["X0", "X1", "X2"]
