@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime
 
 from schemas.codec import FieldError, InvalidEvent
 from schemas.topics import Topics
 from services.ingest.ids import MustLook
 from services.ingest.ids_registry import Registry
-from services.ingest.judge import Judgement
+from services.ingest.judge import Judgement, Verdict
 from services.ingest.publisher import TryLater
 from services.ingest.records import Refusal, dead_letters
 
@@ -49,7 +48,8 @@ class Keeping:
 
 def overrule(judgement: Judgement, index: int, problem: InvalidEvent, topics: Topics, now: datetime) -> None:
     """An event that was to wait, or to join customers, is refused after all: its bytes go to the dead letters."""
-    verdict = judgement.verdicts[index]
+    # A stream counts its lines from 1, and leaves empty ones out.
+    place, verdict = next((at, one) for at, one in enumerate(judgement.verdicts) if one.index == index)
     problem.event_id, problem.source = verdict.event_id, verdict.source
     waiting = next((one for one in judgement.waiting if one.index == index), None)
     if waiting is not None:
@@ -59,5 +59,6 @@ def overrule(judgement: Judgement, index: int, problem: InvalidEvent, topics: To
         judgement.records.remove(joining.record)
         raw = joining.record.value
     errors = (FieldError("event", problem.message),)
-    judgement.verdicts[index] = replace(verdict, code=problem.code, errors=errors, waits=False)
+    event_id, source, ignored = verdict.event_id, verdict.source, verdict.ignored_fields
+    judgement.verdicts[place] = Verdict(index, event_id, source, problem.code, errors, ignored)
     judgement.records += dead_letters(Refusal(raw, problem, {}), now, "application/json", topics)
