@@ -16,6 +16,7 @@ from starlette.responses import Response
 from schemas.fields import EventId, Identifier
 from services.ingest import ids_changing, ids_store, ids_waiting, merging_store
 from services.ingest.answers import Problem, problem_answer
+from services.ingest.app import sender_of
 from services.ingest.ids_registry import Registry
 from services.ingest.publisher import TryLater
 
@@ -132,23 +133,28 @@ def _add_changes(app: FastAPI, registry: Registry, guarded: list[Any]) -> None:
 
     @app.put("/v1/ids", dependencies=guarded, responses=COMMON)
     def put_ids(
-        rows: Annotated[list[ExternalId], Body(max_length=MAX_ROWS)], force: bool = False, dry_run: bool = False
+        request: Request,
+        rows: Annotated[list[ExternalId], Body(max_length=MAX_ROWS)],
+        force: bool = False,
+        dry_run: bool = False,
     ) -> Applied:
         """Say whose ids are. Good rows are kept; an id that is another customer's is refused unless `force`."""
         judged = [ids_changing.given(index, row.model_dump()) for index, row in enumerate(rows)]
         with database.writing() as tx:
-            done = ids_changing.apply(tx, judged, registry.now(), "api", force=force, dry_run=dry_run)
+            done = ids_changing.apply(tx, judged, registry.now(), sender_of(request).name, force=force, dry_run=dry_run)
         registry.refresh()
         refused = [RefusedId(index=one.place, reason=str(one.problem)) for one in done.refused]
         return Applied(new=done.new, same=done.same, changed=done.changed, refused=refused)
 
     @app.put("/v1/ids/{source}/{external_id:path}", dependencies=guarded, responses=taken, response_model=ExternalId)
-    def put_id(source: EventId, external_id: Identifier, owner: Owner, force: bool = False) -> Response:
+    def put_id(
+        request: Request, source: EventId, external_id: Identifier, owner: Owner, force: bool = False
+    ) -> Response:
         """Say whose one id is: 409 when it is another customer's, unless `force`."""
         named = {"source": source, "external_id": external_id, "customer_id": owner.customer_id}
         with database.writing() as tx:
             one = ids_changing.given(0, named)
-            done = ids_changing.apply(tx, [one], registry.now(), "api", force=force, dry_run=False)
+            done = ids_changing.apply(tx, [one], registry.now(), sender_of(request).name, force=force, dry_run=False)
         registry.refresh()
         if done.refused:
             return problem_answer(409, "id_taken", str(done.refused[0].problem))
