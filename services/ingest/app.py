@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing
 from typing import Any, Protocol
 
+import orjson
 from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
@@ -20,15 +22,16 @@ from services.ingest import description, idempotency
 from services.ingest.answers import problem_answer, results_answer
 from services.ingest.bodies import Posted, Room
 from services.ingest.idempotency import digest_of, key_of
-from services.ingest.ids_keeping import Keeping
+from services.ingest.ids_keeping import Judge, Keeping
 from services.ingest.judge import LINES_TYPES, BadBody, Judgement, Post, judge, judge_lines, kind_of
+from services.ingest.keys_gate import Gate, Turned, add_gate
 from services.ingest.lines import Line
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater
 from services.ingest.records import Record
 from services.ingest.repeating import Repeating
 from services.ingest.streaming import LineStream, Pause, ResultLines
-from services.ingest.treating import ANYBODY, Sender, Treatment
+from services.ingest.treating import Sender, Treatment
 
 log = logging.getLogger(__name__)
 
@@ -73,10 +76,13 @@ class Intake:
         treatments: Sequence[Treatment] = (),
         repeating: Repeating | None = None,
         pause: Pause = asyncio.sleep,
+        gate: Gate | None = None,
         keeping: Keeping | None = None,
     ) -> None:
         """`treatments` are done to every valid event, in their order; `repeating` answers Idempotency-Keys, which are
-        refused without it; `pause` is how streams wait; `keeping` takes care of what waits for its customer."""
+        refused without it; `pause` is how streams wait; `gate` tells who sends, and without it everybody may; `keeping`
+        takes care of what waits for its customer."""
+        self.gate = gate or Gate()
         self._keeping = keeping
         self._treatments = treatments
         self.publisher = publisher
@@ -89,12 +95,13 @@ class Intake:
 
     async def take(self, request: Request) -> Response:
         """Answer one POST. The answer never claims more than the broker has acknowledged."""
+        sender = self.gate.admit(request)
         try:
             if kind_of(request.headers.get("content-type", "")) in LINES_TYPES:
-                return await self._take_lines(request)
+                return await self._take_lines(request, sender)
             with self.metrics.seconds.time(), closing(self.room.share()) as held:
                 post = Post(await Posted(request).whole(held), request.headers, self._now())
-                return await self._answer(post, sender_of(request))
+                return await self._answer(post, sender)
         except BadBody as bad:
             return await self._refuse(bad)
         except TryLater as later:
@@ -110,35 +117,58 @@ class Intake:
         return await self._repeating.once(asked, lambda: self._act(post, sender))
 
     async def _act(self, post: Post, sender: Sender) -> Response:
+        def judging() -> Judgement:
+            return judge(post, self._topics, self._treatments, sender)
+
         try:
-            judgement = await self._durable(lambda: judge(post, self._topics, self._treatments, sender), len(post.body))
+            judgement = await self._judged(judging, len(post.body))
+            self.gate.count(sender, len(judgement.verdicts))
+            judgement = await self._made_durable(judgement, judging, len(post.body))
         except BadBody as bad:
             return await self._refuse(bad)
         except TryLater as later:
             return self._later(later)
         return results_answer(judgement)
 
-    async def _durable(self, judging: Callable[[], Judgement], size: int) -> Judgement:
-        """Judge so many bytes, and return when all that is accepted is durable, and all that is refused too."""
+    async def _judged(self, judging: Callable[[], Judgement], size: int) -> Judgement:
+        """Judge so many bytes."""
+        judge_once = self._once(judging, size)
+        return await (judge_once() if self._keeping is None else self._keeping.judged(judge_once))
 
+    @staticmethod
+    def _once(judging: Callable[[], Judgement], size: int) -> Judge:
         async def judge_once() -> Judgement:
             return judging() if size < THREAD_FROM_BYTES else await asyncio.to_thread(judging)
 
-        judgement = await (judge_once() if self._keeping is None else self._keeping.judged(judge_once))
+        return judge_once
+
+    async def _made_durable(self, judgement: Judgement, judging: Callable[[], Judgement], size: int) -> Judgement:
+        """Return when all that is accepted is durable, all that is refused too, and all that waits. It is judged again
+        when something could go after all that was to wait."""
+        if self._keeping is not None:
+            judgement = await self._keeping.kept(judgement, self._once(judging, size))
         await self.publisher.publish(judgement.records)
         self.metrics.count(judgement)
         return judgement
 
-    async def _take_lines(self, request: Request) -> Response:
+    async def _take_lines(self, request: Request, sender: Sender) -> Response:
         only_refused = _only_refused(request)
         if idempotency.HEADER in request.headers:
             sentence = "a stream takes no Idempotency-Key: its events are recognised by (source, id) if sent again"
             raise BadBody(400, "bad_idempotency_key", sentence)
-        post, sender = Post(b"", request.headers, self._now()), sender_of(request)
+        post = Post(b"", request.headers, self._now())
 
         async def take(lines: Sequence[Line]) -> Judgement:
+            self._still(request)
             size = sum(len(line.raw or b"") for line in lines)
-            return await self._durable(lambda: judge_lines(lines, post, self._topics, self._treatments, sender), size)
+            # A stream that is too fast is not read for a while, instead of being refused in its middle.
+            while wait_s := self.gate.draw_s(sender, len(lines)):
+                await self._pause(wait_s)
+
+            def judging() -> Judgement:
+                return judge_lines(lines, post, self._topics, self._treatments, sender)
+
+            return await self._made_durable(await self._judged(judging, size), judging, size)
 
         held = self.room.share()
         stream = LineStream(
@@ -158,6 +188,13 @@ class Intake:
             raise
         return ResultLines(first, results, held.close)
 
+    def _still(self, request: Request) -> None:
+        """A key that is revoked while a stream comes ends it."""
+        try:
+            self.gate.sender(request)
+        except Turned as turned:
+            raise BadBody(turned.status, turned.code, turned.message, headers=turned.headers) from None
+
     async def _refuse(self, bad: BadBody) -> Response:
         try:
             if bad.records:
@@ -170,13 +207,6 @@ class Intake:
     def _later(self, later: TryLater) -> Response:
         self.metrics.count_problem(later.code)
         return problem_answer(503, later.code, later.message, {"Retry-After": str(later.after_s)})
-
-
-def sender_of(request: Request) -> Sender:
-    """Who sends, as whoever looked at the key has left it with the request."""
-    sender = getattr(request.state, "sender", ANYBODY)
-    assert isinstance(sender, Sender)
-    return sender
 
 
 def _only_refused(request: Request) -> bool:
@@ -204,10 +234,13 @@ def build_app(intake: Intake, workers: Sequence[Worker] = ()) -> FastAPI:
         await intake.publisher.close()
 
     # No documentation pages: they would load scripts from outside. /openapi.json stays.
-    app = FastAPI(title="Bellwether ingest", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Bellwether ingest", version="1", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None
+    )
     _add_events(app, intake)
     _add_ops(app, intake)
     _add_problems(app, intake.metrics)
+    add_gate(app, intake.metrics)
     _describe(app)
     return app
 
@@ -220,8 +253,18 @@ def _describe(app: FastAPI) -> None:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         if "Event" not in schemas:
             schemas.update(description.components())
+            document["components"]["securitySchemes"] = description.SECURITY
         return document
 
+    @functools.cache
+    def encoded() -> bytes:
+        return orjson.dumps(app.openapi())
+
+    async def document(_request: Request) -> Response:
+        # Encoded once: whoever needs no key for it must not keep us busy with it.
+        return Response(encoded(), media_type="application/json")
+
+    app.add_route("/openapi.json", document, include_in_schema=False)
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's manual does it
 
 
@@ -230,6 +273,7 @@ def _add_events(app: FastAPI, intake: Intake) -> None:
         "requestBody": description.request_body(),
         "parameters": description.parameters(),
         "responses": description.responses(),
+        "security": [{}, {name: [] for name in description.SECURITY}],
     }
 
     @app.post(

@@ -28,14 +28,18 @@ class Keeping:
         self._topics = topics
 
     async def judged(self, judge: Judge) -> Judgement:
-        """What `judge` finds, with nothing left to be done but to publish its records. Raises TryLater and whatever
-        `judge` raises."""
+        """What `judge` finds once all that it has to know is in memory. Raises TryLater and whatever `judge` raises."""
         for _ in range(MAX_ROUNDS):
             try:
-                judgement = await judge()
+                return await judge()
             except MustLook as look:
                 await asyncio.to_thread(self._registry.look_up, look.keys)
-                continue
+        raise _changing()
+
+    async def kept(self, judgement: Judgement, judge: Judge) -> Judgement:
+        """With what waits and who was merged made durable: nothing is left to be done but to publish the records. When
+        what was to wait could go by now, all is judged again. Raises as `judged`."""
+        for _ in range(MAX_ROUNDS):
             if not (judgement.waiting or judgement.joinings):
                 return judgement
             kept = await asyncio.to_thread(self._registry.keep, judgement.waiting, judgement.joinings)
@@ -43,7 +47,12 @@ class Keeping:
                 for index, problem in kept.refused.items():
                     overrule(judgement, index, problem, self._topics, self._registry.now())
                 return judgement
-        raise TryLater("ids_are_changing", "whose the ids are has changed again and again; send this again", after_s=1)
+            judgement = await self.judged(judge)
+        raise _changing()
+
+
+def _changing() -> TryLater:
+    return TryLater("ids_are_changing", "whose the ids are has changed again and again; send this again", after_s=1)
 
 
 def overrule(judgement: Judgement, index: int, problem: InvalidEvent, topics: Topics, now: datetime) -> None:

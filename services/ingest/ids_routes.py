@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import orjson
-from fastapi import Body, FastAPI, Query
+from fastapi import Body, Depends, FastAPI, Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
@@ -16,15 +16,15 @@ from starlette.responses import Response
 from schemas.fields import EventId, Identifier
 from services.ingest import ids_changing, ids_store, ids_waiting, merging_store
 from services.ingest.answers import Problem, problem_answer
-from services.ingest.app import sender_of
 from services.ingest.ids_registry import Registry
 from services.ingest.publisher import TryLater
+from services.ingest.treating import Sender
 
 MAX_ROWS = 10_000
 """Ids in one request, asked for or given."""
 
-Admin = Callable[..., Any]
-"""A dependency of FastAPI that lets administrators through, and answers all others."""
+Who = Callable[[Request], Sender]
+"""The administrator who asks. Raises what answers anybody else."""
 
 
 class ExternalId(BaseModel):
@@ -103,12 +103,11 @@ SHOWN_ERRORS = 5
 COMMON: dict[int | str, dict[str, Any]] = {422: {"model": Problem}, 503: {"model": Problem}}
 
 
-def add_ids(app: FastAPI, registry: Registry, admin: Sequence[Any] = ()) -> None:
-    """Adds the routes. `admin`: dependencies that answer whoever may not see them. This replica knows at once what it
-    was told; others within a second."""
-    guarded = list(admin)
+def add_ids(app: FastAPI, registry: Registry, who: Who) -> None:
+    """Adds the routes, for administrators. This replica knows at once what it was told; others within a second."""
+    guarded = [Depends(who)]
     _add_problems(app)
-    _add_changes(app, registry, guarded)
+    _add_changes(app, registry, who, guarded)
     _add_lists(app, registry, guarded)
 
 
@@ -126,7 +125,7 @@ def _add_problems(app: FastAPI) -> None:
         return problem_answer(503, "database_unavailable", "the database does not answer", {"Retry-After": "5"})
 
 
-def _add_changes(app: FastAPI, registry: Registry, guarded: list[Any]) -> None:
+def _add_changes(app: FastAPI, registry: Registry, who: Who, guarded: list[Any]) -> None:
     database = registry.database
     taken: dict[int | str, dict[str, Any]] = {**COMMON, 409: {"model": Problem}}
     nobodys: dict[int | str, dict[str, Any]] = {**COMMON, 404: {"model": Problem}}
@@ -141,7 +140,7 @@ def _add_changes(app: FastAPI, registry: Registry, guarded: list[Any]) -> None:
         """Say whose ids are. Good rows are kept; an id that is another customer's is refused unless `force`."""
         judged = [ids_changing.given(index, row.model_dump()) for index, row in enumerate(rows)]
         with database.writing() as tx:
-            done = ids_changing.apply(tx, judged, registry.now(), sender_of(request).name, force=force, dry_run=dry_run)
+            done = ids_changing.apply(tx, judged, registry.now(), who(request).name, force=force, dry_run=dry_run)
         registry.refresh()
         refused = [RefusedId(index=one.place, reason=str(one.problem)) for one in done.refused]
         return Applied(new=done.new, same=done.same, changed=done.changed, refused=refused)
@@ -154,7 +153,7 @@ def _add_changes(app: FastAPI, registry: Registry, guarded: list[Any]) -> None:
         named = {"source": source, "external_id": external_id, "customer_id": owner.customer_id}
         with database.writing() as tx:
             one = ids_changing.given(0, named)
-            done = ids_changing.apply(tx, [one], registry.now(), sender_of(request).name, force=force, dry_run=False)
+            done = ids_changing.apply(tx, [one], registry.now(), who(request).name, force=force, dry_run=False)
         registry.refresh()
         if done.refused:
             return problem_answer(409, "id_taken", str(done.refused[0].problem))

@@ -17,6 +17,7 @@ from schemas.events import Event, Retraction
 from schemas.privacy import excerpt
 from schemas.topics import Topics
 from services.ingest.ids import Joining, Waiting, names_another
+from services.ingest.keys import NOT_ALLOWED, is_foreign
 from services.ingest.lines import Line
 from services.ingest.records import Record, Refusal, dead_letters, event_record
 from services.ingest.splitting import array_elements
@@ -278,6 +279,9 @@ class _Court:
     def _refuse(self, index: int, problem: InvalidEvent, raw: bytes, attributes: Mapping[str, str]) -> None:
         errors = problem.errors or (FieldError("event", problem.message),)
         self.judgement.verdicts.append(Verdict(index, problem.event_id, problem.source, problem.code, errors))
+        if problem.code == NOT_ALLOWED or is_foreign(problem.source, self._sender):
+            # No dead letter: replayed by somebody who may say it, it would be said after all.
+            return
         refusal = Refusal(raw, problem, attributes)
         self.judgement.records += dead_letters(refusal, self._post.received_at, self._post.content_type, self._topics)
 

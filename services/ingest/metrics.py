@@ -9,11 +9,21 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.ingest.judge import Judgement
 
-REFUSALS = ("not_json", "not_an_object", "too_large", "too_deep", "resident_id", "unknown_type", "invalid")
+REFUSALS = (
+    "not_json",
+    "not_an_object",
+    "too_large",
+    "too_deep",
+    "resident_id",
+    "unknown_type",
+    "invalid",
+    "not_allowed",
+)
 PROBLEMS = (
     *("not_json", "unsupported_media_type", "batch_too_long", "body_too_slow", "body_too_large"),
     *("unsupported_encoding", "broken_gzip", "bad_query"),
     *("bad_idempotency_key", "idempotency_key_in_use", "idempotency_key_reused"),
+    *("unauthorized", "admin_only", "too_many_events", "keys_unknown"),
     *("broker_unavailable", "database_unavailable", "overloaded", "internal"),
     *("too_many_waiting", "ids_are_changing"),
 )

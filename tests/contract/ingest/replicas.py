@@ -76,7 +76,7 @@ class Replica:
         async def judged() -> Judgement:
             return judge(post, TOPICS, [self._identity])
 
-        judgement = await self._keeping.judged(judged)
+        judgement = await self._keeping.kept(await self._keeping.judged(judged), judged)
         await self.broker.publish(judgement.records)
         return judgement
 
