@@ -31,6 +31,8 @@ def serve() -> None:
 
     from services.ingest.app import Intake, build_app
     from services.ingest.idempotency_store import IdempotencyStore
+    from services.ingest.ids_routes import add_ids
+    from services.ingest.ids_setup import identification
     from services.ingest.keys import check_sender
     from services.ingest.keys_gate import Gate, is_local
     from services.ingest.keys_ring import KeyRing
@@ -41,6 +43,7 @@ def serve() -> None:
     from services.ingest.serving import Front, check_openness
     from services.ingest.serving_config import read_door_settings
     from services.ingest.tables import open_database
+    from services.ingest.treating import Treatment
 
     settings, door = read_settings(os.environ), read_door_settings(os.environ)
     check_openness(door.asking, settings.host)
@@ -56,8 +59,14 @@ def serve() -> None:
     log.info(gate.told)
     publisher = KafkaPublisher(settings.kafka, settings.topics)
     metrics, now = IngestMetrics(REGISTRY), clock_from(settings.clock)
-    intake = Intake(publisher, settings.topics, now, metrics, [check_sender], repeating=repeating, gate=gate)
-    front.run(build_app(intake, [ring.run, *front.workers]), settings.host, settings.ingest_port)
+    whose = identification(settings, database, publisher, REGISTRY)
+    treatments: list[Treatment] = [check_sender, whose.treatment]
+    intake = Intake(
+        publisher, settings.topics, now, metrics, treatments, repeating=repeating, gate=gate, keeping=whose.keeping
+    )
+    app = build_app(intake, [ring.run, *whose.workers, *front.workers])
+    add_ids(app, whose.registry, gate.require_admin)
+    front.run(app, settings.host, settings.ingest_port)
 
 
 def _log_to_stderr() -> None:

@@ -25,6 +25,12 @@ EVENT_CODES = (
         "Nobody has said yet whose the id is: the event is kept, and goes on its topic once it is known",
         "Say whose it is (`bellwether ids`); do not send it again",
     ),
+    Code(
+        "behind_others",
+        "",
+        "Earlier events of the customer wait or are being sent again, so this one is kept and follows them",
+        "Nothing: do not send it again",
+    ),
     Code("invalid", "", "A field is missing or wrong: `errors` says which, and what is wanted", _MEND),
     Code("unknown_type", "", "There is no event of that type", "Look the type up in `/openapi.json`"),
     Code("not_an_object", "", "The event is no JSON object", "Send one object an event"),

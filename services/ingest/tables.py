@@ -65,6 +65,14 @@ external_ids = Table(
     Column("changed_by", _NAME, nullable=False),
 )
 
+id_changes = Table(
+    # One row: it counts what changes whose an id is, so that replicas see by one look whether what they keep is right.
+    "id_changes",
+    metadata,
+    Column("name", _CODE, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+
 mapped_sources = Table(
     # Sources whose subjects are ids of their own: an id of theirs that is not mapped waits.
     "mapped_sources",
@@ -92,10 +100,12 @@ merges = Table(
     Column("merged_id", _CUSTOMER, primary_key=True),
     Column("surviving_id", _CUSTOMER, nullable=False, index=True),
     Column("at", UtcInstant, nullable=False),
-    # How far the merged customer's retained events have been sent again: an offset of its partition, and where to stop.
-    Column("next_offset", BigInteger),
-    Column("end_offset", BigInteger),
+    # How far its retained events have been sent again: JSON, the next offset of each partition of the events topic.
+    Column("progress", Text),
     Column("resent", Integer, nullable=False, server_default="0"),
+    # Who is at it, so that replicas do not do it twice for nothing.
+    Column("claimed_by", _NAME),
+    Column("claimed_until", UtcInstant),
     Column("done_at", UtcInstant),
 )
 

@@ -30,9 +30,10 @@ class IngestService:
             **(env or {}),
         }
         self._commands = commands
-        self.child: Child = self._start()
+        self.child: Child = self.start_again()
 
-    def _start(self) -> Child:
+    def start_again(self) -> Child:
+        """On the same port, with the same settings."""
         child = self._commands.start("ingest", "serve", env=self.env)
         wait_until(lambda: self.status("/healthz") == 200, "ingest to listen")
         return child

@@ -119,7 +119,8 @@ def batches(
 
 
 def _read(results: dict[str, Any], batch: Sequence[Outgoing]) -> Sent:
-    sent = Sent(accepted=results["accepted"])
+    # What waits for its customer's id is kept, and need not be sent again.
+    sent = Sent(accepted=results["accepted"] + results.get("waiting", 0))
     for result in results["results"]:
         if result["status"] == "rejected":
             reasons = "; ".join(f"{error['field']}: {error['reason']}" for error in result["errors"])

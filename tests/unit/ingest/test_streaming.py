@@ -39,7 +39,7 @@ def ask(publisher: ScriptedPublisher, *pieces: bytes, query: str = "", **headers
 
 
 def summary(**said: Any) -> dict[str, Any]:
-    whole = {"complete": True, "code": "ok", "rejected": 0, **said}
+    whole = {"complete": True, "code": "ok", "waiting": 0, "rejected": 0, **said}
     return {"summary": {**whole, "next_line": whole["lines"] + 1}}
 
 
@@ -140,6 +140,7 @@ def test_a_broker_that_goes_away_later_leaves_the_line_to_go_on_from(publisher: 
         "retry_after_s": 5,
         "lines": 2,
         "accepted": 2,
+        "waiting": 0,
         "rejected": 0,
         "next_line": 3,
     }

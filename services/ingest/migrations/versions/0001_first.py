@@ -107,6 +107,12 @@ def _ids() -> None:
     )
     op.create_index("ix_external_ids_customer_id", "external_ids", ["customer_id"], unique=False)
     op.create_table(
+        "id_changes",
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "mapped_sources",
         sa.Column("source", sa.String(length=200), nullable=False),
         sa.Column("since", UtcInstant(), nullable=False),
@@ -117,9 +123,10 @@ def _ids() -> None:
         sa.Column("merged_id", sa.String(length=100), nullable=False),
         sa.Column("surviving_id", sa.String(length=100), nullable=False),
         sa.Column("at", UtcInstant(), nullable=False),
-        sa.Column("next_offset", sa.BigInteger(), nullable=True),
-        sa.Column("end_offset", sa.BigInteger(), nullable=True),
+        sa.Column("progress", sa.Text(), nullable=True),
         sa.Column("resent", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("claimed_by", sa.String(length=200), nullable=True),
+        sa.Column("claimed_until", UtcInstant(), nullable=True),
         sa.Column("done_at", UtcInstant(), nullable=True),
         sa.PrimaryKeyConstraint("merged_id"),
     )
@@ -192,6 +199,7 @@ def downgrade() -> None:
     op.drop_index("ix_merges_surviving_id", table_name="merges")
     op.drop_table("merges")
     op.drop_table("mapped_sources")
+    op.drop_table("id_changes")
     op.drop_table("imports")
     op.drop_index("ix_idempotent_answers_at", table_name="idempotent_answers")
     op.drop_table("idempotent_answers")
