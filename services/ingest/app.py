@@ -76,9 +76,12 @@ class Intake:
         repeating: Repeating | None = None,
         pause: Pause = asyncio.sleep,
         gate: Gate | None = None,
+        noted: Callable[[Judgement], None] | None = None,
     ) -> None:
         """`treatments` are done to every valid event, in their order; `repeating` answers Idempotency-Keys, which are
-        refused without it; `pause` is how streams wait; `gate` tells who sends, and without it everybody may."""
+        refused without it; `pause` is how streams wait; `gate` tells who sends, and without it everybody may; `noted`
+        is told of what is durable."""
+        self._noted = noted
         self.gate = gate or Gate()
         self._treatments = treatments
         self.publisher = publisher
@@ -131,6 +134,8 @@ class Intake:
         """Return when all that is accepted is durable, and all that is refused too."""
         await self.publisher.publish(judgement.records)
         self.metrics.count(judgement)
+        if self._noted is not None:
+            self._noted(judgement)
 
     async def _take_lines(self, request: Request, sender: Sender) -> Response:
         only_refused = _only_refused(request)

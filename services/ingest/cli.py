@@ -34,6 +34,8 @@ def serve() -> None:
     from services.ingest.keys import check_sender
     from services.ingest.keys_gate import Gate, is_local
     from services.ingest.keys_ring import KeyRing
+    from services.ingest.letters_replay import Courts
+    from services.ingest.letters_setup import correspondence
     from services.ingest.limits import Limits
     from services.ingest.metrics import IngestMetrics
     from services.ingest.publisher import KafkaPublisher
@@ -56,8 +58,20 @@ def serve() -> None:
     log.info(gate.told)
     publisher = KafkaPublisher(settings.kafka, settings.topics)
     metrics, now = IngestMetrics(REGISTRY), clock_from(settings.clock)
-    intake = Intake(publisher, settings.topics, now, metrics, [check_sender], repeating=repeating, gate=gate)
-    front.run(build_app(intake, [ring.run, *front.workers]), settings.host, settings.ingest_port)
+    letters = correspondence(settings, database, publisher, Courts(settings.topics, now), REGISTRY)
+    intake = Intake(
+        publisher,
+        settings.topics,
+        now,
+        metrics,
+        [check_sender],
+        repeating=repeating,
+        gate=gate,
+        noted=letters.noted,
+    )
+    app = build_app(intake, [ring.run, *letters.workers, *front.workers])
+    letters.add_routes(app, gate.require_admin)
+    front.run(app, settings.host, settings.ingest_port)
 
 
 def _log_to_stderr() -> None:

@@ -74,6 +74,51 @@ class Letter:
     origin: str
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which letters; None: any. Of `since` on, by the time at which they were refused."""
+
+    source: str | None = None
+    code: str | None = None
+    state: str | None = None
+    since: datetime | None = None
+    place: Place | None = None
+
+
+class Filed(NamedTuple):
+    """A letter as it lies in the database, with the event that somebody put in the place of its own."""
+
+    letter: Letter
+    state: str
+    edited: bytes | None
+
+    @property
+    def event(self) -> bytes:
+        """What is replayed."""
+        if self.edited is not None:
+            return self.edited
+        return event_bytes(self.letter.value, self.letter.headers)
+
+
+class Decision(NamedTuple):
+    """What somebody did about a letter."""
+
+    at: datetime
+    by: str
+    what: str
+    why: str
+
+
+class Count(NamedTuple):
+    """How many letters there are of one source, code and state, and the oldest's time."""
+
+    source: str
+    code: str
+    state: str
+    letters: int
+    oldest: datetime
+
+
 @dataclass(slots=True)
 class _Open:
     """A letter some parts of which have come."""

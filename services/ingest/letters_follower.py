@@ -16,12 +16,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.topics import Topics
 from services.common.clock import Now, wall_now
 from services.common.database import Database
+from services.common.kafka_admin import CANNOT_CONNECT
+from services.common.kafka_connection import Address, client_options
 from services.ingest import letters_store as store
 from services.ingest.letters import Joiner, Letter, Part, Place
 
@@ -51,12 +52,9 @@ def _nobody(_filed: int) -> None:
 class Follower:
     """One in a process. `problem` says why letters are not filed at present."""
 
-    def __init__(
-        self, bootstrap: str, topics: Topics, database: Database, now: Now = wall_now, told: Told = _nobody
-    ) -> None:
-        """`told` is called with how many letters were filed, and with 0 after a look at the topic. `now` is the
-        broker's time, not the events'."""
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Address, topics: Topics, database: Database, now: Now, told: Told = _nobody) -> None:
+        """`told` is called after each look at the topic with how many letters were filed."""
+        self._kafka = kafka
         self._at = TopicPartition(topics.dead_letters, PARTITION)
         self._database = database
         self._now = now
@@ -82,15 +80,14 @@ class Follower:
         consumer = self._consumer or self._connect()
         records = consumer.poll(timeout_ms=POLL_MS, max_records=MAX_RECORDS).get(self._at, [])
         letters = [letter for record in records for letter in self._joiner.take(self._part(record))]
-        letters += [] if records else self._joiner.give_up(self._now())
+        letters += [] if records else self._joiner.give_up(wall_now())
         position = consumer.position(self._at)
         waits = self._joiner.first_open()
         # After a restart the parts of what is not complete are read once more.
         next_ = position if waits is None else min(waits.offset, position)
-        if letters or next_ != self._known:
-            self._file(consumer, letters, next_)
+        filed = self._file(consumer, letters, next_) if letters or next_ != self._known else 0
         self._expire(consumer)
-        self._told(0)
+        self._told(filed)
         self.problem = None
         return len(records)
 
@@ -105,7 +102,7 @@ class Follower:
             while not stop.is_set():
                 try:
                     self.step()
-                except (KafkaError, SQLAlchemyError, ValueError) as error:
+                except (*CANNOT_CONNECT, SQLAlchemyError) as error:
                     self._broken(error)
                     stop.wait(RETRY_S)
         finally:
@@ -120,7 +117,7 @@ class Follower:
 
     def _connect(self) -> KafkaConsumer:
         consumer = KafkaConsumer(
-            bootstrap_servers=self._bootstrap.split(","),
+            **client_options(self._kafka),
             client_id="bellwether-dead-letters",
             bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
             enable_auto_commit=False,
@@ -150,7 +147,7 @@ class Follower:
             self._known = 0
         consumer.seek(self._at, max(self._known, consumer.beginning_offsets([self._at])[self._at]))
 
-    def _file(self, consumer: KafkaConsumer, letters: list[Letter], next_: int) -> None:
+    def _file(self, consumer: KafkaConsumer, letters: list[Letter], next_: int) -> int:
         with self._database.writing() as tx:
             found = store.next_offset(tx, PARTITION)
             filed = store.file(tx, PARTITION, letters, next_, self._now()) if found <= self._known else None
@@ -159,9 +156,9 @@ class Follower:
             self._joiner = Joiner()
             self._known = found
             consumer.seek(self._at, found)
-            return
+            return 0
         self._known = next_
-        self._told(filed)
+        return filed
 
     def _expire(self, consumer: KafkaConsumer) -> None:
         if time.monotonic() < self._expire_at:

@@ -17,8 +17,7 @@ from services.common.clock import Now
 from services.common.database import Database
 from services.ingest import feeds_store, letters_store
 from services.ingest.feeds import Calendar, Feed, late_by
-from services.ingest.letters import STATES
-from services.ingest.letters_store import Count, Filter
+from services.ingest.letters import WAITING, Count, Filter
 from services.ingest.metrics import REFUSALS
 
 log = logging.getLogger(__name__)
@@ -36,10 +35,10 @@ class LettersMetrics:
     """On one registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.filed = Counter(
+        self._filed = Counter(
             "bellwether_ingest_letters_filed", "Dead letters that this process filed", registry=registry
         )
-        self.looked = Gauge(
+        self._looked = Gauge(
             "bellwether_ingest_letters_looked_seconds",
             "When this process last looked for dead letters",
             registry=registry,
@@ -65,6 +64,11 @@ class LettersMetrics:
             ["source"],
             registry=registry,
         )
+
+    def filed_some(self, number: int) -> None:
+        """After each look at the topic."""
+        self._filed.inc(number)
+        self._looked.set_to_current_time()
 
     def show_letters(self, counts: list[Count], known: frozenset[str], oldest: timedelta) -> None:
         """How many letters there are."""
@@ -114,7 +118,7 @@ class Looking:
         with self._database.reading() as tx:
             known = frozenset(feeds_store.known_sources(tx, now))
             counts, feeds = letters_store.counts(tx, Filter()), feeds_store.every(tx)
-        waiting = [one.oldest for one in counts if one.state == STATES[0]]
+        waiting = [one.oldest for one in counts if one.state == WAITING]
         oldest = now - min([now, *waiting])
         self._metrics.show_letters(counts, known, oldest)
         late = frozenset(feed.source for feed in feeds if late_by(feed, now, self._calendar) is not None)

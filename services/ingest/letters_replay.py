@@ -15,8 +15,7 @@ from services.common.database import Database
 from services.ingest import letters_store as store
 from services.ingest.app import Publisher
 from services.ingest.judge import BadBody, Judgement, Post, judge
-from services.ingest.letters import FROM_INGEST, REPLAY_HEADER, Place, event_bytes
-from services.ingest.letters_store import Filed
+from services.ingest.letters import FROM_INGEST, REPLAY_HEADER, Filed, Place
 from services.ingest.publisher import TryLater
 from services.ingest.records import Record
 from services.ingest.treating import Treatment
@@ -49,8 +48,7 @@ class Courts:
 
     async def judge(self, filed: Filed) -> Judgement:
         """Raises BadBody, TryLater."""
-        value = filed.edited if filed.edited is not None else event_bytes(filed.letter.value, filed.letter.headers)
-        post = Post(value, {"content-type": "application/json"}, self.now())
+        post = Post(filed.event, {"content-type": "application/json"}, self.now())
         if filed.letter.origin == FROM_INGEST:
             return await self.around(lambda: asyncio.to_thread(judge, post, self.topics, self.treatments))
         return await asyncio.to_thread(judge, post, self.topics, self.again)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, literal, or_, select, true, tuple_, update
@@ -18,6 +17,10 @@ from services.ingest.letters import (
     REPLAYED,
     SENDING,
     WAITING,
+    Count,
+    Decision,
+    Filed,
+    Filter,
     Letter,
     Place,
     place_of,
@@ -33,49 +36,6 @@ RULES = "the rules service"
 
 _d = dead_letters.c
 _WITHOUT_VALUE = [column for column in dead_letters.c if column.name not in ("value", "edited", "headers")]
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which letters; None: any. Of `since` on, by the time at which they were refused."""
-
-    source: str | None = None
-    code: str | None = None
-    state: str | None = None
-    since: datetime | None = None
-    place: Place | None = None
-
-
-class Filed(NamedTuple):
-    """A letter as it lies in the database. `value` is the edited event where there is one."""
-
-    letter: Letter
-    state: str
-    edited: bytes | None
-
-    @property
-    def value(self) -> bytes:
-        """What is replayed."""
-        return self.letter.value if self.edited is None else self.edited
-
-
-class Decision(NamedTuple):
-    """What somebody did about a letter."""
-
-    at: datetime
-    by: str
-    what: str
-    why: str
-
-
-class Count(NamedTuple):
-    """How many letters there are of one source, code and state, and the oldest's time."""
-
-    source: str
-    code: str
-    state: str
-    letters: int
-    oldest: datetime
 
 
 def next_offset(tx: Connection, partition: int) -> int:

@@ -8,8 +8,8 @@ import pytest
 
 from services.common.database import Database
 from services.ingest import letters_store as store
-from services.ingest.letters import FROM_INGEST, Letter, Place
-from services.ingest.letters_store import CLAIM, Filter
+from services.ingest.letters import FROM_INGEST, Filter, Letter, Place
+from services.ingest.letters_store import CLAIM
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
