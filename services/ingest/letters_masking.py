@@ -25,6 +25,8 @@ _MAIL = re.compile(r"[^\s@\"'<>:,;(){}\[\]\\]{1,64}@[^\s@\"'<>,;(){}\[\]\\]{1,25
 _NUMBER = re.compile(r"(?<![\w.-])\+?[0-9０-９][0-9０-９ \-]{5,30}[0-9０-９](?![\w.])")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _MIN_DIGITS = 7
+_LONG = 10**10
+"""As long as a mobile number in China; amounts are no JSON numbers."""
 HIDDEN = "***"
 
 
@@ -54,6 +56,8 @@ def _mask(node: Any, *, personal: bool = False) -> Any:
     if isinstance(node, list):
         return [_mask(value, personal=personal) for value in node]
     if personal and node is not None and not isinstance(node, bool):
+        return _hidden(str(node))
+    if isinstance(node, int) and abs(node) >= _LONG:
         return _hidden(str(node))
     return masked_text(node) if isinstance(node, str) else node
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -108,7 +108,7 @@ class Replayer:
                 await asyncio.to_thread(self._refused, filed, verdict.code, reason)
                 return None
         mark = (REPLAY_HEADER, str(filed.letter.place).encode())
-        return [replace(record, headers=(*record.headers, mark)) for record in judgement.records]
+        return [record._replace(headers=(*record.headers, mark)) for record in judgement.records]
 
     def _claim(self) -> list[Filed]:
         with self._database.reading() as tx:
