@@ -1,6 +1,6 @@
 """/v1/feeds: when sources were heard, what is expected of them, and which are late or silent."""
 
-from __future__ import annotations
+# Annotations are evaluated here at once: FastAPI would not find the dependency, a local name, in a string.
 
 from datetime import timedelta
 from typing import Annotated

@@ -1,6 +1,6 @@
 """/v1/dead-letters: the same as `bellwether dead-letters`, for programs."""
 
-from __future__ import annotations
+# Annotations are evaluated here at once: FastAPI would not find the dependency, a local name, in a string.
 
 import asyncio
 from collections.abc import Callable

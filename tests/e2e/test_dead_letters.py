@@ -20,7 +20,7 @@ from tests.support.system import Installation, standing
 from tests.support.waiting import wait_until
 
 NOW = datetime.fromisoformat("2026-03-02T09:00:00+08:00")
-MET = {"promise_id": "P1", "met_at": NOW.isoformat()}
+MET = {"promise_id": "P1", "at": NOW.isoformat()}
 
 
 class Desk:
