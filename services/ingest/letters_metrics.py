@@ -16,19 +16,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.common.clock import Now
 from services.common.database import Database
 from services.ingest import feeds_store, letters_store
+from services.ingest.codes import EVENT_CODES
 from services.ingest.feeds import Calendar, Feed, late_by
 from services.ingest.letters import WAITING, Count, Filter
-from services.ingest.metrics import REFUSALS
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 15.0
 OTHER = "other"
 
-CODES = frozenset(REFUSALS) | {
-    *("id_reused", "before_horizon", "too_many_items", "wrong_topic", "empty", "unknown_control"),
-    *("poison", "poison_wake", "not_allowed", "unknown_customer"),
+CODES = frozenset(code.name for code in EVENT_CODES) | {
+    *("before_horizon", "too_many_items", "wrong_topic", "empty", "unknown_control", "poison", "poison_wake"),
 }
+"""Of ingest, and of the rules service."""
 
 
 class LettersMetrics:

@@ -135,7 +135,7 @@ class Letters:
     def page(self, wanted: Filter, limit: int, after: str | None) -> Response:
         place = None if after is None else place_of(after)
         if after is not None and place is None:
-            return problem_answer(422, "bad_after", "after: give what the answer before called next")
+            return problem_answer(400, "bad_query", "after: give what the answer before called next")
         with self.database.reading() as tx:
             rows = store.page(tx, wanted, limit + 1, place)
         letters = [letter_row(row) for row in rows[:limit]]
@@ -206,7 +206,7 @@ def add_letters(app: FastAPI, letters: Letters, admin: Admin = anybody) -> None:
 
 
 def _add_reading(app: FastAPI, letters: Letters, admin: Admin) -> None:
-    @app.get("/v1/dead-letters", responses={200: {"model": Summaries}}, response_model=None)
+    @app.get("/v1/dead-letters", responses={200: {"model": Summaries}, 400: {"model": Problem}}, response_model=None)
     def page(
         _by: Annotated[Sender, Depends(admin)],
         source: Annotated[Text | None, Query()] = None,
@@ -253,7 +253,7 @@ def _add_deciding(app: FastAPI, letters: Letters, admin: Admin) -> None:
         async for chunk in request.stream():
             event += chunk
             if len(event) > MAX_EVENT_BYTES:
-                return problem_answer(413, "too_large", f"an event has at most {MAX_EVENT_BYTES} bytes")
+                return problem_answer(413, "body_too_large", f"an event has at most {MAX_EVENT_BYTES} bytes")
         return await asyncio.to_thread(letters.edit, letter, bytes(event), by.name)
 
     @app.post("/v1/dead-letters/replay", responses={200: done, 202: done, **conflict}, response_model=None)
