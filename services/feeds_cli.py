@@ -158,7 +158,8 @@ def _minute(text: str | None) -> str:
 
 
 def _period(minutes: int) -> str:
-    unit = next(name for name in ("d", "h", "m") if minutes % _UNITS[name] == 0)
+    units = ("d", "h", "m") if minutes >= 2 * _UNITS["d"] else ("h", "m")
+    unit = next(name for name in units if minutes % _UNITS[name] == 0)
     return f"{minutes // _UNITS[unit]}{unit}"
 
 

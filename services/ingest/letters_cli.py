@@ -22,7 +22,7 @@ from services.common.settings import read_settings
 from services.ingest import letters_store as store
 from services.ingest.letters import ASKED, REPLAYED, SENDING, STATES, WAITING, Filed, Filter, Place, place_of
 from services.ingest.letters_editing import checked, with_values
-from services.ingest.letters_masking import pretty
+from services.ingest.letters_masking import masked_text, pretty
 from services.ingest.letters_showing import decision_row, letter_row, shown
 from services.ingest.tables import open_database
 
@@ -262,7 +262,7 @@ def _tell_outcome(database: Database, place: Place | None) -> None:
         return
     filed = _load(database, str(place))
     if filed.state != REPLAYED:
-        raise UserError(f"{place} was refused again: {filed.letter.code}: {filed.letter.reason}")
+        raise UserError(f"{place} was refused again: {filed.letter.code}: {masked_text(filed.letter.reason)}")
     click.echo(f"{place} was replayed")
 
 

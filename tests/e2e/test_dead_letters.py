@@ -125,7 +125,7 @@ def test_what_the_rules_service_refuses_can_be_replayed_and_comes_back_with_its_
     assert (letter["code"], letter["origin"].startswith("rules/"), letter["source"]) == ("id_reused", True, "crm")
     name = letter["id"]
 
-    desk.says("dead-letters", "replay", name)
+    desk.says("dead-letters", "replay", name, "--no-wait")
     wait_until(lambda: desk.letter(name)["decisions"][-1]["by"] == "the rules service", "it to come back", 60)
     assert desk.letter(name)["state"] == "waiting"
     assert len(desk.letters("--state", "all")) == 1, "it is the same letter again"
