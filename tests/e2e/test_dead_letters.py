@@ -173,7 +173,7 @@ def test_a_feed_that_is_late_is_told(desk: Desk) -> None:
     wait_until(lambda: 'feed_late{source="crm"} 0.0' in desk.metrics(), "the metric", 60)
     set_manual_clock(desk.clock, NOW + timedelta(hours=26))
     [line] = [line for line in desk.says("feeds").splitlines() if line.startswith("crm")]
-    assert line.endswith("24h  late by 2h")
+    assert line.split()[-4:] == ["24h", "late", "by", "2h"]
     wait_until(lambda: 'feed_late{source="crm"} 1.0' in desk.metrics(), "the metric", 60)
     desk.says("feeds", "expect", "crm", "never")
     assert "is no period" in desk.says("feeds", "expect", "crm", "soon", fails=True)
