@@ -78,10 +78,12 @@ class Intake:
         pause: Pause = asyncio.sleep,
         gate: Gate | None = None,
         keeping: Keeping | None = None,
+        noted: Callable[[Judgement], None] | None = None,
     ) -> None:
         """`treatments` are done to every valid event, in their order; `repeating` answers Idempotency-Keys, which are
         refused without it; `pause` is how streams wait; `gate` tells who sends, and without it everybody may; `keeping`
-        takes care of what waits for its customer."""
+        takes care of what waits for its customer; `noted` is told of what is durable."""
+        self._noted = noted
         self.gate = gate or Gate()
         self._keeping = keeping
         self._treatments = treatments
@@ -149,6 +151,8 @@ class Intake:
             judgement = await self._keeping.kept(judgement, self._once(judging, size))
         await self.publisher.publish(judgement.records)
         self.metrics.count(judgement)
+        if self._noted is not None:
+            self._noted(judgement)
         return judgement
 
     async def _take_lines(self, request: Request, sender: Sender) -> Response:

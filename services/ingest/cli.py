@@ -36,6 +36,8 @@ def serve() -> None:
     from services.ingest.keys import check_sender
     from services.ingest.keys_gate import Gate, is_local
     from services.ingest.keys_ring import KeyRing
+    from services.ingest.letters_replay import Courts
+    from services.ingest.letters_setup import correspondence
     from services.ingest.limits import Limits
     from services.ingest.metrics import IngestMetrics
     from services.ingest.publisher import KafkaPublisher
@@ -61,11 +63,22 @@ def serve() -> None:
     metrics, now = IngestMetrics(REGISTRY), clock_from(settings.clock)
     whose = identification(settings, database, publisher, REGISTRY)
     treatments: list[Treatment] = [check_sender, whose.treatment]
+    courts = Courts(settings.topics, now, [whose.treatment], around=whose.keeping.whole)
+    letters = correspondence(settings, database, publisher, courts, REGISTRY)
     intake = Intake(
-        publisher, settings.topics, now, metrics, treatments, repeating=repeating, gate=gate, keeping=whose.keeping
+        publisher,
+        settings.topics,
+        now,
+        metrics,
+        treatments,
+        repeating=repeating,
+        gate=gate,
+        keeping=whose.keeping,
+        noted=letters.noted,
     )
-    app = build_app(intake, [ring.run, *whose.workers, *front.workers])
+    app = build_app(intake, [ring.run, *whose.workers, *letters.workers, *front.workers])
     add_ids(app, whose.registry, gate.require_admin)
+    letters.add_routes(app, gate.require_admin)
     front.run(app, settings.host, settings.ingest_port)
 
 

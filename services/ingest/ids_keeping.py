@@ -36,6 +36,10 @@ class Keeping:
                 await asyncio.to_thread(self._registry.look_up, look.keys)
         raise _changing()
 
+    async def whole(self, judge: Judge) -> Judgement:
+        """`judged` and then `kept`."""
+        return await self.kept(await self.judged(judge), judge)
+
     async def kept(self, judgement: Judgement, judge: Judge) -> Judgement:
         """With what waits and who was merged made durable: nothing is left to be done but to publish the records. When
         what was to wait could go by now, all is judged again. Raises as `judged`."""

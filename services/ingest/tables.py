@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, false
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+)
 
 from services.common.columns import UtcInstant
 from services.common.database import Database, Schema
@@ -143,12 +156,30 @@ dead_letters = Table(
     Column("value", LargeBinary, nullable=False),
     Column("headers", Text, nullable=False),
     Column("at", UtcInstant, nullable=False, index=True),
-    # waiting, replayed or dropped
+    # Who refused it: ingest, or rules/PARTITION/OFFSET, by which a second one of the same refusal is known.
+    Column("origin", _NAME, nullable=False, index=True),
+    # waiting, asked (to be replayed), sending, replayed or dropped
     Column("state", _CODE, nullable=False, index=True),
-    Column("decided_at", UtcInstant),
-    Column("decided_by", _NAME),
-    Column("decided_why", Text),
+    # What is replayed in the place of the value.
+    Column("edited", LargeBinary),
+    Column("claimed_at", UtcInstant),
     Index("dead_letters_by_source", "source", "code"),
+)
+
+letter_decisions = Table(
+    # What was decided about a letter: when, by whom and why. They go when the letter goes.
+    "letter_decisions",
+    metadata,
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at", UtcInstant, nullable=False),
+    Column("by", _NAME, nullable=False),
+    Column("what", _CODE, nullable=False),
+    Column("why", Text, nullable=False, server_default=""),
+    ForeignKeyConstraint(
+        ["partition", "offset"], ["dead_letters.partition", "dead_letters.offset"], ondelete="CASCADE"
+    ),
 )
 
 followed = Table(
@@ -167,8 +198,11 @@ feeds = Table(
     Column("last_event_at", UtcInstant),
     Column("last_heartbeat_at", UtcInstant),
     Column("complete_until", UtcInstant),
-    # Null: nothing is expected of it.
+    # Null: nothing is expected of it. With `working_days` only the time of the company's working days counts.
     Column("expected_minutes", Integer),
+    Column("working_days", Boolean, nullable=False, server_default=false()),
+    Column("expected_since", UtcInstant),
+    Column("expected_by", _NAME),
 )
 
 imports = Table(
