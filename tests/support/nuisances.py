@@ -22,6 +22,8 @@ KINDS = ("silent", "dripping_header", "endless_header", "dripping_body", "large_
 ADDRESSES = 50
 """Addresses of this machine that they come from: Linux lets a client take any of 127.0.0.0/8."""
 
+ARRIVALS_PER_S = 250
+
 DRIP_EVERY_S = 2.0
 POST = b"POST /v1/events HTTP/1.1\r\nHost: ingest\r\nContent-Type: application/json\r\n"
 ASK = b"GET /openapi.json HTTP/1.1\r\nHost: ingest\r\n\r\n"
@@ -91,8 +93,8 @@ class Nuisances:
                 group.create_task(self._be(index))
 
     async def _be(self, index: int) -> None:
-        # Not all at once: as a crowd comes, over some seconds.
-        await asyncio.sleep(self._random.random() * 8)
+        # Not all at once, as a crowd comes. What is tried is what they hold, not how fast they come.
+        await asyncio.sleep(self._random.random() * self._number / ARRIVALS_PER_S)
         while True:
             with contextlib.suppress(OSError):
                 await self._once(index)
@@ -138,9 +140,11 @@ async def _main(port: int, number: int, seed: int) -> None:
     running = asyncio.create_task(nuisances.run())
     loop = asyncio.get_running_loop()
     ended = loop.run_in_executor(None, sys.stdin.read)
-    while not ended.done():
+    while not ended.done() and not running.done():
         print(json.dumps({"open": nuisances.open, "opened": nuisances.opened}), flush=True)
-        await asyncio.wait([ended], timeout=1)
+        await asyncio.wait([ended, running], timeout=1, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        running.result()
     running.cancel()
 
 
