@@ -14,6 +14,7 @@ from kafka import KafkaProducer
 from schemas.topics import Topics
 from services.common.clock import set_manual_clock
 from tests.contract.ingest.topics_reader import headers_of, read_topic
+from tests.e2e.ingest_service import IngestService
 from tests.support.commands import Commands, run_bellwether
 from tests.support.fixtures import Kafka
 from tests.support.system import Installation, standing
@@ -178,3 +179,17 @@ def test_a_feed_that_is_late_is_told(desk: Desk) -> None:
     desk.says("feeds", "expect", "crm", "never")
     assert "is no period" in desk.says("feeds", "expect", "crm", "soon", fails=True)
     assert "late" not in desk.says("feeds", "list").splitlines()[1]
+
+
+def test_nobody_sees_letters_or_feeds_without_a_key_where_keys_are_asked_for(
+    commands: Commands, kafka: Kafka, topics: Topics
+) -> None:
+    service = IngestService(commands, kafka.bootstrap, topics, {"BELLWETHER_INGEST_KEYS": "required"})
+    pages = ("/v1/dead-letters", "/v1/dead-letters/counts", "/v1/dead-letters/0-0", "/v1/feeds")
+    assert [service.status(page) for page in pages] == [401] * len(pages)
+    made = run_bellwether("ingest", "keys", "add", "--source", "ops", "--admin", env=service.env)
+    assert made.returncode == 0, made.stderr
+    token = next(word for word in made.stdout.split() if word.startswith("bw_"))
+    allowed = {"Authorization": f"Bearer {token}"}
+    wait_until(lambda: httpx.get(service.url + "/v1/feeds", headers=allowed).status_code == 200, "the key to be known")
+    assert httpx.get(service.url + "/v1/dead-letters", headers=allowed).json() == {"letters": [], "next": None}
