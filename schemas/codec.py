@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn, cast, get_args
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -81,6 +81,23 @@ def parse(document: Any) -> Event:
         return EVENT_ADAPTER.validate_python(document)
     except ValidationError as error:
         raise _invalid(document, error) from None
+
+
+def parse_written(document: dict[str, Any], raw: bytes) -> Event:
+    """As `parse`, where the document's JSON is at hand and its type is known to be one: a third cheaper.
+
+    `raw` tells at once that nothing is nested too deep, and holds no number that must not be stored.
+    """
+    if document.get("retracted") is True or len(raw.translate(None, _NO_OPENING)) > MAX_DEPTH or privacy.may_hold(raw):
+        return parse(document)
+    try:
+        return cast("Event", EVENT_MODELS[document["type"]].model_validate(document))
+    except ValidationError:
+        # Once more, for the words.
+        return parse(document)
+
+
+_NO_OPENING = bytes(frozenset(range(256)) - frozenset(b"{["))
 
 
 def decode(raw: bytes) -> Event:

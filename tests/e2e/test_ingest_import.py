@@ -102,7 +102,7 @@ def test_a_bar_is_drawn_on_a_terminal_only(tmp_path: Path, terminal: bool, drawn
     ("arguments", "sentence"),
     [
         ((), "needs --mapping"),
-        (("--mapping", "invoices"), "name one of accounts_receivable"),
+        (("--mapping", "invoices"), "name one of accounts_receivable,"),
         (("--mapping", "missing.yaml"), "cannot be read"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,7 +10,7 @@ import yaml
 
 from services.ingest.imports.finding import find_mapping, shipped_names
 from services.ingest.imports.mapping import BadMapping, Mapping, parse_mapping
-from services.ingest.imports.rows import BadRow, Target, row_events
+from services.ingest.imports.rows import BadRow, Target, row_maker
 from tests.unit.ingest.exports import DISPUTED, HEADER, OPEN, PAID
 
 TARGET = Target(ZoneInfo("Asia/Shanghai"), "ar")
@@ -18,6 +19,10 @@ RECEIVABLE = find_mapping("accounts_receivable")
 
 def cells(row: str) -> dict[str, str]:
     return dict(zip(HEADER.split(","), row.replace('"', "").split(","), strict=True))
+
+
+def row_events(chosen: Mapping, row: dict[str, str], target: Target) -> list[dict[str, Any]]:
+    return [made.document for made in row_maker(chosen, list(row), target)(list(row.values()))]
 
 
 def mapping(text: str) -> Mapping:
@@ -97,7 +102,8 @@ def test_history_marks_every_event() -> None:
     [
         ({"InvoiceAmount": "12,5"}, "InvoiceAmount", "no decimal"),
         ({"InvoiceAmount": "0.00"}, "InvoiceAmount", "greater than 0"),
-        ({"InvoiceDate": "2013-01-02"}, "InvoiceDate", "does not fit the format %m/%d/%Y"),
+        ({"InvoiceDate": "2.1.2013"}, "InvoiceDate", "does not fit the format %m/%d/%Y"),
+        ({"DueDate": "2013-02-30"}, "DueDate", "day is out of range"),
         ({"DueDate": "2/30/2013"}, "DueDate", "does not fit"),
         ({"DueDate": ""}, "DueDate", "is empty"),
         ({"SettledDate": "soon"}, "SettledDate", "does not fit"),

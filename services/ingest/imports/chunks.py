@@ -1,0 +1,114 @@
+"""PURE the rows of a file in chunks: what one of them is sent as, and what was refused of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from schemas.events import Event
+from services.ingest.imports.reading import Row
+from services.ingest.imports.rows import BadRow
+
+CHUNK_EVENTS = 500
+CHUNK_BYTES = 2 * 1024 * 1024
+CHUNK_ROWS = 5000
+"""Also where nothing is to be sent: so often it is noted how far an import is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One valid event, with the row that it comes from and its JSON."""
+
+    row: int
+    body: bytes
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """What ingest refused of a row."""
+
+    row: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Sent:
+    """What became of one chunk's events."""
+
+    accepted: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that did not become events, or whose events ingest refused."""
+
+    number: int
+    column: str
+    reason: str
+
+
+Maker = Callable[[Row], list[Outgoing]]
+"""A row to its events; raises BadRow."""
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Some rows on end. `cells` are those of rows with events: kept until ingest has answered, in case it refuses."""
+
+    rows: int = 0
+    last_row: int = 0
+    size: int = 0
+    events: list[Outgoing] = field(default_factory=list)
+    cells: dict[int, Sequence[str]] = field(default_factory=dict)
+    refused: list[tuple[RejectedRow, Sequence[str]]] = field(default_factory=list)
+
+    def add(self, row: Row, events: list[Outgoing], size: int) -> None:
+        """A row that became events, or none."""
+        self._count(row)
+        self.events += events
+        self.size += size
+        if events:
+            self.cells[row.number] = row.cells
+
+    def refuse(self, row: Row, bad: BadRow) -> None:
+        """A row that became nothing."""
+        self._count(row)
+        self.refused.append((RejectedRow(row.number, bad.column, bad.reason), row.cells))
+
+    def all_refused(self, sent: Sent) -> list[tuple[RejectedRow, Sequence[str]]]:
+        """The rows refused here, and those of which ingest refused something, in order."""
+        reasons: dict[int, list[str]] = {}
+        for rejected in sent.rejected:
+            reasons.setdefault(rejected.row, []).append(rejected.reason)
+        theirs = [(RejectedRow(row, "", "; ".join(why)), self.cells[row]) for row, why in reasons.items()]
+        return sorted(self.refused + theirs, key=lambda refused: refused[0].number)
+
+    def _count(self, row: Row) -> None:
+        self.rows += 1
+        self.last_row = row.number
+
+
+def chunks(
+    rows: Iterable[Row], make: Maker, max_events: int = CHUNK_EVENTS, max_bytes: int = CHUNK_BYTES
+) -> Iterator[Chunk]:
+    """Group rows, in order, within the bounds: the events of a row stay together."""
+    chunk = Chunk()
+    for row in rows:
+        try:
+            events = make(row)
+        except BadRow as bad:
+            chunk.refuse(row, bad)
+            events, size = [], 0
+        else:
+            size = sum(len(event.body) + 1 for event in events)
+            if events and chunk.events and (len(chunk.events) >= max_events or chunk.size + size > max_bytes):
+                yield chunk
+                chunk = Chunk()
+            chunk.add(row, events, size)
+        if chunk.rows >= CHUNK_ROWS:
+            yield chunk
+            chunk = Chunk()
+    if chunk.rows:
+        yield chunk
