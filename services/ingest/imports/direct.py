@@ -20,6 +20,7 @@ from aiokafka.partitioner import murmur2
 
 from schemas.codec import InvalidEvent
 from schemas.topics import Topics
+from services.common.kafka_connection import Address, UnusableCertificate, client_options, why_unusable
 from services.ingest.imports.chunks import Outgoing, Rejected, Sent
 from services.ingest.imports.sending import NotSent
 from services.ingest.records import Record, event_record
@@ -34,12 +35,12 @@ _Where = tuple[str, int]
 
 
 @contextmanager
-def broker_sink(bootstrap: str, topics: Topics, treatments: Sequence[Treatment] = ()) -> Iterator[BrokerSink]:
+def broker_sink(kafka: Address, topics: Topics, treatments: Sequence[Treatment] = ()) -> Iterator[BrokerSink]:
     """A sink that does what ingest does to a valid event, in this process. Raises NotSent without a broker."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="import-broker", daemon=True)
     thread.start()
-    sink = BrokerSink(loop, bootstrap, topics, treatments)
+    sink = BrokerSink(loop, kafka, topics, treatments)
     try:
         sink.start()
         yield sink
@@ -54,10 +55,10 @@ class BrokerSink:
     """Made by `broker_sink`. `send` returns when all in-sync replicas have the batch."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, bootstrap: str, topics: Topics, treatments: Sequence[Treatment]
+        self, loop: asyncio.AbstractEventLoop, kafka: Address, topics: Topics, treatments: Sequence[Treatment]
     ) -> None:
         self._loop = loop
-        self._bootstrap = bootstrap
+        self._kafka = kafka
         self._topics = topics
         self._treatments = treatments
         self._producer: AIOKafkaProducer | None = None
@@ -95,8 +96,8 @@ class BrokerSink:
         return event_record(coming.event, orjson.dumps(coming.document), self._topics)
 
     async def _start(self) -> None:
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap.split(","),
+        producer = AIOKafkaProducer(
+            **client_options(self._kafka),
             client_id="bellwether-import",
             acks="all",
             enable_idempotence=True,
@@ -104,9 +105,14 @@ class BrokerSink:
             max_request_size=2 * BATCH_BYTES,
             request_timeout_ms=int(ACKNOWLEDGED_WITHIN_S * 1000),
         )
-        await self._producer.start()
-        for topic in (self._topics.events, self._topics.reference):
-            await self._producer.partitions_for(topic)
+        try:
+            await producer.start()
+            for topic in (self._topics.events, self._topics.reference):
+                await producer.partitions_for(topic)
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer = producer
 
     async def _write(self, records: Sequence[Record]) -> None:
         producer = self._producer
@@ -133,9 +139,9 @@ class BrokerSink:
     def _call(self, work: Coroutine[Any, Any, _T]) -> _T:
         try:
             return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-        except KafkaError as error:
-            reason = f"Kafka at {self._bootstrap} takes no events: {type(error).__name__}"
-            raise NotSent(f"{reason}; run the same import again later") from None
+        except (KafkaError, UnusableCertificate) as error:
+            reason = why_unusable(self._kafka, error) if self._producer is None else type(error).__name__
+            raise NotSent(f"Kafka takes no events ({reason}); run the same import again later") from None
 
 
 @lru_cache(maxsize=1 << 16)

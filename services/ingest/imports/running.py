@@ -16,6 +16,7 @@ import httpx
 from schemas.topics import Topics
 from services.common.clock import Now
 from services.common.database import Database
+from services.common.kafka_connection import Address
 from services.ingest.imports.chunks import Maker
 from services.ingest.imports.importing import (
     Book,
@@ -121,7 +122,7 @@ class Way:
     """Where events go: through ingest's door at `url`, or, without one, straight to the broker."""
 
     url: str | None
-    kafka: str
+    kafka: Address
     topics: Topics
     treatments: Sequence[Treatment] = ()
     key: str | None = None
