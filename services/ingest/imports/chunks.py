@@ -55,13 +55,13 @@ Maker = Callable[[Row], list[Outgoing]]
 
 @dataclass(slots=True)
 class Chunk:
-    """Some rows on end. `cells` are those of rows with events: kept until ingest has answered, in case it refuses."""
+    """Some rows on end. `kept` are rows with events: kept until ingest has answered, in case it refuses one."""
 
     rows: int = 0
     last_row: int = 0
     size: int = 0
     events: list[Outgoing] = field(default_factory=list)
-    cells: dict[int, Sequence[str]] = field(default_factory=dict)
+    kept: dict[int, Row] = field(default_factory=dict)
     refused: list[tuple[RejectedRow, Sequence[str]]] = field(default_factory=list)
 
     def add(self, row: Row, events: list[Outgoing], size: int) -> None:
@@ -70,24 +70,28 @@ class Chunk:
         self.events += events
         self.size += size
         if events:
-            self.cells[row.number] = row.cells
+            self.kept[row.number] = row
 
     def refuse(self, row: Row, bad: BadRow) -> None:
         """A row that became nothing."""
         self._count(row)
-        self.refused.append((RejectedRow(row.number, bad.column, bad.reason), row.cells))
+        self.refused += _refused(row, bad.column, bad.reason)
 
     def all_refused(self, sent: Sent) -> list[tuple[RejectedRow, Sequence[str]]]:
         """The rows refused here, and those of which ingest refused something, in order."""
         reasons: dict[int, list[str]] = {}
         for rejected in sent.rejected:
             reasons.setdefault(rejected.row, []).append(rejected.reason)
-        theirs = [(RejectedRow(row, "", "; ".join(why)), self.cells[row]) for row, why in reasons.items()]
+        theirs = [row for number, why in reasons.items() for row in _refused(self.kept[number], "", "; ".join(why))]
         return sorted(self.refused + theirs, key=lambda refused: refused[0].number)
 
     def _count(self, row: Row) -> None:
-        self.rows += 1
-        self.last_row = row.number
+        self.rows += len(row.together)
+        self.last_row = row.together[-1].number
+
+
+def _refused(row: Row, column: str, reason: str) -> list[tuple[RejectedRow, Sequence[str]]]:
+    return [(RejectedRow(part.number, column, reason), part.cells) for part in row.together]
 
 
 def chunks(

@@ -17,7 +17,7 @@ from services.ingest.imports.chunks import Chunk, Maker, Outgoing, RejectedRow, 
 from services.ingest.imports.mapping import Mapping
 from services.ingest.imports.reading import Row
 from services.ingest.imports.rejects import Rejects
-from services.ingest.imports.rows import BadRow, Target, row_maker
+from services.ingest.imports.rows import BadRow, Group, Target, row_maker
 
 SHOWN = 20
 """Refused rows that the summary lists, and events that a dry run shows; all refused rows are in the file."""
@@ -112,7 +112,8 @@ def by_mapping(mapping: Mapping, header: Sequence[str], target: Target) -> Maker
     def make(row: Row) -> list[Outgoing]:
         if row.problem is not None:
             raise BadRow("", row.problem)
-        return [Outgoing(row.number, made.body, made.event) for made in make_row(row.cells)]
+        cells = Group([part.cells for part in row.together]) if mapping.group_by else row.cells
+        return [Outgoing(row.number, made.body, made.event) for made in make_row(cells)]
 
     return make
 
@@ -185,7 +186,7 @@ class Import:
 
     def _rows(self) -> Iterator[Row]:
         after = self._mark.row
-        return (row for row in self._file.rows() if row.number > after)
+        return (row for row in self._file.rows() if row.together[-1].number > after)
 
     def _send(self, chunk: Chunk) -> Sent:
         return self._sink.send(chunk.events) if chunk.events else Sent()

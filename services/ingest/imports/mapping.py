@@ -74,12 +74,18 @@ class FromTemplate(_Strict):
     template: str
 
 
+class FromEach(_Strict):
+    """A list with one element for each row of a group."""
+
+    each: dict[str, Value]
+
+
 def _shape(raw: Any) -> str:
-    if isinstance(raw, FromColumn | FromConstant | FromTemplate):
-        return {FromColumn: "column", FromConstant: "constant", FromTemplate: "template"}[type(raw)]
+    if isinstance(raw, FromColumn | FromConstant | FromTemplate | FromEach):
+        return next(iter(type(raw).model_fields))
     if isinstance(raw, list):
         return "list"
-    for name in ("column", "constant", "template"):
+    for name in ("column", "constant", "template", "each"):
         if isinstance(raw, dict) and name in raw:
             return name
     return "object"
@@ -96,6 +102,7 @@ else:
             Annotated[FromColumn, Tag("column")]
             | Annotated[FromConstant, Tag("constant")]
             | Annotated[FromTemplate, Tag("template")]
+            | Annotated[FromEach, Tag("each")]
             | Annotated[list["Value"], Tag("list")]
             | Annotated[dict[str, "Value"], Tag("object")],
             Discriminator(_shape),
@@ -200,6 +207,8 @@ class Mapping(_Strict):
     Attributes:
         headings: what a column may be called in a file, by the name that the mapping uses for it.
         sheet: of a workbook; without it, its first one that is visible.
+        group_by: template; rows on end for which it is the same make their events together. What is no list of `each`
+            of them is read from the first.
     """
 
     name: Slug
@@ -210,6 +219,7 @@ class Mapping(_Strict):
     sheet: str | None = None
     headings: dict[str, list[str]] = {}
     lookups: dict[Slug, Lookup] = {}
+    group_by: str | None = None
     events: Annotated[list[EventMapping], Field(min_length=1, max_length=50)]
     snapshot: Snapshot | None = None
 
@@ -221,11 +231,15 @@ class Mapping(_Strict):
         used = {column.lookup for event in self._all_events() for column in _columns_of(event)} - {None}
         if used - set(self.lookups):
             raise ValueError(f"lookups lacks {', '.join(sorted(map(str, used - set(self.lookups))))}")
+        grouped = any(isinstance(leaf, FromEach) for event in self._all_events() for leaf in _leaves(event.data))
+        if grouped != (self.group_by is not None) or (grouped and self.snapshot):
+            raise ValueError("each and group_by go together, and without snapshot")
         return self
 
     def columns(self) -> list[str]:
         """Every column that is read, in the order of first use."""
         names = dict.fromkeys(name for event in self._all_events() for name in _event_columns(event))
+        names.update(dict.fromkeys(placeholders(self.group_by or "")))
         if self.snapshot is not None:
             names.update(dict.fromkeys(placeholders(self.snapshot.item)))
             names.pop(SNAPSHOT_DATE, None)
@@ -274,7 +288,10 @@ def _columns_of(event: EventMapping) -> Iterator[FromColumn]:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, list | dict):
+    if isinstance(value, FromEach):
+        yield value
+        yield from _leaves(value.each)
+    elif isinstance(value, list | dict):
         for inner in value.values() if isinstance(value, dict) else value:
             yield from _leaves(inner)
     else:
@@ -283,7 +300,9 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 def _unknown_fields(model: type[BaseModel], value: Any, path: str) -> Iterator[str]:
     """Paths in a mapping's data that the event's model does not know."""
-    if isinstance(value, list):
+    if isinstance(value, FromEach):
+        yield from _unknown_fields(model, value.each, path)
+    elif isinstance(value, list):
         for inner in value:
             yield from _unknown_fields(model, inner, path)
     elif isinstance(value, dict):
@@ -303,7 +322,7 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models_in(argument)
 
 
-_TAGS = ("column", "constant", "template", "list", "object")
+_TAGS = ("column", "constant", "template", "each", "list", "object")
 
 
 def _place(location: tuple[int | str, ...]) -> str:

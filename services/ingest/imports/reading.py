@@ -32,12 +32,19 @@ class BadFile(UserError):
 class Row:
     """One row after the header. `number` counts rows as a spreadsheet does: the header is 1.
 
-    `problem` is set where the row cannot be read; `cells` is then what there is of it.
+    `problem` is set where the row cannot be read; `cells` is then what there is of it. `others` are the rows after this
+    one that belong to it.
     """
 
     number: int
     cells: Sequence[str]
     problem: str | None = None
+    others: tuple[Row, ...] = ()
+
+    @property
+    def together(self) -> tuple[Row, ...]:
+        """This row and the others."""
+        return (self, *self.others)
 
 
 class _Lines:

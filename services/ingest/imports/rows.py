@@ -23,6 +23,7 @@ from services.ingest.imports.mapping import (
     EventMapping,
     FromColumn,
     FromConstant,
+    FromEach,
     FromTemplate,
     Lookup,
     Mapping,
@@ -66,6 +67,15 @@ RowMaker = Callable[[Sequence[str]], list[Made]]
 
 Raises BadRow: all or nothing, so that a row is never in half.
 """
+
+
+class Group(list[str]):
+    """The cells of the first row of a group, with those of all its rows."""
+
+    def __init__(self, rows: Sequence[Sequence[str]]) -> None:
+        super().__init__(rows[0])
+        self.rows = rows
+
 
 _Reader = Callable[[Sequence[str]], Any]
 _ABSENT = object()
@@ -151,6 +161,8 @@ class _Builder:
             return self.template(value.template)
         if isinstance(value, FromColumn):
             return self._column(value)
+        if isinstance(value, FromEach):
+            return self._each(self.reader(value.each))
         return self._list(value) if isinstance(value, list) else self._object(value)
 
     def needed(self, value: Any) -> _Reader:
@@ -167,6 +179,13 @@ class _Builder:
 
     def template(self, text: str) -> Callable[[Sequence[str]], str]:
         return _filler(text, self.places)
+
+    def _each(self, read: _Reader) -> _Reader:
+        def each(cells: Sequence[str]) -> list[Any]:
+            assert isinstance(cells, Group), "each stands only in mappings that group rows"
+            return [read(row) for row in cells.rows]
+
+        return each
 
     def _list(self, values: list[Any]) -> _Reader:
         readers = [self.reader(value) for value in values]
@@ -299,7 +318,9 @@ def _column_of(event: EventMapping, field: str) -> str:
         "id": FromTemplate(template=event.id),
     }
     for part in field.split("."):
-        if isinstance(value, dict) and part in value:
+        if isinstance(value, FromEach) and part.isdigit():
+            value = value.each
+        elif isinstance(value, dict) and part in value:
             value = value[part]
         elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
             value = value[int(part)]

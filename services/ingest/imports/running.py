@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from services.common.clock import Now
 from services.common.database import Database
 from services.common.kafka_connection import Address
 from services.ingest.imports.chunks import Maker
+from services.ingest.imports.grouping import grouped
 from services.ingest.imports.importing import (
     Book,
     Import,
@@ -30,9 +32,9 @@ from services.ingest.imports.importing import (
     from_json_line,
 )
 from services.ingest.imports.mapping import Mapping
-from services.ingest.imports.reading import BadFile, open_csv, open_lines
+from services.ingest.imports.reading import BadFile, Row, open_csv, open_lines
 from services.ingest.imports.rejects import RejectFile, Rejects
-from services.ingest.imports.rows import Target
+from services.ingest.imports.rows import Target, template
 from services.ingest.imports.sending import Sender
 from services.ingest.imports_store import ImportBook
 from services.ingest.treating import Treatment
@@ -111,10 +113,40 @@ def _opened(job: Job, stack: ExitStack) -> tuple[RowSource, Maker, Sequence[str]
         # Only here: openpyxl is slow to import.
         from services.ingest.imports.workbook import open_workbook
 
-        sheet = stack.enter_context(open_workbook(job.file, job.mapping))
-        return sheet, by_mapping(job.mapping, sheet.header, job.target), sheet.titles
-    table = stack.enter_context(open_csv(job.file, job.mapping, job.encoding))
-    return table, by_mapping(job.mapping, table.header, job.target), table.titles
+        table: Table = stack.enter_context(open_workbook(job.file, job.mapping))
+    else:
+        table = stack.enter_context(open_csv(job.file, job.mapping, job.encoding))
+    source = Grouped(table, job.mapping.group_by) if job.mapping.group_by is not None else table
+    return source, by_mapping(job.mapping, table.header, job.target), table.titles
+
+
+class Table(RowSource, Protocol):
+    """A file with titles, and its header in the mapping's names."""
+
+    @property
+    def titles(self) -> Sequence[str]:
+        """As they stand in the file."""
+
+    @property
+    def header(self) -> Sequence[str]:
+        """The mapping's names for them."""
+
+
+class Grouped:
+    """A table whose rows belong together where a template gives the same."""
+
+    def __init__(self, table: Table, group_by: str) -> None:
+        self._table = table
+        self._key = template(group_by, table.header)
+
+    @property
+    def bytes_read(self) -> int:
+        """Position in the file."""
+        return self._table.bytes_read
+
+    def rows(self) -> Iterator[Row]:
+        """The groups."""
+        return grouped(self._table.rows(), self._key)
 
 
 @dataclass(frozen=True)

@@ -201,6 +201,6 @@ def test_columns_are_all_that_the_mapping_reads() -> None:
 
 
 def test_a_mapping_that_does_not_exist_names_those_that_do() -> None:
-    assert shipped_names() == ["accounts_receivable"]
+    assert "accounts_receivable" in shipped_names()
     with pytest.raises(BadMapping, match="accounts_receivable"):
         find_mapping("invoices")
