@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from services.common.clock import clock_from
 from services.common.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from services.common.database import Database
     from services.ingest.imports.importing import Summary
     from services.ingest.imports.running import Job, Way
 
@@ -30,6 +32,7 @@ class Wish:
     dry_run: bool
     snapshot: bool
     force: bool
+    as_of: date | None
 
 
 def _list_mappings(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
@@ -60,6 +63,7 @@ def _list_mappings(context: click.Context, _parameter: click.Parameter, wanted: 
 )
 @click.option("--snapshot", is_flag=True, help="FILE is a list of what is open now: send what changed since the last.")
 @click.option("--force", is_flag=True, help="With --snapshot: also if most of the last list is missing.")
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="With --snapshot: the list's day.  [default: today]")
 @click.option("--history", is_flag=True, help="Mark the events as the past: warnings from them are filed, not paged.")
 @click.option("--url", help="Where ingest listens.  [default: http://127.0.0.1:BELLWETHER_INGEST_PORT]")
 @click.option("--source", help="The events' source, instead of the mapping's.")
@@ -78,6 +82,7 @@ def import_command(
     dry_run: bool,
     snapshot: bool,
     force: bool,
+    as_of: datetime | None,
 ) -> None:
     """Turn a CSV or XLSX export into events and send them through ingest; or send a .jsonl file of events.
 
@@ -89,7 +94,7 @@ def import_command(
     from services.ingest.imports.reading import BadFile
     from services.ingest.imports.running import EVENT_LINES, Job
 
-    wish = Wish(to, url, direct, dry_run, snapshot, force)
+    wish = Wish(to, url, direct, dry_run, snapshot, force, as_of.date() if as_of else None)
     _check(wish, mapping_name is not None or file.suffix == EVENT_LINES, mapping_name is not None)
     settings = read_settings(os.environ)
     try:
@@ -108,8 +113,8 @@ def _check(wish: Wish, readable: bool, mapped: bool) -> None:
         raise click.UsageError("give at most one of --to, --url, --direct and --dry-run")
     if wish.snapshot and (not mapped or wish.to):
         raise click.UsageError("--snapshot needs --mapping and goes without --to")
-    if wish.force and not wish.snapshot:
-        raise click.UsageError("--force belongs to --snapshot")
+    if (wish.force or wish.as_of) and not wish.snapshot:
+        raise click.UsageError("--force and --as-of belong to --snapshot")
 
 
 def _run(job: Job, wish: Wish, settings: Settings) -> Summary:
@@ -117,7 +122,7 @@ def _run(job: Job, wish: Wish, settings: Settings) -> Summary:
     from services.ingest.imports.running import beside, book_of, lines_sink, no_book, sink_of, take_in
     from services.ingest.tables import open_database
 
-    if wish.dry_run:
+    if wish.dry_run and not wish.snapshot:
         return _dry_run(job)
     with ExitStack() as stack:
         show = stack.enter_context(reporting(job.file.stat().st_size))
@@ -127,6 +132,8 @@ def _run(job: Job, wish: Wish, settings: Settings) -> Summary:
             database = open_database(settings.ingest_database_url)
             stack.callback(database.close)
             database.migrate()
+            if wish.snapshot:
+                return _snapshot(job, wish, settings, database)
             book = book_of(job, database, clock_from(settings.clock))
             sink = stack.enter_context(sink_of(_way(wish, settings), _tell))
             summary = take_in(job, sink, beside(job.file), book, show)
@@ -140,9 +147,35 @@ def _dry_run(job: Job) -> Summary:
     from services.ingest.imports.running import no_book, take_in
 
     few = FirstFew()
-    summary = take_in(job, few, lambda _titles, _book: ShownRejects(), no_book(), lambda _done, _so_far: None)
+    summary = take_in(job, few, lambda _titles, _book: ShownRejects(), no_book(), _silent)
     print_dry_run(summary, few.first)
     return summary
+
+
+def _snapshot(job: Job, wish: Wish, settings: Settings, database: Database) -> Summary:
+    from services.ingest.imports.importing import FirstFew
+    from services.ingest.imports.progress import ShownRejects, print_difference, print_dry_run, print_summary
+    from services.ingest.imports.running import beside, kept_list, sink_of, take_in_snapshot
+    from services.ingest.imports.snapshots import KeptAsItWas
+
+    day = wish.as_of or clock_from(settings.clock)().astimezone(settings.zone).date()
+    kept = kept_list(job, database)
+    if wish.dry_run:
+        few, as_it_was = FirstFew(), KeptAsItWas(kept)
+        summary, difference = take_in_snapshot(
+            job, day, wish.force, few, lambda _titles, _book: ShownRejects(), as_it_was, _silent
+        )
+        print_dry_run(summary, few.first)
+    else:
+        with sink_of(_way(wish, settings), _tell) as sink:
+            summary, difference = take_in_snapshot(job, day, wish.force, sink, beside(job.file), kept, _silent)
+        print_summary(summary, f"{job.file}.rejected.csv", "accepted")
+    print_difference(difference)
+    return summary
+
+
+def _silent(_done_bytes: int, _so_far: Summary) -> None:
+    """Nothing is said meanwhile."""
 
 
 def _way(wish: Wish, settings: Settings) -> Way:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Executable, delete, select, update
+from sqlalchemy import Connection, Executable, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from services.common.clock import Now
 from services.common.database import Database
+from services.ingest.imports.comparing import Item
 from services.ingest.imports.importing import Mark
 from services.ingest.tables import imports, open_items
 
@@ -67,25 +68,28 @@ class ImportBook:
             connection.execute(update(imports).where(*_which(*self._where)).values(**counts, done_at=done_at))
 
 
-def read_list(database: Database, name: str) -> dict[str, str]:
-    """What is kept of each item of a list, by item; empty for a list that was never seen."""
-    wanted = select(open_items.c.item, open_items.c.row).where(open_items.c.list == name)
-    with database.reading() as connection:
-        return {row.item: row.row for row in connection.execute(wanted)}
+class KeptList:
+    """The last list of open items under a name."""
 
+    def __init__(self, database: Database, name: str, snapshot: str) -> None:
+        """`snapshot` is the digest of the file that is compared with it."""
+        self._database = database
+        self._name = name
+        self._snapshot = snapshot
 
-def write_list(
-    database: Database, name: str, changed: Mapping[str, str], dropped: Iterable[str], snapshot: str
-) -> None:
-    """Keep what changed, and forget what is dropped: all or nothing. `snapshot` is the digest of the file."""
-    rows = [{"list": name, "item": item, "row": row, "snapshot": snapshot} for item, row in changed.items()]
-    gone = list(dropped)
-    with database.writing() as connection:
-        for start in range(0, len(rows), _ROWS):
-            connection.execute(_upsert(connection, open_items, rows[start : start + _ROWS], ("list", "item")))
-        for start in range(0, len(gone), _ROWS):
-            some = open_items.c.item.in_(gone[start : start + _ROWS])
-            connection.execute(delete(open_items).where(open_items.c.list == name, some))
+    def read(self) -> dict[str, Item]:
+        """What is kept of each item; empty for a list that was never seen."""
+        wanted = select(open_items.c.item, open_items.c.row).where(open_items.c.list == self._name)
+        with self._database.reading() as connection:
+            return {row.item: Item.from_json(row.row) for row in connection.execute(wanted)}
+
+    def write(self, changed: Mapping[str, Item]) -> None:
+        """Keep these: all or none."""
+        always = {"list": self._name, "snapshot": self._snapshot}
+        rows = [{**always, "item": name, "row": item.to_json()} for name, item in changed.items()]
+        with self._database.writing() as connection:
+            for start in range(0, len(rows), _ROWS):
+                connection.execute(_upsert(connection, open_items, rows[start : start + _ROWS], ("list", "item")))
 
 
 _ROWS = 500

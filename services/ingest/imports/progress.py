@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from services.ingest.imports.chunks import RejectedRow
-from services.ingest.imports.importing import Summary
+from services.ingest.imports.comparing import Difference
+from services.ingest.imports.importing import SHOWN, Summary
 
 LINE_EVERY_S = 5.0
 
@@ -70,6 +71,16 @@ def print_dry_run(summary: Summary, events: Sequence[bytes]) -> None:
         click.echo(event.decode())
     made = f"{summary.events} events made of them, nothing sent"
     click.echo(f"{summary.rows} rows read, {made}, {summary.rejected_rows} rows rejected", err=True)
+
+
+def print_difference(difference: Difference) -> None:
+    """What a list came to against the one before, with the first items that are missing."""
+    counts = f"{difference.new} new, {difference.changed} changed, {difference.settled} settled, {difference.back} back"
+    click.echo(f"{counts}, {len(difference.missing)} missing of which nothing is said", err=True)
+    for item in difference.missing[:SHOWN]:
+        click.echo(f"  missing: {item}", err=True)
+    if len(difference.missing) > SHOWN:
+        click.echo(f"  ... and {len(difference.missing) - SHOWN} more", err=True)
 
 
 def _sentence(row: RejectedRow) -> str:

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from services.common.clock import Now
 from services.common.database import Database
 from services.common.kafka_connection import Address
 from services.ingest.imports.chunks import Maker
+from services.ingest.imports.comparing import Difference
 from services.ingest.imports.grouping import grouped
 from services.ingest.imports.importing import (
     Book,
@@ -36,7 +38,8 @@ from services.ingest.imports.reading import BadFile, Row, open_csv, open_lines
 from services.ingest.imports.rejects import RejectFile, Rejects
 from services.ingest.imports.rows import Target, template
 from services.ingest.imports.sending import Sender
-from services.ingest.imports_store import ImportBook
+from services.ingest.imports.snapshots import Kept, SnapshotImport, Wanted, list_name
+from services.ingest.imports_store import ImportBook, KeptList
 from services.ingest.treating import Treatment
 
 WORKBOOKS = (".xlsx", ".xlsm")
@@ -105,19 +108,46 @@ def no_book() -> Book:
     return NoBook()
 
 
+def take_in_snapshot(
+    job: Job,
+    day: date,
+    force: bool,
+    sink: Sink,
+    rejects: Callable[[Sequence[str], Book], Rejects],
+    kept: Kept,
+    show: Report,
+) -> tuple[Summary, Difference]:
+    """Compare the file with the list before, and send what changed. Raises BadFile, NotSent, SnapshotRefused."""
+    assert job.mapping is not None, "the mapping says what names an item"
+    wanted = Wanted(job.mapping, job.target, day, force)
+    with ExitStack() as stack:
+        table = _table(job, job.mapping, stack)
+        run = SnapshotImport(table, wanted, sink, rejects(table.titles, NoBook()), kept)
+        return run.run(show)
+
+
+def kept_list(job: Job, database: Database) -> Kept:
+    """Where the list before is kept. Raises BadMapping for a mapping that is not for lists."""
+    assert job.mapping is not None, "the mapping names the list"
+    return KeptList(database, list_name(job.mapping, job.target), digest_of(job.file))
+
+
 def _opened(job: Job, stack: ExitStack) -> tuple[RowSource, Maker, Sequence[str]]:
     if job.mapping is None:
         lines = stack.enter_context(open_lines(job.file))
         return lines, from_json_line(job.history), lines.titles
+    table = _table(job, job.mapping, stack)
+    source = Grouped(table, job.mapping.group_by) if job.mapping.group_by is not None else table
+    return source, by_mapping(job.mapping, table.header, job.target), table.titles
+
+
+def _table(job: Job, mapping: Mapping, stack: ExitStack) -> Table:
     if job.file.suffix.lower() in WORKBOOKS:
         # Only here: openpyxl is slow to import.
         from services.ingest.imports.workbook import open_workbook
 
-        table: Table = stack.enter_context(open_workbook(job.file, job.mapping))
-    else:
-        table = stack.enter_context(open_csv(job.file, job.mapping, job.encoding))
-    source = Grouped(table, job.mapping.group_by) if job.mapping.group_by is not None else table
-    return source, by_mapping(job.mapping, table.header, job.target), table.titles
+        return stack.enter_context(open_workbook(job.file, mapping))
+    return stack.enter_context(open_csv(job.file, mapping, job.encoding))
 
 
 class Table(RowSource, Protocol):

@@ -14,11 +14,12 @@ from services.common.database import Database
 from services.ingest.imports import chunks as chunks_module
 from services.ingest.imports import importing
 from services.ingest.imports.chunks import Outgoing, Sent
+from services.ingest.imports.comparing import Item, Said
 from services.ingest.imports.finding import find_mapping
 from services.ingest.imports.importing import Mark, Summary
 from services.ingest.imports.rejects import RejectFile
 from services.ingest.imports.running import Job, beside, book_of, take_in
-from services.ingest.imports_store import ImportBook, find_import, read_list, write_list
+from services.ingest.imports_store import ImportBook, KeptList, find_import
 from tests.unit.ingest.exports import OPEN, export
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -142,10 +143,16 @@ def test_a_draft_of_rejects_is_cut_back_to_what_was_noted(tmp_path: Path) -> Non
 
 
 def test_a_list_is_kept_item_by_item(database: Database) -> None:
-    many = {f"i{number}": f"row {number}" for number in range(1200)}
-    write_list(database, "erp/open", many, (), "a" * 64)
-    write_list(database, "other", {"i1": "not mine"}, (), "b" * 64)
-    write_list(database, "erp/open", {"i1": "changed"}, [f"i{number}" for number in range(2, 1200)], "c" * 64)
-    assert read_list(database, "erp/open") == {"i0": "row 0", "i1": "changed"}
-    assert read_list(database, "other") == {"i1": "not mine"}
-    assert read_list(database, "never seen") == {}
+    def item(text: str, settled: Said | None = None) -> Item:
+        return Item({"column": text}, {"0": Said("id", text, "bellwether.invoice.issued", "C1")}, settled, 2)
+
+    mine, other = KeptList(database, "erp/open", "a" * 64), KeptList(database, "other", "b" * 64)
+    assert mine.read() == {}
+    mine.write({f"i{number}": item(f"row {number}") for number in range(1200)})
+    other.write({"i1": item("not mine")})
+    changed = item("changed", Said("paid", "x", "bellwether.payment.received", None))
+    mine.write({"i1": changed})
+    mine.write({})
+    found = mine.read()
+    assert (len(found), found["i1"], found["i1199"]) == (1200, changed, item("row 1199"))
+    assert other.read() == {"i1": item("not mine")}
