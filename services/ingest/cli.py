@@ -12,6 +12,7 @@ import click
 from services.common.clock import clock_from, wall_now
 from services.common.settings import read_settings
 from services.ingest.keys_cli import keys
+from services.ingest.watching_cli import watch
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ def ingest() -> None:
 
 
 ingest.add_command(keys)
+ingest.add_command(watch)
 
 
 @ingest.command()
