@@ -24,8 +24,9 @@ def by_name(event: Event) -> tuple[str, str]:
 
 
 @pytest.fixture
-def service(commands: Commands, kafka: Kafka, topics: Topics) -> IngestService:
+def service(commands: Commands, kafka: Kafka, topics: Topics, tmp_path: Path) -> IngestService:
     started = IngestService(commands, kafka.bootstrap, topics)
+    started.env["BELLWETHER_DATA_DIR"] = str(tmp_path / "data")
     started.wait_ready()
     return started
 
