@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from services.common.clock import clock_from
+from services.common.collector import settle_collector
 from services.common.settings import read_settings
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def watch(
     watched = Watched(Folder(folder), routes, patience, database, open_sink, settings.zone, now)
     watcher = Watcher(watched, WatchMetrics(REGISTRY))
     start_ops_server(settings.host, port, dict, dict)
+    settle_collector()
     # Looked at and not listened to: shares send no notice of what others write on them.
     while True:
         watcher.look(time.monotonic())

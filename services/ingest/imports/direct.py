@@ -54,6 +54,9 @@ def broker_sink(kafka: Address, topics: Topics, treatments: Sequence[Treatment] 
 class BrokerSink:
     """Made by `broker_sink`. `send` returns when all in-sync replicas have the batch."""
 
+    # Spread over the partitions, a batch of each is to be worth its request.
+    batch_events = 2000
+
     def __init__(
         self, loop: asyncio.AbstractEventLoop, kafka: Address, topics: Topics, treatments: Sequence[Treatment]
     ) -> None:

@@ -13,7 +13,7 @@ from schemas import codec
 from schemas.codec import InvalidEvent
 from schemas.events import Retraction
 from schemas.privacy import redact
-from services.ingest.imports.chunks import Chunk, Maker, Outgoing, RejectedRow, Sent, chunks
+from services.ingest.imports.chunks import CHUNK_EVENTS, Chunk, Maker, Outgoing, RejectedRow, Sent, chunks
 from services.ingest.imports.mapping import Mapping
 from services.ingest.imports.reading import Row
 from services.ingest.imports.rejects import Rejects
@@ -40,6 +40,10 @@ class Summary:
 
 class Sink(Protocol):
     """Where events go: ingest, the broker, or a file."""
+
+    @property
+    def batch_events(self) -> int:
+        """How many at once are worth it."""
 
     def send(self, batch: Sequence[Outgoing]) -> Sent:
         """Take the batch in; returns when it is safe there. Called on a thread of its own, once at a time."""
@@ -84,6 +88,8 @@ class NoBook:
 class JsonLines:
     """Writes events as JSON lines."""
 
+    batch_events = CHUNK_EVENTS
+
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
 
@@ -95,6 +101,8 @@ class JsonLines:
 
 class FirstFew:
     """A dry run: keeps the first SHOWN events, and counts the others."""
+
+    batch_events = CHUNK_EVENTS
 
     def __init__(self) -> None:
         self.first: list[bytes] = []
@@ -169,7 +177,7 @@ class Import:
         # One chunk is on its way while the next is made; never two, so that a customer's events keep their order.
         under_way: tuple[Chunk, Future[Sent]] | None = None
         with ThreadPoolExecutor(1, "import-sender") as sender:
-            for chunk in chunks(self._rows(), self._make):
+            for chunk in chunks(self._rows(), self._make, self._sink.batch_events):
                 if under_way is not None:
                     self._settle(*under_way)
                     progress(self._file.bytes_read, self.summary)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from services.common.errors import UserError
-from services.ingest.imports.chunks import Outgoing, Rejected, Sent
+from services.ingest.imports.chunks import CHUNK_EVENTS, Outgoing, Rejected, Sent
 
 REQUEST_TIMEOUT_S = 60.0
 GIVE_UP_AFTER_S = 300.0
@@ -26,6 +26,8 @@ Sleep = Callable[[float], None]
 
 class Sender:
     """Posts batches one after the other, so that a customer's events keep their order."""
+
+    batch_events = CHUNK_EVENTS
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ import pytest
 from services.common.database import Database
 from services.ingest.imports import chunks as chunks_module
 from services.ingest.imports import importing
-from services.ingest.imports.chunks import Outgoing, Sent
+from services.ingest.imports.chunks import CHUNK_EVENTS, Outgoing, Sent
 from services.ingest.imports.comparing import Item, Said
 from services.ingest.imports.finding import find_mapping
 from services.ingest.imports.importing import Mark, Summary
@@ -34,6 +34,8 @@ class Killed(BaseException):
 
 class Taking:
     """A sink that is killed at its n-th batch, before or after that batch is safe."""
+
+    batch_events = CHUNK_EVENTS
 
     def __init__(self, taken: list[str], killed_at: int | None = None, after: bool = False) -> None:
         self._taken = taken

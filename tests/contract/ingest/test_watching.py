@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection
 
 from services.common.database import Database
-from services.ingest.imports.chunks import Outgoing, Rejected, Sent
+from services.ingest.imports.chunks import CHUNK_EVENTS, Outgoing, Rejected, Sent
 from services.ingest.imports.sending import NotSent
 from services.ingest.watching import Patience, Route
 from services.ingest.watching_folder import BadFolder, Folder
@@ -35,6 +35,8 @@ class Killed(BaseException):
 
 class Office:
     """A folder with a watcher, an ingest that remembers what it took, and a clock that is moved by hand."""
+
+    batch_events = CHUNK_EVENTS
 
     def __init__(self, root: Path, database: Database, marker_only: bool = False) -> None:
         self.root = root

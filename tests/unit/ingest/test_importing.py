@@ -30,6 +30,8 @@ TARGET = Target(ZoneInfo("Asia/Shanghai"), "ar")
 class Collecting:
     """A sink that keeps what it is given, and refuses the events that a test names."""
 
+    batch_events = CHUNK_EVENTS
+
     def __init__(self, refuses: dict[str, str] | None = None) -> None:
         self.ids: list[str] = []
         self._refuses = refuses or {}

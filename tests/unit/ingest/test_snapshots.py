@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from schemas.codec import decode
-from services.ingest.imports.chunks import Outgoing, Rejected, Sent
+from services.ingest.imports.chunks import CHUNK_EVENTS, Outgoing, Rejected, Sent
 from services.ingest.imports.comparing import Difference, Item, SnapshotRefused
 from services.ingest.imports.finding import find_mapping
 from services.ingest.imports.importing import Summary
@@ -65,6 +65,8 @@ class Memory:
 class Ledger:
     """What holds after all events: one that came before is recognised by its id, a correction replaces, a retraction
     takes back."""
+
+    batch_events = CHUNK_EVENTS
 
     def __init__(self) -> None:
         self.seen: set[str] = set()
