@@ -17,7 +17,7 @@ from services.common.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from services.common.database import Database
-    from services.ingest.imports.importing import Summary
+    from services.ingest.imports.chunks import Summary
     from services.ingest.imports.running import Job, Way
 
 API_KEY = "BELLWETHER_API_KEY"

@@ -8,7 +8,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
-from services.ingest.imports.importing import Summary
+from services.ingest.imports.chunks import Summary
 
 MARKER = ".done"
 """FILE.done beside FILE says that FILE is complete."""

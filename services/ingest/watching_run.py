@@ -16,8 +16,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from services.common.clock import Now
 from services.common.database import Database
 from services.common.errors import UserError
+from services.ingest.imports.chunks import Summary
 from services.ingest.imports.finding import find_mapping
-from services.ingest.imports.importing import Sink, Summary
+from services.ingest.imports.importing import Sink
 from services.ingest.imports.mapping import BadMapping
 from services.ingest.imports.reading import BadFile
 from services.ingest.imports.running import (

@@ -15,6 +15,10 @@ CHUNK_ROWS = 5000
 """Also where nothing is to be sent: so often it is noted how far an import is."""
 
 
+SHOWN = 20
+"""Refused rows that the summary lists, and events that a dry run shows; all refused rows are in the file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One valid event, with the row that it comes from and its JSON."""
@@ -47,6 +51,18 @@ class RejectedRow:
     number: int
     column: str
     reason: str
+
+
+@dataclass(slots=True)
+class Summary:
+    """What an import came to. `rejected` holds the first SHOWN of `rejected_rows`. `resumed_after`: rows up to there
+    were done by a run before; the counts are of all runs together."""
+
+    rows: int = 0
+    events: int = 0
+    rejected_rows: int = 0
+    rejected: list[RejectedRow] = field(default_factory=list)
+    resumed_after: int = 0
 
 
 Maker = Callable[[Row], list[Outgoing]]

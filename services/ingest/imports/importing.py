@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import orjson
@@ -13,29 +13,24 @@ from schemas import codec
 from schemas.codec import InvalidEvent
 from schemas.events import Retraction
 from schemas.privacy import redact
-from services.ingest.imports.chunks import CHUNK_EVENTS, Chunk, Maker, Outgoing, RejectedRow, Sent, chunks
+from services.ingest.imports.chunks import (
+    CHUNK_EVENTS,
+    SHOWN,
+    Chunk,
+    Maker,
+    Outgoing,
+    RejectedRow,
+    Sent,
+    Summary,
+    chunks,
+)
 from services.ingest.imports.mapping import Mapping
 from services.ingest.imports.reading import Row
 from services.ingest.imports.rejects import Rejects
 from services.ingest.imports.rows import BadRow, Group, Target, row_maker
 
-SHOWN = 20
-"""Refused rows that the summary lists, and events that a dry run shows; all refused rows are in the file."""
-
 NOTE_EVERY_ROWS = 5000
 """An import that is cut off does so many rows again, and what was under way."""
-
-
-@dataclass(slots=True)
-class Summary:
-    """What an import came to. `rejected` holds the first SHOWN of `rejected_rows`. `resumed_after`: rows up to there
-    were done by a run before; the counts are of all runs together."""
-
-    rows: int = 0
-    events: int = 0
-    rejected_rows: int = 0
-    rejected: list[RejectedRow] = field(default_factory=list)
-    resumed_after: int = 0
 
 
 class Sink(Protocol):

@@ -10,9 +10,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from services.ingest.imports.chunks import RejectedRow
+from services.ingest.imports.chunks import SHOWN, RejectedRow, Summary
 from services.ingest.imports.comparing import Difference
-from services.ingest.imports.importing import SHOWN, Summary
 
 LINE_EVERY_S = 5.0
 

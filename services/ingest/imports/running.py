@@ -19,7 +19,7 @@ from schemas.topics import Topics
 from services.common.clock import Now
 from services.common.database import Database
 from services.common.kafka_connection import Address
-from services.ingest.imports.chunks import Maker
+from services.ingest.imports.chunks import Maker, Summary
 from services.ingest.imports.comparing import Difference
 from services.ingest.imports.grouping import grouped
 from services.ingest.imports.importing import (
@@ -29,7 +29,6 @@ from services.ingest.imports.importing import (
     NoBook,
     RowSource,
     Sink,
-    Summary,
     by_mapping,
     from_json_line,
 )

@@ -12,7 +12,7 @@ import orjson
 
 from schemas import codec
 from schemas.privacy import redact
-from services.ingest.imports.chunks import CHUNK_EVENTS, Outgoing, RejectedRow
+from services.ingest.imports.chunks import CHUNK_EVENTS, SHOWN, Outgoing, RejectedRow, Summary
 from services.ingest.imports.comparing import (
     MAX_ITEMS,
     Change,
@@ -24,7 +24,7 @@ from services.ingest.imports.comparing import (
     Settle,
     check_missing,
 )
-from services.ingest.imports.importing import SHOWN, Sink, Summary
+from services.ingest.imports.importing import Sink
 from services.ingest.imports.mapping import SNAPSHOT_DATE, BadMapping
 from services.ingest.imports.mapping import Mapping as RowMapping
 from services.ingest.imports.reading import BadFile, Row

@@ -13,10 +13,10 @@ import pytest
 from services.common.database import Database
 from services.ingest.imports import chunks as chunks_module
 from services.ingest.imports import importing
-from services.ingest.imports.chunks import CHUNK_EVENTS, Outgoing, Sent
+from services.ingest.imports.chunks import CHUNK_EVENTS, Outgoing, Sent, Summary
 from services.ingest.imports.comparing import Item, Said
 from services.ingest.imports.finding import find_mapping
-from services.ingest.imports.importing import Mark, Summary
+from services.ingest.imports.importing import Mark
 from services.ingest.imports.rejects import RejectFile
 from services.ingest.imports.running import Job, beside, book_of, take_in
 from services.ingest.imports_store import ImportBook, KeptList, find_import

@@ -12,9 +12,9 @@ import orjson
 import pytest
 
 from schemas.codec import decode
-from services.ingest.imports.chunks import CHUNK_EVENTS, CHUNK_ROWS, Outgoing, Rejected, Sent, chunks
+from services.ingest.imports.chunks import CHUNK_EVENTS, CHUNK_ROWS, Outgoing, Rejected, Sent, Summary, chunks
 from services.ingest.imports.finding import find_mapping
-from services.ingest.imports.importing import Import, Summary, by_mapping, from_json_line
+from services.ingest.imports.importing import Import, by_mapping, from_json_line
 from services.ingest.imports.reading import BadFile, Row, open_csv, open_lines
 from services.ingest.imports.rejects import RejectFile
 from services.ingest.imports.rows import Target

@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from schemas.codec import decode, encode, unknown_fields
+from services.ingest.imports.chunks import Summary
 from services.ingest.imports.finding import SHIPPED, find_mapping, shipped_names
-from services.ingest.imports.importing import Summary
 from services.ingest.imports.running import Job, beside, lines_sink, no_book, take_in
 
 SAMPLES = Path(str(SHIPPED)) / "samples"

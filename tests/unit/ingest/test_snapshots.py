@@ -14,10 +14,9 @@ import pytest
 import yaml
 
 from schemas.codec import decode
-from services.ingest.imports.chunks import CHUNK_EVENTS, Outgoing, Rejected, Sent
+from services.ingest.imports.chunks import CHUNK_EVENTS, Outgoing, Rejected, Sent, Summary
 from services.ingest.imports.comparing import Difference, Item, SnapshotRefused
 from services.ingest.imports.finding import find_mapping
-from services.ingest.imports.importing import Summary
 from services.ingest.imports.mapping import BadMapping, parse_mapping
 from services.ingest.imports.rows import Target
 from services.ingest.imports.running import Job, beside, take_in_snapshot
