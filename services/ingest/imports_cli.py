@@ -138,7 +138,7 @@ def _run(job: Job, wish: Wish, settings: Settings) -> Summary:
             if wish.snapshot:
                 return _snapshot(job, wish, settings, database)
             book = book_of(job, database, clock_from(settings.clock))
-            sink = stack.enter_context(sink_of(_way(wish, settings), _tell))
+            sink = stack.enter_context(sink_of(_way(wish, settings, database), _tell))
             summary = take_in(job, sink, beside(job.file), book, show)
     print_summary(summary, f"{job.file}.rejected.csv", "written" if wish.to else "accepted")
     return summary
@@ -170,7 +170,7 @@ def _snapshot(job: Job, wish: Wish, settings: Settings, database: Database) -> S
         )
         print_dry_run(summary, few.first)
     else:
-        with sink_of(_way(wish, settings), _tell) as sink:
+        with sink_of(_way(wish, settings, database), _tell) as sink:
             summary, difference = take_in_snapshot(job, day, wish.force, sink, beside(job.file), kept, _silent)
         print_summary(summary, f"{job.file}.rejected.csv", "accepted")
     print_difference(difference)
@@ -181,11 +181,13 @@ def _silent(_done_bytes: int, _so_far: Summary) -> None:
     """Nothing is said meanwhile."""
 
 
-def _way(wish: Wish, settings: Settings) -> Way:
+def _way(wish: Wish, settings: Settings, database: Database) -> Way:
+    from services.ingest.direct_setup import treatments_here
     from services.ingest.imports.running import Way
 
     url = None if wish.direct else wish.url or f"http://127.0.0.1:{settings.ingest_port}"
-    return Way(url, settings.kafka, settings.topics, key=os.environ.get(API_KEY))
+    treatments = treatments_here(settings, database) if wish.direct else ()
+    return Way(url, settings.kafka, settings.topics, treatments, os.environ.get(API_KEY))
 
 
 def _tell(sentence: str) -> None:

@@ -75,10 +75,12 @@ def watch(
 
     @contextmanager
     def open_sink() -> Iterator[Sink]:
+        from services.ingest.direct_setup import treatments_here
         from services.ingest.imports.running import Way, sink_of
 
         address = None if direct else url or f"http://127.0.0.1:{settings.ingest_port}"
-        way = Way(address, settings.kafka, settings.topics, key=os.environ.get(API_KEY))
+        treatments = treatments_here(settings, database) if direct else ()
+        way = Way(address, settings.kafka, settings.topics, treatments, os.environ.get(API_KEY))
         with sink_of(way, logging.getLogger(__name__).warning) as sink:
             yield sink
 
