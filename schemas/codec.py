@@ -84,20 +84,18 @@ def parse(document: Any) -> Event:
 
 
 def parse_written(document: dict[str, Any], raw: bytes) -> Event:
-    """As `parse`, where the document's JSON is at hand and its type is known to be one: a third cheaper.
+    """As `parse`, where the document's JSON is at hand: two thirds of the time.
 
-    `raw` tells at once that nothing is nested too deep, and holds no number that must not be stored.
+    `raw` tells at once that nothing is nested too deep, and that it holds no number that must not be stored.
     """
-    if document.get("retracted") is True or len(raw.translate(None, _NO_OPENING)) > MAX_DEPTH or privacy.may_hold(raw):
+    model = EVENT_MODELS.get(str(document.get("type")))
+    if model is None or document.get("retracted") is True or may_be_deep(raw) or privacy.may_hold(raw):
         return parse(document)
     try:
-        return cast("Event", EVENT_MODELS[document["type"]].model_validate(document))
+        return cast("Event", model.model_validate(document))
     except ValidationError:
         # Once more, for the words.
         return parse(document)
-
-
-_NO_OPENING = bytes(frozenset(range(256)) - frozenset(b"{["))
 
 
 def decode(raw: bytes) -> Event:

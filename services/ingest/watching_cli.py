@@ -88,11 +88,18 @@ def watch(
     now = clock_from(settings.clock)
     watched = Watched(Folder(folder), routes, patience, database, open_sink, settings.zone, now)
     watcher = Watcher(watched, WatchMetrics(REGISTRY))
-    start_ops_server(settings.host, port, dict, dict)
+    problems: dict[str, str] = {}
+    start_ops_server(settings.host, port, dict, lambda: dict(problems))
     settle_collector()
     # Looked at and not listened to: shares send no notice of what others write on them.
     while True:
-        watcher.look(time.monotonic())
+        try:
+            watcher.look(time.monotonic())
+            problems.clear()
+        except OSError as error:
+            # A share that is away comes back, and then it goes on.
+            problems["folder"] = f"{folder} cannot be used: {error.strerror}"
+            logging.getLogger(__name__).warning(problems["folder"])
         time.sleep(every_s)
 
 

@@ -164,3 +164,22 @@ def test_the_mappings_that_ship_are_listed() -> None:
         "order_lines",
         "receivables_ageing",
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("ingest", "watch", "missing", "--mapping", "activities"), 1, "missing is no folder"),
+        (("ingest", "watch", ".", "--mapping", "none"), 2, 'there is no mapping "none"'),
+        (("ingest", "watch", ".", "--mapping", "activities", "--snapshot", "activities"), 2, "no part snapshot"),
+        (("ingest", "watch", ".", "--mapping", "activities", "--direct", "--url", "http://x"), 2, "at most one of"),
+        (("import", "x.csv", "--mapping", "activities", "--dry-run", "--direct"), 2, "at most one of"),
+        (("import", "x.csv", "--snapshot"), 2, "needs --mapping"),
+        (("import", "x.csv", "--mapping", "activities", "--force"), 2, "belong to --snapshot"),
+        (("import", "x.csv", "--mapping", "activities", "--snapshot"), 2, "no part snapshot"),
+    ],
+)
+def test_a_wrong_call_says_what_is_wrong(tmp_path: Path, arguments: tuple[str, ...], code: int, sentence: str) -> None:
+    (tmp_path / "x.csv").write_bytes(export(PAID))
+    done = run_bellwether(*arguments, cwd=tmp_path)
+    assert (done.returncode, sentence in done.stderr) == (code, True), done.stderr

@@ -108,15 +108,18 @@ class FirstFew:
         return Sent(accepted=len(batch))
 
 
-def by_mapping(mapping: Mapping, header: Sequence[str], target: Target) -> Maker:
-    """Events as the mapping says."""
+def by_mapping(mapping: Mapping, header: Sequence[str], target: Target, titles: Sequence[str] | None = None) -> Maker:
+    """Events as the mapping says. Of what is refused columns are told as the file calls them, by its `titles`."""
     make_row = row_maker(mapping, header, target)
 
     def make(row: Row) -> list[Outgoing]:
         if row.problem is not None:
             raise BadRow("", row.problem)
         cells = Group([part.cells for part in row.together]) if mapping.group_by else row.cells
-        return [Outgoing(row.number, made.body, made.event) for made in make_row(cells)]
+        try:
+            return [Outgoing(row.number, made.body, made.event) for made in make_row(cells)]
+        except BadRow as bad:
+            raise bad.as_titled(header, titles or header) from None
 
     return make
 

@@ -43,6 +43,11 @@ class BadRow(Exception):
         self.column = column
         self.reason = reason
 
+    def as_titled(self, header: Sequence[str], titles: Sequence[str]) -> BadRow:
+        """With the column as the file calls it, not the mapping."""
+        named = dict(zip(header, titles, strict=True))
+        return BadRow(", ".join(named.get(name, name) for name in self.column.split(", ")), self.reason)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

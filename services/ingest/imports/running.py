@@ -35,7 +35,7 @@ from services.ingest.imports.importing import (
 from services.ingest.imports.mapping import Mapping
 from services.ingest.imports.reading import BadFile, Row, open_csv, open_lines
 from services.ingest.imports.rejects import RejectFile, Rejects
-from services.ingest.imports.rows import Target, template
+from services.ingest.imports.rows import BadRow, Target, template
 from services.ingest.imports.sending import Sender
 from services.ingest.imports.snapshots import Kept, SnapshotImport, Wanted, list_name
 from services.ingest.imports_store import ImportBook, KeptList
@@ -137,7 +137,7 @@ def _opened(job: Job, stack: ExitStack) -> tuple[RowSource, Maker, Sequence[str]
         return lines, from_json_line(job.history), lines.titles
     table = _table(job, job.mapping, stack)
     source = Grouped(table, job.mapping.group_by) if job.mapping.group_by is not None else table
-    return source, by_mapping(job.mapping, table.header, job.target), table.titles
+    return source, by_mapping(job.mapping, table.header, job.target, table.titles), table.titles
 
 
 def _table(job: Job, mapping: Mapping, stack: ExitStack) -> Table:
@@ -166,7 +166,7 @@ class Grouped:
 
     def __init__(self, table: Table, group_by: str) -> None:
         self._table = table
-        self._key = template(group_by, table.header)
+        self._template = template(group_by, table.header)
 
     @property
     def bytes_read(self) -> int:
@@ -176,6 +176,12 @@ class Grouped:
     def rows(self) -> Iterator[Row]:
         """The groups."""
         return grouped(self._table.rows(), self._key)
+
+    def _key(self, cells: Sequence[str]) -> str:
+        try:
+            return self._template(cells)
+        except BadRow as bad:
+            raise bad.as_titled(self._table.header, self._table.titles) from None
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,10 @@ class SourceTable(Protocol):
     """A file with a header."""
 
     @property
+    def titles(self) -> Sequence[str]:
+        """As they stand in the file."""
+
+    @property
     def header(self) -> Sequence[str]:
         """The mapping's names of its columns."""
 
@@ -133,7 +137,8 @@ class SnapshotImport:
                 events = {str(made.part): made.document for made in make(row.cells)}
                 present[name] = Present(row.number, {title: row.cells[at] for title, at in columns}, events)
             except BadRow as bad:
-                self._reject(RejectedRow(row.number, bad.column, bad.reason), row.cells)
+                told = bad.as_titled(header, self._table.titles)
+                self._reject(RejectedRow(row.number, told.column, told.reason), row.cells)
             if len(present) > MAX_ITEMS:
                 raise BadFile(f"the list has more than {MAX_ITEMS} items")
             if self.summary.rows % CHUNK_EVENTS == 0:

@@ -104,3 +104,18 @@ def test_an_activity_is_translated_and_empty_cells_are_left_out(tmp_path: Path) 
     }
     assert events[0]["time"] == "2026-02-03T09:30:00+08:00"
     assert events[2]["data"] == {"kind": "message", "channel": "im", "direction": "inbound"}
+
+
+def test_a_line_without_its_order_is_told_by_the_name_in_the_file(tmp_path: Path) -> None:
+    lines = (SAMPLES / "order_lines.zh.csv").read_text(encoding="utf-8").replace("DD-5002", "")
+    (tmp_path / "orders.csv").write_text(lines, encoding="utf-8")
+    mapping = find_mapping("order_lines")
+    job = Job(tmp_path / "orders.csv", mapping, history=False, source=None, encoding=None, zone=ZONE)
+    with lines_sink(tmp_path / "events.jsonl") as sink:
+        summary = take_in(job, sink, beside(job.file), no_book(), lambda _done, _so_far: None)
+    assert [(row.number, row.reason) for row in summary.rejected] == [
+        (2, "stands beside row 4, which cannot be read and may belong to it"),
+        (3, "stands beside row 4, which cannot be read and may belong to it"),
+        (4, "订单号: is empty"),
+    ]
+    assert (summary.rows, summary.events) == (3, 0)

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
 from openpyxl import Workbook
 
 from services.ingest.imports import workbook
 from services.ingest.imports.finding import find_mapping
 from services.ingest.imports.reading import BadFile, Row
+from services.ingest.imports.running import Job, beside, lines_sink, no_book, take_in
 from services.ingest.imports.seen import seen
 from services.ingest.imports.workbook import open_workbook
 
@@ -159,3 +162,22 @@ def test_the_first_visible_sheet_is_read_or_the_one_that_the_mapping_names(tmp_p
 def test_a_sheet_without_the_columns_is_told(tmp_path: Path) -> None:
     assert "lacks columns" in bad_file(saved(tmp_path, [["a", "b"], [1, 2]]))
     assert "lacks columns" in bad_file(saved(tmp_path, []))
+
+
+def test_a_workbook_is_imported_as_a_csv_file_is(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [TITLES, FIRST, [*FIRST[:4], "n/a", "CNY"]]
+    job = Job(saved(tmp_path, rows), AGEING, history=False, source=None, encoding=None, zone=ZoneInfo("Asia/Shanghai"))
+    with lines_sink(tmp_path / "events.jsonl") as sink:
+        summary = take_in(job, sink, beside(job.file), no_book(), lambda _done, _so_far: None)
+    assert [(row.number, row.column) for row in summary.rejected] == [(3, "未收金额")]
+    (line,) = (tmp_path / "events.jsonl").read_bytes().splitlines()
+    assert orjson.loads(line)["data"] == {
+        "invoice_id": "F1",
+        "amount": "128500.5",
+        "currency": "CNY",
+        "issue_date": "2026-01-05",
+        "due_date": "2026-02-04",
+    }
+    kept = (tmp_path / "list.xlsx.rejected.csv").read_text().splitlines()
+    assert kept[0].endswith(",".join(TITLES))
+    assert kept[1].endswith("C1,F1,2026-01-05,2026-02-04,n/a,CNY")
