@@ -28,7 +28,7 @@ COMMANDS = {
     "explain": Entry("services.rules.reports.explain_cli:explain", "Show how one customer stands, and why."),
     "feeds": Entry("services.feeds_cli:feeds", "When each source was heard, and which are late or silent."),
     "ids": Entry("services.ingest.ids_cli:ids", "Whose the ids of sources are, and what waits for one."),
-    "import": Entry("services.ingest.cli:import_command", "Turn a CSV export into events, to Kafka or to a file."),
+    "import": Entry("services.ingest.imports_cli:import_command", "Turn a CSV or XLSX export into events."),
     "ingest": Entry("services.ingest.cli:ingest", "The service that takes events by HTTP and puts them on Kafka."),
     "notifier": Entry("services.notifier.cli:notifier", "The service that pages people, keeps cases, has the console."),
     "ranks": Entry("services.rules.reports.cli:ranks", "Rank all customers by what they buy."),

@@ -12,6 +12,7 @@ import click
 from services.common.clock import clock_from, wall_now
 from services.common.settings import read_settings
 from services.ingest.keys_cli import keys
+from services.ingest.watching_cli import watch
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ def ingest() -> None:
 
 
 ingest.add_command(keys)
+ingest.add_command(watch)
 
 
 @ingest.command()
@@ -86,58 +88,6 @@ def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # The publisher says once when the broker goes and comes; the library says it several times a second.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-
-
-@click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--mapping", "mapping_name", help="A mapping that ships (accounts_receivable), or the path of a .yaml file."
-)
-@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON lines here instead of sending.")
-@click.option("--history", is_flag=True, help="Mark the events as the past: warnings from them are filed, not paged.")
-@click.option("--url", help="Where ingest listens.  [default: http://127.0.0.1:BELLWETHER_INGEST_PORT]")
-@click.option("--source", help="The events' source, instead of the mapping's.")
-@click.option(
-    "--encoding", type=click.Choice(["utf-8", "gb18030"]), help="The file's encoding, instead of the mapping's."
-)
-def import_command(
-    file: Path,
-    mapping_name: str | None,
-    to: Path | None,
-    history: bool,
-    url: str | None,
-    source: str | None,
-    encoding: str | None,
-) -> None:
-    """Turn a CSV export into events and send them through ingest; or send a .jsonl file of events.
-
-    Rejected rows go to FILE.rejected.csv beside FILE and give exit code 1; all others are imported. Importing a file
-    again does no harm: its events have the same ids.
-    """
-    from services.ingest.imports.finding import find_mapping
-    from services.ingest.imports.mapping import BadMapping
-    from services.ingest.imports.reading import BadFile
-    from services.ingest.imports.running import Job, run_import
-
-    settings = read_settings(os.environ)
-    if mapping_name is None and file.suffix != ".jsonl":
-        raise click.UsageError("a CSV export needs --mapping; only a .jsonl file of events goes without")
-    try:
-        job = Job(
-            file=file,
-            mapping=find_mapping(mapping_name) if mapping_name else None,
-            to=to,
-            history=history,
-            url=url or f"http://127.0.0.1:{settings.ingest_port}",
-            source=source,
-            encoding=encoding,
-            zone=settings.zone,
-        )
-        summary = run_import(job)
-    except (BadMapping, BadFile) as error:
-        raise click.UsageError(str(error)) from error
-    if summary.rejected_rows:
-        raise SystemExit(1)
 
 
 @click.command("sample")

@@ -212,7 +212,10 @@ imports = Table(
     Column("digest", String(64), primary_key=True),
     Column("mapping", String(64), primary_key=True),
     Column("file", Text, nullable=False),
+    # The last row of which everything is safe, and the counts up to there.
+    Column("row", BigInteger, nullable=False, server_default="0"),
     Column("rows_done", BigInteger, nullable=False, server_default="0"),
+    Column("events", BigInteger, nullable=False, server_default="0"),
     Column("rejected", BigInteger, nullable=False, server_default="0"),
     Column("begun_at", UtcInstant, nullable=False),
     Column("done_at", UtcInstant),
