@@ -130,8 +130,8 @@ class SpoolStore:
         fill = self.fill()
         if fill.oldest_at is not None:
             return fill
-        self._db.execute("PRAGMA incremental_vacuum").fetchall()
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        # As a script: `execute` would stop after the first page.
+        self._db.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
         return self.fill()
 
     def fill(self) -> Fill:
