@@ -24,16 +24,20 @@ def serve() -> None:
     import uvicorn
     from prometheus_client import REGISTRY
 
-    from services.ingest.app import Intake, build_app
+    from services.ingest.app import Intake, Publisher, build_app
     from services.ingest.idempotency_store import IdempotencyStore
     from services.ingest.metrics import IngestMetrics
     from services.ingest.publisher import KafkaPublisher
     from services.ingest.repeating import Repeating
+    from services.ingest.spool_config import read_spool_settings
+    from services.ingest.spooling import with_spool
     from services.ingest.tables import open_database
 
-    settings = read_settings(os.environ)
+    settings, spool = read_settings(os.environ), read_spool_settings(os.environ)
     _log_to_stderr()
-    publisher = KafkaPublisher(settings.kafka, settings.topics)
+    publisher: Publisher = KafkaPublisher(settings.kafka, settings.topics)
+    if spool is not None:
+        publisher = with_spool(publisher, spool, REGISTRY)
     now = clock_from(settings.clock)
     database = open_database(settings.ingest_database_url)
     database.migrate()

@@ -13,7 +13,7 @@ REFUSALS = ("not_json", "not_an_object", "too_large", "too_deep", "resident_id",
 PROBLEMS = (
     *("not_json", "unsupported_media_type", "batch_too_long", "body_too_slow", "body_too_large"),
     *("unsupported_encoding", "broken_gzip", "bad_idempotency_key", "bad_query"),
-    *("broker_unavailable", "database_unavailable", "overloaded", "internal"),
+    *("broker_unavailable", "spool_full", "database_unavailable", "overloaded", "internal"),
 )
 """Known in advance, so that their counters start at 0: Prometheus sees no increase from "not there" to 1."""
 

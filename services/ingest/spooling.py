@@ -9,13 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
+
+from prometheus_client import CollectorRegistry
 
 from services.ingest.publisher import BROKER_UNAVAILABLE, TryLater
 from services.ingest.records import Record
 from services.ingest.spool import Spool
-from services.ingest.spool_store import Spooled, SpoolFull
+from services.ingest.spool_config import SpoolSettings
+from services.ingest.spool_metrics import watch_spool
+from services.ingest.spool_store import Spooled, SpoolFull, SpoolStore
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +44,19 @@ class Inner(Protocol):
     async def close(self) -> None: ...
 
     async def publish(self, records: Sequence[Record]) -> None: ...
+
+
+def with_spool(inner: Inner, settings: SpoolSettings, registry: CollectorRegistry) -> SpoolingPublisher:
+    """That publisher with a spool behind it, watched. Raises BadSpool."""
+    spool = Spool(SpoolStore(settings.folder, settings.max_bytes), time.time)
+    watch_spool(registry, spool)
+    return SpoolingPublisher(inner, spool)
+
+
+def notes_of(publisher: object) -> dict[str, str]:
+    """What /readyz tells although events are accepted: that some wait on disk."""
+    note = publisher.note if isinstance(publisher, SpoolingPublisher) else None
+    return {} if note is None else {"spool": note}
 
 
 class SpoolingPublisher:

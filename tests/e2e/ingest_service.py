@@ -16,15 +16,21 @@ from tests.support.waiting import wait_until
 class IngestService:
     """One process with settings of its own."""
 
-    def __init__(self, commands: Commands, bootstrap: str, topics: Topics) -> None:
+    def __init__(self, commands: Commands, bootstrap: str, topics: Topics, **env: str) -> None:
+        """`env` are further settings."""
         self.url = f"http://127.0.0.1:{free_port()}"
         self.env = {
             "BELLWETHER_KAFKA": bootstrap,
             "BELLWETHER_TOPIC_PREFIX": topics.prefix,
             "BELLWETHER_INGEST_PORT": self.url.rpartition(":")[2],
+            **env,
         }
         self._commands = commands
         self.child: Child = self._start()
+
+    def restart(self) -> None:
+        """Start it again at the same place, once it has ended."""
+        self.child = self._start()
 
     def _start(self) -> Child:
         child = self._commands.start("ingest", "serve", env=self.env)

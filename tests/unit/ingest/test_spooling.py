@@ -7,20 +7,27 @@ import random
 import sqlite3
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
+from starlette.testclient import TestClient
 
+from schemas.topics import Topics
 from services.ingest import spool as spool_module
+from services.ingest.app import Intake, build_app
+from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater, broker_away, overloaded
 from services.ingest.records import Record
 from services.ingest.spool import Spool
 from services.ingest.spool_keys import SLOTS, WaitingKeys
 from services.ingest.spool_metrics import watch_spool
-from services.ingest.spool_store import SpoolStore
+from services.ingest.spool_store import SpoolFull, SpoolStore
 from services.ingest.spooling import SpoolingPublisher
+from tests.unit.schemas.examples import example
 
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
 AWAY = "no Kafka answers"
 
 
@@ -100,6 +107,10 @@ class Bench:
 
     def arrived(self) -> list[int]:
         return [int(found.value) for found in self.broker.topic]
+
+
+def problem_of(bench: Bench) -> str | None:
+    return bench.publisher.problem
 
 
 Scenario = Callable[[Bench], Awaitable[None]]
@@ -232,10 +243,10 @@ def test_a_full_spool_is_told_and_takes_again_what_fits(tmp_path: Path) -> None:
             for number in range(1000):
                 await bench.publisher.publish([record("a", number, 10_000)])
         assert (raised.value.code, raised.value.after_s > 0) == ("spool_full", True)
-        assert bench.publisher.problem == f"{AWAY}, and the spool is full"
+        assert problem_of(bench) == f"{AWAY}, and the spool is full"
         assert bench.publisher.alive
         bench.broker.problem = None
-        assert bench.publisher.problem is None
+        assert problem_of(bench) is None
         await bench.emptied()
         assert bench.arrived() == list(range(number))
         bench.broker.problem = AWAY
@@ -284,7 +295,7 @@ def test_a_disk_that_is_full_while_the_spool_is_emptied_sends_nothing_twice(
 
     def sometimes(store: SpoolStore, seq: int) -> object:
         if next(refusals, False):
-            raise spool_module.SpoolFull
+            raise SpoolFull
         return delete(store, seq)
 
     monkeypatch.setattr(SpoolStore, "delete_through", sometimes)
@@ -386,3 +397,18 @@ class Trial:
             if number in self.confirmed:
                 first_seen[self.key_of[number]].append(number)
         assert all(numbers == sorted(numbers) for numbers in first_seen.values()), first_seen
+
+
+def test_readyz_tells_what_waits_while_events_are_accepted(bench: Bench) -> None:
+    bench.broker.problem = AWAY
+    bench.looks.clear()
+    app = build_app(Intake(bench.publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry())))
+    with TestClient(app) as client:
+        assert client.post("/v1/events", json=example("promise.met")).status_code == 202
+        ready = client.get("/readyz")
+        assert (ready.status_code, ready.json()["status"]) == (200, "ok")
+        assert ready.json()["notes"] == {"spool": f"1 records wait on disk, the oldest for 0 s: {AWAY}"}
+        assert client.get("/healthz").status_code == 200
+        bench.spool.broken = True
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 503
