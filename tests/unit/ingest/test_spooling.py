@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import sqlite3
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,109 +18,13 @@ from services.ingest.app import Intake, build_app
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater, broker_away, overloaded
 from services.ingest.records import Record
-from services.ingest.spool import Spool
 from services.ingest.spool_keys import SLOTS, WaitingKeys
 from services.ingest.spool_metrics import watch_spool
 from services.ingest.spool_store import SpoolFull, SpoolStore
-from services.ingest.spooling import SpoolingPublisher
+from tests.unit.ingest.spool_bench import AWAY, Bench, play, problem_of, record
 from tests.unit.schemas.examples import example
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
-AWAY = "no Kafka answers"
-
-
-def record(key: str, number: int, size: int = 0) -> Record:
-    return Record("events", key.encode(), b"%d" % number + b" " * size, (("h", b"1"),))
-
-
-class ScriptedBroker:
-    """The way to a broker that is there or not; `torn` makes it take the first part of a call and fail."""
-
-    def __init__(self) -> None:
-        self.problem: str | None = None
-        self.alive = True
-        self.outstanding = 0
-        self.failure: TryLater | None = None
-        self.torn: Callable[[int], int | None] = lambda _size: None
-        self.topic: list[Record] = []
-        self.calls: list[list[Record]] = []
-
-    def start(self) -> None:
-        pass
-
-    async def close(self) -> None:
-        pass
-
-    async def publish(self, records: Sequence[Record]) -> None:
-        self.calls.append(list(records))
-        await asyncio.sleep(0)
-        if self.problem is not None:
-            raise broker_away(self.problem)
-        if self.failure is not None:
-            raise self.failure
-        taken = self.torn(len(records))
-        self.topic += records[:taken]
-        if taken is not None:
-            raise broker_away("torn")
-
-
-class Bench:
-    """A publisher over a spool in a folder; `crash` forgets all but the disk and the broker."""
-
-    def __init__(self, folder: Path, max_bytes: int = 1 << 30) -> None:
-        self.folder = folder
-        self.max_bytes = max_bytes
-        self.now_s = 1000.0
-        self.broker = ScriptedBroker()
-        self.looks = asyncio.Event()
-        self.looks.set()
-        self.store = self._open()
-
-    def _open(self) -> SpoolStore:
-        self.store = SpoolStore(self.folder, self.max_bytes)
-        self.spool = Spool(self.store, lambda: self.now_s)
-        self.publisher = SpoolingPublisher(self.broker, self.spool, self._pause)
-        return self.store
-
-    async def _pause(self, _seconds: float) -> None:
-        await asyncio.sleep(0)
-        await self.looks.wait()
-
-    async def crash(self) -> None:
-        """As by SIGKILL, but that one call of the disk may end."""
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self.spool._disk.shutdown()
-        self.store.close()
-        self._open()
-        self.publisher.start()
-
-    async def emptied(self) -> None:
-        """Return when nothing waits."""
-        while self.spool.waiting or self.spool.joining:
-            assert self.publisher.alive, "it has ended"
-            await asyncio.sleep(0)
-
-    def arrived(self) -> list[int]:
-        return [int(found.value) for found in self.broker.topic]
-
-
-def problem_of(bench: Bench) -> str | None:
-    return bench.publisher.problem
-
-
-Scenario = Callable[[Bench], Awaitable[None]]
-
-
-def play(bench: Bench, scenario: Scenario) -> None:
-    async def run() -> None:
-        bench.publisher.start()
-        await scenario(bench)
-        await bench.publisher.close()
-
-    asyncio.run(run())
 
 
 @pytest.fixture
@@ -338,65 +240,6 @@ def test_keys_are_counted_in_slots_that_they_share() -> None:
     assert many[0] in keys
     keys.remove(many[:1])
     assert not any(key in keys for key in many)
-
-
-ROUNDS = 8
-STEPS = 40
-
-
-def test_whatever_fails_every_confirmed_record_arrives_in_the_order_of_its_key(tmp_path: Path) -> None:
-    """Senders that wait for each answer; a broker that goes, comes and tears calls; crashes of the process."""
-    seed = random.SystemRandom().randrange(1 << 32)
-    print(f"seed {seed}")
-    for round_ in range(ROUNDS):
-        play(Bench(tmp_path / str(round_)), Trial(random.Random(seed + round_)).scenario)
-
-
-class Trial:
-    """One run from a seed."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self.rng = rng
-        self.number = 0
-        self.confirmed: set[int] = set()
-        self.key_of: dict[int, str] = {}
-
-    async def scenario(self, bench: Bench) -> None:
-        bench.broker.torn = lambda size: self.rng.randrange(size + 1) if self.rng.random() < 0.2 else None
-        for _ in range(STEPS):
-            await self.step(bench)
-        bench.broker.problem = None
-        await bench.emptied()
-        self.check(bench)
-
-    async def step(self, bench: Bench) -> None:
-        bench.broker.problem = self.rng.choice([None, None, AWAY])
-        senders = [asyncio.create_task(self.send(bench, sender)) for sender in "abc"]
-        if self.rng.random() < 0.15:
-            for _ in range(self.rng.randrange(20)):
-                await asyncio.sleep(0)
-            await bench.crash()
-            await asyncio.gather(*senders, return_exceptions=True)
-            return
-        await asyncio.gather(*senders)
-
-    async def send(self, bench: Bench, sender: str) -> None:
-        """Some batches of one sender's customers; what was not confirmed is left behind, as by one who gives up."""
-        for _ in range(self.rng.randrange(3)):
-            numbers = range(self.number, self.number + self.rng.randrange(1, 5))
-            self.number = numbers.stop
-            self.key_of |= {number: f"{sender}{self.rng.randrange(2)}" for number in numbers}
-            await bench.publisher.publish([record(self.key_of[number], number) for number in numbers])
-            self.confirmed |= set(numbers)
-
-    def check(self, bench: Bench) -> None:
-        arrived = bench.arrived()
-        assert self.confirmed <= set(arrived)
-        first_seen: dict[str, list[int]] = defaultdict(list)
-        for number in dict.fromkeys(arrived):
-            if number in self.confirmed:
-                first_seen[self.key_of[number]].append(number)
-        assert all(numbers == sorted(numbers) for numbers in first_seen.values()), first_seen
 
 
 def test_readyz_tells_what_waits_while_events_are_accepted(bench: Bench) -> None:
