@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
@@ -74,6 +73,7 @@ class SpoolingPublisher:
         """Begin to connect, and to send what was left in the spool. Needs a running loop."""
         self._inner.start()
         self._draining = asyncio.create_task(self._drain())
+        self._draining.add_done_callback(_tell_end)
 
     async def close(self) -> None:
         """Flush and end. What is still in the spool is sent after the next start."""
@@ -128,12 +128,7 @@ class SpoolingPublisher:
 
     async def _drain(self) -> None:
         while True:
-            try:
-                sent = await self._send_oldest()
-            except sqlite3.Error:
-                log.exception("the spool cannot be read")
-                raise
-            if not sent:
+            if not await self._send_oldest():
                 await self._pause(LOOK_EVERY_S)
 
     async def _send_oldest(self) -> bool:
@@ -159,3 +154,9 @@ class SpoolingPublisher:
         except TryLater:
             return ()
         return batch
+
+
+def _tell_end(draining: asyncio.Task[None]) -> None:
+    if not draining.cancelled():
+        # The type alone, as everywhere: a message may hold a value from an event.
+        log.error("the spool is sent no further: %s", type(draining.exception()).__name__)

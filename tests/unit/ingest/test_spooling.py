@@ -21,6 +21,8 @@ from services.ingest.records import Record
 from services.ingest.spool_keys import SLOTS, WaitingKeys
 from services.ingest.spool_metrics import watch_spool
 from services.ingest.spool_store import SpoolFull, SpoolStore
+from services.ingest.treating import Coming, Sender
+from tests.support.waiting import wait_until_async
 from tests.unit.ingest.spool_bench import AWAY, Bench, play, problem_of, record
 from tests.unit.schemas.examples import example
 
@@ -255,3 +257,35 @@ def test_readyz_tells_what_waits_while_events_are_accepted(bench: Bench) -> None
         bench.spool.broken = True
         assert client.get("/readyz").status_code == 503
         assert client.get("/healthz").status_code == 503
+
+
+def test_a_disk_that_cannot_be_read_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_arguments: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(SpoolStore, "oldest", fails)
+
+    async def scenario(bench: Bench) -> None:
+        bench.broker.problem = AWAY
+        await bench.publisher.publish([record("a", 1)])
+        bench.broker.problem = None
+        await wait_until_async(lambda: not bench.publisher.alive, "the publisher to say that it has ended")
+        assert bench.arrived() == []
+
+    play(bench, scenario)
+
+
+def test_what_is_hidden_on_the_topic_is_hidden_on_the_disk(bench: Bench) -> None:
+    def seal(coming: Coming, _sender: Sender) -> Coming:
+        return Coming(coming.event, {**coming.document, "data": {**coming.document["data"], "note": "sealed"}})
+
+    bench.broker.problem = AWAY
+    metrics = IngestMetrics(CollectorRegistry())
+    app = build_app(Intake(bench.publisher, Topics("t"), lambda: NOW, metrics, [seal]))
+    with TestClient(app) as client:
+        event = example("activity.logged")
+        event = {**event, "data": {**event["data"], "note": "between us"}}
+        assert client.post("/v1/events", json=event).status_code == 202
+        on_disk = b"".join(file.read_bytes() for file in bench.folder.iterdir())
+    assert b"sealed" in on_disk
+    assert b"between us" not in on_disk
