@@ -30,6 +30,7 @@ from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater
 from services.ingest.records import Record
 from services.ingest.repeating import Repeating
+from services.ingest.spooling import notes_of
 from services.ingest.streaming import LineStream, Pause, ResultLines
 from services.ingest.treating import Sender, Treatment
 
@@ -308,17 +309,18 @@ def _add_ops(app: FastAPI, intake: Intake) -> None:
 
     @app.get("/readyz", summary="Are events taken?", response_model=None, openapi_extra=state)
     async def readyz() -> Response:
-        return _state({"kafka": publisher.problem} if publisher.problem else {})
+        return _state({"kafka": publisher.problem} if publisher.problem else {}, notes_of(publisher))
 
     @app.get("/metrics", summary="For Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
         return Response(generate_latest(intake.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _state(problems: dict[str, str]) -> Response:
-    """As the ops pages of the other services answer."""
+def _state(problems: dict[str, str], notes: dict[str, str] | None = None) -> Response:
+    """As the ops pages of the other services answer; `notes` where something is to be said although all is well."""
     status = "failing" if problems else "ok"
-    return JSONResponse({"status": status, "problems": problems}, 503 if problems else 200)
+    told = {"notes": notes} if notes else {}
+    return JSONResponse({"status": status, "problems": problems, **told}, 503 if problems else 200)
 
 
 def _add_problems(app: FastAPI, metrics: IngestMetrics) -> None:

@@ -31,7 +31,7 @@ def serve() -> None:
     """Listen on BELLWETHER_INGEST_PORT. Starts without a broker too, and is ready when there is one."""
     from prometheus_client import REGISTRY
 
-    from services.ingest.app import Intake, build_app
+    from services.ingest.app import Intake, Publisher, build_app
     from services.ingest.idempotency_store import IdempotencyStore
     from services.ingest.ids_routes import add_ids
     from services.ingest.ids_setup import identification
@@ -46,10 +46,13 @@ def serve() -> None:
     from services.ingest.repeating import Repeating
     from services.ingest.serving import Front, check_openness
     from services.ingest.serving_config import read_door_settings
+    from services.ingest.spool_config import read_spool_settings
+    from services.ingest.spooling import with_spool
     from services.ingest.tables import open_database
     from services.ingest.treating import Treatment
 
     settings, door = read_settings(os.environ), read_door_settings(os.environ)
+    spool = read_spool_settings(os.environ)
     check_openness(door.asking, settings.host)
     _log_to_stderr()
     front = Front(door, REGISTRY)
@@ -61,7 +64,9 @@ def serve() -> None:
     ring.refresh()
     gate = Gate(door.asking, ring, Limits(door.per_second), local=is_local(settings.host))
     log.info(gate.told)
-    publisher = KafkaPublisher(settings.kafka, settings.topics)
+    publisher: Publisher = KafkaPublisher(settings.kafka, settings.topics)
+    if spool is not None:
+        publisher = with_spool(publisher, spool, REGISTRY)
     metrics, now = IngestMetrics(REGISTRY), clock_from(settings.clock)
     whose = identification(settings, database, publisher, REGISTRY)
     treatments: list[Treatment] = [check_sender, whose.treatment]

@@ -74,6 +74,7 @@ REQUEST_CODES = (
     Code("internal", "500", "An error of ours; nothing is claimed", "Send it again later, and tell us"),
     Code("http_error", "any other", "What the status says", "See the status"),
     Code("broker_unavailable", "503", "Kafka does not answer: nothing is claimed to be durable", _AGAIN),
+    Code("spool_full", "503", "Kafka is away, and the disk space for events that wait is used up", _AGAIN),
     Code("overloaded", "503", "More events are waiting for Kafka than may wait", _AGAIN),
     Code("database_unavailable", "503", "Ingest's database does not answer", _AGAIN),
     Code("keys_unavailable", "503", "The keys that seal personal fields cannot be read now", _AGAIN),

@@ -191,7 +191,11 @@ def state_responses() -> Json:
     problems = {"type": "object", "additionalProperties": {"type": "string"}}
     state = {
         "type": "object",
-        "properties": {"status": {"type": "string", "enum": ["ok", "failing"]}, "problems": problems},
+        "properties": {
+            "status": {"type": "string", "enum": ["ok", "failing"]},
+            "problems": problems,
+            "notes": problems,
+        },
         "required": ["status", "problems"],
     }
     content = {"application/json": {"schema": state}}

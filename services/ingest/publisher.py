@@ -39,6 +39,8 @@ LINGER_MS = 5
 BATCH_BYTES = 256 * 1024
 STARTING = "connecting to Kafka for the first time"
 
+BROKER_UNAVAILABLE = "broker_unavailable"
+
 
 class TryLater(Exception):
     """Nothing is claimed to be durable; the same records may be sent again after `after_s` seconds."""
@@ -52,7 +54,7 @@ class TryLater(Exception):
 
 def broker_away(reason: str) -> TryLater:
     """The broker does not answer, or did not acknowledge in time."""
-    return TryLater("broker_unavailable", f"the events could not be made durable: {reason}", after_s=5)
+    return TryLater(BROKER_UNAVAILABLE, f"the events could not be made durable: {reason}", after_s=5)
 
 
 def overloaded() -> TryLater:

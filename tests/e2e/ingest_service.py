@@ -20,6 +20,7 @@ class IngestService:
     def __init__(
         self, commands: Commands, bootstrap: str, topics: Topics, env: Mapping[str, str] | None = None
     ) -> None:
+        """`env` are further settings."""
         self.url = f"http://127.0.0.1:{free_port()}"
         self.env = {
             "BELLWETHER_KAFKA": bootstrap,
