@@ -186,7 +186,7 @@ def _way(wish: Wish, settings: Settings, database: Database) -> Way:
     from services.ingest.imports.running import Way
 
     url = None if wish.direct else wish.url or f"http://127.0.0.1:{settings.ingest_port}"
-    treatments = treatments_here(settings, database) if wish.direct else ()
+    treatments = treatments_here(database) if wish.direct else ()
     return Way(url, settings.kafka, settings.topics, treatments, os.environ.get(API_KEY))
 
 

@@ -79,7 +79,7 @@ def watch(
         from services.ingest.imports.running import Way, sink_of
 
         address = None if direct else url or f"http://127.0.0.1:{settings.ingest_port}"
-        treatments = treatments_here(settings, database) if direct else ()
+        treatments = treatments_here(database) if direct else ()
         way = Way(address, settings.kafka, settings.topics, treatments, os.environ.get(API_KEY))
         with sink_of(way, logging.getLogger(__name__).warning) as sink:
             yield sink

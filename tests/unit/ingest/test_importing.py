@@ -262,6 +262,11 @@ def test_a_batch_that_is_wrong_as_a_whole_is_not_tried_again() -> None:
     assert script.slept == []
 
 
+def test_what_waits_for_its_customer_is_safe_too() -> None:
+    script = Script(httpx.Response(202, json={"results": [], "accepted": 2, "waiting": 3, "rejected": 0}))
+    assert script.sender.send(outgoing(2)).accepted == 5
+
+
 def test_rejections_are_told_by_row() -> None:
     error = {"field": "data.amount", "reason": "must be greater than 0"}
     results = [
