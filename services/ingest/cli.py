@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from services.common.clock import clock_from, wall_now
+from services.common.clock import clock_from
 from services.common.settings import read_settings
 from services.ingest.keys_cli import keys
 from services.ingest.watching_cli import watch
@@ -29,64 +29,11 @@ ingest.add_command(watch)
 @ingest.command()
 def serve() -> None:
     """Listen on BELLWETHER_INGEST_PORT. Starts without a broker too, and is ready when there is one."""
-    from prometheus_client import REGISTRY
+    from services.ingest.wiring import serve_ingest
 
-    from services.ingest.app import Intake, Publisher, build_app
-    from services.ingest.idempotency_store import IdempotencyStore
-    from services.ingest.ids_routes import add_ids
-    from services.ingest.ids_setup import identification
-    from services.ingest.keys import check_sender
-    from services.ingest.keys_gate import Gate, is_local
-    from services.ingest.keys_ring import KeyRing
-    from services.ingest.letters_replay import Courts
-    from services.ingest.letters_setup import correspondence
-    from services.ingest.limits import Limits
-    from services.ingest.metrics import IngestMetrics
-    from services.ingest.publisher import KafkaPublisher
-    from services.ingest.repeating import Repeating
-    from services.ingest.serving import Front, check_openness
-    from services.ingest.serving_config import read_door_settings
-    from services.ingest.spool_config import read_spool_settings
-    from services.ingest.spooling import with_spool
-    from services.ingest.tables import open_database
-    from services.ingest.treating import Treatment
-
-    settings, door = read_settings(os.environ), read_door_settings(os.environ)
-    spool = read_spool_settings(os.environ)
-    check_openness(door.asking, settings.host)
+    settings = read_settings(os.environ)
     _log_to_stderr()
-    front = Front(door, REGISTRY)
-    database = open_database(settings.ingest_database_url)
-    database.migrate()
-    # Keys expire by the wall's clock: it is people outside who hold them. Claims run out by it too: a clock that stands
-    # still would hold those of the dead for ever.
-    ring, repeating = KeyRing(database, wall_now), Repeating(IdempotencyStore(database), wall_now)
-    ring.refresh()
-    gate = Gate(door.asking, ring, Limits(door.per_second), local=is_local(settings.host))
-    log.info(gate.told)
-    publisher: Publisher = KafkaPublisher(settings.kafka, settings.topics)
-    if spool is not None:
-        publisher = with_spool(publisher, spool, REGISTRY)
-    metrics, now = IngestMetrics(REGISTRY), clock_from(settings.clock)
-    whose = identification(settings, database, publisher, REGISTRY)
-    treatments: list[Treatment] = [check_sender, whose.treatment]
-    courts = Courts(settings.topics, now, [whose.treatment], around=whose.keeping.whole)
-    letters = correspondence(settings, database, publisher, courts, REGISTRY)
-    intake = Intake(
-        publisher,
-        settings.topics,
-        now,
-        metrics,
-        treatments,
-        repeating=repeating,
-        gate=gate,
-        keeping=whose.keeping,
-        noted=letters.noted,
-    )
-    app = build_app(intake, [ring.run, *whose.workers, *letters.workers, *front.workers])
-    add_ids(app, whose.registry, gate.require_admin)
-    letters.add_routes(app, gate.require_admin)
-    front.run(app, settings.host, settings.ingest_port)
+    serve_ingest(settings, os.environ)
 
 
 def _log_to_stderr() -> None:
