@@ -41,6 +41,7 @@ EVENT_CODES = (
     Code("sealed", "", "A field holds a sealed text that is not of its place", "Send the text as it is"),
     Code("forgotten", "", "The customer was forgotten on purpose", "Do not send it"),
     Code("not_allowed", "403", "The key does not cover this source, type or customer", "Use the key made for it"),
+    Code("only_through_ingest", "", "An import that writes to Kafka itself met `customer.merged`", "Send it by HTTP"),
     Code("merge_refused", "", "The two customers cannot be joined: the error says why", _MEND),
     Code("id_reused", "", "The id was used by the same source for another body", "Give each event an id of its own"),
     Code("several", "422", "Events were refused for more than one reason", "Read each result"),
