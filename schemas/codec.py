@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn, cast, get_args
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -81,6 +81,21 @@ def parse(document: Any) -> Event:
         return EVENT_ADAPTER.validate_python(document)
     except ValidationError as error:
         raise _invalid(document, error) from None
+
+
+def parse_written(document: dict[str, Any], raw: bytes) -> Event:
+    """As `parse`, where the document's JSON is at hand: two thirds of the time.
+
+    `raw` tells at once that nothing is nested too deep, and that it holds no number that must not be stored.
+    """
+    model = EVENT_MODELS.get(str(document.get("type")))
+    if model is None or document.get("retracted") is True or may_be_deep(raw) or privacy.may_hold(raw):
+        return parse(document)
+    try:
+        return cast("Event", model.model_validate(document))
+    except ValidationError:
+        # Once more, for the words.
+        return parse(document)
 
 
 def decode(raw: bytes) -> Event:

@@ -109,7 +109,8 @@ class Warning(Wire):
     raised     the episode is announced, or announced again after it had been withdrawn
     amended    the same episode with more evidence, another extent, severity or run
     ended      the condition stopped at `end`; its ground stays true
-    withdrawn  given what is now known it held at no instant, or it was merged into `merged_into`
+    withdrawn  given what is now known it held at no instant, or it was merged into `merged_into`, or
+               its customer turned out to be `customer_merged_into`, of whom what holds is told by warnings of its own
 
     `start` and `end` are the episode's extent as now known (a point has end = start; an open one has no end);
     `run` is the number of periods in a row for a period streak. `pages_again` tells that this revision is worse than
@@ -135,6 +136,7 @@ class Warning(Wire):
     historical: bool = False
     pages_again: bool = False
     merged_into: str | None = None
+    customer_merged_into: Identifier | None = None
     evidence: Evidence
     advice: Bilingual
     clause: Bilingual

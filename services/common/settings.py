@@ -29,6 +29,7 @@ class Settings:
     workers keep each partition's states up to date.
     `feed_silent_minutes`: after so long without a heartbeat, a feed that ever sent one is told to ops.
     `snapshot_minutes`: so long after a change reports are told of a customer; 0: never.
+    `merge_settle_seconds`: so long after a merge became known another ingest may still send under the old id.
     """
 
     kafka: Connection
@@ -51,6 +52,7 @@ class Settings:
     standbys: int
     feed_silent_minutes: int
     snapshot_minutes: int
+    merge_settle_seconds: int
 
     @property
     def zone(self) -> ZoneInfo:
@@ -83,6 +85,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         standbys=_whole(env, "BELLWETHER_STANDBYS", 1, 0, 10),
         feed_silent_minutes=_whole(env, "BELLWETHER_FEED_SILENT_MINUTES", 60, 1, 1_000_000),
         snapshot_minutes=_whole(env, "BELLWETHER_SNAPSHOT_MINUTES", 10, 0, 1_000_000),
+        merge_settle_seconds=_whole(env, "BELLWETHER_MERGE_SETTLE_SECONDS", 60, 0, 86_400),
     )
     _check(settings)
     return settings

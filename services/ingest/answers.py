@@ -25,12 +25,13 @@ class FieldProblem(BaseModel):
 
 
 class Result(BaseModel):
-    """What became of one event. `id` and `source` are null where they could not be read."""
+    """What became of one event. `id` and `source` are null where they could not be read. One that is `waiting` is kept,
+    and goes on its topic once it is known whose it is: it must not be sent again."""
 
     index: int
     id: str | None
     source: str | None
-    status: Literal["accepted", "rejected"]
+    status: Literal["accepted", "waiting", "rejected"]
     code: str
     errors: list[FieldProblem]
     ignored_fields: list[str]
@@ -41,6 +42,7 @@ class Results(BaseModel):
 
     results: list[Result]
     accepted: int
+    waiting: int
     rejected: int
 
 
@@ -50,7 +52,7 @@ class LineResult(BaseModel):
     line: int
     id: str | None
     source: str | None
-    status: Literal["accepted", "rejected"]
+    status: Literal["accepted", "waiting", "rejected"]
     code: str
     errors: list[FieldProblem] = []
     ignored_fields: list[str] = []
@@ -66,6 +68,7 @@ class Summary(BaseModel):
     retry_after_s: int | None = None
     lines: int
     accepted: int
+    waiting: int
     rejected: int
     next_line: int
 
@@ -114,12 +117,13 @@ def results_answer(judgement: Judgement) -> Response:
     rejected = judgement.rejected
     body = {
         "results": [_result(verdict) for verdict in judgement.verdicts],
-        "accepted": len(judgement.verdicts) - rejected,
+        "accepted": judgement.number_of("accepted"),
+        "waiting": judgement.number_of("waiting"),
         "rejected": rejected,
     }
     if not rejected:
         return Response(orjson.dumps(body), 202, media_type="application/json")
-    codes = {verdict.code for verdict in judgement.verdicts if not verdict.accepted}
+    codes = {verdict.code for verdict in judgement.verdicts if verdict.status == "rejected"}
     status = 403 if codes == {NOT_ALLOWED} and rejected == len(judgement.verdicts) else 422
     detail = f"{rejected} of {len(judgement.verdicts)} events were refused: each result says why"
     problem = _problem(status, codes.pop() if len(codes) == 1 else "several", detail)
@@ -128,7 +132,7 @@ def results_answer(judgement: Judgement) -> Response:
 
 def line_results(judgement: Judgement, *, only_refused: bool) -> bytes:
     """The results of some lines of a stream, as lines."""
-    told = (verdict for verdict in judgement.verdicts if not (only_refused and verdict.accepted))
+    told = (verdict for verdict in judgement.verdicts if not only_refused or verdict.status == "rejected")
     return b"".join(orjson.dumps(_line_result(verdict), option=orjson.OPT_APPEND_NEWLINE) for verdict in told)
 
 
@@ -145,7 +149,12 @@ def summary_line(tally: Tally, trouble: BadBody | TryLater | None = None) -> byt
         summary["detail"] = trouble.message
     if isinstance(trouble, TryLater):
         summary["retry_after_s"] = trouble.after_s
-    counts = {"lines": tally.lines, "accepted": tally.accepted, "rejected": tally.rejected}
+    counts = {
+        "lines": tally.lines,
+        "accepted": tally.accepted,
+        "waiting": tally.waiting,
+        "rejected": tally.rejected,
+    }
     document = {"summary": {**summary, **counts, "next_line": tally.next_line}}
     return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
 
@@ -175,7 +184,7 @@ def _result(verdict: Verdict) -> dict[str, Any]:
         "index": verdict.index,
         "id": verdict.event_id,
         "source": verdict.source,
-        "status": "accepted" if verdict.accepted else "rejected",
+        "status": verdict.status,
         "code": verdict.code,
         "errors": [{"field": error.field, "reason": error.reason} for error in verdict.errors],
         "ignored_fields": list(verdict.ignored_fields),

@@ -22,6 +22,7 @@ from services.ingest import description, idempotency
 from services.ingest.answers import problem_answer, results_answer
 from services.ingest.bodies import Posted, Room
 from services.ingest.idempotency import digest_of, key_of
+from services.ingest.ids_keeping import Judge, Keeping
 from services.ingest.judge import LINES_TYPES, BadBody, Judgement, Post, judge, judge_lines, kind_of
 from services.ingest.keys_gate import Gate, Turned, add_gate
 from services.ingest.lines import Line
@@ -29,6 +30,7 @@ from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater
 from services.ingest.records import Record
 from services.ingest.repeating import Repeating
+from services.ingest.spooling import notes_of
 from services.ingest.streaming import LineStream, Pause, ResultLines
 from services.ingest.treating import Sender, Treatment
 
@@ -76,10 +78,15 @@ class Intake:
         repeating: Repeating | None = None,
         pause: Pause = asyncio.sleep,
         gate: Gate | None = None,
+        keeping: Keeping | None = None,
+        noted: Callable[[Judgement], None] | None = None,
     ) -> None:
         """`treatments` are done to every valid event, in their order; `repeating` answers Idempotency-Keys, which are
-        refused without it; `pause` is how streams wait; `gate` tells who sends, and without it everybody may."""
+        refused without it; `pause` is how streams wait; `gate` tells who sends, and without it everybody may; `keeping`
+        takes care of what waits for its customer; `noted` is told of what is durable."""
+        self._noted = noted
         self.gate = gate or Gate()
+        self._keeping = keeping
         self._treatments = treatments
         self.publisher = publisher
         self.metrics = metrics
@@ -113,10 +120,13 @@ class Intake:
         return await self._repeating.once(asked, lambda: self._act(post, sender))
 
     async def _act(self, post: Post, sender: Sender) -> Response:
+        def judging() -> Judgement:
+            return judge(post, self._topics, self._treatments, sender)
+
         try:
-            judgement = await self._judged(lambda: judge(post, self._topics, self._treatments, sender), len(post.body))
+            judgement = await self._judged(judging, len(post.body))
             self.gate.count(sender, len(judgement.verdicts))
-            await self._make_durable(judgement)
+            judgement = await self._made_durable(judgement, judging, len(post.body))
         except BadBody as bad:
             return await self._refuse(bad)
         except TryLater as later:
@@ -125,12 +135,26 @@ class Intake:
 
     async def _judged(self, judging: Callable[[], Judgement], size: int) -> Judgement:
         """Judge so many bytes."""
-        return judging() if size < THREAD_FROM_BYTES else await asyncio.to_thread(judging)
+        judge_once = self._once(judging, size)
+        return await (judge_once() if self._keeping is None else self._keeping.judged(judge_once))
 
-    async def _make_durable(self, judgement: Judgement) -> None:
-        """Return when all that is accepted is durable, and all that is refused too."""
+    @staticmethod
+    def _once(judging: Callable[[], Judgement], size: int) -> Judge:
+        async def judge_once() -> Judgement:
+            return judging() if size < THREAD_FROM_BYTES else await asyncio.to_thread(judging)
+
+        return judge_once
+
+    async def _made_durable(self, judgement: Judgement, judging: Callable[[], Judgement], size: int) -> Judgement:
+        """Return when all that is accepted is durable, all that is refused too, and all that waits. It is judged again
+        when something could go after all that was to wait."""
+        if self._keeping is not None:
+            judgement = await self._keeping.kept(judgement, self._once(judging, size))
         await self.publisher.publish(judgement.records)
         self.metrics.count(judgement)
+        if self._noted is not None:
+            self._noted(judgement)
+        return judgement
 
     async def _take_lines(self, request: Request, sender: Sender) -> Response:
         only_refused = _only_refused(request)
@@ -145,14 +169,21 @@ class Intake:
             # A stream that is too fast is not read for a while, instead of being refused in its middle.
             while wait_s := self.gate.draw_s(sender, len(lines)):
                 await self._pause(wait_s)
-            judgement = await self._judged(
-                lambda: judge_lines(lines, post, self._topics, self._treatments, sender), size
-            )
-            await self._make_durable(judgement)
-            return judgement
+
+            def judging() -> Judgement:
+                return judge_lines(lines, post, self._topics, self._treatments, sender)
+
+            return await self._made_durable(await self._judged(judging, size), judging, size)
 
         held = self.room.share()
-        stream = LineStream(Posted(request), held, take, only_refused=only_refused, pause=self._pause)
+        stream = LineStream(
+            Posted(request),
+            held,
+            take,
+            only_refused=only_refused,
+            pause=self._pause,
+            cut=self.metrics.count_problem,
+        )
         results = stream.results()
         try:
             # Until the first chunk is durable a problem is answered as one, with its own status.
@@ -171,7 +202,8 @@ class Intake:
 
     async def _refuse(self, bad: BadBody) -> Response:
         try:
-            await self.publisher.publish(bad.records)
+            if bad.records:
+                await self.publisher.publish(bad.records)
         except TryLater as later:
             return self._later(later)
         self.metrics.count_problem(bad.code)
@@ -277,17 +309,18 @@ def _add_ops(app: FastAPI, intake: Intake) -> None:
 
     @app.get("/readyz", summary="Are events taken?", response_model=None, openapi_extra=state)
     async def readyz() -> Response:
-        return _state({"kafka": publisher.problem} if publisher.problem else {})
+        return _state({"kafka": publisher.problem} if publisher.problem else {}, notes_of(publisher))
 
     @app.get("/metrics", summary="For Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
         return Response(generate_latest(intake.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _state(problems: dict[str, str]) -> Response:
-    """As the ops pages of the other services answer."""
+def _state(problems: dict[str, str], notes: dict[str, str] | None = None) -> Response:
+    """As the ops pages of the other services answer; `notes` where something is to be said although all is well."""
     status = "failing" if problems else "ok"
-    return JSONResponse({"status": status, "problems": problems}, 503 if problems else 200)
+    told = {"notes": notes} if notes else {}
+    return JSONResponse({"status": status, "problems": problems, **told}, 503 if problems else 200)
 
 
 def _add_problems(app: FastAPI, metrics: IngestMetrics) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import click
 
-from services.common.clock import clock_from, wall_now
+from services.common.clock import clock_from
 from services.common.settings import read_settings
 from services.ingest.keys_cli import keys
+from services.ingest.watching_cli import watch
 
 log = logging.getLogger(__name__)
 
@@ -22,100 +23,23 @@ def ingest() -> None:
 
 
 ingest.add_command(keys)
+ingest.add_command(watch)
 
 
 @ingest.command()
 def serve() -> None:
     """Listen on BELLWETHER_INGEST_PORT. Starts without a broker too, and is ready when there is one."""
-    from prometheus_client import REGISTRY
+    from services.ingest.wiring import serve_ingest
 
-    from services.ingest.app import Intake, build_app
-    from services.ingest.idempotency_store import IdempotencyStore
-    from services.ingest.keys import check_sender
-    from services.ingest.keys_gate import Gate, is_local
-    from services.ingest.keys_ring import KeyRing
-    from services.ingest.limits import Limits
-    from services.ingest.metrics import IngestMetrics
-    from services.ingest.publisher import KafkaPublisher
-    from services.ingest.repeating import Repeating
-    from services.ingest.serving import Front, check_openness
-    from services.ingest.serving_config import read_door_settings
-    from services.ingest.tables import open_database
-
-    settings, door = read_settings(os.environ), read_door_settings(os.environ)
-    check_openness(door.asking, settings.host)
+    settings = read_settings(os.environ)
     _log_to_stderr()
-    front = Front(door, REGISTRY)
-    database = open_database(settings.ingest_database_url)
-    database.migrate()
-    # Keys expire by the wall's clock: it is people outside who hold them. Claims run out by it too: a clock that stands
-    # still would hold those of the dead for ever.
-    ring, repeating = KeyRing(database, wall_now), Repeating(IdempotencyStore(database), wall_now)
-    ring.refresh()
-    gate = Gate(door.asking, ring, Limits(door.per_second), local=is_local(settings.host))
-    log.info(gate.told)
-    publisher = KafkaPublisher(settings.kafka, settings.topics)
-    metrics, now = IngestMetrics(REGISTRY), clock_from(settings.clock)
-    intake = Intake(publisher, settings.topics, now, metrics, [check_sender], repeating=repeating, gate=gate)
-    front.run(build_app(intake, [ring.run, *front.workers]), settings.host, settings.ingest_port)
+    serve_ingest(settings, os.environ)
 
 
 def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # The publisher says once when the broker goes and comes; the library says it several times a second.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-
-
-@click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--mapping", "mapping_name", help="A mapping that ships (accounts_receivable), or the path of a .yaml file."
-)
-@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Write JSON lines here instead of sending.")
-@click.option("--history", is_flag=True, help="Mark the events as the past: warnings from them are filed, not paged.")
-@click.option("--url", help="Where ingest listens.  [default: http://127.0.0.1:BELLWETHER_INGEST_PORT]")
-@click.option("--source", help="The events' source, instead of the mapping's.")
-@click.option(
-    "--encoding", type=click.Choice(["utf-8", "gb18030"]), help="The file's encoding, instead of the mapping's."
-)
-def import_command(
-    file: Path,
-    mapping_name: str | None,
-    to: Path | None,
-    history: bool,
-    url: str | None,
-    source: str | None,
-    encoding: str | None,
-) -> None:
-    """Turn a CSV export into events and send them through ingest; or send a .jsonl file of events.
-
-    Rejected rows go to FILE.rejected.csv beside FILE and give exit code 1; all others are imported. Importing a file
-    again does no harm: its events have the same ids.
-    """
-    from services.ingest.imports.finding import find_mapping
-    from services.ingest.imports.mapping import BadMapping
-    from services.ingest.imports.reading import BadFile
-    from services.ingest.imports.running import Job, run_import
-
-    settings = read_settings(os.environ)
-    if mapping_name is None and file.suffix != ".jsonl":
-        raise click.UsageError("a CSV export needs --mapping; only a .jsonl file of events goes without")
-    try:
-        job = Job(
-            file=file,
-            mapping=find_mapping(mapping_name) if mapping_name else None,
-            to=to,
-            history=history,
-            url=url or f"http://127.0.0.1:{settings.ingest_port}",
-            source=source,
-            encoding=encoding,
-            zone=settings.zone,
-        )
-        summary = run_import(job)
-    except (BadMapping, BadFile) as error:
-        raise click.UsageError(str(error)) from error
-    if summary.rejected_rows:
-        raise SystemExit(1)
 
 
 @click.command("sample")

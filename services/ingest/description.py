@@ -21,7 +21,8 @@ Takes one event, an array of up to {MAX_BATCH_EVENTS} events, one event in Cloud
 a stream of any length with one event a line. `Content-Encoding: gzip` is taken everywhere; a body, out of its gzip, has
 at most {_MIB} MiB, a stream any number.
 
-* **202**: every event is acknowledged by the broker (all in-sync replicas).
+* **202**: every event is acknowledged by the broker (all in-sync replicas), or kept until it is known whose it is
+  (status `waiting`): it must not be sent again either.
 * **200**: to a stream. The results come line by line while it is read; the last line is the summary, and only it says
   whether all was taken, or from which line to go on.
 * **422**: at least one event was refused. Each has a result: those with status `accepted` *are* durable and must not be
@@ -80,7 +81,7 @@ def _result(event: Json, code: str = "ok", errors: tuple[Json, ...] = (), index:
 
 
 _MISSING = {"field": "data.promise_id", "reason": "Field required"}
-ACCEPTED_ANSWER: Json = {"results": [_result(EVENT)], "accepted": 1, "rejected": 0}
+ACCEPTED_ANSWER: Json = {"results": [_result(EVENT)], "accepted": 1, "waiting": 0, "rejected": 0}
 REFUSED_ANSWER: Json = {
     "type": "urn:bellwether:problem:invalid",
     "title": "Events were refused",
@@ -89,6 +90,7 @@ REFUSED_ANSWER: Json = {
     "code": "invalid",
     "results": [_result(EVENT), _result(REFUSED, "invalid", (_MISSING,), 1)],
     "accepted": 1,
+    "waiting": 0,
     "rejected": 1,
 }
 
@@ -189,7 +191,11 @@ def state_responses() -> Json:
     problems = {"type": "object", "additionalProperties": {"type": "string"}}
     state = {
         "type": "object",
-        "properties": {"status": {"type": "string", "enum": ["ok", "failing"]}, "problems": problems},
+        "properties": {
+            "status": {"type": "string", "enum": ["ok", "failing"]},
+            "problems": problems,
+            "notes": problems,
+        },
         "required": ["status", "problems"],
     }
     content = {"application/json": {"schema": state}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote
 
 import msgspec
@@ -16,11 +16,12 @@ from schemas.codec import MAX_EVENT_BYTES, FieldError, InvalidEvent
 from schemas.events import Event, Retraction
 from schemas.privacy import excerpt
 from schemas.topics import Topics
+from services.ingest.ids import Joining, Waiting, names_another
 from services.ingest.keys import NOT_ALLOWED, is_foreign
 from services.ingest.lines import Line
 from services.ingest.records import Record, Refusal, dead_letters, event_record
 from services.ingest.splitting import array_elements
-from services.ingest.treating import ANYBODY, Coming, Sender, Treatment
+from services.ingest.treating import ANYBODY, Coming, Foresees, Sender, Treatment, Waits
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_BATCH_EVENTS = 2000
@@ -31,7 +32,7 @@ UTF_8 = ("utf-8", "utf8", "us-ascii")
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What became of one event. `code` is `ok`, or the stable code of the refusal."""
+    """What became of one event. `code` is `ok`, or the stable code of the refusal, or why it `waits`."""
 
     index: int
     event_id: str | None
@@ -39,24 +40,49 @@ class Verdict(msgspec.Struct, frozen=True):
     code: str = "ok"
     errors: tuple[FieldError, ...] = ()
     ignored_fields: tuple[str, ...] = ()
+    waits: bool = False
 
     @property
     def accepted(self) -> bool:
-        """Whether it goes on the topic."""
+        """Whether it goes on the topic now."""
         return self.code == "ok"
+
+    @property
+    def status(self) -> Literal["accepted", "waiting", "rejected"]:
+        """In a word."""
+        if self.accepted:
+            return "accepted"
+        return "waiting" if self.waits else "rejected"
 
 
 @dataclass(slots=True)
 class Judgement:
-    """One verdict for each event of the body in its order, and what has to be durable before the answer."""
+    """One verdict for each event of the body in its order, and what has to be durable before the answer: records on
+    their topics, events that wait, and who was merged."""
 
     verdicts: list[Verdict] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
+    joinings: list[Joining] = field(default_factory=list)
+
+    def number_of(self, status: Literal["accepted", "waiting", "rejected"]) -> int:
+        """How many events were judged so."""
+        return sum(verdict.status == status for verdict in self.verdicts)
 
     @property
     def rejected(self) -> int:
         """How many events were refused."""
-        return sum(not verdict.accepted for verdict in self.verdicts)
+        return self.number_of("rejected")
+
+    def accept(self, verdict: Verdict, coming: Coming, topics: Topics) -> None:
+        """The event goes on its topic. Raises InvalidEvent when it has become too large for it."""
+        event = coming.event
+        record = event_record(event, bytes_on_topic(coming.document, event, verdict.ignored_fields), topics)
+        self.records.append(record)
+        self.verdicts.append(verdict)
+        merged = names_another(event)
+        if merged is not None and merged != event.subject:
+            self.joinings.append(Joining(verdict.index, merged, str(event.subject), record))
 
 
 class BadBody(Exception):
@@ -122,6 +148,7 @@ def judge(post: Post, topics: Topics, treatments: Sequence[Treatment] = (), send
         court.judge_binary()
         return court.judgement
     document = _loads(post, topics)
+    court.show(document if isinstance(document, list) else [document])
     if isinstance(document, list):
         court.judge_batch(document)
     else:
@@ -134,9 +161,33 @@ def judge_lines(
 ) -> Judgement:
     """Judge an event a line; a verdict's index is the line's number. Of `post` the headers and the time are used."""
     court = _Court(post, topics, treatments, sender)
-    for line in lines:
-        court.judge_line(line)
+    documents = [_decoded(line) for line in lines]
+    court.show([document for document in documents if not isinstance(document, InvalidEvent)])
+    for line, document in zip(lines, documents, strict=True):
+        court.judge_line(line, document)
     return court.judgement
+
+
+def rejudged(value: bytes, treatments: Sequence[Treatment], topics: Topics) -> Judgement:
+    """Of one event that was judged before and had to wait. Raises InvalidEvent, Waits and what treatments raise."""
+    document = codec.loads(value)
+    coming = Coming(codec.parse(document), document)
+    for treat in treatments:
+        coming = treat(coming, ANYBODY)
+    judgement = Judgement()
+    judgement.accept(Verdict(0, coming.event.id, coming.event.source), coming, topics)
+    return judgement
+
+
+def _decoded(line: Line) -> Any:
+    """What is on it, or why that is no JSON."""
+    if line.raw is None:
+        # Nobody holds its bytes: it was thrown away as it came.
+        return InvalidEvent("too_large", f"the line has more than {MAX_EVENT_BYTES} bytes, the most of an event")
+    try:
+        return codec.loads(line.raw)
+    except InvalidEvent as problem:
+        return problem
 
 
 def _loads(post: Post, topics: Topics) -> Any:
@@ -158,6 +209,12 @@ class _Court:
         self._sender = sender
         self.judgement = Judgement()
 
+    def show(self, documents: list[Any]) -> None:
+        parties: Sequence[object] = self._treatments
+        for one in parties:
+            if isinstance(one, Foresees):
+                one.foresee(documents)
+
     def judge_batch(self, documents: list[Any]) -> None:
         if len(documents) > MAX_BATCH_EVENTS:
             sentence = f"the batch has {len(documents)} events; at most {MAX_BATCH_EVENTS} are taken at once: split it"
@@ -177,20 +234,14 @@ class _Court:
         except InvalidEvent as problem:
             self._refuse(index, problem, raw, {})
 
-    def judge_line(self, line: Line) -> None:
+    def judge_line(self, line: Line, document: Any) -> None:
         if line.raw is None:
-            # Nobody holds its bytes: it was thrown away as it came.
-            sentence = f"the line has more than {MAX_EVENT_BYTES} bytes, the most of an event"
-            self.judgement.verdicts.append(
-                Verdict(line.number, None, None, "too_large", (FieldError("event", sentence),))
-            )
-            return
-        try:
-            document = codec.loads(line.raw)
-        except InvalidEvent as problem:
-            self._refuse(line.number, problem, line.raw, {})
-            return
-        self.judge_one(line.number, document, line.raw)
+            errors = (FieldError("event", document.message),)
+            self.judgement.verdicts.append(Verdict(line.number, None, None, document.code, errors))
+        elif isinstance(document, InvalidEvent):
+            self._refuse(line.number, document, line.raw, {})
+        else:
+            self.judge_one(line.number, document, line.raw)
 
     def judge_binary(self) -> None:
         attributes = {
@@ -199,7 +250,9 @@ class _Court:
             if name.startswith("ce-")
         }
         try:
-            self._accept(0, codec.binary_document(attributes, self._post.body))
+            document = codec.binary_document(attributes, self._post.body)
+            self.show([document])
+            self._accept(0, document)
         except InvalidEvent as problem:
             self._refuse(0, problem, self._post.body, attributes)
 
@@ -208,10 +261,20 @@ class _Court:
         ignored = tuple(codec.unknown_fields(document, event))
         coming = Coming(event, document)
         for treat in self._treatments:
-            coming = treat(coming, self._sender)
-        value = _bytes_on_topic(coming.document, coming.event, ignored)
-        self.judgement.records.append(event_record(coming.event, value, self._topics))
-        self.judgement.verdicts.append(Verdict(index, event.id, event.source, ignored_fields=ignored))
+            try:
+                coming = treat(coming, self._sender)
+            except Waits as waits:
+                self._wait(index, waits, coming, ignored)
+                return
+        verdict = Verdict(index, event.id, event.source, ignored_fields=ignored)
+        self.judgement.accept(verdict, coming, self._topics)
+
+    def _wait(self, index: int, waits: Waits, coming: Coming, ignored: tuple[str, ...]) -> None:
+        event = coming.event
+        value = bytes_on_topic(coming.document, event, ignored)
+        self.judgement.waiting.append(Waiting(index, waits.source, waits.external_id, event.id, value))
+        verdict = Verdict(index, event.id, event.source, waits.code, ignored_fields=ignored, waits=True)
+        self.judgement.verdicts.append(verdict)
 
     def _refuse(self, index: int, problem: InvalidEvent, raw: bytes, attributes: Mapping[str, str]) -> None:
         errors = problem.errors or (FieldError("event", problem.message),)
@@ -223,7 +286,7 @@ class _Court:
         self.judgement.records += dead_letters(refusal, self._post.received_at, self._post.content_type, self._topics)
 
 
-def _bytes_on_topic(document: dict[str, Any], event: Event, ignored: tuple[str, ...]) -> bytes:
+def bytes_on_topic(document: dict[str, Any], event: Event, ignored: tuple[str, ...]) -> bytes:
     """The event as it was sent, or, where something must be kept out of it, as its model writes it."""
     if ignored or isinstance(event, Retraction):
         value = codec.encode(event)

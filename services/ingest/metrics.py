@@ -21,9 +21,11 @@ REFUSALS = (
 )
 PROBLEMS = (
     *("not_json", "unsupported_media_type", "batch_too_long", "body_too_slow", "body_too_large"),
-    *("unsupported_encoding", "broken_gzip", "bad_idempotency_key", "bad_query"),
+    *("unsupported_encoding", "broken_gzip", "bad_query"),
+    *("bad_idempotency_key", "idempotency_key_in_use", "idempotency_key_reused"),
     *("unauthorized", "admin_only", "too_many_events", "keys_unknown"),
-    *("broker_unavailable", "database_unavailable", "overloaded", "internal"),
+    *("broker_unavailable", "spool_full", "database_unavailable", "overloaded", "internal"),
+    *("too_many_waiting", "ids_are_changing"),
 )
 """Known in advance, so that their counters start at 0: Prometheus sees no increase from "not there" to 1."""
 
@@ -74,7 +76,7 @@ class IngestMetrics:
 
     def count(self, judgement: Judgement) -> None:
         """Count the verdicts of an answered request."""
-        tally = Tally(verdict.code for verdict in judgement.verdicts)
+        tally = Tally(verdict.code for verdict in judgement.verdicts if not verdict.waits)
         self._accepted.inc(tally.pop("ok", 0))
         for code, number in tally.items():
             self._rejected.labels(code).inc(number)

@@ -21,6 +21,7 @@ from kafka.errors import KafkaError
 
 from schemas.topics import Topics
 from services.common.kafka_connection import Address, UnusableCertificate, client_options, is_reachable, why_unusable
+from services.ingest.partitioning import RememberingPartitioner
 from services.ingest.records import Record
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ LINGER_MS = 5
 BATCH_BYTES = 256 * 1024
 STARTING = "connecting to Kafka for the first time"
 
+BROKER_UNAVAILABLE = "broker_unavailable"
+
 
 class TryLater(Exception):
     """Nothing is claimed to be durable; the same records may be sent again after `after_s` seconds."""
@@ -51,7 +54,7 @@ class TryLater(Exception):
 
 def broker_away(reason: str) -> TryLater:
     """The broker does not answer, or did not acknowledge in time."""
-    return TryLater("broker_unavailable", f"the events could not be made durable: {reason}", after_s=5)
+    return TryLater(BROKER_UNAVAILABLE, f"the events could not be made durable: {reason}", after_s=5)
 
 
 def overloaded() -> TryLater:
@@ -296,8 +299,8 @@ class KafkaPublisher:
             log.warning("no events are accepted: %s", for_us or problem)
 
 
-def new_producer(kafka: Address) -> KafkaProducer:
-    """A producer whose records are durable when they are acknowledged.
+def new_producer(kafka: Address, **more: Any) -> KafkaProducer:
+    """A producer whose records are durable when they are acknowledged; `more` are settings of KafkaProducer.
 
     Raises KafkaError, OSError, ValueError, UnusableCertificate.
     """
@@ -315,6 +318,7 @@ def new_producer(kafka: Address) -> KafkaProducer:
         linger_ms=LINGER_MS,
         batch_size=BATCH_BYTES,
         metrics_enabled=False,
+        **{"partitioner": RememberingPartitioner(), **more},
     )
 
 

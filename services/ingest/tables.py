@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, false
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+)
 
 from services.common.columns import UtcInstant
 from services.common.database import Database, Schema
@@ -65,6 +78,14 @@ external_ids = Table(
     Column("changed_by", _NAME, nullable=False),
 )
 
+id_changes = Table(
+    # One row: it counts what changes whose an id is, so that replicas see by one look whether what they keep is right.
+    "id_changes",
+    metadata,
+    Column("name", _CODE, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+
 mapped_sources = Table(
     # Sources whose subjects are ids of their own: an id of theirs that is not mapped waits.
     "mapped_sources",
@@ -92,10 +113,12 @@ merges = Table(
     Column("merged_id", _CUSTOMER, primary_key=True),
     Column("surviving_id", _CUSTOMER, nullable=False, index=True),
     Column("at", UtcInstant, nullable=False),
-    # How far the merged customer's retained events have been sent again: an offset of its partition, and where to stop.
-    Column("next_offset", BigInteger),
-    Column("end_offset", BigInteger),
+    # How far its retained events have been sent again: JSON, the next offset of each partition of the events topic.
+    Column("progress", Text),
     Column("resent", Integer, nullable=False, server_default="0"),
+    # Who is at it, so that replicas do not do it twice for nothing.
+    Column("claimed_by", _NAME),
+    Column("claimed_until", UtcInstant),
     Column("done_at", UtcInstant),
 )
 
@@ -133,12 +156,30 @@ dead_letters = Table(
     Column("value", LargeBinary, nullable=False),
     Column("headers", Text, nullable=False),
     Column("at", UtcInstant, nullable=False, index=True),
-    # waiting, replayed or dropped
+    # Who refused it: ingest, or rules/PARTITION/OFFSET, by which a second one of the same refusal is known.
+    Column("origin", _NAME, nullable=False, index=True),
+    # waiting, asked (to be replayed), sending, replayed or dropped
     Column("state", _CODE, nullable=False, index=True),
-    Column("decided_at", UtcInstant),
-    Column("decided_by", _NAME),
-    Column("decided_why", Text),
+    # What is replayed in the place of the value.
+    Column("edited", LargeBinary),
+    Column("claimed_at", UtcInstant),
     Index("dead_letters_by_source", "source", "code"),
+)
+
+letter_decisions = Table(
+    # What was decided about a letter: when, by whom and why. They go when the letter goes.
+    "letter_decisions",
+    metadata,
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at", UtcInstant, nullable=False),
+    Column("by", _NAME, nullable=False),
+    Column("what", _CODE, nullable=False),
+    Column("why", Text, nullable=False, server_default=""),
+    ForeignKeyConstraint(
+        ["partition", "offset"], ["dead_letters.partition", "dead_letters.offset"], ondelete="CASCADE"
+    ),
 )
 
 followed = Table(
@@ -157,8 +198,11 @@ feeds = Table(
     Column("last_event_at", UtcInstant),
     Column("last_heartbeat_at", UtcInstant),
     Column("complete_until", UtcInstant),
-    # Null: nothing is expected of it.
+    # Null: nothing is expected of it. With `working_days` only the time of the company's working days counts.
     Column("expected_minutes", Integer),
+    Column("working_days", Boolean, nullable=False, server_default=false()),
+    Column("expected_since", UtcInstant),
+    Column("expected_by", _NAME),
 )
 
 imports = Table(
@@ -168,7 +212,10 @@ imports = Table(
     Column("digest", String(64), primary_key=True),
     Column("mapping", String(64), primary_key=True),
     Column("file", Text, nullable=False),
+    # The last row of which everything is safe, and the counts up to there.
+    Column("row", BigInteger, nullable=False, server_default="0"),
     Column("rows_done", BigInteger, nullable=False, server_default="0"),
+    Column("events", BigInteger, nullable=False, server_default="0"),
     Column("rejected", BigInteger, nullable=False, server_default="0"),
     Column("begun_at", UtcInstant, nullable=False),
     Column("done_at", UtcInstant),

@@ -11,6 +11,7 @@ class Tally:
     def __init__(self) -> None:
         self.lines = 0
         self.accepted = 0
+        self.waiting = 0
         self.rejected = 0
 
     @property
@@ -21,5 +22,6 @@ class Tally:
     def add(self, judgement: Judgement, last_line: int) -> None:
         """All lines up to the last are done."""
         self.lines = last_line
-        self.accepted += len(judgement.verdicts) - judgement.rejected
+        self.accepted += judgement.number_of("accepted")
+        self.waiting += judgement.number_of("waiting")
         self.rejected += judgement.rejected

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from schemas.events import Event
 
@@ -36,13 +36,22 @@ class Coming:
 
 
 class Waits(Exception):
-    """Whose event it is cannot be told yet: it waits until somebody says whose the id is."""
+    """Whose event it is cannot be told yet: it waits until somebody says whose the id is. `code`: why it waits."""
 
-    def __init__(self, source: str, external_id: str) -> None:
-        super().__init__(f"{external_id} of {source} is nobody's id yet")
+    def __init__(self, source: str, external_id: str, code: str = "unknown_customer") -> None:
+        super().__init__(f"an id of {source} has to wait: {code}")
         self.source = source
         self.external_id = external_id
+        self.code = code
 
 
 Treatment = Callable[[Coming, Sender], Coming]
 """Raises InvalidEvent for what must be refused, Waits for what must wait."""
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """A treatment that looks things up: it is shown all documents of a request before the first is treated."""
+
+    def foresee(self, documents: Sequence[Any]) -> None:
+        """The documents are not judged yet: anything may be in them. May raise what says that something is missing."""

@@ -70,6 +70,8 @@ class Letters:
             paragraphs.append(said[to.language].format(**words))
         if notice.warning.merged_into and notice.kind == "withdrawn":
             paragraphs.append(LABEL["merged"][to.language])
+        if notice.warning.customer_merged_into and notice.kind == "withdrawn":
+            paragraphs.append(LABEL["customer_merged"][to.language].format(into=notice.warning.customer_merged_into))
         rows = [] if notice.kind == "withdrawn" else self._rows(notice, to.language)
         link = self.link(notice)
         end = (LABEL["link" if notice.case_id else "task"][to.language], link)

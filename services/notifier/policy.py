@@ -210,7 +210,7 @@ def _withdraw(case: Case, held: Held, warning: wire.Warning, now: datetime, dire
     owner = directory.responsible(case.customer_id).owner
     roles: dict[str, Role] = {person: "owner" if person == owner else "superior" for person in held.paged}
     pages = tuple(Page(step, "withdrawn", person, role, warning.id, warning.revision) for person, role in roles.items())
-    note = f"已并入 / merged into: {warning.merged_into}" if warning.merged_into else None
+    note = _merged(warning)
     events = [Entry("case.warning_withdrawn", now, warning_id=warning.id, note=note)]
     case = case.with_held(replace(held, revision=warning.revision, state="withdrawn"))
     if case.status == "closed" or any(other.state != "withdrawn" for other in case.warnings):
@@ -218,6 +218,16 @@ def _withdraw(case: Case, held: Held, warning: wire.Warning, now: datetime, dire
     events.append(Entry("case.closed", now, decision="withdrawn", note=_NOTHING_LEFT))
     case = replace(case, status="closed", closed_at=now, decision="withdrawn")
     return Outcome(Verdict.WITHDRAWN_AND_CLOSED, case, pages, tuple(events))
+
+
+CUSTOMER_MERGED = "客户已并入 / the customer was merged into: "
+"""What the note of a withdrawal begins with whose customer turned out to be another."""
+
+
+def _merged(warning: wire.Warning) -> str | None:
+    if warning.customer_merged_into:
+        return CUSTOMER_MERGED + warning.customer_merged_into
+    return f"已并入 / merged into: {warning.merged_into}" if warning.merged_into else None
 
 
 _NOTHING_LEFT = "所有预警都已撤回。 / Every warning of the case has been withdrawn."

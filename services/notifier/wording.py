@@ -93,6 +93,10 @@ LABEL: dict[str, Words] = {
     "events": {"zh": "共 {n} 条事件", "en": "{n} events in all"},
     "newest": {"zh": "；依据 {n} 条事件，最新：{events}", "en": "; events: {n}, the newest {events}"},
     "merged": {"zh": "已并入另一条预警。", "en": "It was merged into another warning."},
+    "customer_merged": {
+        "zh": "该客户与客户 {into} 是同一客户，今后的预警以后者为准。",
+        "en": "The customer turned out to be {into}; what holds of it is told there.",
+    },
     "threshold": {"zh": "{label}：{value}（条件：{condition}）", "en": "{label}: {value} (needed: {condition})"},
 }
 

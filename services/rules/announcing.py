@@ -24,13 +24,15 @@ Change = Literal["raised", "amended", "ended", "withdrawn"]
 
 
 class Say(NamedTuple):
-    """One revision to be sent: the episode as announced, and the episode as found (None when withdrawn)."""
+    """One revision to be sent: the episode as announced, and the episode as found (None when withdrawn). What it was
+    merged into, if so: another warning, or the customer another customer."""
 
     announced: Announced
     change: Change
     episode: Episode | None
     pages_again: bool = False
     merged_into: str | None = None
+    customer_merged_into: str | None = None
 
 
 @dataclass(frozen=True)

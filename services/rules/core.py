@@ -97,6 +97,11 @@ class Core:
         self.engine.wake(state, now)
         self._note(state, book)
 
+    def retire(self, state: CustomerState, *, now: Micros, merged_into: str, limit: int) -> bool:
+        """Withdraws what was announced of a customer who turned out to be another, `limit` warnings at most; False when
+        nothing is left to withdraw."""
+        return self.engine.retire(state, now, merged_into, limit)
+
     def hear(self, state: CustomerState, feed: str, *, now: Micros) -> None:
         """A feed has told how far it is complete: the rules that wait for it are asked again."""
         self.engine.hear(state, feed, now)

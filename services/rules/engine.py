@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 
 from schemas.codec import InvalidEvent
 from schemas.events import Event
@@ -149,6 +150,22 @@ class Engine:
         now = head.clock = max(head.clock, now)
         moment = Moment(head.customer_id, now, self._horizon(now), history=False)
         self._announce(state, self._moving.agenda(state, self.reference, now), moment)
+
+    def retire(self, state: CustomerState, now: Micros, merged_into: str, limit: int) -> bool:
+        """The customer turned out to be another: what was announced of it is withdrawn, `limit` warnings at most. False
+        when there was nothing to withdraw. What ended before the horizon stays as it was told."""
+        head = state.head
+        moment = Moment(head.customer_id, max(head.clock, now), self._horizon(max(head.clock, now)), history=False)
+        told = (one for one in state.announced if one.change != "withdrawn" and one.rule in self.judged)
+        living = list(islice((one for one in told if not is_frozen(one.end, moment.horizon)), limit))
+        if living:
+            head.revision += 1
+            head.clock = moment.now
+        asking = Asking(state, moment.now, self.reference, self.judged)
+        for old in living:
+            say = withdraw(old, None)._replace(customer_merged_into=merged_into)
+            self._say(asking, self.judged[old.rule], say, None, moment)
+        return bool(living)
 
     def hear(self, state: CustomerState, feed: str, now: Micros) -> None:
         """A feed has told how far it is complete: what is due of its rules is asked again."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from schemas import codec
 from schemas.codec import InvalidEvent
+from schemas.control import ADVANCE_TYPE, CONTROL_KEY, ERASE_TYPE, erase_value
 from schemas.events import Event, ReferenceEvent
 from schemas.fields import parse_instant
 from schemas.privacy import redact, redact_bytes
@@ -20,11 +21,6 @@ from services.rules.partitioner import partition_of
 from services.rules.port import Outgoing, Record
 from services.rules.shortcut import heard
 
-CONTROL_KEY = b"\x00control"
-"""The key of a control record: no customer id begins with a control character."""
-
-ADVANCE_TYPE = "bellwether.clock.advance"
-ERASE_TYPE = "bellwether.customer.erase"
 WAKE_TYPE = "bellwether.wake"
 
 PART_BYTES = 900_000
@@ -63,9 +59,10 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class Erase:
-    """Nothing of a customer of this partition is to be kept."""
+    """Nothing of a customer of this partition is to be kept. It may have turned out to be `merged_into`."""
 
     customer_id: str
+    merged_into: str | None = None
 
 
 def judge(record: Record, partition: int, partitions: int) -> Apply | Forward | Advance | Erase:
@@ -118,7 +115,7 @@ def advance_record(to: datetime) -> Outgoing:
 
 def erase_record(customer_id: str) -> Outgoing:
     """The control record that erases a customer; it goes to the customer's partition."""
-    return Outgoing(CONTROL_KEY, orjson.dumps({"type": ERASE_TYPE, "customer_id": customer_id}))
+    return Outgoing(CONTROL_KEY, erase_value(customer_id))
 
 
 def dead_letters(record: Record, partition: int, error: BaseException) -> list[Outgoing]:
@@ -180,17 +177,22 @@ def _text_headers(record: Record) -> dict[str, str]:
 def _read_control(value: bytes) -> Advance | Erase:
     document = codec.loads(value)
     if isinstance(document, dict) and document.get("type") == ERASE_TYPE:
-        customer_id = document.get("customer_id")
-        # Any that a state can bear, also one that would not be accepted today.
-        if not isinstance(customer_id, str) or not customer_id.isprintable() or not 0 < len(customer_id) <= MAX_ID:
-            raise InvalidEvent("invalid", f"customer_id: 1 to {MAX_ID} printable characters")
-        return Erase(customer_id)
+        into = document.get("merged_into")
+        return Erase(_id(document, "customer_id"), None if into is None else _id(document, "merged_into"))
     if not isinstance(document, dict) or document.get("type") != ADVANCE_TYPE:
         raise InvalidEvent("unknown_control", f"a control record has the type {ADVANCE_TYPE} or {ERASE_TYPE}")
     try:
         return Advance(micros(parse_instant(document.get("to"))))
     except ValueError as error:
         raise InvalidEvent("invalid", f"to: {error}") from None
+
+
+def _id(document: dict[str, Any], name: str) -> str:
+    """Any that a state can bear, also one that would not be accepted today."""
+    found = document.get(name)
+    if not isinstance(found, str) or not found.isprintable() or not 0 < len(found) <= MAX_ID:
+        raise InvalidEvent("invalid", f"{name}: 1 to {MAX_ID} printable characters")
+    return found
 
 
 def _about(error: BaseException, poison: str) -> list[tuple[str, bytes]]:

@@ -6,16 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from schemas.codec import InvalidEvent
-from services.rules.batch import Batch
+from schemas.control import CONTROL_KEY
+from services.rules.batch import Batch, table_key
 from services.rules.calendar import Micros
 from services.rules.due import DueQueue
 from services.rules.erasing import tombstones, untold
-from services.rules.intake import CONTROL_KEY, Advance, Erase, Forward, judge
+from services.rules.intake import Advance, Erase, Forward, judge
 from services.rules.layout import require_layout
 from services.rules.opened import OpenCustomers
 from services.rules.port import LONG_DUE, OWN_KEYS, SEGMENT_MARK, Core, Outgoing, Record
 from services.rules.restoring import HEAD, OwnRecords, sorted_out
 from services.rules.stores import Changes, MemoryStore, Store
+
+RETIRED_AT_ONCE = 100
+"""Warnings of a merged customer withdrawn in one step, some kilobytes each: a head carries them until they are sent."""
 
 
 @dataclass(slots=True)
@@ -220,7 +224,7 @@ class Partition:
         """
         erase = self._erase_at(records[0])
         if erase is not None:
-            return self._erase(erase.customer_id, records[0].offset)
+            return self._retire(erase, records[0].offset, now) or self._erase(erase.customer_id, records[0].offset)
         batch = self._batch(tells=not (behind and self._event_clock))
         forwards: list[tuple[int, Outgoing]] = []
         consumed = 0
@@ -250,6 +254,25 @@ class Partition:
         except InvalidEvent:
             return None
         return wanted if isinstance(wanted, Erase) else None
+
+    def _retire(self, erase: Erase, offset: int, now: Micros) -> BatchResult | None:
+        """Before a merged customer is erased its warnings are withdrawn: steps of their own, since warnings leave from
+        states that are kept. The record comes again until nothing is left to withdraw: None."""
+        customer_id, records = erase.customer_id, self.records_of(erase.customer_id)
+        if erase.merged_into is None or HEAD not in records:
+            return None
+        now = self.clock if self._event_clock else now
+        state = self._shelf.take(customer_id) or self._core.open(customer_id, records)
+        if not self._core.retire(state, now=now, merged_into=erase.merged_into, limit=RETIRED_AT_ONCE):
+            return None
+        written = self._core.close(state, tells=False)
+        self._put(customer_id, written.records)
+        # Nothing may be announced of it again.
+        self._set_due(customer_id, None)
+        key = customer_id.encode()
+        writes = [Outgoing(table_key(customer_id, name), value) for name, value in written.records]
+        warnings = [Outgoing(key, warning) for warning in written.warnings]
+        return BatchResult([*self._own.mark(), *writes], warnings, next_offset=offset)
 
     def _erase(self, customer_id: str, offset: int) -> BatchResult:
         result = BatchResult(tombstones(customer_id, offset, self.store), [], consumed=1, next_offset=offset + 1)

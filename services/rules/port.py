@@ -73,6 +73,9 @@ class Core(Protocol):
 
     def wake(self, state: CustomerState, *, now: Micros) -> None: ...
 
+    def retire(self, state: CustomerState, *, now: Micros, merged_into: str, limit: int) -> bool:
+        """Withdraws up to `limit` warnings of a customer who turned out to be another. False: none was left."""
+
     def unsent_bytes(self, state: CustomerState) -> int:
         """The size of the warnings that the state has gathered since it was opened."""
 

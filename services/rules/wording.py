@@ -84,6 +84,7 @@ def warning_of(
         historical=announced.historical,
         pages_again=say.pages_again and not announced.historical,
         merged_into=say.merged_into,
+        customer_merged_into=say.customer_merged_into,
         evidence=_evidence(rule, announced.run, told),
         advice=_bilingual(definition.advice),
         clause=Bilingual(zh=definition.clause.zh, en=definition.clause.en),

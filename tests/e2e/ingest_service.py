@@ -20,6 +20,7 @@ class IngestService:
     def __init__(
         self, commands: Commands, bootstrap: str, topics: Topics, env: Mapping[str, str] | None = None
     ) -> None:
+        """`env` are further settings."""
         self.url = f"http://127.0.0.1:{free_port()}"
         self.env = {
             "BELLWETHER_KAFKA": bootstrap,
@@ -30,9 +31,10 @@ class IngestService:
             **(env or {}),
         }
         self._commands = commands
-        self.child: Child = self._start()
+        self.child: Child = self.start_again()
 
-    def _start(self) -> Child:
+    def start_again(self) -> Child:
+        """On the same port, with the same settings."""
         child = self._commands.start("ingest", "serve", env=self.env)
         wait_until(lambda: self.status("/healthz") == 200, "ingest to listen")
         return child

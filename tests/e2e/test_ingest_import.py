@@ -24,8 +24,9 @@ def by_name(event: Event) -> tuple[str, str]:
 
 
 @pytest.fixture
-def service(commands: Commands, kafka: Kafka, topics: Topics) -> IngestService:
+def service(commands: Commands, kafka: Kafka, topics: Topics, tmp_path: Path) -> IngestService:
     started = IngestService(commands, kafka.bootstrap, topics)
+    started.env["BELLWETHER_DATA_DIR"] = str(tmp_path / "data")
     started.wait_ready()
     return started
 
@@ -102,7 +103,7 @@ def test_a_bar_is_drawn_on_a_terminal_only(tmp_path: Path, terminal: bool, drawn
     ("arguments", "sentence"),
     [
         ((), "needs --mapping"),
-        (("--mapping", "invoices"), "name one of accounts_receivable"),
+        (("--mapping", "invoices"), "name one of accounts_receivable,"),
         (("--mapping", "missing.yaml"), "cannot be read"),
     ],
 )

@@ -185,5 +185,9 @@ def test_the_command_lists_the_feeds(place: Installation) -> None:
             "last_heartbeat": "2026-03-01T08:30:00+08:00",
             "complete_until": "2026-03-01T08:00:00+08:00",
             "silent": True,
+            "last_event": None,
+            "expected_minutes": None,
+            "working_days": False,
+            "late_minutes": None,
         }
     ]

@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
+from schemas.control import CONTROL_KEY
 from schemas.topics import Topics
 from services.rules.fencing import Fence, Standing
 from services.rules.growing import CannotGrow, grown_topics, owner
-from services.rules.intake import CONTROL_KEY, advance_record
+from services.rules.intake import advance_record
 from services.rules.layout import LAYOUT_KEY, Layout, read_layout
 from services.rules.partitioner import partition_of
 from services.rules.port import CLOCK_KEY, EPOCH_HEADER, Outgoing

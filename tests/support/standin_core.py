@@ -116,6 +116,10 @@ class StandInCore:
         if state.count % WARN_EVERY == 0:
             self._warn(state, f"{state.customer_id}:{state.count}", "tenth", now)
 
+    def retire(self, state: State, *, now: Micros, merged_into: str, limit: int) -> bool:
+        """It takes nothing back."""
+        return False
+
     def settle(self, state: State) -> None:
         if state.mined:
             raise ArithmeticError("a payment breaks the stand-in when it is asked what it changes")

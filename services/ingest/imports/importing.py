@@ -1,55 +1,89 @@
-"""An import from start to end: read rows, make events, hand them on, keep what was refused."""
+"""An import from start to end: read rows, make events, hand them on, keep what was refused, note how far it is."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Protocol
 
 import orjson
 
 from schemas import codec
 from schemas.codec import InvalidEvent
+from schemas.events import Retraction
 from schemas.privacy import redact
+from services.ingest.imports.chunks import (
+    CHUNK_EVENTS,
+    SHOWN,
+    Chunk,
+    Maker,
+    Outgoing,
+    RejectedRow,
+    Sent,
+    Summary,
+    chunks,
+)
 from services.ingest.imports.mapping import Mapping
 from services.ingest.imports.reading import Row
-from services.ingest.imports.rows import BadRow, Target, row_events
-from services.ingest.imports.sending import Outgoing, Sent, batches
+from services.ingest.imports.rejects import Rejects
+from services.ingest.imports.rows import BadRow, Group, Target, row_maker
 
-SHOWN = 20
-"""Refused rows that the summary lists; all of them are in the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
-    """A row that did not become events, or whose events ingest refused."""
-
-    number: int
-    column: str
-    reason: str
-
-
-@dataclass(slots=True)
-class Summary:
-    """What an import came to. `rejected` holds the first SHOWN of `rejected_rows`."""
-
-    rows: int = 0
-    events: int = 0
-    rejected_rows: int = 0
-    rejected: list[RejectedRow] = field(default_factory=list)
+NOTE_EVERY_ROWS = 5000
+"""An import that is cut off does so many rows again, and what was under way."""
 
 
 class Sink(Protocol):
-    """Where events go: ingest, or a file."""
+    """Where events go: ingest, the broker, or a file."""
+
+    @property
+    def batch_events(self) -> int:
+        """How many at once are worth it."""
 
     def send(self, batch: Sequence[Outgoing]) -> Sent:
-        """Take the batch in; returns when it is safe there."""
+        """Take the batch in; returns when it is safe there. Called on a thread of its own, once at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far an import is: the last row of which everything is safe, and the counts up to there."""
+
+    row: int = 0
+    rows: int = 0
+    events: int = 0
+    rejected: int = 0
+
+
+class Book(Protocol):
+    """Remembers how far an import is, so that one that is cut off goes on from there."""
+
+    @property
+    def mark(self) -> Mark:
+        """How far it was when this run began."""
+
+    def note(self, mark: Mark) -> None:
+        """It is so far now."""
+
+    def done(self, mark: Mark) -> None:
+        """It has come to its end."""
+
+
+class NoBook:
+    """For runs that begin anew each time."""
+
+    mark = Mark()
+
+    def note(self, mark: Mark) -> None:
+        """Nothing is kept."""
+
+    def done(self, mark: Mark) -> None:
+        """Nothing is kept."""
 
 
 class JsonLines:
     """Writes events as JSON lines."""
+
+    batch_events = CHUNK_EVENTS
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
@@ -60,50 +94,32 @@ class JsonLines:
         return Sent(accepted=len(batch))
 
 
-class RejectFile:
-    """FILE.rejected.csv: row, column, reason and the cells as they were, but without resident-ID numbers.
+class FirstFew:
+    """A dry run: keeps the first SHOWN events, and counts the others."""
 
-    It is made with the first refused row. It has the export's columns too, so it can be mended and imported as it is.
-    Until `finish` it is a draft beside: somebody may be mending the one of an earlier run, and this run may not come to
-    its end.
-    """
+    batch_events = CHUNK_EVENTS
 
-    def __init__(self, path: Path, header: Sequence[str]) -> None:
-        self.path = path
-        self._draft = path.with_name(path.name + ".part")
-        self._header = header
-        self._draft.unlink(missing_ok=True)
+    def __init__(self) -> None:
+        self.first: list[bytes] = []
 
-    def finish(self) -> None:
-        """The run is done: what it refused takes the place of what an earlier one did, also when it is nothing."""
-        if self._draft.exists():
-            self._draft.replace(self.path)
-        else:
-            self.path.unlink(missing_ok=True)
-
-    def add(self, rejected: RejectedRow, cells: Sequence[str]) -> None:
-        """Keep a row. The draft is complete after every call, whatever happens next."""
-        new = not self._draft.exists()
-        # surrogateescape writes bytes that were no text back as they were.
-        with self._draft.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(["rejected_row", "rejected_column", "rejected_reason", *map(redact, self._header)])
-            writer.writerow([rejected.number, rejected.column, rejected.reason, *map(redact, cells)])
+    def send(self, batch: Sequence[Outgoing]) -> Sent:
+        """Send nothing."""
+        self.first += [event.body for event in batch[: SHOWN - len(self.first)]]
+        return Sent(accepted=len(batch))
 
 
-Maker = Callable[[Row], list[bytes]]
-"""A row to the JSON of its events; raises BadRow."""
+def by_mapping(mapping: Mapping, header: Sequence[str], target: Target, titles: Sequence[str] | None = None) -> Maker:
+    """Events as the mapping says. Of what is refused columns are told as the file calls them, by its `titles`."""
+    make_row = row_maker(mapping, header, target)
 
-
-def by_mapping(mapping: Mapping, header: Sequence[str], target: Target) -> Maker:
-    """Events as the mapping says."""
-
-    def make(row: Row) -> list[bytes]:
+    def make(row: Row) -> list[Outgoing]:
         if row.problem is not None:
             raise BadRow("", row.problem)
-        cells = dict(zip(header, row.cells, strict=True))
-        return [orjson.dumps(document) for document in row_events(mapping, cells, target)]
+        cells = Group([part.cells for part in row.together]) if mapping.group_by else row.cells
+        try:
+            return [Outgoing(row.number, made.body, made.event) for made in make_row(cells)]
+        except BadRow as bad:
+            raise bad.as_titled(header, titles or header) from None
 
     return make
 
@@ -111,13 +127,21 @@ def by_mapping(mapping: Mapping, header: Sequence[str], target: Target) -> Maker
 def from_json_line(history: bool) -> Maker:
     """The event that stands on the line, as another import or `bellwether sample` wrote it."""
 
-    def make(row: Row) -> list[bytes]:
-        body = row.cells[0].encode("utf-8", "surrogateescape")
+    def make(row: Row) -> list[Outgoing]:
+        line = row.cells[0].encode("utf-8", "surrogateescape")
         try:
-            codec.decode(body)
+            if len(line) > codec.MAX_EVENT_BYTES:
+                codec.decode(line)
+            document = codec.loads(line)
+            if history and isinstance(document, dict):
+                document["history"] = True
+            event = codec.parse(document)
         except InvalidEvent as problem:
             raise BadRow("", problem.message) from None
-        return [orjson.dumps({**orjson.loads(body), "history": True}) if history else body]
+        # As it was written, or, where it has fields that nobody knows, as its model writes it.
+        plain = not isinstance(event, Retraction) and not codec.unknown_fields(document, event)
+        body = orjson.dumps({"specversion": "1.0", **document}) if plain else codec.encode(event)
+        return [Outgoing(row.number, body, event)]
 
     return make
 
@@ -136,50 +160,58 @@ class RowSource(Protocol):
 class Import:
     """One run over one file."""
 
-    def __init__(self, file: RowSource, make: Maker, sink: Sink, rejects: RejectFile) -> None:
+    def __init__(self, file: RowSource, make: Maker, sink: Sink, rejects: Rejects, book: Book | None = None) -> None:
         self._file = file
         self._make = make
         self._sink = sink
         self._rejects = rejects
-        self._held: dict[int, Sequence[str]] = {}
-        self.summary = Summary()
+        self._book: Book = book or NoBook()
+        begun = self._book.mark
+        self._noted = self._mark = begun
+        self.summary = Summary(begun.rows, begun.events, begun.rejected, resumed_after=begun.row)
 
     def run(self, progress: Callable[[int, Summary], None]) -> Summary:
         """Import every row. `progress` gets the bytes read so far. Raises what the sink raises."""
-        for batch in batches(self._events()):
-            self._hand_on(batch)
-            progress(self._file.bytes_read, self.summary)
+        # One chunk is on its way while the next is made; never two, so that a customer's events keep their order.
+        under_way: tuple[Chunk, Future[Sent]] | None = None
+        with ThreadPoolExecutor(1, "import-sender") as sender:
+            for chunk in chunks(self._rows(), self._make, self._sink.batch_events):
+                if under_way is not None:
+                    self._settle(*under_way)
+                    progress(self._file.bytes_read, self.summary)
+                under_way = chunk, sender.submit(self._send, chunk)
+            if under_way is not None:
+                self._settle(*under_way)
         progress(self._file.bytes_read, self.summary)
+        self._rejects.flush()
+        # Before the draft gets its name: cut off between the two, the next run finds nothing left to do, and not half.
+        self._book.note(self._mark)
         self._rejects.finish()
+        self._book.done(self._mark)
         return self.summary
 
-    def _events(self) -> Iterator[Outgoing]:
-        for row in self._file.rows():
-            self.summary.rows += 1
-            try:
-                bodies = self._make(row)
-            except BadRow as bad:
-                self._reject(RejectedRow(row.number, bad.column, bad.reason), row.cells)
-                continue
-            if bodies:
-                # Kept until ingest has answered, in case it refuses one.
-                self._held[row.number] = row.cells
-            for body in bodies:
-                yield Outgoing(row.number, body)
+    def _rows(self) -> Iterator[Row]:
+        after = self._mark.row
+        return (row for row in self._file.rows() if row.together[-1].number > after)
 
-    def _hand_on(self, batch: Sequence[Outgoing]) -> None:
-        sent = self._sink.send(batch)
+    def _send(self, chunk: Chunk) -> Sent:
+        return self._sink.send(chunk.events) if chunk.events else Sent()
+
+    def _settle(self, chunk: Chunk, answer: Future[Sent]) -> None:
+        sent = answer.result()
+        for rejected, cells in chunk.all_refused(sent):
+            self._reject(RejectedRow(rejected.number, rejected.column, redact(rejected.reason)), cells)
+        self.summary.rows += chunk.rows
         self.summary.events += sent.accepted
-        reasons: dict[int, list[str]] = {}
-        for refused in sent.rejected:
-            reasons.setdefault(refused.row, []).append(refused.reason)
-        for number, why in reasons.items():
-            self._reject(RejectedRow(number, "", "; ".join(why)), self._held[number])
-        # A row's events are never in two batches; what is held beyond belongs to the next one.
-        self._held = {number: cells for number, cells in self._held.items() if number > batch[-1].row}
+        counts = self.summary
+        self._mark = Mark(chunk.last_row, counts.rows, counts.events, counts.rejected_rows)
+        if self._mark.rows - self._noted.rows >= NOTE_EVERY_ROWS:
+            # First what was refused, then that it is done: the other way round a row could be lost in between.
+            self._rejects.flush()
+            self._book.note(self._mark)
+            self._noted = self._mark
 
     def _reject(self, rejected: RejectedRow, cells: Sequence[str]) -> None:
-        rejected = RejectedRow(rejected.number, rejected.column, redact(rejected.reason))
         self.summary.rejected_rows += 1
         if len(self.summary.rejected) < SHOWN:
             self.summary.rejected.append(rejected)

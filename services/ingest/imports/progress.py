@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from services.ingest.imports.importing import Summary
+from services.ingest.imports.chunks import SHOWN, RejectedRow, Summary
+from services.ingest.imports.comparing import Difference
 
 LINE_EVERY_S = 5.0
 
@@ -36,16 +37,54 @@ def reporting(total_bytes: int, monotonic: Callable[[], float] = time.monotonic)
 
 def print_summary(summary: Summary, rejects: str, verb: str) -> None:
     """The outcome in words, with the first refused rows."""
+    if summary.resumed_after:
+        click.echo(f"went on after row {summary.resumed_after}, where an earlier run was cut off", err=True)
     click.echo(
         f"{summary.rows} rows read, {summary.events} events {verb}, {summary.rejected_rows} rows rejected", err=True
     )
     for row in summary.rejected:
-        column = f", column {row.column}" if row.column else ""
-        click.echo(f"  row {row.number}{column}: {row.reason}", err=True)
+        click.echo(_sentence(row), err=True)
     if summary.rejected_rows > len(summary.rejected):
         click.echo(f"  ... and {summary.rejected_rows - len(summary.rejected)} more", err=True)
     if summary.rejected_rows:
         click.echo(f"the rejected rows are in {rejects}; mend them there and import that file", err=True)
+
+
+class ShownRejects:
+    """A dry run keeps nothing: every refused row is said at once."""
+
+    def add(self, rejected: RejectedRow, cells: Sequence[str]) -> None:
+        """Say it."""
+        click.echo(_sentence(rejected), err=True)
+
+    def flush(self) -> None:
+        """Nothing is kept."""
+
+    def finish(self) -> None:
+        """Nothing is kept."""
+
+
+def print_dry_run(summary: Summary, events: Sequence[bytes]) -> None:
+    """The first events on stdout, a line each, and the counts on stderr."""
+    for event in events:
+        click.echo(event.decode())
+    made = f"{summary.events} events made of them, nothing sent"
+    click.echo(f"{summary.rows} rows read, {made}, {summary.rejected_rows} rows rejected", err=True)
+
+
+def print_difference(difference: Difference) -> None:
+    """What a list came to against the one before, with the first items that are missing."""
+    counts = f"{difference.new} new, {difference.changed} changed, {difference.settled} settled, {difference.back} back"
+    click.echo(f"{counts}, {len(difference.missing)} missing of which nothing is said", err=True)
+    for item in difference.missing[:SHOWN]:
+        click.echo(f"  missing: {item}", err=True)
+    if len(difference.missing) > SHOWN:
+        click.echo(f"  ... and {len(difference.missing) - SHOWN} more", err=True)
+
+
+def _sentence(row: RejectedRow) -> str:
+    column = f", column {row.column}" if row.column else ""
+    return f"  row {row.number}{column}: {row.reason}"
 
 
 def _lines(total_bytes: int, monotonic: Callable[[], float]) -> Report:

@@ -32,12 +32,19 @@ class BadFile(UserError):
 class Row:
     """One row after the header. `number` counts rows as a spreadsheet does: the header is 1.
 
-    `problem` is set where the row cannot be read; `cells` is then what there is of it.
+    `problem` is set where the row cannot be read; `cells` is then what there is of it. `others` are the rows after this
+    one that belong to it.
     """
 
     number: int
     cells: Sequence[str]
     problem: str | None = None
+    others: tuple[Row, ...] = ()
+
+    @property
+    def together(self) -> tuple[Row, ...]:
+        """This row and the others."""
+        return (self, *self.others)
 
 
 class _Lines:
@@ -66,7 +73,7 @@ class _Lines:
 
 
 class CsvFile:
-    """An open export: its header, its rows, and how far it has been read."""
+    """An open export: its titles, its header in the mapping's names, its rows, and how far it has been read."""
 
     def __init__(self, binary: IO[bytes], text: IO[str], mapping: Mapping, encoding: str, where: str) -> None:
         self._binary = binary
@@ -74,7 +81,8 @@ class CsvFile:
         self._lines = _Lines(text)
         self._separator = SEPARATORS[mapping.separator]
         self._reader = csv.reader(self._lines, delimiter=self._separator, strict=True)
-        self.header = self._read_header(mapping, where)
+        self.titles = self._titles(where)
+        self.header = checked_header(self.titles, mapping, where)
 
     @property
     def bytes_read(self) -> int:
@@ -112,28 +120,33 @@ class CsvFile:
     def _looks_like_a_row(self, line: str) -> bool:
         return line.count(self._separator) == len(self.header) - 1
 
-    def _read_header(self, mapping: Mapping, where: str) -> list[str]:
+    def _titles(self, where: str) -> list[str]:
         try:
-            header = [name.strip() for name in next(self._reader)]
+            titles = [name.strip() for name in next(self._reader)]
         except (StopIteration, csv.Error):
             raise BadFile(f"{where} has no header row") from None
-        if any(_undecodable(name) for name in header):
+        if any(_undecodable(name) for name in titles):
             raise BadFile(f"{where} is not {self._encoding}: say --encoding gb18030 (or utf-8)")
-        missing = [name for name in mapping.columns() if name not in header]
-        if missing:
-            raise BadFile(f"{where} lacks columns that the mapping {mapping.name} reads: {', '.join(missing)}")
-        repeated = sorted({name for name in mapping.columns() if header.count(name) > 1})
-        if repeated or len(header) > MAX_COLUMNS:
-            raise BadFile(
-                f"{where} has a header that names a column twice: {', '.join(repeated) or 'too many columns'}"
-            )
-        return header
+        return titles
+
+
+def checked_header(titles: Sequence[str], mapping: Mapping, where: str) -> list[str]:
+    """The header in the mapping's own names. Raises BadFile when a column is missing or stands there twice."""
+    header = [mapping.canonical(title) for title in titles]
+    missing = [" or ".join(mapping.headings.get(name, [name])) for name in mapping.columns() if name not in header]
+    if missing:
+        raise BadFile(f"{where} lacks columns that the mapping {mapping.name} reads: {', '.join(missing)}")
+    repeated = sorted({name for name in mapping.columns() if header.count(name) > 1})
+    if repeated or len(header) > MAX_COLUMNS:
+        raise BadFile(f"{where} has a header that names a column twice: {', '.join(repeated) or 'too many columns'}")
+    return header
 
 
 class LineFile:
     """A file of one event a line. A row's number is its line's, and its one cell is the line."""
 
-    header = ("line",)
+    titles = ("line",)
+    header = titles
 
     def __init__(self, binary: IO[bytes]) -> None:
         self._binary = binary
@@ -154,7 +167,7 @@ class LineFile:
 @contextmanager
 def open_lines(path: Path) -> Iterator[LineFile]:
     """Open a file of JSON lines. Raises BadFile."""
-    with _open(path) as binary:
+    with open_binary(path) as binary:
         yield LineFile(binary)
 
 
@@ -163,14 +176,15 @@ def open_csv(path: Path, mapping: Mapping, encoding: str | None = None) -> Itera
     """Open an export. `encoding` overrides the mapping's. Raises BadFile."""
     chosen = encoding or mapping.encoding
     csv.field_size_limit(MAX_CELL_CHARS)
-    binary = _open(path)
+    binary = open_binary(path)
     codec = "utf-8-sig" if chosen == "utf-8" else chosen
     # surrogateescape: a byte that is no text spoils its own row, not the file.
     with binary, io.TextIOWrapper(binary, codec, errors="surrogateescape", newline="") as text:
         yield CsvFile(binary, text, mapping, chosen, path.name)
 
 
-def _open(path: Path) -> IO[bytes]:
+def open_binary(path: Path) -> IO[bytes]:
+    """Open a file. Raises BadFile."""
     try:
         return path.open("rb")
     except OSError as error:

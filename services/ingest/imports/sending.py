@@ -1,19 +1,17 @@
-"""Events in batches through ingest's HTTP door, patiently. The only importer of httpx in ingest."""
+"""Events in batches through ingest's HTTP door, patiently. With running.py the only importer of httpx in ingest."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
 
 from services.common.errors import UserError
+from services.ingest.imports.chunks import CHUNK_EVENTS, Outgoing, Rejected, Sent
 
-BATCH_EVENTS = 500
-BATCH_BYTES = 2 * 1024 * 1024
 REQUEST_TIMEOUT_S = 60.0
 GIVE_UP_AFTER_S = 300.0
 MAX_WAIT_S = 30.0
@@ -23,35 +21,13 @@ class NotSent(UserError):
     """Ingest could not be reached in time, or refuses the whole batch; the message says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One event's JSON, with the row that it comes from."""
-
-    row: int
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """What ingest refused of a row."""
-
-    row: int
-    reason: str
-
-
-@dataclass(slots=True)
-class Sent:
-    """What became of one batch."""
-
-    accepted: int = 0
-    rejected: list[Rejected] = field(default_factory=list)
-
-
 Sleep = Callable[[float], None]
 
 
 class Sender:
     """Posts batches one after the other, so that a customer's events keep their order."""
+
+    batch_events = CHUNK_EVENTS
 
     def __init__(
         self,
@@ -101,25 +77,9 @@ class Sender:
         return answer, _detail(answer)
 
 
-def batches(
-    events: Iterable[Outgoing], max_events: int = BATCH_EVENTS, max_bytes: int = BATCH_BYTES
-) -> Iterator[list[Outgoing]]:
-    """Group events, in order, within both bounds as soon as a row is complete: its events stay together."""
-    batch: list[Outgoing] = []
-    size = 0
-    for event in events:
-        full = len(batch) >= max_events or size + len(event.body) > max_bytes
-        if batch and full and event.row != batch[-1].row:
-            yield batch
-            batch, size = [], 0
-        batch.append(event)
-        size += len(event.body) + 1
-    if batch:
-        yield batch
-
-
 def _read(results: dict[str, Any], batch: Sequence[Outgoing]) -> Sent:
-    sent = Sent(accepted=results["accepted"])
+    # What waits for its customer's id is kept, and need not be sent again.
+    sent = Sent(accepted=results["accepted"] + results.get("waiting", 0))
     for result in results["results"]:
         if result["status"] == "rejected":
             reasons = "; ".join(f"{error['field']}: {error['reason']}" for error in result["errors"])

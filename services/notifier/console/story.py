@@ -10,6 +10,7 @@ from typing import Literal
 
 from schemas.warnings import SEVERITIES, Review
 from services.notifier.console.texts import Texts
+from services.notifier.policy import CUSTOMER_MERGED
 from services.notifier.views import CaseView, Refusal, TimelineEntry, WarningView
 
 Tone = Literal["", "strong", "alarm"]
@@ -139,7 +140,11 @@ def _own_note(entry: TimelineEntry, texts: Texts) -> str | None:
         return None
     if entry.type in ("case.opened", "case.warning_joined"):
         return texts("timeline.unassigned")
-    return texts("timeline.merged") if entry.type == "case.warning_withdrawn" else None
+    if entry.type != "case.warning_withdrawn":
+        return None
+    if entry.note.startswith(CUSTOMER_MERGED):
+        return texts("timeline.customer_merged", into=entry.note.removeprefix(CUSTOMER_MERGED))
+    return texts("timeline.merged")
 
 
 def linked(text: str) -> list[tuple[str, str | None]]:

@@ -61,6 +61,7 @@ def test_a_good_event_is_accepted(client: TestClient, publisher: ScriptedPublish
             }
         ],
         "accepted": 1,
+        "waiting": 0,
         "rejected": 0,
     }
     assert len(publisher.published) == 1

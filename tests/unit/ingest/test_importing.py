@@ -11,12 +11,15 @@ import httpx
 import orjson
 import pytest
 
+from schemas.codec import decode
+from services.ingest.imports.chunks import CHUNK_EVENTS, CHUNK_ROWS, Outgoing, Rejected, Sent, Summary, chunks
 from services.ingest.imports.finding import find_mapping
-from services.ingest.imports.importing import Import, RejectFile, Summary, by_mapping, from_json_line
-from services.ingest.imports.reading import BadFile, open_csv, open_lines
+from services.ingest.imports.importing import Import, by_mapping, from_json_line
+from services.ingest.imports.reading import BadFile, Row, open_csv, open_lines
+from services.ingest.imports.rejects import RejectFile
 from services.ingest.imports.rows import Target
-from services.ingest.imports.running import Job, is_loopback, run_import
-from services.ingest.imports.sending import BATCH_EVENTS, NotSent, Outgoing, Rejected, Sender, Sent, batches
+from services.ingest.imports.running import Job, beside, is_loopback, lines_sink, no_book, take_in
+from services.ingest.imports.sending import NotSent, Sender
 from tests.unit.ingest.exports import DISPUTED, OPEN, PAID, export
 from tests.unit.schemas.examples import example
 
@@ -26,6 +29,8 @@ TARGET = Target(ZoneInfo("Asia/Shanghai"), "ar")
 
 class Collecting:
     """A sink that keeps what it is given, and refuses the events that a test names."""
+
+    batch_events = CHUNK_EVENTS
 
     def __init__(self, refuses: dict[str, str] | None = None) -> None:
         self.ids: list[str] = []
@@ -101,8 +106,8 @@ def test_what_ingest_refuses_is_kept_too(tmp_path: Path) -> None:
 
 
 def test_the_first_row_of_a_later_batch_is_kept_too(tmp_path: Path) -> None:
-    rows = [OPEN.replace("9000000003", f"{number:010d}") for number in range(2, BATCH_EVENTS + 20)]
-    refused_row = BATCH_EVENTS + 2
+    rows = [OPEN.replace("9000000003", f"{number:010d}") for number in range(2, CHUNK_EVENTS + 20)]
+    refused_row = CHUNK_EVENTS + 2
     refuses = {f"invoice-{refused_row:010d}": "id_reused: another"}
     summary, kept = run(tmp_path, export(*rows), Collecting(refuses))
     assert (summary.rows, summary.rejected_rows) == (len(rows), 1)
@@ -128,20 +133,22 @@ def test_the_rejects_of_an_earlier_run_stay_until_the_next_one_is_done(tmp_path:
     assert (tmp_path / "export.csv.rejected.csv").read_bytes() == earlier
 
 
-def job(file: Path, to: Path) -> Job:
-    return Job(file, RECEIVABLE, to, history=False, url="", source=None, encoding=None, zone=ZoneInfo("UTC"))
+def write_lines(file: Path, to: Path) -> Summary:
+    job = Job(file, RECEIVABLE, history=False, source=None, encoding=None, zone=ZoneInfo("UTC"))
+    with lines_sink(to) as sink:
+        return take_in(job, sink, beside(file), no_book(), lambda _done, _so_far: None)
 
 
 def test_what_is_rejected_stands_beside_the_export_under_its_whole_name(tmp_path: Path) -> None:
     (tmp_path / "export.csv").write_bytes(export("too,few", PAID))
-    run_import(job(tmp_path / "export.csv", tmp_path / "events.jsonl"))
+    write_lines(tmp_path / "export.csv", tmp_path / "events.jsonl")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["events.jsonl", "export.csv", "export.csv.rejected.csv"]
 
 
 def test_a_folder_that_is_missing_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "export.csv").write_bytes(export(PAID))
     with pytest.raises(BadFile, match="cannot be written: No such file or directory"):
-        run_import(job(tmp_path / "export.csv", tmp_path / "missing" / "events.jsonl"))
+        write_lines(tmp_path / "export.csv", tmp_path / "missing" / "events.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -170,19 +177,35 @@ def test_lines_of_json_are_sent_as_they_are(tmp_path: Path) -> None:
     assert [row.number for row in summary.rejected] == [2, 3]
 
 
-def outgoing(*rows: int, size: int = 10) -> list[Outgoing]:
-    return [Outgoing(row, b"x" * size) for row in rows]
+EVENT = decode(orjson.dumps(example("promise.met")))
 
 
-def test_batches_keep_the_events_of_a_row_together() -> None:
-    found = list(batches(outgoing(1, 1, 2, 2, 3, 3), max_events=3))
-    assert [[event.row for event in batch] for batch in found] == [[1, 1, 2, 2], [3, 3]]
+def outgoing(*rows: int) -> list[Outgoing]:
+    return [Outgoing(row, b"x" * 10, EVENT) for row in rows]
 
 
-def test_batches_are_bounded_in_bytes() -> None:
-    found = list(batches(outgoing(1, 2, 3, 4, size=400), max_bytes=1000))
-    assert [len(batch) for batch in found] == [2, 2]
-    assert list(batches([])) == []
+def grouped(sizes: Sequence[Sequence[int]], max_events: int = 500, max_bytes: int = 10_000) -> list[list[int]]:
+    """The rows of each chunk, of rows whose events have so many bytes."""
+    rows = [Row(number, [str(number)]) for number in range(len(sizes))]
+
+    def make(row: Row) -> list[Outgoing]:
+        return [Outgoing(row.number, b"x" * size, EVENT) for size in sizes[row.number]]
+
+    return [[event.row for event in chunk.events] for chunk in chunks(rows, make, max_events, max_bytes)]
+
+
+def test_chunks_keep_the_events_of_a_row_together() -> None:
+    assert grouped([[9, 9], [9, 9], [9, 9]], max_events=3) == [[0, 0, 1, 1], [2, 2]]
+
+
+def test_chunks_are_bounded_in_bytes() -> None:
+    assert grouped([[400], [400], [400], [400]], max_bytes=1000) == [[0, 1], [2, 3]]
+    assert grouped([]) == []
+
+
+def test_rows_without_events_make_a_chunk_too_so_that_it_can_be_noted_that_they_are_done() -> None:
+    made = list(chunks((Row(number, []) for number in range(CHUNK_ROWS + 7)), lambda _row: []))
+    assert [(chunk.rows, chunk.last_row) for chunk in made] == [(CHUNK_ROWS, CHUNK_ROWS - 1), (7, CHUNK_ROWS + 6)]
 
 
 class Script:
@@ -212,7 +235,7 @@ AWAY = httpx.Response(503, headers={"Retry-After": "5"}, json={"detail": "no Kaf
 
 def test_a_batch_is_one_array() -> None:
     script = Script(ACCEPTED)
-    assert script.sender.send([Outgoing(2, b'{"a":1}'), Outgoing(3, b'{"b":2}')]).accepted == 2
+    assert script.sender.send([Outgoing(2, b'{"a":1}', EVENT), Outgoing(3, b'{"b":2}', EVENT)]).accepted == 2
     assert script.bodies == [b'[{"a":1},{"b":2}]']
 
 
@@ -237,6 +260,11 @@ def test_a_batch_that_is_wrong_as_a_whole_is_not_tried_again() -> None:
     with pytest.raises(NotSent, match="refuses the batch: 413, too large"):
         script.sender.send(outgoing(2))
     assert script.slept == []
+
+
+def test_what_waits_for_its_customer_is_safe_too() -> None:
+    script = Script(httpx.Response(202, json={"results": [], "accepted": 2, "waiting": 3, "rejected": 0}))
+    assert script.sender.send(outgoing(2)).accepted == 5
 
 
 def test_rejections_are_told_by_row() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.ingest.imports import progress
-from services.ingest.imports.importing import RejectedRow, Summary
+from services.ingest.imports.chunks import RejectedRow, Summary
 
 
 def test_without_a_terminal_a_line_is_written_every_few_seconds(

@@ -22,9 +22,11 @@ from starlette.testclient import TestClient
 from schemas.privacy import REMOVED
 from schemas.topics import Topics
 from services.ingest.app import Intake, build_app
-from services.ingest.imports.importing import Import, JsonLines, RejectFile, Summary, by_mapping, from_json_line
+from services.ingest.imports.chunks import Summary
+from services.ingest.imports.importing import Import, JsonLines, by_mapping, from_json_line
 from services.ingest.imports.mapping import Mapping
 from services.ingest.imports.reading import open_csv, open_lines
+from services.ingest.imports.rejects import RejectFile
 from services.ingest.judge import BadBody, Post, judge
 from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record

@@ -39,7 +39,7 @@ def ask(publisher: ScriptedPublisher, *pieces: bytes, query: str = "", **headers
 
 
 def summary(**said: Any) -> dict[str, Any]:
-    whole = {"complete": True, "code": "ok", "rejected": 0, **said}
+    whole = {"complete": True, "code": "ok", "waiting": 0, "rejected": 0, **said}
     return {"summary": {**whole, "next_line": whole["lines"] + 1}}
 
 
@@ -140,6 +140,7 @@ def test_a_broker_that_goes_away_later_leaves_the_line_to_go_on_from(publisher: 
         "retry_after_s": 5,
         "lines": 2,
         "accepted": 2,
+        "waiting": 0,
         "rejected": 0,
         "next_line": 3,
     }
@@ -194,8 +195,8 @@ def test_a_sender_that_does_not_read_is_not_read_either(publisher: ScriptedPubli
         talk.reading.clear()
         for number in range(2, 100):
             talk.say(event_line(number))
-        asked = talk.asked
         await talk.until(lambda: publisher.ids == ["e-1", "e-2"])
+        asked = talk.asked
         for _ in range(20):
             await asyncio.sleep(0)
         assert (publisher.ids, talk.asked) == (["e-1", "e-2"], asked)

@@ -209,6 +209,13 @@ def test_a_withdrawal_says_only_that_it_is_off() -> None:
     assert "What to do" not in message.text
 
 
+def test_a_withdrawal_names_the_customer_that_this_one_turned_out_to_be() -> None:
+    merged = r1(revision=2, change="withdrawn", customer_merged_into="C-7")
+    notice = replace(RAISED, kind="withdrawn", warning=merged)
+    assert "turned out to be C-7" in LETTERS.single(notice, CHEN).text
+    assert "与客户 C-7 是同一客户" in LETTERS.single(notice, WANG).text
+
+
 def test_without_a_review_no_deadline_is_named() -> None:
     assert "开始审核" not in LETTERS.single(replace(RAISED, warning=make_warning(), due=None), WANG).text
 

@@ -129,6 +129,12 @@ def test_a_case_that_another_warning_holds_stays_open_when_one_is_withdrawn() ->
     assert outcome.events[0].note == "已并入 / merged into: w2"
 
 
+def test_a_case_of_a_customer_who_turned_out_to_be_another_closes_with_that_as_the_reason() -> None:
+    outcome = take(make_warning(revision=2, change="withdrawn", customer_merged_into="C-7"), opened(make_warning()), 1)
+    assert outcome.verdict is Verdict.WITHDRAWN_AND_CLOSED
+    assert outcome.events[0].note == "客户已并入 / the customer was merged into: C-7"
+
+
 def test_a_withdrawn_warning_that_nobody_was_paged_for_is_only_filed() -> None:
     assert take(make_warning(revision=2, change="withdrawn")) == Outcome(Verdict.FILED_NEVER_PAGED)
 

@@ -157,3 +157,13 @@ def test_times_follow_the_clock_of_the_desk(visitor: Visitor, office: Office) ->
     assert "还剩 30 分钟" in words(visitor.get(f"/cases/{office.case_of('C-1001')}"))
     office.now += timedelta(hours=1)
     assert "已逾期 30 分钟" in words(visitor.get(f"/cases/{office.case_of('C-1001')}"))
+
+
+def test_a_case_of_a_customer_who_turned_out_to_be_another_says_which(superior: Visitor, office: Office) -> None:
+    case_id = office.case_of("C-1001")
+    held = [one.warning for one in office.desk.get_case(case_id).warnings]
+    gone = {"change": "withdrawn", "customer_merged_into": "C-9009"}
+    office.clerk.file([one.model_copy(update={"revision": one.revision + 1, **gone}) for one in held])
+    page = words(superior.get(f"/cases/{case_id}"))
+    assert "该客户与客户 C-9009 是同一客户" in page
+    assert "已并入另一条预警" not in page

@@ -6,10 +6,11 @@ import orjson
 import pytest
 
 from schemas.codec import encode
+from schemas.control import CONTROL_KEY
 from services.rules.books import assemble
 from services.rules.calendar import SECOND, micros
 from services.rules.examples import EXAMPLE_ZONE
-from services.rules.intake import CONTROL_KEY, code_of, erase_record
+from services.rules.intake import code_of, erase_record
 from services.rules.partition import Partition
 from services.rules.port import ERASED_HEADER, OWN_KEYS, Outgoing
 from tests.support.fake_kafka import HostBench

@@ -5,9 +5,10 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from schemas.control import CONTROL_KEY
 from services.rules.batch import ASKING, MAX_WORK
 from services.rules.calendar import micros
-from services.rules.intake import CONTROL_KEY, PART_BYTES, code_of
+from services.rules.intake import PART_BYTES, code_of
 from services.rules.partition import Partition
 from services.rules.port import Outgoing
 from tests.support.records import Rec, apply_all, at, customer_on, paid, partition, restore

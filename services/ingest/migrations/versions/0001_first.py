@@ -47,6 +47,9 @@ def _senders() -> None:
         sa.Column("last_heartbeat_at", UtcInstant(), nullable=True),
         sa.Column("complete_until", UtcInstant(), nullable=True),
         sa.Column("expected_minutes", sa.Integer(), nullable=True),
+        sa.Column("working_days", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("expected_since", UtcInstant(), nullable=True),
+        sa.Column("expected_by", sa.String(length=200), nullable=True),
         sa.PrimaryKeyConstraint("source"),
     )
     op.create_table(
@@ -76,15 +79,30 @@ def _letters() -> None:
         sa.Column("value", sa.LargeBinary(), nullable=False),
         sa.Column("headers", sa.Text(), nullable=False),
         sa.Column("at", UtcInstant(), nullable=False),
+        sa.Column("origin", sa.String(length=200), nullable=False),
         sa.Column("state", sa.String(length=50), nullable=False),
-        sa.Column("decided_at", UtcInstant(), nullable=True),
-        sa.Column("decided_by", sa.String(length=200), nullable=True),
-        sa.Column("decided_why", sa.Text(), nullable=True),
+        sa.Column("edited", sa.LargeBinary(), nullable=True),
+        sa.Column("claimed_at", UtcInstant(), nullable=True),
         sa.PrimaryKeyConstraint("partition", "offset"),
     )
+    op.create_index("ix_dead_letters_origin", "dead_letters", ["origin"], unique=False)
     op.create_index("dead_letters_by_source", "dead_letters", ["source", "code"], unique=False)
     op.create_index("ix_dead_letters_at", "dead_letters", ["at"], unique=False)
     op.create_index("ix_dead_letters_state", "dead_letters", ["state"], unique=False)
+    op.create_table(
+        "letter_decisions",
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("offset", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("at", UtcInstant(), nullable=False),
+        sa.Column("by", sa.String(length=200), nullable=False),
+        sa.Column("what", sa.String(length=50), nullable=False),
+        sa.Column("why", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(
+            ["partition", "offset"], ["dead_letters.partition", "dead_letters.offset"], ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("partition", "offset", "number"),
+    )
     op.create_table(
         "followed",
         sa.Column("follower", sa.String(length=200), nullable=False),
@@ -107,6 +125,12 @@ def _ids() -> None:
     )
     op.create_index("ix_external_ids_customer_id", "external_ids", ["customer_id"], unique=False)
     op.create_table(
+        "id_changes",
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "mapped_sources",
         sa.Column("source", sa.String(length=200), nullable=False),
         sa.Column("since", UtcInstant(), nullable=False),
@@ -117,9 +141,10 @@ def _ids() -> None:
         sa.Column("merged_id", sa.String(length=100), nullable=False),
         sa.Column("surviving_id", sa.String(length=100), nullable=False),
         sa.Column("at", UtcInstant(), nullable=False),
-        sa.Column("next_offset", sa.BigInteger(), nullable=True),
-        sa.Column("end_offset", sa.BigInteger(), nullable=True),
+        sa.Column("progress", sa.Text(), nullable=True),
         sa.Column("resent", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("claimed_by", sa.String(length=200), nullable=True),
+        sa.Column("claimed_until", UtcInstant(), nullable=True),
         sa.Column("done_at", UtcInstant(), nullable=True),
         sa.PrimaryKeyConstraint("merged_id"),
     )
@@ -166,7 +191,9 @@ def _files() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("mapping", sa.String(length=64), nullable=False),
         sa.Column("file", sa.Text(), nullable=False),
+        sa.Column("row", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("rows_done", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("events", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("rejected", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("begun_at", UtcInstant(), nullable=False),
         sa.Column("done_at", UtcInstant(), nullable=True),
@@ -192,6 +219,7 @@ def downgrade() -> None:
     op.drop_index("ix_merges_surviving_id", table_name="merges")
     op.drop_table("merges")
     op.drop_table("mapped_sources")
+    op.drop_table("id_changes")
     op.drop_table("imports")
     op.drop_index("ix_idempotent_answers_at", table_name="idempotent_answers")
     op.drop_table("idempotent_answers")
@@ -200,7 +228,9 @@ def downgrade() -> None:
     op.drop_table("feeds")
     op.drop_index("ix_external_ids_customer_id", table_name="external_ids")
     op.drop_table("external_ids")
+    op.drop_table("letter_decisions")
     op.drop_index("ix_dead_letters_state", table_name="dead_letters")
+    op.drop_index("ix_dead_letters_origin", table_name="dead_letters")
     op.drop_index("ix_dead_letters_at", table_name="dead_letters")
     op.drop_index("dead_letters_by_source", table_name="dead_letters")
     op.drop_table("dead_letters")

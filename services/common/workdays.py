@@ -1,0 +1,19 @@
+"""Working days in China: holidays and the weekend days worked in their place, as the State Council announces them."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import lru_cache
+
+import chinese_calendar
+
+SATURDAY = 6
+
+
+@lru_cache(maxsize=10_000)
+def is_working_date(day: date) -> bool:
+    """By the announced calendar where there is one; Monday to Friday in other years."""
+    try:
+        return bool(chinese_calendar.is_workday(day))
+    except NotImplementedError:  # the library knows no announcement for that year
+        return day.isoweekday() < SATURDAY
