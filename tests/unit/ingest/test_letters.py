@@ -93,6 +93,12 @@ def test_a_letter_that_is_begun_again_is_not_mixed_with_its_first_try() -> None:
     assert (letter.place.offset, letter.value) == (2, b"x" * (2 * PART_BYTES + 1))
 
 
+def test_a_part_that_is_there_twice_counts_once() -> None:
+    one, two, three = written(b"".join(b"%d" % n + b"x" * (PART_BYTES - 1) for n in range(3)))
+    [letter] = taken(Joiner(), parts([one, two, two, three]))
+    assert letter.value == one.value + two.value + three.value
+
+
 def test_a_part_in_the_middle_of_which_nothing_is_known_is_left_out() -> None:
     assert taken(Joiner(), parts(written(b"x" * (PART_BYTES + 1))[1:])) == []
 
