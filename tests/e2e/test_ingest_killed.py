@@ -123,7 +123,7 @@ def scene(request: pytest.FixtureRequest, commands: Commands, own_broker: Broker
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("rounds", [1, pytest.param(12, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.nightly)])
 def test_what_was_confirmed_is_on_the_topic_in_order_whoever_dies(scene: Scene, rounds: int) -> None:
     for _ in range(rounds):
         scene.go_on()
