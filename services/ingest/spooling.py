@@ -149,6 +149,7 @@ class SpoolingPublisher:
         if self._inner.problem is not None or not self._spool.waiting:
             return ()
         batch = await self._spool.oldest()
+        assert batch, "the spool counts records that are not there"
         try:
             await self._inner.publish([spooled.record for spooled in batch])
         except TryLater:

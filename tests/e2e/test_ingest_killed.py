@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -80,7 +81,21 @@ class Scene:
         for sender in self.senders:
             sender.end()
         self.service.wait_ready()
-        wait_until(lambda: self.service.metric("bellwether_ingest_spool_records") == 0, "the spool to be empty", 60)
+        waiting = self.waiting()
+        print(f"{waiting:g} records wait in the spool")
+        while waiting:
+            # As long as it becomes less: on a busy machine a long outage takes its time.
+            less = partial(self.has_less_than, waiting)
+            wait_until(less, f"the spool to hold less than {waiting:g} records", 60)
+            waiting = self.waiting()
+
+    def waiting(self) -> float:
+        """Records in the spool."""
+        return self.service.metric("bellwether_ingest_spool_records")
+
+    def has_less_than(self, records: float) -> bool:
+        """Whether the spool became emptier."""
+        return self.waiting() < records
 
     def check(self) -> None:
         """Against the topic, where an event that is there twice counts where it was first."""
@@ -108,7 +123,7 @@ def scene(request: pytest.FixtureRequest, commands: Commands, own_broker: Broker
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("rounds", [1, pytest.param(12, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.nightly)])
 def test_what_was_confirmed_is_on_the_topic_in_order_whoever_dies(scene: Scene, rounds: int) -> None:
     for _ in range(rounds):
         scene.go_on()
