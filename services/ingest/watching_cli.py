@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,11 @@ from services.common.collector import settle_collector
 from services.common.settings import read_settings
 
 if TYPE_CHECKING:
+    from services.common.database import Database
+    from services.common.settings import Settings
     from services.ingest.imports.importing import Sink
     from services.ingest.watching import Route
+    from services.ingest.watching_run import Watcher
 
 API_KEY = "BELLWETHER_API_KEY"
 
@@ -73,24 +77,19 @@ def watch(
     database = open_database(settings.ingest_database_url)
     database.migrate()
 
-    @contextmanager
-    def open_sink() -> Iterator[Sink]:
-        from services.ingest.direct_setup import treatments_here
-        from services.ingest.imports.running import Way, sink_of
-
-        address = None if direct else url or f"http://127.0.0.1:{settings.ingest_port}"
-        treatments = treatments_here(database) if direct else ()
-        way = Way(address, settings.kafka, settings.topics, treatments, os.environ.get(API_KEY))
-        with sink_of(way, logging.getLogger(__name__).warning) as sink:
-            yield sink
-
+    address = None if direct else url or f"http://127.0.0.1:{settings.ingest_port}"
     patience = Patience(settle_s, marker_only)
     now = clock_from(settings.clock)
+    open_sink = partial(_open_sink, settings, database, address)
     watched = Watched(Folder(folder), routes, patience, database, open_sink, settings.zone, now)
     watcher = Watcher(watched, WatchMetrics(REGISTRY))
     problems: dict[str, str] = {}
     start_ops_server(settings.host, port, dict, lambda: dict(problems))
     settle_collector()
+    _look_for_ever(folder, watcher, problems, every_s)
+
+
+def _look_for_ever(folder: Path, watcher: Watcher, problems: dict[str, str], every_s: float) -> None:
     # Looked at and not listened to: shares send no notice of what others write on them.
     while True:
         try:
@@ -101,6 +100,18 @@ def watch(
             problems["folder"] = f"{folder} cannot be used: {error.strerror}"
             logging.getLogger(__name__).warning(problems["folder"])
         time.sleep(every_s)
+
+
+@contextmanager
+def _open_sink(settings: Settings, database: Database, address: str | None) -> Iterator[Sink]:
+    """Where events go: through ingest at the address, or without one straight to the broker."""
+    from services.ingest.direct_setup import treatments_here
+    from services.ingest.imports.running import Way, sink_of
+
+    treatments = treatments_here(database) if address is None else ()
+    way = Way(address, settings.kafka, settings.topics, treatments, os.environ.get(API_KEY))
+    with sink_of(way, logging.getLogger(__name__).warning) as sink:
+        yield sink
 
 
 def _routes(mappings: Sequence[str], snapshots: Sequence[str]) -> list[Route]:
