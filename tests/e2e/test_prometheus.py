@@ -96,7 +96,8 @@ def test_what_dashboards_and_alerts_ask_for_is_scraped_and_an_alert_comes_with_t
 
     queries = all_queries()
     named = {selector for query in queries for selector in selectors(query.text)}
-    assert [selector for selector in sorted(named) if not prometheus.holds(f"count({selector})")] == []
+    # What is looked up now and then is there a little later than what is counted.
+    wait_until(lambda: all(prometheus.holds(f"count({selector})") for selector in sorted(named)), "all that is named")
     silent = [query for query in queries if not prometheus.query(query.text)]
     assert [query for query in silent if not any(sign in query.text for sign in FILTERS)] == []
 

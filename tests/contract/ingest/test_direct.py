@@ -79,7 +79,10 @@ def test_what_is_done_to_events_at_the_door_is_done_here_too(kafka: Kafka, topic
 
     with broker_sink(kafka.bootstrap, topics, [treat]) as sink:
         sent = sink.send([outgoing(2, id="refused"), outgoing(3, id="waits"), outgoing(4, id="taken")])
-    assert sent.rejected == [Rejected(2, "not_yours: somebody else's"), Rejected(3, "77 of erp is nobody's id yet")]
+    assert sent.rejected == [
+        Rejected(2, "not_yours: somebody else's"),
+        Rejected(3, "an id of erp has to wait: unknown_customer"),
+    ]
     (record,) = read_topic(kafka.bootstrap, topics.events)
     assert (record.key, orjson.loads(record.value)["id"]) == (b"C9", "taken")
 
