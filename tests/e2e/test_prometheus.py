@@ -55,6 +55,7 @@ def system(tmp_path: Path, kafka: Kafka, topics: Topics, commands: Commands) -> 
     env = {
         "BELLWETHER_CLOCK": f"manual:{tmp_path / 'clock'}",
         "BELLWETHER_DIRECTORY": str(tmp_path / "people.yaml"),
+        "BELLWETHER_INGEST_SPOOL": str(tmp_path / "spool"),
     }
     made = Installation(commands, kafka.bootstrap, topics, tmp_path, env)
     made.start("ingest", "rules", "notifier")
