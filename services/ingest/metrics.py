@@ -18,6 +18,8 @@ REFUSALS = (
     "unknown_type",
     "invalid",
     "not_allowed",
+    "id_reused",
+    "merge_refused",
 )
 PROBLEMS = (
     *("not_json", "unsupported_media_type", "batch_too_long", "body_too_slow", "body_too_large"),

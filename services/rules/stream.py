@@ -136,7 +136,7 @@ def build_app(config: StreamConfig, host: Host, metrics: RuntimeMetrics) -> Rule
         key_serializer="raw",
     )
     app.transport = BatchTransport(app.conf.broker_consumer, app)
-    app.host, app.events_topic = host, topics.events
+    app.host, app.events_topic, app.in_hand = host, topics.events, {}
     host.cursor = FaustCursor(app, topics.events)
     # Faust's buffers count lists of records here. For a recovery a size of 1 has a special meaning, for a standby none.
     table = app.Table(
@@ -150,7 +150,7 @@ def build_app(config: StreamConfig, host: Host, metrics: RuntimeMetrics) -> Rule
 
 
 def _process(app: RulesApp, metrics: RuntimeMetrics) -> Any:
-    in_hand: dict[int, asyncio.Task[None]] = {}
+    in_hand = app.in_hand
 
     async def work(records: Any) -> None:
         try:
@@ -159,14 +159,11 @@ def _process(app: RulesApp, metrics: RuntimeMetrics) -> Any:
         except Exception as error:
             log.critical("a batch failed; this process ends", exc_info=True)
             await app.crash(error)
-        finally:
-            app.held -= 1
 
     async def process(stream: Any) -> None:
         app.queue = stream.channel.queue
         batches: AsyncIterable[Any] = stream
         async for records in batches:
-            app.held += 1
             number = records[0].partition
             if number in in_hand:
                 # Not awaited itself: who is cancelled here must not cancel the batch.

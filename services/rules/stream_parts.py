@@ -51,12 +51,11 @@ class RulesApp(faust.App):
 
     host: Host
     events_topic: str
+    in_hand: dict[int, asyncio.Task[None]]
+    """By partition, what works on its newest batch, be it done."""
     queue: Any = None
     batch_consumer: BatchConsumer | None = None
     """Set by the consumer itself: asking Faust for it before its time would create it."""
-
-    held = 0
-    """Batches taken from the queue and not yet applied."""
 
     def queued(self) -> int:
         """Batches delivered and not yet taken."""
@@ -64,8 +63,8 @@ class RulesApp(faust.App):
         return waiting
 
     def is_idle(self) -> bool:
-        """Whether all that was delivered has been applied."""
-        return self.held == self.queued() == 0
+        """Whether all that was delivered has been applied. Who waits to begin waits for one that is in hand."""
+        return not self.queued() and all(task.done() for task in self.in_hand.values())
 
     def is_full(self) -> bool:
         """Whether what has been fetched is enough for now. Faust's own bound on a changelog's queue is 4,096 messages,

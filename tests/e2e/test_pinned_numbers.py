@@ -164,7 +164,6 @@ def system_for(commands: Commands, kafka: Kafka, topics: Topics, folder: Path) -
     return Installation(commands, kafka.bootstrap, topics, folder, env)
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("arrange", ARRANGEMENTS)
 def test_the_running_system_finds_the_same_numbers(
     export: Export, arrange: Arrange, kafka: Kafka, topics: Topics, commands: Commands, tmp_path: Path

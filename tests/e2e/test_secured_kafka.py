@@ -137,7 +137,7 @@ def test_services_wait_for_a_password_to_be_right_and_every_command_takes_it(
     require_a_page(system, tmp_path)
     assert "exists" in run(system, "topics", "create")
     run(system, "ranks", "publish", "--as-of", "2026-03-15T12:00:00+08:00")
-    assert "last heartbeat" in run(system, "feeds")
+    assert "finance" in run(system, "feeds")
     worker.terminate()
     wait_until(lambda: worker.exit_code() is not None, "the worker to end")
     run(system, "topics", "grow", "--partitions", str(2 * TEST_PARTITIONS))

@@ -51,7 +51,7 @@ def a_worker(kafka: Kafka, topics: Topics) -> KafkaConsumer:
     """A member of the workers' group that has applied what the fake broker's workers have."""
     consumer = KafkaConsumer(bootstrap_servers=kafka.bootstrap, group_id=f"{topics.prefix}-rules", client_id="a-worker")
     consumer.subscribe([topics.events])
-    wait_until(lambda: consumer.poll(timeout_ms=100) is not None and consumer.assignment(), "the member to join", 90)
+    wait_until(lambda: consumer.poll(timeout_ms=100) is not None and consumer.assignment(), "the member to join")
     offsets = {
         TopicPartition(topics.events, number): OffsetAndMetadata(offset, "", -1)
         for number, offset in a_broker().applied.items()
