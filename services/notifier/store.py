@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +10,8 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from schemas import warnings as wire
-from schemas.cases import CaseEvent, encode_case_event
-from services.notifier import tables
+from schemas.cases import CaseEvent
+from services.notifier import recording, tables
 from services.notifier.case import Case, Entry, TaskChange, Verdict
 from services.notifier.people import Directory
 
@@ -97,15 +97,11 @@ def append(tx: Connection, case_id: str, customer_id: str, entries: Sequence[Ent
         for sequence, entry in enumerate(entries, last - len(entries) + 1)
     ]
     tx.execute(insert(tables.timeline), rows)
-    tx.execute(insert(tables.case_events), [_event(row, customer_id) for row in rows])
+    for row in rows:
+        recording.timeline_entry(tx, CaseEvent.model_validate({**row, "customer_id": customer_id}))
 
 
 _ENTRY = tuple(Entry.__dataclass_fields__)
-
-
-def _event(row: Mapping[str, Any], customer_id: str) -> dict[str, Any]:
-    event = CaseEvent.model_validate({**row, "customer_id": customer_id})
-    return {"customer_id": customer_id, "body": encode_case_event(event), "created_at": row["at"]}
 
 
 def known_revision(tx: Connection, warning_id: str) -> int:
