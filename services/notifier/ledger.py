@@ -97,5 +97,5 @@ def _salts(sequence: int, one: _Waiting) -> list[dict[str, Any]]:
 
 
 def _event(row: Row, one: _Waiting) -> dict[str, Any]:
-    event = cast(CaseEvent, one.event).model_copy(update={"ledger": Anchor(sequence=row.sequence, hash=row.hash)})
+    event = cast("CaseEvent", one.event).model_copy(update={"ledger": Anchor(sequence=row.sequence, hash=row.hash)})
     return {"customer_id": event.customer_id, "body": encode_case_event(event), "created_at": event.at}

@@ -221,7 +221,7 @@ poison = Table(
     Column("received_at", UtcInstant, nullable=False),
 )
 
-# The ledger (chain.py): what was decided and delivered, in the order in which it was committed. Rows are only ever added.
+# The ledger (chain.py): what was decided and delivered, in the order of the commits. Rows are only ever added.
 ledger = Table(
     "ledger",
     metadata,
