@@ -12,7 +12,9 @@ from schemas.warnings import Bilingual, Severity
 
 CaseStatus = Literal["open", "closed"]
 ReviewState = Literal["none", "waiting", "overdue", "opened", "decided"]
-PageState = Literal["pending", "sending", "accepted", "failed", "uncertain", "cancelled"]
+PageState = Literal[
+    "pending", "sending", "accepted", "delivered", "opened", "failed", "uncertain", "cancelled", "dropped"
+]
 TaskStatus = Literal["open", "done", "ended", "withdrawn"]
 
 
