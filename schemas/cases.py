@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import orjson
 from pydantic import Field, StringConstraints, TypeAdapter
 
-from schemas.fields import Identifier, Instant, Label, Text, Wire
+from schemas.fields import AmountOrZero, Currency, Identifier, Instant, Label, Text, Wire
 from schemas.warnings import Severity
 
 CaseEventType = Literal[
@@ -19,10 +19,18 @@ CaseEventType = Literal[
     "case.paged",
     "case.page_uncertain",
     "case.acknowledged",
+    "case.assigned",
+    "case.delegated",
+    "case.valued",
+    "case.came_back",
     "review.opened",
+    "review.nudged",
     "review.breached",
+    "review.handed_over",
     "review.decided",
     "intervention.joined",
+    "task.set",
+    "task.done",
     "case.commented",
     "case.closed",
     "case.reopened",
@@ -48,10 +56,22 @@ class Judged(Wire):
     severity: Severity
 
 
+class Money(Wire):
+    """An amount of one currency."""
+
+    amount: AmountOrZero
+    currency: Currency
+
+    def __str__(self) -> str:
+        return f"{self.amount:f} {self.currency}"
+
+
 class CaseEvent(Wire):
     """One entry of a case's timeline. `sequence` counts up from 1 within a case, so (case_id, sequence) is unique.
 
-    `judged` stands in review.decided and case.closed: the warnings that are not withdrawn, or all when all are.
+    `person` is whom it concerns: who missed a deadline, was reminded, has the task or the case from now on. `value` is
+    what people say is at risk. `judged` stands in review.decided and case.closed: the warnings that are not withdrawn,
+    or all when all are.
     """
 
     case_id: Identifier
@@ -66,6 +86,7 @@ class CaseEvent(Wire):
     channel: Label | None = None
     decision: Decision | None = None
     note: Text | None = None
+    value: Money | None = None
     judged: list[Judged] | None = None
     ledger: Anchor | None = None
 

@@ -73,6 +73,26 @@ class Database:
             _finish(connection)
 
     @contextmanager
+    def claiming(self) -> Iterator[Connection]:
+        """A transaction that takes work: on PostgreSQL beside all others. It must lock rows with SKIP LOCKED alone, so
+        that it waits for nobody who may be waiting for it."""
+        options = {_WRITES: True, _LAST: {}}
+        with self._engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+            _finish(connection)
+
+    @contextmanager
+    def alone(self, number: int) -> Iterator[bool]:
+        """Whether the caller is the only one of all processes who does what the number stands for, while this lasts; who
+        is not must leave it. SQLite has one process by itself."""
+        if self._sqlite:
+            yield True
+            return
+        with self._engine.connect() as connection, connection.begin():
+            query = text("SELECT pg_try_advisory_xact_lock(:lock, :number)")
+            yield bool(connection.execute(query, {"lock": self._schema.lock, "number": number}).scalar_one())
+
+    @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A consistent look that waits for nobody."""
         with self._engine.connect() as connection, connection.begin():

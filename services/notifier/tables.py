@@ -144,7 +144,46 @@ pages = Table(
     Column("sent_at", UtcInstant),
     # The round of settled warnings that the page comes from: one person's pages of a round are one message.
     Column("round_at", UtcInstant),
+    # Goes before all others, and waits for no digest.
+    Column("critical", Boolean, nullable=False, server_default=false()),
+    # The notifier that is sending it. Its lease is in the table of replicas.
+    Column("claimed_by", _ID),
+    # Names of the channels that are tried in turn once this one has failed for good, with a comma between.
+    Column("later", String(500), nullable=False, server_default=""),
+    # What somebody made of a page that could not be sent; empty again if it is lost once more.
+    Column("handled_by", _ID),
+    Column("handled_at", UtcInstant),
+    Column("handled_note", Text),
     Index("pages_to_send", "channel", "state", "next_at"),
+    Index("pages_lost", "state", "handled_at"),
+    Index("pages_of_recipient", "channel", "person", "state"),
+)
+
+# Whom a channel has pages for. A notifier that sends to somebody locks the row while it takes the pages, so that two
+# notifiers together make one digest. `held_until`: what is not critical waits until then, and becomes one message.
+recipients = Table(
+    "recipients",
+    metadata,
+    Column("channel", String(50), primary_key=True),
+    Column("person", _ID, primary_key=True),
+    Column("held_until", UtcInstant),
+)
+
+# Notifiers that work on this database. What one claimed whose lease has ended is in doubt. By the wall's clock.
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("name", _ID, primary_key=True),
+    Column("started_at", UtcInstant, nullable=False),
+    Column("lease_until", UtcInstant, nullable=False),
+)
+
+# What has gone to a provider lately, by what it limits (a bot, a member, a key): all notifiers keep its limit together.
+throttle = Table(
+    "throttle",
+    metadata,
+    Column("scope", String(300), primary_key=True),
+    Column("state", Text, nullable=False),
 )
 
 tasks = Table(
