@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from schemas import warnings as wire
 from schemas.cases import CaseEvent
 from services.notifier import ledger
-from services.notifier.case import TaskChange, Verdict
+from services.notifier.actions import Action
+from services.notifier.case import Case, TaskChange, Verdict
 from services.notifier.ledger import Private
 from services.notifier.views import PageState
 
@@ -25,26 +26,35 @@ MAX_AGENT = 300
 @dataclass(frozen=True)
 class Origin:
     """From where somebody acts. `address` and `agent` say something about a person: they go into the ledger as seals,
-    are deleted after a while, and stand in no log."""
+    are deleted after a while, and stand in no log. `page` is the key of the page whose link it was."""
 
     via: Via = "service"
     address: str = ""
     agent: str = ""
+    page: str | None = None
+
+
+SERVICE = Origin()
+
+PAGE = ("key", "case_id", "warning_id", "revision", "kind", "role", "person", "channel")
+"""The columns of a page that the ledger tells."""
 
 
 def timeline_entry(tx: Connection, event: CaseEvent) -> None:
-    """An entry of a case's timeline; it is published too. What is written in its note may be about people."""
+    """An entry of a case's timeline; it is published too. What people write in a note may be about people: it stays in
+    the database, where it can be cleared, and the topic, which is kept for a year, does not have it."""
     body = event.model_dump(mode="json", exclude={"case_id", "sequence", "type", "at", "note", "ledger"})
-    note = Private(event.note, kept=False) if event.note else None
-    ledger.append(
-        tx,
-        event.type,
-        event.case_id,
-        {**body, "entry": event.sequence},
-        at=event.at,
-        private={"note": note},
-        event=event,
-    )
+    private = {"note": Private(event.note, kept=False) if event.note else None}
+    told = event.model_copy(update={"note": None}) if event.actor else event
+    whole = {**body, "entry": event.sequence}
+    ledger.append(tx, event.type, event.case_id, whole, at=event.at, private=private, event=told)
+
+
+def case_saved(tx: Connection, case: Case, state: str, now: datetime) -> None:
+    """The case as it is from now on, sealed: what people wrote of its tasks is in it."""
+    body = {"customer_id": case.customer_id, "status": case.status, "severity": case.severity}
+    whole = Private(state, kept=False)
+    ledger.append(tx, "case.saved", case.id, {**body, "decision": case.decision}, at=now, private={"state": whole})
 
 
 def warning_filed(tx: Connection, warning: wire.Warning, case_id: str | None, verdict: Verdict, now: datetime) -> None:
@@ -83,20 +93,25 @@ def task_done(tx: Connection, task_id: str, actor: str, now: datetime, origin: O
     ledger.append(tx, "task.done", None, body, at=now, private=_from(origin))
 
 
-def acted(
-    tx: Connection, case_id: str, customer_id: str, what: Mapping[str, Any], now: datetime, origin: Origin
-) -> None:
-    """Somebody has done something with a case: `what` has action and actor, and the page whose link it was. What came
-    of it stands in the case's own entries, right before this row."""
-    body = {**what, "customer_id": customer_id, "via": origin.via}
-    ledger.append(tx, "case.acted", case_id, body, at=now, private=_from(origin))
+def acted(tx: Connection, case: Case, action: Action, verdict: Verdict, now: datetime, origin: Origin) -> None:
+    """What somebody wanted to do with a case, what came of it, and from where it was. What is new in the case by it
+    stands in the rows right before this one; a refusal has this row alone."""
+    body = {
+        "customer_id": case.customer_id,
+        "action": type(action).__name__,
+        "actor": action.actor,
+        "verdict": str(verdict),
+        "via": origin.via,
+        "page": origin.page,
+    }
+    ledger.append(tx, "case.acted", case.id, body, at=now, private=_from(origin))
 
 
 def pages_became(
     tx: Connection, pages: Iterable[Mapping[str, Any]], state: PageState, now: datetime, note: str | None = None
 ) -> None:
-    """Pages with key, case_id, warning_id, revision, kind, role, person and channel are in another state, pending when
-    they were written down. `note` is the provider's word: an id, or why not. It may name an address."""
+    """Pages with the columns in PAGE are in another state, pending when they were written down. `note` is the
+    provider's word: an id, or why not. It may name an address."""
     said = Private(note) if note else None
     for page in pages:
         body = {
