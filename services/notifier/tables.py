@@ -12,7 +12,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -22,6 +21,9 @@ from sqlalchemy import (
 
 from services.common.columns import UtcInstant
 from services.common.database import Database, Schema
+from services.notifier import directory_tables
+from services.notifier.metadata import ID, LABEL
+from services.notifier.metadata import metadata as gathered
 
 SCHEMA = Schema(Path(__file__).with_name("migrations"), "BELLWETHER_DATABASE_URL", 0x62656C6C, "alembic_version")
 
@@ -31,10 +33,13 @@ def open_database(url: str) -> Database:
     return Database(url, SCHEMA)
 
 
-metadata = MetaData()
+metadata = gathered
 
-_ID = String(100)
-_LABEL = String(200)
+PARTS = (directory_tables,)
+"""Modules that describe tables of the same database."""
+
+_ID = ID
+_LABEL = LABEL
 
 cases = Table(
     "cases",
