@@ -27,7 +27,7 @@ PageKind = Literal[
 """`due_soon`: the review's deadline comes near; `idle`: a case came back on which nobody works; `reminder`: a task in
 somebody's list is not done; `assigned`: a case or a task was given to somebody, or handed on for a while."""
 
-Role = Literal["owner", "superior", "escalation", "fallback", "department", "assignee"]
+Role = Literal["owner", "superior", "escalation", "fallback", "department", "assignee", "stand_in"]
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,19 @@ class Delegation:
 
 
 @dataclass(frozen=True)
+class Deadline:
+    """Something that happens to a case by itself: `next_at` is its next step, a reminder or what follows from `due`.
+    `name` is unique within the case."""
+
+    name: str
+    kind: Literal["review", "idle", "task"]
+    holder: str
+    due: datetime
+    next_at: datetime
+    warning_id: str | None = None
+
+
+@dataclass(frozen=True)
 class Case:
     """One customer's case. At most one of a customer is open.
 
@@ -187,6 +200,30 @@ class Case:
         return next((state for state in _PRESSING if state in states), "none")
 
 
+    @property
+    def gravest(self) -> Held:
+        """The warning that stands for the case where it is spoken of as a whole: what holds before what is over."""
+        return max(self.warnings, key=lambda held: (_WEIGHT[held.state], SEVERITIES.index(held.severity)))
+
+    @property
+    def deadlines(self) -> tuple[Deadline, ...]:
+        """All that is to happen to it by itself. While somebody is waited for by a clock, nobody can be idle."""
+        if self.status != "open":
+            return ()
+        found = [
+            Deadline(f"review:{held.id}", "review", held.clock.holder, held.clock.due, held.clock.next_at, held.id)
+            for held in self.warnings
+            if held.clock is not None and held.clock.running
+        ]
+        if self.idle_at is not None and not found:
+            found.append(Deadline("idle", "idle", self.assignee or "", self.idle_at, self.idle_at))
+        for todo in self.todos:
+            if todo.status == "open":
+                found.append(Deadline(f"task:{todo.id}", "task", todo.person, todo.due, todo.remind_at))
+        return tuple(found)
+
+
+_WEIGHT = {"withdrawn": 0, "ended": 1, "standing": 2}
 _PRESSING: tuple[ReviewState, ...] = ("overdue", "waiting", "opened", "decided")
 
 

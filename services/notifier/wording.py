@@ -86,6 +86,10 @@ ROLE: dict[Role, Words] = {
         "zh": "这是给{department}的工单，请部门内约定由谁接手。",
         "en": "This is a ticket for {department}. Please agree among yourselves who takes it.",
     },
+    "stand_in": {
+        "zh": "您在代替不在岗的同事处理。客户负责人：{owner}。",
+        "en": "You stand in for somebody who is away. The owner is {owner}.",
+    },
     "assignee": {
         "zh": "此案件由您处理。客户负责人：{owner}。",
         "en": "You are at work on this case. The owner is {owner}.",
