@@ -1,4 +1,4 @@
-"""PURE: the times by which people act: review deadlines with their nudges, due dates of tasks, idle cases, quiet hours."""
+"""PURE: the times by which people act: reviews and their nudges, due dates of tasks, idle cases, quiet hours."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Clocks:
 
     calendar: WorkCalendar = field(default_factory=lambda: WorkCalendar(_BEIJING))
     idle_days: int = IDLE_DAYS
-    act_within_days: Mapping[Severity, int] = ACT_WITHIN_DAYS
+    act_within_days: Mapping[Severity, int] = field(default_factory=lambda: ACT_WITHIN_DAYS)
     quiet: Quiet | None = None
 
     def later(self, at: datetime, span_h: float, hours: Hours) -> datetime:
