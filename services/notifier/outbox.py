@@ -104,7 +104,7 @@ def _row(case_id: str | None, page: Page, channel: str, now: datetime, about: in
         "due_at": page.due,
         "state": "pending",
         "attempts": 0,
-        "next_at": now,
+        "next_at": page.not_before or now,
         "created_at": now,
         "updated_at": now,
         "about": about,

@@ -14,7 +14,6 @@ import uvicorn
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from services.common.clock import clock_from
-from services.common.errors import UserError
 from services.common.settings import Settings
 from services.notifier.channels.base import Channel
 from services.notifier.channels.email import EmailChannel
@@ -24,7 +23,8 @@ from services.notifier.clerk import Clerk
 from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
 from services.notifier.desk import Desk
-from services.notifier.directory import load_directory
+from services.notifier.directory_import import take_in_file
+from services.notifier.directory_live import LiveDirectory
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.intake import Intake
 from services.notifier.messages import Letters
@@ -47,18 +47,15 @@ LONGEST_GATHERING_S = 60.0
 """Pages wait while warnings are still pouring in, so that a first import makes one digest; no longer than this."""
 
 
-class DirectoryMissing(UserError):
-    """BELLWETHER_DIRECTORY is not set."""
-
-
 def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0) -> Clerk:
-    """The clerk on the configured database, migrated to the newest schema, and directory."""
-    if settings.directory is None:
-        raise DirectoryMissing("set BELLWETHER_DIRECTORY to the YAML file of people and customers")
-    directory = load_directory(settings.directory)
+    """The clerk on the configured database, migrated to the newest schema, with the newest directory in it. Raises
+    DirectoryInvalid for the file of BELLWETHER_DIRECTORY, and DirectoryEmpty where nothing was imported otherwise."""
+    now = clock_from(settings.clock)
     database = open_database(settings.database_url)
     database.migrate()
-    return Clerk(database, directory, clock_from(settings.clock), channels, timedelta(seconds=settle_s))
+    if settings.directory is not None:
+        take_in_file(database, settings.directory, now(), settings.zone)
+    return Clerk(database, LiveDirectory(database), now, channels, timedelta(seconds=settle_s))
 
 
 def serve(settings: Settings, own: NotifierSettings) -> bool:
@@ -98,7 +95,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
 
 
 def _start(workers: Workers, settings: Settings, own: NotifierSettings, clerk: Clerk, intake: Intake) -> None:
-    letters = Letters(clerk.directory, own.console_url, settings.zone, load_words())
+    letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words())
     for channel in _channels(settings, own, clerk):
         dispatcher = Dispatcher(clerk.database, channel, letters, clerk.now)
         left = dispatcher.recover()

@@ -1,7 +1,7 @@
 """PURE: working hours and days of the company, and people's quiet hours. Local times belong to a zone, instants do not.
 
-A working calendar counts time only where the company works: on working days, in its hours. Where clocks are put forward
-or back, an hour that there is not begins when the clock has jumped, and one that comes twice counts from its first time.
+A working calendar counts time only where the company works: on working days, in its hours. Where clocks are put
+forward, a time of day that there is not is the one that far after the jump; where they are put back, the first of two.
 """
 
 from __future__ import annotations
