@@ -131,21 +131,24 @@ class Clerk:
 
     def act(self, case_id: str, action: Action, origin: Origin = SERVICE) -> Outcome | None:
         """What somebody does with a case; None when there is no such case. Outcome.refusals says why not."""
-        now = self.now()
         with self.database.writing() as tx:
-            case = store.find_case(tx, case_id)
-            if case is None:
-                return None
-            outcome = on_action(case, action, now, self.directory, self._house)
-            if outcome.case is not None and case.status == "closed" and outcome.case.status == "open":
-                other = store.find_open_case(tx, case.customer_id)
-                if other is not None:
-                    outcome = refused(
-                        refusal("open_case", "该客户已有未结案件。", "The customer has an open case already.")
-                    )
-            self._save(tx, outcome, now)
-            recording.acted(tx, case, action, outcome.verdict, now, origin)
-            return outcome
+            return self.act_within(tx, case_id, action, origin)
+
+    def act_within(self, tx: Connection, case_id: str, action: Action, origin: Origin) -> Outcome | None:
+        """`act` in a transaction of the caller's."""
+        now, case = self.now(), store.find_case(tx, case_id)
+        if case is None:
+            return None
+        outcome = on_action(case, action, now, self.directory, self._house)
+        if outcome.case is not None and case.status == "closed" and outcome.case.status == "open":
+            other = store.find_open_case(tx, case.customer_id)
+            if other is not None:
+                outcome = refused(
+                    refusal("open_case", "该客户已有未结案件。", "The customer has an open case already.")
+                )
+        self._save(tx, outcome, now)
+        recording.acted(tx, case, action, outcome.verdict, now, origin)
+        return outcome
 
     def _file(self, tx: Connection, warning: wire.Warning, now: datetime) -> Verdict:
         waits = settling.is_waiting(tx, warning.id)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from services.common.settings import BadSetting, Settings
+from services.notifier import link_secrets
 from services.notifier.channels.email import SmtpServer, parse_smtp_url
+from services.notifier.links import VALID
 
 CHANNELS = ("inbox", "email", "webhook")
 
 DEFAULT_SETTLE_S = 60
+MAX_LINK_DAYS = 60
+
 MAX_SETTLE_S = 900
 """As long as anything may wait at all (policy.LONGEST_SETTLING)."""
 
@@ -26,12 +30,16 @@ class NotifierSettings:
     webhook_url: str | None
     webhook_secret: str
     settle_s: int = DEFAULT_SETTLE_S
+    link_secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    link_days: int = VALID.days
 
 
 def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> NotifierSettings:
     """BELLWETHER_CHANNELS (comma-separated: inbox, email, webhook), BELLWETHER_SMTP_URL, BELLWETHER_WEBHOOK_URL,
     BELLWETHER_WEBHOOK_SECRET, BELLWETHER_CONSOLE_URL, BELLWETHER_SETTLE_S (for so long it must be quiet before people
-    are paged about what was found late; 0: at once). Raises BadSetting or BadSmtpUrl, naming the variable."""
+    are paged about what was found late; 0: at once), BELLWETHER_LINK_SECRET and _PREVIOUS (of at least 32 bytes; else a
+    file in the data directory has them), BELLWETHER_LINK_DAYS (for so long a link in a page is good). Raises BadSetting
+    or BadSmtpUrl, naming the variable."""
     listed = [name.strip() for name in env.get("BELLWETHER_CHANNELS", "inbox").split(",") if name.strip()]
     unknown = [name for name in listed if name not in CHANNELS]
     if unknown:
@@ -45,7 +53,10 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
         if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
             raise BadSetting(f"{name} must be an http or https URL")
     channels = tuple(dict.fromkeys(name for name in listed if name != "inbox"))
-    return NotifierSettings(channels, console, smtp, webhook, secret, _settle_s(env))
+    days = _whole(env, "BELLWETHER_LINK_DAYS", VALID.days, 1, MAX_LINK_DAYS)
+    return NotifierSettings(
+        channels, console, smtp, webhook, secret, _settle_s(env), link_secrets.from_environment(env), days
+    )
 
 
 def _settle_s(env: Mapping[str, str]) -> int:
@@ -54,6 +65,13 @@ def _settle_s(env: Mapping[str, str]) -> int:
         raise BadSetting(
             f'BELLWETHER_SETTLE_S is "{text}": set it to a whole number of seconds from 0 to {MAX_SETTLE_S}'
         )
+    return int(text)
+
+
+def _whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = env.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise BadSetting(f'{name} is "{text}": set it to a whole number from {low} to {high}')
     return int(text)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
 from services.notifier import recording
 from services.notifier.case import Page, PageKind, Role
@@ -135,9 +135,12 @@ def find(tx: Connection, page_id: int) -> Queued | None:
 
 def of_case(tx: Connection, case_id: str) -> list[Queued]:
     """Every page about a case, oldest first."""
-    return [
-        Queued(*row) for row in tx.execute(select(*_COLUMNS).where(pages.c.case_id == case_id).order_by(pages.c.id))
-    ]
+    return select_pages(tx, pages.c.case_id == case_id)
+
+
+def select_pages(tx: Connection, *wanted: ColumnElement[bool]) -> list[Queued]:
+    """Pages for which all of it is true, oldest first."""
+    return [Queued(*row) for row in tx.execute(select(*_COLUMNS).where(*wanted).order_by(pages.c.id))]
 
 
 def still_pending(tx: Connection, ids: Sequence[int]) -> set[int]:
