@@ -76,8 +76,8 @@ class Database:
 
     @contextmanager
     def alone(self, number: int) -> Iterator[bool]:
-        """Whether the caller is the only one of all processes who does what the number stands for, while this lasts; who
-        is not must leave it. SQLite has one process by itself."""
+        """Whether the caller is the only one of all processes who does what the number stands for, while this lasts;
+        who is not must leave it. SQLite has one process by itself."""
         if self._sqlite:
             yield True
             return
@@ -108,7 +108,7 @@ class Database:
 
 def _server_engine(url: Any) -> Engine:
     # hide_parameters, here and below: an error in a log must not show customers.
-    return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    return create_engine(url, pool_pre_ping=True, hide_parameters=True, pool_size=10, max_overflow=30)
 
 
 def _sqlite_engine(url: Any) -> Engine:
