@@ -30,7 +30,7 @@ from services.notifier.claims import Claimer, Parcel
 from services.notifier.delivering import Lost, Queued, backoff_s
 from services.notifier.grouping import Manners
 from services.notifier.messages import About, Letters, Notice
-from services.notifier.recording import Outcome, Postponed, Recorder
+from services.notifier.outcomes import Outcome, Postponed, Recorder
 from services.notifier.throttle import Throttle
 from services.notifier.workers import PASSING, RETRY_S
 
