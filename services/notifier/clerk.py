@@ -13,12 +13,13 @@ from sqlalchemy import Connection
 from schemas import warnings as wire
 from services.common.clock import Now
 from services.common.database import Database
-from services.notifier import outbox, settling, store
+from services.notifier import outbox, recording, settling, store
 from services.notifier.actions import Action, on_action
 from services.notifier.case import Case, Outcome, Page, Verdict
 from services.notifier.grouping import is_critical
 from services.notifier.people import Directory
 from services.notifier.policy import as_seen, case_for, must_settle, on_tick, on_warning, repeated, settled_since
+from services.notifier.recording import SERVICE, Origin
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class Clerk:
             taken = list(settling.take(tx, BATCH))
             return Counter(self._decide(tx, one, now, round_at) for round_at, one in taken)
 
-    def act(self, case_id: str, action: Action) -> Outcome | None:
+    def act(self, case_id: str, action: Action, origin: Origin = SERVICE) -> Outcome | None:
         """What somebody does with a case; None when there is no such case. Outcome.refusals says why not."""
         now = self.now()
         with self.database.writing() as tx:
@@ -87,6 +88,7 @@ class Clerk:
                 return None
             outcome = on_action(case, action, now, self.directory)
             self._save(tx, outcome, now)
+            recording.acted(tx, case, action, outcome.verdict, now, origin)
             return outcome
 
     def _file(self, tx: Connection, warning: wire.Warning, now: datetime) -> Verdict:
@@ -115,7 +117,7 @@ class Clerk:
         warning = waiting.warning
         seen = as_seen(warning, now, worse=waiting.worse)
         outcome = self._follow(tx, seen, store.find_holding_case(tx, warning.id), 0, now, round_at)
-        settling.decided(tx, warning.id, outcome.case.id if outcome.case else None, outcome.verdict)
+        settling.decided(tx, warning, outcome.case.id if outcome.case else None, outcome.verdict, now)
         _log(warning, outcome.verdict)
         return outcome.verdict
 
@@ -154,8 +156,8 @@ class Clerk:
     ) -> None:
         case = outcome.case
         if case is not None:
-            store.save_case(tx, case, self.directory)
-            store.append(tx, case.id, case.customer_id, outcome.events)
+            store.save_case(tx, case, self.directory, now)
+            store.append(tx, case.id, case.customer_id, outcome.events, case)
         if outcome.pages:
             wanted = self._through_channels(tx, [_graded(page, case, warning) for page in outcome.pages])
             outbox.enqueue(tx, case.id if case else None, wanted, now, round_at=round_at)

@@ -17,6 +17,7 @@ from services.notifier.actions import Acknowledge, Action, Close, Comment, Decid
 from services.notifier.clerk import Clerk
 from services.notifier.lookup import Lookup
 from services.notifier.people import Person
+from services.notifier.recording import SERVICE, Origin
 from services.notifier.views import (
     Account,
     CaseFilter,
@@ -61,10 +62,16 @@ class AccountInvalid(DeskError):
 class Desk:
     """Reads and actions; `actor` is a person's id. Actions raise NotFound or Refused."""
 
-    def __init__(self, clerk: Clerk) -> None:
+    def __init__(self, clerk: Clerk, origin: Origin = SERVICE) -> None:
+        """`origin`: from where whoever uses this desk comes, for the ledger."""
         self._clerk = clerk
+        self._origin = origin
         self._database = clerk.database
         self.directory = clerk.directory
+
+    def coming_from(self, origin: Origin) -> Desk:
+        """The same desk for somebody who comes from there."""
+        return Desk(self._clerk, origin)
 
     def now(self) -> datetime:
         """The notifier's clock."""
@@ -160,7 +167,7 @@ class Desk:
                 raise Refused(
                     _reason("not_your_task", zh, "Only the person whose task it is, or a superior, can finish it.")
                 )
-            store.finish_task(tx, task_id, actor, self.now())
+            store.finish_task(tx, task_id, actor, self.now(), self._origin)
 
     def inbox(self, person: str, limit: int = 100) -> list[InboxView]:
         """The person's local inbox, newest first."""
@@ -213,7 +220,7 @@ class Desk:
             yield Lookup(tx, self.directory, self.now())
 
     def _act(self, case_id: str, action: Action) -> None:
-        outcome = self._clerk.act(case_id, action)
+        outcome = self._clerk.act(case_id, action, self._origin)
         if outcome is None:
             raise _no_case(case_id)
         if outcome.refusals:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
+from services.notifier import recording
 from services.notifier.case import Page, PageKind
 from services.notifier.delivering import INBOX, Queued
 from services.notifier.people import Person
@@ -25,6 +26,7 @@ TOLD: tuple[PageState, ...] = ("sending", "accepted", "delivered", "opened", "un
 
 LOST: tuple[PageState, ...] = ("failed", "uncertain")
 
+_RECORDED = [pages.c[name] for name in recording.PAGE]
 _COLUMNS = [pages.c[name] for name in Queued.__dataclass_fields__]
 
 
@@ -79,6 +81,7 @@ def enqueue(
     if new:
         _expect(tx, new)
         tx.execute(insert(pages), new)
+        recording.pages_became(tx, new, "pending", now)
 
 
 def _row(case_id: str | None, page: Page, way: Way, at: datetime, now: datetime) -> dict[str, Any]:
@@ -132,7 +135,7 @@ def of_case(tx: Connection, case_id: str) -> list[Queued]:
 def cancel(tx: Connection, warning_id: str, now: datetime) -> None:
     """The warning is withdrawn: what has not gone out about it stays here, visibly unsent."""
     waiting = pages.c.warning_id == warning_id, pages.c.state == "pending", pages.c.kind.in_(_OFF)
-    tx.execute(update(pages).where(*waiting).values(state="cancelled", updated_at=now))
+    _became(tx, waiting, "cancelled", now)
 
 
 def reached(tx: Connection, warning_id: str, person: str) -> set[str]:
@@ -195,8 +198,20 @@ def mark_further(tx: Connection, channel: str, message_key: str, state: PageStat
 
 
 def _move(tx: Connection, ids: Sequence[int], state: PageState, now: datetime, **values: Any) -> None:
-    """The one place where a page changes its state, but for cancel()."""
-    tx.execute(update(pages).where(pages.c.id.in_(ids)).values(state=state, updated_at=now, **values))
+    _became(tx, [pages.c.id.in_(ids)], state, now, **values)
+
+
+def _became(
+    tx: Connection, which: Iterable[ColumnElement[bool]], state: PageState, now: datetime, **values: Any
+) -> None:
+    """The one place where a page changes its state. The ledger is told of what matters to people: not that a page is
+    taken in hand or waits once more."""
+    changed = update(pages).where(*which).values(state=state, updated_at=now, **values)
+    if state in ("pending", "sending"):
+        tx.execute(changed)
+        return
+    said = values.get("provider_id") or values.get("error")
+    recording.pages_became(tx, tx.execute(changed.returning(*_RECORDED)).mappings(), state, now, said)
 
 
 def count_by_state(tx: Connection) -> dict[tuple[str, str], int]:

@@ -261,3 +261,46 @@ poison = Table(
     Column("error", Text, nullable=False),
     Column("received_at", UtcInstant, nullable=False),
 )
+
+# The ledger (chain.py): what was decided and delivered, in the order of the commits. Rows are only ever added.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("case_id", _ID, index=True),
+    Column("kind", String(50), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+# One row: the last of the chain. Who adds to the chain locks it.
+ledger_head = Table(
+    "ledger_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+# What stands in a ledger's body as a seal only: its salt, and the value where no other table keeps it. What is deleted
+# here can never be told from the ledger again.
+ledger_private = Table(
+    "ledger_private",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", String(50), primary_key=True),
+    Column("customer_id", _ID, index=True),
+    Column("at", UtcInstant, nullable=False, index=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("value", Text),
+)
+
+# Links that were acted on: each page and action once.
+link_uses = Table(
+    "link_uses",
+    metadata,
+    Column("use", String(64), primary_key=True),
+    Column("at", UtcInstant, nullable=False, index=True),
+    Column("outcome", String(30), nullable=False),
+)
