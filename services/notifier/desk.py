@@ -16,7 +16,7 @@ from services.notifier import accounts, findings, store
 from services.notifier.actions import Acknowledge, Action, Close, Comment, DecideReview, Join, OpenReview
 from services.notifier.clerk import Clerk
 from services.notifier.lookup import Lookup
-from services.notifier.people import Person
+from services.notifier.people import Directory, Person
 from services.notifier.recording import SERVICE, Origin
 from services.notifier.views import (
     Account,
@@ -67,7 +67,11 @@ class Desk:
         self._clerk = clerk
         self._origin = origin
         self._database = clerk.database
-        self.directory = clerk.directory
+
+    @property
+    def directory(self) -> Directory:
+        """The newest directory."""
+        return self._clerk.directory
 
     def coming_from(self, origin: Origin) -> Desk:
         """The same desk for somebody who comes from there."""
