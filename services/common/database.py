@@ -58,6 +58,12 @@ class Database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         self._engine = _sqlite_engine(parsed) if self._sqlite else _server_engine(parsed)
 
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None for a server's database, or one in memory."""
+        named = self._engine.url.database
+        return Path(named) if self._sqlite and named and named != ":memory:" else None
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that may write, committed at the end. One at a time: what it reads stays true, and no two can

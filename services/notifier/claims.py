@@ -54,6 +54,13 @@ class Claimer:
     replica: str
     manners: Manners
 
+    def is_due(self, tx: Connection, now: datetime) -> bool:
+        """Whether there is anything to look at: most often there is not, and nothing need be locked."""
+        same = and_(recipients.c.channel == pages.c.channel, recipients.c.person == pages.c.person)
+        free = or_(recipients.c.held_until.is_(None), recipients.c.held_until <= now)
+        query = select(pages.c.id).outerjoin(recipients, same).where(*self._due(now, only_critical=False), free)
+        return tx.execute(query.limit(1)).first() is not None
+
     def claim(self, tx: Connection, now: datetime, room: int, *, only_critical: bool = False) -> list[Parcel]:
         """At most `room` messages to be sent now, what is critical first; their pages are `sending` from here on.
         Empty when there is nothing to do before a new page comes or time passes."""

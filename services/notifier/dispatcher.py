@@ -85,7 +85,7 @@ class Dispatcher:
         self._now = now
         self._replica = replica or Alone()
         self._claimer = Claimer(channel.name, self._replica.name, manners or Manners())
-        self._recorder = Recorder(database, self._replica.name, letters.directory, now, configured)
+        self._recorder = Recorder(database, self._replica.name, lambda: letters.directory, now, configured)
         self._throttle = Throttle(database, wall)
         self._width = width
         self._pool = ThreadPoolExecutor(width, f"send-{channel.name}") if width > 1 else None
@@ -155,6 +155,9 @@ class Dispatcher:
 
     def _claim(self, room: int) -> list[Parcel]:
         now = self._now()
+        with self._database.reading() as tx:
+            if not self._claimer.is_due(tx, now):
+                return []
         only_critical = self._full_until is not None and now < self._full_until
         with self._database.claiming() as tx:
             return self._claimer.claim(tx, now, room, only_critical=only_critical)

@@ -17,7 +17,7 @@ from services.notifier.channels.base import Accepted, NotSent, TryLater
 from services.notifier.claims import Parcel
 from services.notifier.delivering import INBOX, LONGEST_OUTAGE, Lost, Queued, after, after_outage, follow, is_outage
 from services.notifier.outbox import Way, channels_for
-from services.notifier.people import Directory
+from services.notifier.people import Source, newest
 
 CHUNK = 200
 """Pages that are written off in one transaction: nobody else waits long for the database."""
@@ -49,7 +49,7 @@ class Recorder:
     """`configured` are the channels beside the inbox, by which a fallback may be told."""
 
     def __init__(
-        self, database: Database, replica: str, directory: Directory, now: Now, configured: Sequence[str] = ()
+        self, database: Database, replica: str, directory: Source, now: Now, configured: Sequence[str] = ()
     ) -> None:
         self._database = database
         self._replica = replica
@@ -136,8 +136,9 @@ class Recorder:
 
     def lost(self, tx: Connection, pages: Iterable[Queued], fate: Lost, now: datetime) -> None:
         """Failed or uncertain, in plain sight, and somebody is told instead."""
-        fallback = self._directory.fallback
-        reach = channels_for(self._directory.people.get(fallback), self._configured)
+        directory = newest(self._directory)
+        fallback = directory.fallback
+        reach = channels_for(directory.people.get(fallback), self._configured)
         for page in pages:
             outbox.mark_lost(tx, [page.id], fate.state, fate.why, now)
             if fate.state == "uncertain":

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-import logging
+import fcntl
 import os
 import secrets
 import socket
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from services.common.clock import Now
 from services.common.database import Database
+from services.common.errors import UserError
 from services.notifier.tables import replicas
-
-log = logging.getLogger(__name__)
 
 DEFAULT_LEASE_S = 30.0
 RENEWALS = 5
 """In the time of one lease."""
+
+
+class DatabaseInUse(UserError):
+    """Another notifier works on this SQLite file. Several notifiers share one PostgreSQL."""
+
+
+def lock_file(database: Path) -> int:
+    """Hold a SQLite database for this process alone, for as long as it lives. Raises DatabaseInUse."""
+    place = database.with_name(database.name + ".lock")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(place, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise DatabaseInUse(
+            f"another notifier works on {database}: several share one PostgreSQL (BELLWETHER_DATABASE_URL)"
+        ) from None
+    return lock
 
 
 def new_name() -> str:
@@ -78,11 +97,6 @@ class Replica:
         """End in order: nothing of ours is in flight."""
         with self._database.claiming() as tx:
             tx.execute(delete(replicas).where(replicas.c.name == self.name))
-
-    def forget_dead(self) -> int:
-        """Rows of those who ended long ago; whatever they had claimed stays in doubt without them."""
-        with self._database.claiming() as tx:
-            return tx.execute(delete(replicas).where(replicas.c.lease_until < self._wall() - 10 * self._lease)).rowcount
 
     def others(self, tx: Connection) -> set[str]:
         """Those beside us who hold a lease: what they claimed is not ours to judge."""
