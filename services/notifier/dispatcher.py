@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Protocol
@@ -249,10 +250,13 @@ class Dispatcher:
         if person is None:
             return None
         with self._database.reading() as tx:
-            if not parcel.digest:
+            if parcel.digest:
+                letter = self._letters.digest([self._notice(tx, page) for page in parcel.pages], person)
+            else:
                 # Of several pages about one warning only the newest says anything new.
-                return self._letters.single(self._notice(tx, parcel.pages[-1]), person)
-            return self._letters.digest([self._notice(tx, page) for page in parcel.pages], person)
+                letter = self._letters.single(self._notice(tx, parcel.pages[-1]), person)
+        # By the outbox's key a channel is asked after a crash.
+        return replace(letter, key=parcel.key)
 
     def _notice(self, tx: Connection, page: Queued) -> Notice:
         warning = store.find_warning(tx, page.warning_id, page.revision)

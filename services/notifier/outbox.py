@@ -188,6 +188,24 @@ def mark_handled(tx: Connection, ids: Sequence[int], by: str, note: str, now: da
     tx.execute(update(pages).where(pages.c.id.in_(ids), pages.c.handled_at.is_(None)).values(**handled))
 
 
+def mark_dropped(tx: Connection, page_id: int, by: str, reason: str, now: datetime) -> None:
+    """Nobody will send it; `by` and `reason` stay with it."""
+    handled = {"handled_by": by, "handled_at": now, "handled_note": printable(reason)}
+    _became(tx, [pages.c.id == page_id], "dropped", now, **handled)
+
+
+def send_again(tx: Connection, page_id: int, by: str, note: str, now: datetime) -> None:
+    """Somebody wants it sent, whatever became of it before: a page like one that was never tried. What is asked now
+    waits for no window."""
+    fresh = {"attempts": 0, "next_at": now, "claimed_by": None, "taken_at": None, "handled_by": by, "handled_at": now}
+    at = update(pages).where(pages.c.id == page_id)
+    again = at.values(state="pending", updated_at=now, handled_note=printable(note), **fresh)
+    row = tx.execute(again.returning(*_RECORDED)).mappings().one()
+    recording.pages_became(tx, [row], "pending", now, f"{by}: {printable(note)}")
+    whose = recipients.c.channel == row["channel"], recipients.c.person == row["person"]
+    tx.execute(update(recipients).where(*whose).values(held_until=None))
+
+
 def mark_further(tx: Connection, channel: str, message_key: str, state: PageState, now: datetime) -> None:
     """`delivered` or `opened`, as the channel tells of a message that it had accepted. Never back again."""
     before = ("accepted",) if state == "delivered" else ("accepted", "delivered")
@@ -210,7 +228,7 @@ def _became(
     if state in ("pending", "sending"):
         tx.execute(changed)
         return
-    said = values.get("provider_id") or values.get("error")
+    said = values.get("provider_id") or values.get("error") or values.get("handled_note")
     recording.pages_became(tx, tx.execute(changed.returning(*_RECORDED)).mappings(), state, now, said)
 
 
