@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from schemas.cases import Decision
 from schemas.warnings import Bilingual
-from services.notifier import accounts, findings, store
+from services.notifier import accounts, findings, store, undelivered
 from services.notifier.actions import Acknowledge, Action, Close, Comment, DecideReview, Join, OpenReview
 from services.notifier.clerk import Clerk
 from services.notifier.lookup import Lookup
@@ -35,6 +35,7 @@ from services.notifier.views import (
     SuggestionView,
     Summary,
     TaskView,
+    UndeliveredView,
 )
 
 
@@ -163,6 +164,21 @@ class Desk:
         with self._looking() as look:
             return findings.rejected(look)
 
+    def list_undelivered(self, *, handled: bool = False, limit: int = 200) -> list[UndeliveredView]:
+        """Pages that could not be delivered and wait for a decision, or those about which somebody has decided."""
+        with self._looking() as look:
+            return undelivered.listed(look.tx, self.directory, handled=handled, limit=limit)
+
+    def send_again(self, page_id: int, by: str, note: str = "") -> None:
+        """Have an undelivered page sent again. Raises Refused."""
+        with self._database.writing() as tx:
+            _unless(undelivered.retry(tx, page_id, by, note, self.now()))
+
+    def drop_page(self, page_id: int, by: str, reason: str) -> None:
+        """Nobody will send it. Raises Refused, also where no reason is given."""
+        with self._database.writing() as tx:
+            _unless(undelivered.drop(tx, page_id, by, reason, self.now()))
+
     def finish_task(self, task_id: str, actor: str) -> None:
         """The task is done, for all of its people. NotFound when it is not open (any more); Refused to all but them and
         who is above one of them."""
@@ -257,6 +273,11 @@ def finish_within(tx: Connection, clerk: Clerk, task_id: str, actor: str, origin
         zh = "只有这项待办的负责人或其上级可以完成它。"
         raise Refused(_reason("not_your_task", zh, "Only the person whose task it is, or a superior, can finish it."))
     store.finish_task(tx, task_id, actor, clerk.now(), origin)
+
+
+def _unless(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise Refused(refusal)
 
 
 def _no_case(case_id: str) -> NotFound:

@@ -160,6 +160,8 @@ pages = Table(
     Column("critical", Boolean, nullable=False, server_default=false()),
     # The notifier that is sending it. Its lease is in the table of replicas.
     Column("claimed_by", _ID),
+    # When a notifier last took it in hand.
+    Column("taken_at", UtcInstant),
     # Names of the channels that are tried in turn once this one has failed for good, with a comma between.
     Column("later", String(500), nullable=False, server_default=""),
     # What somebody made of a page that could not be sent; empty again if it is lost once more.
