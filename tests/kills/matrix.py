@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -121,14 +122,12 @@ class Cell:
         """Kill at the point, go on without it, count."""
         with self.receiver:
             try:
-                # Who judges what a dead one left can only be killed once there is a dead one.
-                second = self.point.endswith("judge")
-                self._die("after:send:1" if second else self._fatal())
-                if second:
-                    self.move()
-                    self._die(f"{self.point}:1", more=False)
+                if self.point.endswith("judge"):
+                    self._die_judging()
+                else:
+                    self._die(self._fatal())
                 for index in range(self.replicas):
-                    if index == 0 or self.children[-1].exit_code() is not None:
+                    if not self._runs(index):
                         self.start(index)
                 self._come_to_rest()
                 return self.count()
@@ -141,22 +140,33 @@ class Cell:
         place = self.point.partition(":")[2]
         return f"{self.point}:{self.chance.randint(1, 4) if place in OFTEN else 1}"
 
-    def _die(self, fatal: str, *, more: bool = True) -> None:
+    def _die_judging(self) -> None:
+        """There is something to judge once another one is dead: the one beside it judges, or the one after it."""
+        fatal = f"{self.point}:1"
+        if self.replicas == 1:
+            self._die("after:send:1")
+            self.move()
+            self._wait_for_death(self.start(0, fatal))
+            return
+        judge = self.start(1, fatal)
+        self._die("after:send:1")
+        self._wait_for_death(judge)
+
+    def _die(self, fatal: str) -> None:
         """Start, and put warnings on the topic until the first notifier has died."""
-        others = [self.start(index) for index in range(1, self.replicas) if not self._runs(index)]
-        mortal = self.start(0, fatal)
-        assert all(child.exit_code() is None for child in others), others[0].log_tail()
+        for index in range(1, self.replicas):
+            if not self._runs(index):
+                self.start(index)
+        self._wait_for_death(self.start(0, fatal), self.publish)
 
-        def dead() -> bool:
-            return mortal.exit_code() is not None
-
+    def _wait_for_death(self, mortal: Child, meanwhile: Callable[[int], None] = lambda _: None) -> None:
         for number in range(ROUNDS):
-            if more:
-                self.publish(number)
-            if waited_for(dead, DEATH_DEADLINE_S):
+            meanwhile(number)
+            if waited_for(lambda: mortal.exit_code() is not None, DEATH_DEADLINE_S):
                 break
             self.move()
-        assert mortal.exit_code() == -signal.SIGKILL, f"{fatal} never came: {mortal.exit_code()}\n{mortal.log_tail()}"
+        code = mortal.exit_code()
+        assert code == -signal.SIGKILL, f"{mortal.name} did not die but {code}; see {self.folder}\n{mortal.log_tail()}"
 
     def _runs(self, index: int) -> bool:
         return any(child.name == f"notifier-{index}" and child.exit_code() is None for child in self.children)
