@@ -44,6 +44,9 @@ class Guard:
         return any(found in network for network in self.allowed) or all(map(_is_public, _inside(found)))
 
 
+PUBLIC_ONLY = Guard()
+
+
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:
     """Networks, and addresses as networks of one; raises NotANetwork with the text at fault."""
     found: list[Network] = []

@@ -137,8 +137,11 @@ class _Trip(threading.local):
         self._until = min(self._until, time.monotonic() + seconds)
 
     def left_s(self, timeout_s: float | None) -> float:
-        """At least a moment: what has run out is found by the socket."""
-        return max(0.001, min(self._until - time.monotonic(), TIMEOUT_S if timeout_s is None else timeout_s))
+        """What one step may take. Raises the timeout itself when nothing is left: a trickle always has a byte more."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("the deadline of the whole request")
+        return min(left, TIMEOUT_S if timeout_s is None else timeout_s)
 
 
 class _Checked(httpcore.NetworkBackend):
@@ -201,9 +204,7 @@ class _Bounded(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _Bounded(
-            self._inner.start_tls(ssl_context, server_hostname, self._trip.left_s(timeout)), self._trip
-        )
+        return _Bounded(self._inner.start_tls(ssl_context, server_hostname, self._trip.left_s(timeout)), self._trip)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

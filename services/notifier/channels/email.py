@@ -19,6 +19,7 @@ from services.common.clock import Now
 from services.common.errors import UserError
 from services.notifier.channels.base import Accepted, FateUnknown, Message, Refused, TryLater
 from services.notifier.channels.limits import Limits
+from services.notifier.people import Person
 
 TIMEOUT_S = 15.0
 _PORTS = {"smtp": 587, "smtps": 465}
@@ -79,6 +80,10 @@ class EmailChannel:
     def cost(self, message: Message) -> int:
         """One message is one."""
         return 1
+
+    def reaches(self, person: Person) -> bool:
+        """Who has an address."""
+        return person.email is not None
 
     def has_sent(self, key: str) -> bool | None:
         """Nobody can be asked."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from services.common.clock import Now
-from services.notifier.channels.base import Accepted, FateUnknown, Message, NotSent
+from services.notifier.channels.base import Accepted, FateUnknown, Message, NotSent, TryLater
 from services.notifier.channels.courier import Courier
 from services.notifier.channels.limits import Limits
 from services.notifier.channels.provider import Provider, Request
+from services.notifier.people import Person
 
 
 class Posting:
@@ -39,6 +40,10 @@ class Posting:
         except NotSent:
             return 1
 
+    def reaches(self, person: Person) -> bool:
+        """The provider's."""
+        return self._provider.reaches(person)
+
     def has_sent(self, key: str) -> bool | None:
         """Nobody can be asked."""
         return None
@@ -70,8 +75,6 @@ class Posting:
         self._courier.close()
 
 
-def _again(lost: FateUnknown) -> NotSent:
+def _again(lost: FateUnknown) -> TryLater:
     """The provider takes a repeated request for one, so it is simply sent again."""
-    from services.notifier.channels.base import TryLater
-
     return TryLater(str(lost), code=lost.code)

@@ -21,6 +21,7 @@ from services.notifier.channels.base import (
     TryLater,
 )
 from services.notifier.channels.limits import Limits
+from services.notifier.people import Person
 
 LONGEST_RETRY_AFTER_S = 3600.0
 SHOWN = 200
@@ -54,8 +55,8 @@ class Answer:
 class Provider(Protocol):
     """One bot, app or key of a provider.
 
-    `title` names it in errors, "企业微信机器人 / the WeCom bot". `repeatable`: the provider itself takes the same request
-    twice for one, so a lost answer is no reason for doubt.
+    `title` names it in errors, "企业微信机器人 / the WeCom bot". `repeatable`: the provider itself takes the same
+    request twice for one, so a lost answer is no reason for doubt.
     """
 
     kind: str
@@ -65,6 +66,10 @@ class Provider(Protocol):
 
     def scope(self, message: Message) -> str:
         """See Channel.scope."""
+        ...
+
+    def reaches(self, person: Person) -> bool:
+        """See Channel.reaches."""
         ...
 
     def requests(self, message: Message, at: datetime) -> Sequence[Request]:
