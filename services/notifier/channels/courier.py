@@ -92,10 +92,11 @@ class Courier:
     def _carry(self, request: Request) -> Answer:
         url, login = _without_login(request.url)
         # What is kept of an answer is read as it came: nothing to unpack, nothing that unpacks to gigabytes.
-        headers = {"User-Agent": "Bellwether", "Accept-Encoding": "identity", **login, **request.headers}
+        ours = {"User-Agent": "Bellwether", "Accept-Encoding": "identity"}
+        headers: list[tuple[bytes | str, bytes | str]] = [*({**ours, **login, **request.headers}).items()]
         every = dict.fromkeys(("connect", "read", "write", "pool"), TIMEOUT_S)
         with self._pool.stream(
-            "POST", url, headers=headers, content=request.body, extensions={"timeout": every}
+            request.method, url, headers=headers, content=request.body, extensions={"timeout": every}
         ) as answer:
             found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
             return Answer(answer.status, found, self._beginning(answer))

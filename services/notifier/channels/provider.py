@@ -30,11 +30,12 @@ SHOWN = 200
 
 @dataclass(frozen=True)
 class Request:
-    """A POST. The address may hold a secret: it is never shown."""
+    """What is asked. The address may hold a secret: it is never shown."""
 
     url: str = field(repr=False)
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"}, repr=False)
+    method: str = "POST"
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,17 @@ class Provider(Protocol):
     request twice for one, so a lost answer is no reason for doubt.
     """
 
-    kind: str
-    title: str
-    limits: Limits
-    repeatable: bool
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def repeatable(self) -> bool: ...
 
     def scope(self, message: Message) -> str:
         """See Channel.scope."""
