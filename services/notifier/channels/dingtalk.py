@@ -24,7 +24,7 @@ from services.notifier.channels.base import (
 from services.notifier.channels.fitting import fit, in_json
 from services.notifier.channels.limits import Limits, Window
 from services.notifier.channels.provider import Answer, Request, document, judge_status, no_verdict, said_code
-from services.notifier.channels.saying import whole
+from services.notifier.channels.saying import mentionable, whole
 from services.notifier.channels.wecom_bot import fingerprint
 from services.notifier.people import Person
 
@@ -95,7 +95,7 @@ class DingTalk:
 
     def _body(self, text: str, message: Message) -> bytes:
         found: dict[str, object] = {"msgtype": "text", "text": {"content": text}}
-        user = message.to.reached_by(self.kind)
+        user = mentionable(message, self.kind)
         if self.mention and user:
             mobile = user.lstrip("+").isdigit()
             found["at"] = {"atMobiles" if mobile else "atUserIds": [user], "isAtAll": False}

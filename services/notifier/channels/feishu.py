@@ -23,7 +23,7 @@ from services.notifier.channels.base import (
 from services.notifier.channels.fitting import fit, in_json
 from services.notifier.channels.limits import Limits, Window
 from services.notifier.channels.provider import Answer, Request, document, judge_status, no_verdict, said_code
-from services.notifier.channels.saying import subject_of, text_of
+from services.notifier.channels.saying import mentionable, subject_of, text_of
 from services.notifier.channels.wecom_bot import fingerprint
 from services.notifier.people import Person
 
@@ -85,7 +85,7 @@ class Feishu:
     def _body(self, text: str, message: Message, at: datetime) -> bytes:
         # The elements of a rich text are told as they are: no name in them can mention anybody.
         line: list[dict[str, str]] = [{"tag": "text", "text": text}]
-        user = message.to.reached_by(self.kind)
+        user = mentionable(message, self.kind)
         if self.mention and user:
             line.insert(0, {"tag": "at", "user_id": user})
         subject = subject_of(message)

@@ -42,6 +42,13 @@ def whole(message: Message, *, contacts: bool = True) -> str:
     return f"{subject_of(message, contacts=contacts)}\n\n{text_of(message, contacts=contacts)}"
 
 
+def mentionable(message: Message, kind: str) -> str | None:
+    """Who is mentioned on a channel of that kind: one person, whatever somebody has written into the directory."""
+    user = message.to.reached_by(kind)
+    everybody = user is None or user.startswith("@") or user.lower() == "all" or "|" in user
+    return None if everybody else user
+
+
 def without_contacts(text: str, message: Message) -> str:
     """With a note to the reader in the place of each."""
     return _CONTACTS.sub(_REMOVED[message.to.language], text)

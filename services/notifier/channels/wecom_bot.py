@@ -21,7 +21,7 @@ from services.notifier.channels.base import (
 from services.notifier.channels.fitting import fit
 from services.notifier.channels.limits import Limits, Window
 from services.notifier.channels.provider import Answer, Request, document, judge_status, no_verdict, said_code
-from services.notifier.channels.saying import whole
+from services.notifier.channels.saying import mentionable, whole
 from services.notifier.people import Person
 
 HOME = "https://qyapi.weixin.qq.com"
@@ -70,7 +70,7 @@ class WecomBot:
 
     def _request(self, text: str, message: Message) -> Request:
         said: dict[str, object] = {"content": text}
-        user = message.to.reached_by(self.kind)
+        user = mentionable(message, self.kind)
         if self.mention and user:
             said["mentioned_list"] = [user]
         body = orjson.dumps({"msgtype": "text", "text": said})
