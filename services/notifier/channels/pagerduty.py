@@ -38,7 +38,10 @@ from services.notifier.people import Person
 
 HOME = "https://events.pagerduty.com"
 SUMMARY_CHARACTERS = 1024
+KEY_LENGTH = 32
+"""Of a routing key."""
 KEY_CHARACTERS = 255
+"""Of a deduplication key."""
 LONGEST_BODY = 512_000
 LONGEST_DETAILS = 200_000
 MOST_INCIDENTS = 20
