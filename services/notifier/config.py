@@ -15,6 +15,10 @@ DEFAULT_SETTLE_S = 60
 MAX_SETTLE_S = 900
 """As long as anything may wait at all (policy.LONGEST_SETTLING)."""
 
+DEFAULT_LEASE_S = 30
+LEASES_S = (1, 600)
+"""What a notifier that died had claimed is in doubt for nobody before its lease has ended."""
+
 
 @dataclass(frozen=True)
 class NotifierSettings:
@@ -26,12 +30,14 @@ class NotifierSettings:
     webhook_url: str | None
     webhook_secret: str
     settle_s: int = DEFAULT_SETTLE_S
+    lease_s: int = DEFAULT_LEASE_S
 
 
 def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> NotifierSettings:
     """BELLWETHER_CHANNELS (comma-separated: inbox, email, webhook), BELLWETHER_SMTP_URL, BELLWETHER_WEBHOOK_URL,
     BELLWETHER_WEBHOOK_SECRET, BELLWETHER_CONSOLE_URL, BELLWETHER_SETTLE_S (for so long it must be quiet before people
-    are paged about what was found late; 0: at once). Raises BadSetting or BadSmtpUrl, naming the variable."""
+    are paged about what was found late; 0: at once), BELLWETHER_LEASE_S (with several notifiers: so long after its last
+    sign of life one counts as dead). Raises BadSetting or BadSmtpUrl, naming the variable."""
     listed = [name.strip() for name in env.get("BELLWETHER_CHANNELS", "inbox").split(",") if name.strip()]
     unknown = [name for name in listed if name not in CHANNELS]
     if unknown:
@@ -45,15 +51,15 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
         if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
             raise BadSetting(f"{name} must be an http or https URL")
     channels = tuple(dict.fromkeys(name for name in listed if name != "inbox"))
-    return NotifierSettings(channels, console, smtp, webhook, secret, _settle_s(env))
+    settle_s = _seconds(env, "BELLWETHER_SETTLE_S", DEFAULT_SETTLE_S, (0, MAX_SETTLE_S))
+    lease_s = _seconds(env, "BELLWETHER_LEASE_S", DEFAULT_LEASE_S, LEASES_S)
+    return NotifierSettings(channels, console, smtp, webhook, secret, settle_s, lease_s)
 
 
-def _settle_s(env: Mapping[str, str]) -> int:
-    text = env.get("BELLWETHER_SETTLE_S", str(DEFAULT_SETTLE_S))
-    if not text.isascii() or not text.isdigit() or int(text) > MAX_SETTLE_S:
-        raise BadSetting(
-            f'BELLWETHER_SETTLE_S is "{text}": set it to a whole number of seconds from 0 to {MAX_SETTLE_S}'
-        )
+def _seconds(env: Mapping[str, str], name: str, default: int, bounds: tuple[int, int]) -> int:
+    text = env.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or not bounds[0] <= int(text) <= bounds[1]:
+        raise BadSetting(f'{name} is "{text}": set it to a whole number of seconds from {bounds[0]} to {bounds[1]}')
     return int(text)
 
 
