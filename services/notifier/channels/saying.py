@@ -45,8 +45,9 @@ def whole(message: Message, *, contacts: bool = True) -> str:
 def mentionable(message: Message, kind: str) -> str | None:
     """Who is mentioned on a channel of that kind: one person, whatever somebody has written into the directory."""
     user = message.to.reached_by(kind)
-    everybody = user is None or user.startswith("@") or user.lower() == "all" or "|" in user
-    return None if everybody else user
+    # An id or a telephone number: nothing that a program would read as more than one name.
+    named = user is not None and re.fullmatch(r"\+?\w[\w.@-]{0,63}", user, re.ASCII) and user.lower() != "all"
+    return user if named else None
 
 
 def without_contacts(text: str, message: Message) -> str:

@@ -87,14 +87,24 @@ def limited(make: Callable[[Now], Any]) -> Callable[[Now], Any]:
     return made
 
 
+def content(message: dict[str, Any]) -> str:
+    said = message[message["msgtype"]]
+    return f"{said.get('title', '')}{said.get('content') or said.get('text')}"
+
+
 def rich_text(message: dict[str, Any]) -> str:
+    if message["msg_type"] == "interactive":
+        card = message["card"]
+        return f"{card['header']['title']['content']}\n{card['elements'][0]['content']}"
     (post,) = message["content"]["post"].values()
-    return post["title"] + "\n" + "".join(element.get("text", "") for line in post["content"] for element in line)
+    texts = "".join(element.get("text", "") for line in post["content"] for element in line)
+    return f"{post['title']}\n{texts}"
 
 
 def blocks(message: dict[str, Any]) -> str:
     texts = [block["text"]["text"] for block in message["blocks"] if "text" in block]
-    return "\n".join(texts) + "\n" + message["blocks"][-1].get("elements", [{}])[0].get("text", "")
+    link = message["blocks"][-1].get("elements", [{}])[0].get("text", "")
+    return "\n".join([*texts, str(link)])
 
 
 SETUPS = (
@@ -128,7 +138,7 @@ SETUPS = (
         answer(said(40033, "invalid charset")),
         becomes("longest_text", 10),
         becomes("key", "another"),
-        lambda body: str(body["text"]["content"]),
+        content,
         most=20,
         after_s=600,
         secret="bot-key",
@@ -140,7 +150,7 @@ SETUPS = (
         answer(said(430104, "dangerous content")),
         becomes("longest_body", 10),
         becomes("secret", "another"),
-        lambda body: str(body["text"]["content"]),
+        content,
         most=20,
         after_s=600,
         secret="robot-token",
@@ -201,7 +211,7 @@ SETUPS = (
         lambda server: setattr(server, "reply", after_its_token(server, said(40033, "invalid charset"))),
         lambda server: setattr(server, "reply", after_its_token(server, said(45002, "content size out of limit"))),
         becomes("secret", "another"),
-        lambda body: str(body["text"]["content"]),
+        content,
         secret="app-secret",
     ),
     Setup(

@@ -37,7 +37,14 @@ WANG = Person(
     "wang@example.com",
     (Method("wecom_app", "WangQiang", verified=True), Method("wecom_bot", "WangQiang", verified=True)),
 )
-DATA = {"kind": "raised", "severity": "high", "rule": "R1", "warning_id": "w1", "customer": "江南精密机械", "url": LINK}
+DATA: dict[str, object] = {
+    "kind": "raised",
+    "severity": "high",
+    "rule": "R1",
+    "warning_id": "w1",
+    "customer": "江南",
+    "url": LINK,
+}
 MESSAGE = Message(
     "key-1", WANG, "【预警】江南精密机械", "连续两个月晚付。\n请今天联系。", "<p></p>", "case-1", DATA, LINK
 )
@@ -156,11 +163,40 @@ def test_a_long_chinese_text_fits_in_whole_characters_with_a_link_to_all_of_it(l
 def test_a_long_text_without_a_link_comes_in_parts_and_nothing_is_lost(line: Line) -> None:
     text = LONG[:9000]
     message = replace(MESSAGE, text=text, link=None, data={})
-    if line.setup.most is not None and line.channel.cost(message) > line.setup.most:
-        pytest.skip("its parts are more than the provider takes at once")
     line.send(message)
     assert len(line.server.accepted) == line.channel.cost(message)
     assert squeezed(text) in squeezed("".join(without_number(one.replace(MESSAGE.subject, "")) for one in line.read()))
+
+
+MARKED = replace(MESSAGE, markdown="**重** 连续两个月晚付。 [案件](https://bellwether.example.com/cases/case-1)")
+IN_MARKDOWN = ("wecom_bot", "wecom_app", "dingtalk", "feishu", "slack", "slack-webhook")
+
+
+def test_what_is_written_in_the_channels_own_markdown_goes_as_that_and_else_as_text(line: Line) -> None:
+    line.send(MARKED)
+    (text,) = line.read()
+    assert (MARKED.markdown in text) is (line.setup.name in IN_MARKDOWN)
+    assert "连续两个月晚付。" in text
+
+
+def test_markdown_that_is_too_long_after_all_gives_way_to_the_text(line: Line) -> None:
+    line.send(replace(MARKED, markdown="**重** " * 10_000))
+    (text,) = line.read()
+    assert "请今天联系。" in text
+    assert "**重**" not in text
+
+
+IDS = {"wecom_bot": "WangQiang", "dingtalk": "13800001111", "feishu": "ou_84aad35d084aa403"}
+MENTIONING = [setup for setup in SETUPS if setup.name in IDS]
+
+
+@pytest.mark.parametrize("line", MENTIONING, indirect=True, ids=lambda setup: setup.name)
+def test_who_is_paged_is_mentioned_in_both(line: Line) -> None:
+    user = IDS[line.setup.name]
+    to = replace(WANG, methods=(Method(line.setup.name, user, verified=True),))
+    for message in (MESSAGE, MARKED):
+        line.send(replace(message, to=to))
+    assert [user in str(one) for one in line.server.accepted] == [True, True]
 
 
 def squeezed(text: str) -> str:
