@@ -24,6 +24,7 @@ COMMANDS = {
     "advance": Entry("services.rules.cli:advance", "Move the event clock of every partition up to an instant."),
     "backtest": Entry("services.rules.cli:backtest", "Replay past events through the rules and report what they find."),
     "capacity": Entry("services.rules.sizing_cli:capacity", "What so many events and customers need."),
+    "channels": Entry("services.notifier.channels_cli:channels", "The channels that page people: check and try them."),
     "dead-letters": Entry("services.ingest.letters_cli:dead_letters", "What was refused: look, mend, replay or drop."),
     "explain": Entry("services.rules.reports.explain_cli:explain", "Show how one customer stands, and why."),
     "feeds": Entry("services.feeds_cli:feeds", "When each source was heard, and which are late or silent."),

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import click
 
+from services.common.clock import wall_now
 from services.common.errors import UserError
 from services.common.settings import read_settings
 
@@ -38,6 +39,8 @@ def serve() -> None:
 
     settings = read_settings(os.environ)
     own = read_notifier_settings(os.environ, settings)
+    # Before anything runs: a secret that is missing is said at once.
+    own.open_channels(wall_now)
     _log_to_stderr()
     if not run(settings, own):
         sys.exit(1)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from services.common.clock import Now
 from services.common.settings import BadSetting, Settings
 from services.notifier import link_secrets
+from services.notifier.channels.base import Channel
 from services.notifier.channels.email import SmtpServer, parse_smtp_url
+from services.notifier.channels.file import read_channels_file
+from services.notifier.channels.opening import open_channels
 from services.notifier.links import VALID
 
 CHANNELS = ("inbox", "email", "webhook")
@@ -26,7 +31,8 @@ LEASES_S = (1, 600)
 
 @dataclass(frozen=True)
 class NotifierSettings:
-    """`channels` are those beside the inbox, which always records. A channel that is listed has its settings."""
+    """`channels` are those beside the inbox, which always records. A channel that is listed has its settings. `env` is
+    where the channels of the file find their secrets."""
 
     channels: tuple[str, ...]
     console_url: str
@@ -35,17 +41,25 @@ class NotifierSettings:
     webhook_secret: str
     settle_s: int = DEFAULT_SETTLE_S
     lease_s: int = DEFAULT_LEASE_S
+    channels_file: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     link_secrets: tuple[bytes, ...] = field(default=(), repr=False)
     link_days: int = VALID.days
+
+    def open_channels(self, now: Now) -> dict[str, Channel]:
+        """All of `channels`, by name. Raises what is under UserError and BadSetting: a secret may not be there."""
+        webhook = (self.webhook_url, self.webhook_secret) if self.webhook_url is not None else None
+        return open_channels(self.env, now, self.smtp, webhook, self.channels_file, self.console_url)
 
 
 def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> NotifierSettings:
     """BELLWETHER_CHANNELS (comma-separated: inbox, email, webhook), BELLWETHER_SMTP_URL, BELLWETHER_WEBHOOK_URL,
     BELLWETHER_WEBHOOK_SECRET, BELLWETHER_CONSOLE_URL, BELLWETHER_SETTLE_S (for so long it must be quiet before people
     are paged about what was found late; 0: at once), BELLWETHER_LEASE_S (with several notifiers: so long after its last
-    sign of life one counts as dead), BELLWETHER_LINK_SECRET and _PREVIOUS (of at least 32 bytes; else a file in the
-    data directory has them), BELLWETHER_LINK_DAYS (for so long a link in a page is good). Raises BadSetting or
-    BadSmtpUrl, naming the variable."""
+    sign of life one counts as dead), BELLWETHER_CHANNELS_FILE (more channels, docs/channels.md),
+    BELLWETHER_CHANNELS_ALLOW (networks that are not public and may be connected to), BELLWETHER_LINK_SECRET and
+    _PREVIOUS (of at least 32 bytes; else a file in the data directory has them), BELLWETHER_LINK_DAYS (for so long a
+    link in a page is good). Raises BadSetting or BadSmtpUrl, naming the variable, and ChannelsInvalid."""
     listed = [name.strip() for name in env.get("BELLWETHER_CHANNELS", "inbox").split(",") if name.strip()]
     unknown = [name for name in listed if name not in CHANNELS]
     if unknown:
@@ -58,12 +72,15 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
     for name, url in (("BELLWETHER_WEBHOOK_URL", webhook), ("BELLWETHER_CONSOLE_URL", console)):
         if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
             raise BadSetting(f"{name} must be an http or https URL")
-    channels = tuple(dict.fromkeys(name for name in listed if name != "inbox"))
+    file = Path(env["BELLWETHER_CHANNELS_FILE"]) if env.get("BELLWETHER_CHANNELS_FILE") else None
+    more = read_channels_file(file).channels if file is not None else {}
+    channels = tuple(dict.fromkeys(name for name in (*listed, *more) if name != "inbox"))
     settle_s = _whole(env, "BELLWETHER_SETTLE_S", DEFAULT_SETTLE_S, (0, MAX_SETTLE_S))
     lease_s = _whole(env, "BELLWETHER_LEASE_S", DEFAULT_LEASE_S, LEASES_S)
-    days = _whole(env, "BELLWETHER_LINK_DAYS", VALID.days, (1, MAX_LINK_DAYS))
     secrets = link_secrets.from_environment(env)
-    return NotifierSettings(channels, console, smtp, webhook, secret, settle_s, lease_s, secrets, days)
+    days = _whole(env, "BELLWETHER_LINK_DAYS", VALID.days, (1, MAX_LINK_DAYS))
+    more_of_it = settle_s, lease_s, file, env, secrets, days
+    return NotifierSettings(channels, console, smtp, webhook, secret, *more_of_it)
 
 
 def _whole(env: Mapping[str, str], name: str, default: int, bounds: tuple[int, int]) -> int:

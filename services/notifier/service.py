@@ -17,9 +17,7 @@ from services.common.settings import Settings
 from services.notifier import recording
 from services.notifier.acting import ActLinks
 from services.notifier.channels.base import Channel
-from services.notifier.channels.email import EmailChannel
 from services.notifier.channels.inbox import InboxChannel
-from services.notifier.channels.webhook import WebhookChannel
 from services.notifier.clerk import Clerk
 from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
@@ -174,10 +172,7 @@ def _ticker(clerk: Clerk, metrics: IntakeMetrics) -> Callable[[], bool]:
 def _channels(settings: Settings, own: NotifierSettings, clerk: Clerk) -> Iterator[Channel]:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     yield InboxChannel(clerk.database, settings.data_dir / "inbox.jsonl", clerk.now)
-    if own.smtp is not None:
-        yield EmailChannel(own.smtp, clerk.now)
-    if own.webhook_url is not None:
-        yield WebhookChannel(own.webhook_url, own.webhook_secret, clerk.now)
+    yield from own.open_channels(clerk.now).values()
 
 
 def _end(server: list[_Server]) -> None:

@@ -17,6 +17,7 @@ from services.notifier.desk import Desk
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.grouping import Manners
 from services.notifier.messages import Letters
+from services.notifier.people import Person
 from services.notifier.tables import open_database, pages
 from tests.unit.notifier.making import DIRECTORY, NOON
 
@@ -41,6 +42,9 @@ class Scripted:
 
     def cost(self, message: Message) -> int:
         return 1
+
+    def reaches(self, person: Person) -> bool:
+        return True
 
     def has_sent(self, key: str) -> bool | None:
         return None
