@@ -117,7 +117,7 @@ def acted(tx: Connection, case: Case, action: Action, verdict: Verdict, now: dat
 
 
 def pages_became(
-    tx: Connection, pages: Iterable[Mapping[str, Any]], state: PageState, now: datetime, note: str | None = None
+    tx: Connection, pages: Iterable[Mapping[Any, Any]], state: PageState, now: datetime, note: str | None = None
 ) -> None:
     """Pages with the columns in PAGE are in another state, pending when they were written down. `note` is the
     provider's word: an id, or why not. It may name an address."""
