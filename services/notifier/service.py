@@ -26,10 +26,12 @@ from services.notifier.console.app import build_console
 from services.notifier.desk import Desk
 from services.notifier.directory import load_directory
 from services.notifier.dispatcher import Dispatcher
+from services.notifier.house import House
 from services.notifier.intake import Intake
 from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
 from services.notifier.outbox import INBOX
+from services.notifier.policy import HOUSE
 from services.notifier.publisher import Publisher
 from services.notifier.tables import open_database
 from services.notifier.web import build_web
@@ -51,19 +53,19 @@ class DirectoryMissing(UserError):
     """BELLWETHER_DIRECTORY is not set."""
 
 
-def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0) -> Clerk:
+def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0, house: House = HOUSE) -> Clerk:
     """The clerk on the configured database, migrated to the newest schema, and directory."""
     if settings.directory is None:
         raise DirectoryMissing("set BELLWETHER_DIRECTORY to the YAML file of people and customers")
     directory = load_directory(settings.directory)
     database = open_database(settings.database_url)
     database.migrate()
-    return Clerk(database, directory, clock_from(settings.clock), channels, timedelta(seconds=settle_s))
+    return Clerk(database, directory, clock_from(settings.clock), channels, timedelta(seconds=settle_s), house)
 
 
 def serve(settings: Settings, own: NotifierSettings) -> bool:
     """Run until a signal ends it; False when a worker died."""
-    clerk = open_clerk(settings, own.channels, own.settle_s)
+    clerk = open_clerk(settings, own.channels, own.settle_s, own.house)
     registry = CollectorRegistry()
     metrics = IntakeMetrics(registry)
     intake = Intake(settings.kafka, settings.topics, clerk, metrics)
