@@ -48,7 +48,7 @@ class Queued:
     round_at: datetime | None = None
 
 
-_CALLS: tuple[PageKind, ...] = ("raised", "amended", "breached", "nudge")
+_CALLS: tuple[PageKind, ...] = ("raised", "amended", "breached", "nudge", "due_soon")
 """Pages that ask somebody to act on a warning that holds."""
 
 _COLUMNS = [pages.c[name] for name in Queued.__dataclass_fields__]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from schemas import warnings as wire
@@ -20,11 +20,15 @@ def start(warning: wire.Warning, plan: Plan, now: datetime, house: House) -> Rev
         return None
     clocks = house.clocks
     hours: wire.Hours = "working" if "working" in (review.hours, plan.clock) else "wall"
-    due = clocks.later(warning.first_detected_at, review.within_hours, hours) if hours == "working" else review.due
+    due = (
+        clocks.later(warning.first_detected_at, timedelta(hours=review.within_hours), hours)
+        if hours == "working"
+        else review.due
+    )
     # A deadline that was over before anybody could be told of it is nobody's failure: the time counts from now. Else
     # whatever was found while the notifier was away, or on the events' own clock, would escalate as it comes in.
     if now >= due:
-        due = clocks.later(now, review.within_hours, hours)
+        due = clocks.later(now, timedelta(hours=review.within_hours), hours)
     return ReviewClock(
         within_hours=review.within_hours,
         departments=tuple(review.departments),
@@ -97,7 +101,7 @@ def step(case: Case, held: Held, now: datetime, directory: Directory, house: Hou
 def _breach(running: _Running, house: House) -> Outcome:
     """The next one up is asked, with the whole time from now on."""
     clock, now = running.clock, running.now
-    holder, due = running.following, house.clocks.later(now, clock.within_hours, clock.hours)
+    holder, due = running.following, house.clocks.later(now, timedelta(hours=clock.within_hours), clock.hours)
     after = replace(
         clock,
         holder=holder,
