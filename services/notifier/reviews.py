@@ -84,6 +84,18 @@ class _Running:
         return f"{self.held.id}:{self.held.revision}:{self.clock.breaches}"
 
 
+def hand_over(case: Case, held: Held, now: datetime, directory: Directory, house: House) -> Outcome:
+    """Hands a review over where its holder is not among those who are asked any more; before its clock does by itself,
+    when something has just changed."""
+    clock = held.clock
+    if clock is None or not clock.running or now >= clock.due:
+        return Outcome(Verdict.NOT_DUE)
+    plan = house.plan(matter_of_held(held, case.customer_id, directory), case, now, directory)
+    return (
+        Outcome(Verdict.NOT_DUE) if clock.holder in plan.ladder else _hand_over(_Running(case, held, clock, plan, now))
+    )
+
+
 def step(case: Case, held: Held, now: datetime, directory: Directory, house: House) -> Outcome:
     """What a review's clock does now: it is breached, handed over to somebody else, or reminds its holder."""
     clock = held.clock

@@ -1,13 +1,11 @@
 """What must become of cases over time: an independent model, written from the words of the issue and docs/cases.md.
 
-It knows nothing of the notifier's code but the people's directory as data. Where the notifier reckons instants, the model
-asks at each tick how much time has passed, by a table of all minutes: working hours are counted, not computed.
+It knows nothing of the notifier's code but the people's directory as data. Where the notifier reckons instants, the
+model asks at each tick how much time has passed, by a table of all minutes: working hours are counted, not computed.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import accumulate
@@ -57,6 +55,9 @@ class Calendar:
         if not working:
             return (until - since) // MINUTE
         return self._total[(until - self.start) // MINUTE] - self._total[(since - self.start) // MINUTE]
+
+    def left_min(self, review: Review, at: datetime) -> int:
+        return review.total_min - self.passed_min(review.since, at, working=review.working)
 
     def after_days(self, at: datetime, number: int) -> tuple[date, time]:
         local = at.astimezone(self.zone)
@@ -169,6 +170,11 @@ class People:
             person = named[0] or ""
         return None
 
+    def anybody_but(self, person: str, at: datetime) -> str:
+        """Where nobody else is above: somebody at the top who is there, or whoever is."""
+        there = [one for one in sorted(self.all) if one != person and not self.is_away(one, at)]
+        return min(there, key=lambda one: self.all[one].reports_to is not None)
+
     def stands_in(self, person: str, at: datetime) -> str:
         line = [person, *self.above(person), self.fallback]
         return next(found for found in (self.there(one, at) for one in line) if found)
@@ -206,6 +212,7 @@ class Model:
         present = [one for one in dict.fromkeys(there) if one]
         acting = self.people.stands_in(owner, at)
         found = [p for p in present if p not in (owner, acting)] or [p for p in present if p != owner]
+        found = found or [self.people.anybody_but(owner, at)]
         deputies = list(dict.fromkeys(self.acts_for(case, one, at) for one in found))
         parties = (owner, self.acts_for(case, owner, at))
         return [one for one in deputies if one not in parties] or deputies
@@ -312,6 +319,9 @@ class Model:
                 warned.review.holder = person
                 warned.review.asked.append(person)
         self._tell(at, "assigned", [person], case.gravest)
+        for warned in case.waited_for:
+            if warned.review and self.calendar.left_min(warned.review, at) > 0:
+                self._hand_over(case, warned, warned.review, at)
         self.acted(customer, at)
 
     def closed(self, customer: str) -> None:
@@ -343,17 +353,29 @@ class Model:
             review.asked.append(following)
             self._tell(at, "breached", [following], warned.id)
             return
-        half = passed * 2 >= review.total_min
-        last_hour = passed >= review.total_min - 60 and (review.total_min - 60) * 2 >= review.total_min
-        # With two hours in all, half of the time and an hour before its end are one.
-        due = half + (last_hour and review.total_min != 120)
-        if review.holder not in line:
-            review.holder, review.told = following, due
-            review.asked.append(following)
-            self._tell(at, "due_soon", [following], warned.id)
-        elif due > review.told:
+        due = self._reminders_due(review, passed)
+        if not self._hand_over(case, warned, review, at) and due > review.told:
             review.told = due
             self._tell(at, "due_soon", [review.holder], warned.id)
+
+    def _reminders_due(self, review: Review, passed: int) -> int:
+        """How many of the two nudges are over. With two hours in all, half of them and an hour before their end are
+        one; with less there is no hour before the end in the second half."""
+        half = passed * 2 >= review.total_min
+        last_hour = passed >= review.total_min - 60 and (review.total_min - 60) * 2 >= review.total_min
+        return half + (last_hour and review.total_min != 120)
+
+    def _hand_over(self, case: OpenCase, warned: Warned, review: Review, at: datetime) -> bool:
+        """Who is asked must be among those who can be: else the next one is, with what time is left."""
+        line = self.line(case.customer, case, at)
+        if review.holder in line:
+            return False
+        review.holder = next((one for one in line if one not in review.asked), line[-1])
+        review.asked.append(review.holder)
+        passed = self.calendar.passed_min(review.since, at, working=review.working)
+        review.told = self._reminders_due(review, passed)
+        self._tell(at, "due_soon", [review.holder], warned.id)
+        return True
 
     def _idle(self, case: OpenCase, at: datetime) -> None:
         """Told to who works on it and the owner, and each time to one more of those above."""
@@ -363,6 +385,7 @@ class Model:
         present = [one for one in dict.fromkeys(there) if one]
         acting = self.people.stands_in(owner, at)
         above = [p for p in present if p not in (owner, acting)] or [p for p in present if p != owner]
+        above = above or [self.people.anybody_but(owner, at)]
         rung = above[min(case.came_back, len(above) - 1)]
         whom = [self.acts_for(case, one, at) for one in (owner, self.worker(case), rung)]
         self._tell(at, "idle", whom, case.gravest)
@@ -385,15 +408,3 @@ class Model:
 
     def _tell(self, at: datetime, kind: str, whom: list[str], about: str) -> None:
         self.told += [(at, kind, person, about) for person in dict.fromkeys(whom)]
-
-
-def count_before(instants: list[datetime], at: datetime) -> int:
-    """How many of them, in order, are not after an instant."""
-    return bisect_right(instants, at)
-
-
-def every(start: datetime, end: datetime, step: timedelta) -> Iterator[datetime]:
-    """The instants from one to another, without the last."""
-    while start < end:
-        yield start
-        start += step

@@ -1,4 +1,4 @@
-"""Ninety days of a company in trouble, from a seed: warnings, people who act or do not, leave, reorganisations, outages."""
+"""Days of a company in trouble, from a seed: warnings, people who act or do not, leave, reorganisations, outages."""
 
 from __future__ import annotations
 
