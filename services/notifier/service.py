@@ -14,8 +14,8 @@ import uvicorn
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from services.common.clock import clock_from
-from services.common.errors import UserError
 from services.common.settings import Settings
+from services.notifier.acting import ActLinks
 from services.notifier.channels.base import Channel
 from services.notifier.channels.email import EmailChannel
 from services.notifier.channels.inbox import InboxChannel
@@ -24,10 +24,12 @@ from services.notifier.clerk import Clerk
 from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
 from services.notifier.desk import Desk
-from services.notifier.directory import load_directory
+from services.notifier.directory_import import take_in_file
+from services.notifier.directory_live import LiveDirectory
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.house import House
 from services.notifier.intake import Intake
+from services.notifier.link_secrets import kept_in
 from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
 from services.notifier.outbox import INBOX
@@ -49,18 +51,15 @@ LONGEST_GATHERING_S = 60.0
 """Pages wait while warnings are still pouring in, so that a first import makes one digest; no longer than this."""
 
 
-class DirectoryMissing(UserError):
-    """BELLWETHER_DIRECTORY is not set."""
-
-
 def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0, house: House = HOUSE) -> Clerk:
-    """The clerk on the configured database, migrated to the newest schema, and directory."""
-    if settings.directory is None:
-        raise DirectoryMissing("set BELLWETHER_DIRECTORY to the YAML file of people and customers")
-    directory = load_directory(settings.directory)
+    """The clerk on the configured database, migrated to the newest schema, with the newest directory in it. Raises
+    DirectoryInvalid for the file of BELLWETHER_DIRECTORY, and DirectoryEmpty where nothing was imported otherwise."""
+    now = clock_from(settings.clock)
     database = open_database(settings.database_url)
     database.migrate()
-    return Clerk(database, directory, clock_from(settings.clock), channels, timedelta(seconds=settle_s), house)
+    if settings.directory is not None:
+        take_in_file(database, settings.directory, now(), settings.zone)
+    return Clerk(database, LiveDirectory(database), now, channels, timedelta(seconds=settle_s), house)
 
 
 def serve(settings: Settings, own: NotifierSettings) -> bool:
@@ -80,7 +79,8 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         return {**waiting, **workers.troubles(), **workers.failures()}
 
     metrics.watch(lambda: not ready())
-    web = build_web(desk, workers.failures, ready, registry, build_console(desk, settings.zone))
+    links = ActLinks(clerk, own.link_secrets or kept_in(settings.data_dir))
+    web = build_web(desk, workers.failures, ready, registry, build_console(desk, settings.zone, links))
     config = uvicorn.Config(
         web,
         host=settings.host,

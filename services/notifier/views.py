@@ -14,7 +14,9 @@ CaseStatus = Literal["open", "closed"]
 Stage = Literal["opened", "acknowledged", "in_review", "intervention", "closed", "reopened"]
 """How far a case has come; stages.py has the table."""
 ReviewState = Literal["none", "waiting", "overdue", "opened", "decided"]
-PageState = Literal["pending", "sending", "accepted", "failed", "uncertain", "cancelled"]
+PageState = Literal[
+    "pending", "sending", "accepted", "delivered", "opened", "failed", "uncertain", "cancelled", "dropped"
+]
 TaskStatus = Literal["open", "done", "ended", "withdrawn"]
 
 
