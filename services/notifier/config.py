@@ -9,14 +9,20 @@ from urllib.parse import urlsplit
 
 from services.common.clock import Now
 from services.common.settings import BadSetting, Settings
+from services.notifier import link_secrets
 from services.notifier.channels.base import Channel
 from services.notifier.channels.email import SmtpServer, parse_smtp_url
 from services.notifier.channels.file import read_channels_file
 from services.notifier.channels.opening import open_channels
+from services.notifier.house import House
+from services.notifier.links import VALID
+from services.notifier.worktime_file import default_clocks, load_clocks
 
 CHANNELS = ("inbox", "email", "webhook")
 
 DEFAULT_SETTLE_S = 60
+MAX_LINK_DAYS = 60
+
 MAX_SETTLE_S = 900
 """As long as anything may wait at all (policy.LONGEST_SETTLING)."""
 
@@ -39,6 +45,9 @@ class NotifierSettings:
     lease_s: int = DEFAULT_LEASE_S
     channels_file: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    house: House = field(default_factory=House)
+    link_secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    link_days: int = VALID.days
 
     def open_channels(self, now: Now) -> dict[str, Channel]:
         """All of `channels`, by name. Raises what is under UserError and BadSetting: a secret may not be there."""
@@ -51,8 +60,10 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
     BELLWETHER_WEBHOOK_SECRET, BELLWETHER_CONSOLE_URL, BELLWETHER_SETTLE_S (for so long it must be quiet before people
     are paged about what was found late; 0: at once), BELLWETHER_LEASE_S (with several notifiers: so long after its last
     sign of life one counts as dead), BELLWETHER_CHANNELS_FILE (more channels, docs/channels.md),
-    BELLWETHER_CHANNELS_ALLOW (networks that are not public and may be connected to). Raises BadSetting or BadSmtpUrl,
-    naming the variable, and ChannelsInvalid."""
+    BELLWETHER_CHANNELS_ALLOW (networks that are not public and may be connected to), BELLWETHER_WORKTIME (a file of the
+    company's working time), BELLWETHER_LINK_SECRET and _PREVIOUS (of at least 32 bytes; else a file in the data
+    directory has them), BELLWETHER_LINK_DAYS (for so long a link in a page is good). Raises BadSetting or BadSmtpUrl,
+    naming the variable, ChannelsInvalid, and WorktimeInvalid, naming the file."""
     listed = [name.strip() for name in env.get("BELLWETHER_CHANNELS", "inbox").split(",") if name.strip()]
     unknown = [name for name in listed if name not in CHANNELS]
     if unknown:
@@ -67,16 +78,32 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
             raise BadSetting(f"{name} must be an http or https URL")
     file = Path(env["BELLWETHER_CHANNELS_FILE"]) if env.get("BELLWETHER_CHANNELS_FILE") else None
     more = read_channels_file(file).channels if file is not None else {}
-    channels = tuple(dict.fromkeys(name for name in (*listed, *more) if name != "inbox"))
-    settle_s = _seconds(env, "BELLWETHER_SETTLE_S", DEFAULT_SETTLE_S, (0, MAX_SETTLE_S))
-    lease_s = _seconds(env, "BELLWETHER_LEASE_S", DEFAULT_LEASE_S, LEASES_S)
-    return NotifierSettings(channels, console, smtp, webhook, secret, settle_s, lease_s, file, env)
+    return NotifierSettings(
+        channels=tuple(dict.fromkeys(name for name in (*listed, *more) if name != "inbox")),
+        console_url=console,
+        smtp=smtp,
+        webhook_url=webhook,
+        webhook_secret=secret,
+        settle_s=_whole(env, "BELLWETHER_SETTLE_S", DEFAULT_SETTLE_S, 0, MAX_SETTLE_S),
+        lease_s=_whole(env, "BELLWETHER_LEASE_S", DEFAULT_LEASE_S, *LEASES_S),
+        channels_file=file,
+        env=env,
+        house=read_house(env, settings),
+        link_secrets=link_secrets.from_environment(env),
+        link_days=_whole(env, "BELLWETHER_LINK_DAYS", VALID.days, 1, MAX_LINK_DAYS),
+    )
 
 
-def _seconds(env: Mapping[str, str], name: str, default: int, bounds: tuple[int, int]) -> int:
+def read_house(env: Mapping[str, str], settings: Settings) -> House:
+    """By which clocks people act. Raises WorktimeInvalid."""
+    file = env.get("BELLWETHER_WORKTIME")
+    return House(load_clocks(Path(file), settings.zone) if file else default_clocks(settings.zone))
+
+
+def _whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
     text = env.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or not bounds[0] <= int(text) <= bounds[1]:
-        raise BadSetting(f'{name} is "{text}": set it to a whole number of seconds from {bounds[0]} to {bounds[1]}')
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise BadSetting(f'{name} is "{text}": set it to a whole number from {low} to {high}')
     return int(text)
 
 

@@ -15,7 +15,7 @@ from services.notifier.people import Person
 from services.notifier.tables import pages, recipients
 from services.notifier.views import PageState
 
-_CALLS: tuple[PageKind, ...] = ("raised", "amended", "breached", "nudge", "due_soon", "idle", "reminder")
+_CALLS: tuple[PageKind, ...] = ("raised", "amended", "breached", "nudge", "due_soon")
 """Pages that ask somebody to act on a warning that holds."""
 
 _OFF: tuple[PageKind, ...] = (*_CALLS, "uncertain")
@@ -127,9 +127,12 @@ def find(tx: Connection, page_id: int) -> Queued | None:
 
 def of_case(tx: Connection, case_id: str) -> list[Queued]:
     """Every page about a case, oldest first."""
-    return [
-        Queued(*row) for row in tx.execute(select(*_COLUMNS).where(pages.c.case_id == case_id).order_by(pages.c.id))
-    ]
+    return select_pages(tx, pages.c.case_id == case_id)
+
+
+def select_pages(tx: Connection, *wanted: ColumnElement[bool]) -> list[Queued]:
+    """Pages for which all of it is true, oldest first."""
+    return [Queued(*row) for row in tx.execute(select(*_COLUMNS).where(*wanted).order_by(pages.c.id))]
 
 
 def cancel(tx: Connection, warning_id: str, now: datetime) -> None:

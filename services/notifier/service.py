@@ -13,8 +13,9 @@ import uvicorn
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from services.common.clock import clock_from, wall_now
-from services.common.errors import UserError
+from services.common.database import Database
 from services.common.settings import Settings
+from services.notifier.acting import ActLinks
 from services.notifier.channels.base import Channel
 from services.notifier.channels.inbox import InboxChannel
 from services.notifier.clerk import Clerk
@@ -22,11 +23,15 @@ from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
 from services.notifier.delivering import INBOX
 from services.notifier.desk import Desk
-from services.notifier.directory import load_directory
+from services.notifier.directory_import import take_in_file
+from services.notifier.directory_live import LiveDirectory
 from services.notifier.dispatcher import Dispatcher
+from services.notifier.house import House
 from services.notifier.intake import Intake
+from services.notifier.link_secrets import kept_in
 from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
+from services.notifier.policy import HOUSE
 from services.notifier.publisher import Publisher
 from services.notifier.replicas import Replica, lock_file
 from services.notifier.tables import open_database
@@ -45,28 +50,21 @@ WIDTH = 16
 """Messages of one channel on their way at once: a receiver that takes 50 ms gets 300 a second."""
 
 
-class DirectoryMissing(UserError):
-    """BELLWETHER_DIRECTORY is not set."""
-
-
-def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0) -> Clerk:
-    """The clerk on the configured database, migrated to the newest schema, and directory."""
-    if settings.directory is None:
-        raise DirectoryMissing("set BELLWETHER_DIRECTORY to the YAML file of people and customers")
-    directory = load_directory(settings.directory)
+def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0, house: House = HOUSE) -> Clerk:
+    """The clerk on the configured database, migrated to the newest schema, with the newest directory in it. Raises
+    DirectoryInvalid for the file of BELLWETHER_DIRECTORY, and DirectoryEmpty where nothing was imported otherwise."""
+    now = clock_from(settings.clock)
     database = open_database(settings.database_url)
     database.migrate()
-    return Clerk(database, directory, clock_from(settings.clock), channels, timedelta(seconds=settle_s))
+    if settings.directory is not None:
+        take_in_file(database, settings.directory, now(), settings.zone)
+    return Clerk(database, LiveDirectory(database), now, channels, timedelta(seconds=settle_s), house)
 
 
 def serve(settings: Settings, own: NotifierSettings) -> bool:
     """Run until a signal ends it; False when a worker died."""
-    clerk = open_clerk(settings, own.channels, own.settle_s)
-    if clerk.database.file is not None:
-        # Held until the process ends, however it ends.
-        lock_file(clerk.database.file)
-    replica = Replica(clerk.database, wall_now, lease_s=own.lease_s)
-    replica.join(alone=clerk.database.file is not None)
+    clerk = open_clerk(settings, own.channels, own.settle_s, own.house)
+    replica = _join(clerk.database, own)
     registry = CollectorRegistry()
     metrics = IntakeMetrics(registry)
     intake = Intake(settings.kafka, settings.topics, clerk, metrics)
@@ -81,7 +79,8 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         return {**waiting, **workers.troubles(), **workers.failures()}
 
     metrics.watch(lambda: not ready())
-    web = build_web(desk, workers.failures, ready, registry, build_console(desk, settings.zone))
+    links = ActLinks(clerk, own.link_secrets or kept_in(settings.data_dir))
+    web = build_web(desk, workers.failures, ready, registry, build_console(desk, settings.zone, links))
     config = uvicorn.Config(
         web,
         host=settings.host,
@@ -99,6 +98,15 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         replica.leave()
     clerk.database.close()
     return not workers.failures()
+
+
+def _join(database: Database, own: NotifierSettings) -> Replica:
+    if database.file is not None:
+        # Held until the process ends, however it ends.
+        lock_file(database.file)
+    replica = Replica(database, wall_now, lease_s=own.lease_s)
+    replica.join(alone=database.file is not None)
+    return replica
 
 
 def _start(

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from starlette.types import ASGIApp
 
 from services.common.ops import Check
+from services.notifier.api import add_case_api
 from services.notifier.desk import Desk
 from services.notifier.outbox_api import outbox_api
 
@@ -39,6 +40,7 @@ def build_web(desk: Desk, healthy: Check, ready: Check, registry: CollectorRegis
         return JSONResponse({name: getattr(counts, name) for name in names})
 
     app.include_router(outbox_api(desk))
+    add_case_api(app, desk)
     app.mount("/", console)
     return app
 

@@ -59,7 +59,8 @@ OPENING: dict[PageKind, Words] = {
     },
     "idle": {
         "zh": "客户 {customer} 的案件已多日无人跟进：{name}。请继续处理，或作出结论。",
-        "en": "For days nobody has done anything about the case of {customer}: {name}. Please go on with it, or close it.",
+        "en": "Nobody has done anything about the case of {customer} for days: {name}. "
+        "Please go on with it, or close it.",
     },
     "reminder": {
         "zh": "客户 {customer} 的待办尚未完成：{name}。",
@@ -85,6 +86,10 @@ ROLE: dict[Role, Words] = {
     "department": {
         "zh": "这是给{department}的工单，请部门内约定由谁接手。",
         "en": "This is a ticket for {department}. Please agree among yourselves who takes it.",
+    },
+    "stand_in": {
+        "zh": "您在代替不在岗的同事处理。客户负责人：{owner}。",
+        "en": "You stand in for somebody who is away. The owner is {owner}.",
     },
     "assignee": {
         "zh": "此案件由您处理。客户负责人：{owner}。",
