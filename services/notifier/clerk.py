@@ -219,6 +219,7 @@ class Clerk:
             store.save_case(tx, case, self.directory, now)
             store.append(tx, case.id, case.customer_id, outcome.events, case)
         if outcome.pages:
+            # Graded first: what is critical is not held back for anybody's night.
             graded = [_graded(page, case, warning) for page in outcome.pages]
             wanted = self._through_channels(tx, held_back(graded, self._house.clocks, self.directory, now))
             outbox.enqueue(tx, case.id if case else None, wanted, now, round_at=round_at)

@@ -263,11 +263,6 @@ class Desk:
             )
 
 
-def _unless(refusal: Refusal | None) -> None:
-    if refusal is not None:
-        raise Refused(refusal)
-
-
 def finish_within(tx: Connection, clerk: Clerk, task_id: str, actor: str, origin: Origin) -> None:
     """Desk.finish_task in a transaction of the caller's."""
     people = store.task_people(tx, task_id)
@@ -278,6 +273,11 @@ def finish_within(tx: Connection, clerk: Clerk, task_id: str, actor: str, origin
         zh = "只有这项待办的负责人或其上级可以完成它。"
         raise Refused(_reason("not_your_task", zh, "Only the person whose task it is, or a superior, can finish it."))
     store.finish_task(tx, task_id, actor, clerk.now(), origin)
+
+
+def _unless(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise Refused(refusal)
 
 
 def _no_case(case_id: str) -> NotFound:

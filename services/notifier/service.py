@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from services.common.clock import clock_from, wall_now
 from services.common.database import Database
 from services.common.settings import Settings
+from services.notifier import recording
 from services.notifier.acting import ActLinks
 from services.notifier.channels.base import Channel
 from services.notifier.channels.inbox import InboxChannel
@@ -46,6 +47,7 @@ TICK_S = 0.1
 
 DISPATCH_S = 0.1
 PUBLISH_S = 0.2
+RETENTION_S = 3600.0
 WIDTH = 16
 """Messages of one channel on their way at once: a receiver that takes 50 ms gets 300 a second."""
 
@@ -136,8 +138,20 @@ def _start(
             log.warning("%s: %d pages were in flight when the last process ended", channel.name, left)
         workers.start(f"dispatcher-{channel.name}", _sending(dispatcher, workers), DISPATCH_S, dispatcher.close)
     publisher = Publisher(settings.kafka, settings.topics, clerk.database)
+    workers.start("retention", _forgetting(clerk), RETENTION_S)
     workers.start("publisher", publisher.step, PUBLISH_S, publisher.close)
     workers.start("consumer", intake.step, 0.0, intake.close)
+
+
+def _forgetting(clerk: Clerk) -> Callable[[], bool]:
+    """From where people acted is known for a while only."""
+
+    def step() -> bool:
+        with clerk.database.writing() as tx:
+            recording.expire(tx, clerk.now())
+        return False
+
+    return step
 
 
 def _renewing(replica: Replica) -> Callable[[], bool]:

@@ -39,8 +39,8 @@ def build_web(desk: Desk, healthy: Check, ready: Check, registry: CollectorRegis
         names = ("cases_open", "pages", "warnings", "pages_uncertain", "settling", "rejected", "undelivered")
         return JSONResponse({name: getattr(counts, name) for name in names})
 
-    app.include_router(outbox_api(desk))
     add_case_api(app, desk)
+    app.include_router(outbox_api(desk))
     app.mount("/", console)
     return app
 
