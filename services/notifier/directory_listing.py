@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from schemas.fields import AmountOrZero, Identifier, Label, parse_instant
 from services.notifier.directory_entries import FALLBACK_ID, Said, absence_id, parse_quiet
-from services.notifier.people import Language
+from services.notifier.people import Language, Person
 
 DEFAULT_ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -161,6 +161,11 @@ def said_of_absence(absence: ListedAbsence, zone: ZoneInfo) -> Said:
     if absence.delegate is not None:
         body["delegate"] = absence.delegate
     return Said("absence", absence_id(absence.person, start), body)
+
+
+def zone_of(person: Person, company: ZoneInfo) -> ZoneInfo:
+    """By which clock the person's days are."""
+    return ZoneInfo(person.timezone) if person.timezone else company
 
 
 def contradictions(listing: Listing) -> Iterator[str]:

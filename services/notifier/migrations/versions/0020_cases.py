@@ -10,7 +10,7 @@ from alembic import op
 from services.common.columns import UtcInstant
 
 revision = "0020"
-down_revision = "0003"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
