@@ -66,3 +66,38 @@ def masked(method: Method) -> str:
     if at:
         return f"{name[:1]}…@{host}"
     return f"{method.address[:2]}…{method.address[-2:]}" if len(method.address) > 6 else "…"
+
+
+def person_as_data(directory: Directory, id: str) -> dict[str, object]:
+    """For programs, with addresses shortened: who needs them whole has the source from which they came."""
+    person = directory.people[id]
+    methods = [{"channel": one.channel, "address": masked(one), "verified": one.verified} for one in person.methods]
+    absences = [one for one in directory.absences if one.person == id]
+    return {
+        "id": person.id,
+        "name": person.name,
+        "department": person.department,
+        "language": person.language,
+        "reports_to": person.reports_to,
+        "timezone": person.timezone,
+        "quiet": person.quiet and f"{person.quiet.start:%H:%M}-{person.quiet.end:%H:%M}",
+        "methods": methods,
+        "absences": [
+            {"start": one.start.isoformat(), "end": one.end.isoformat(), "delegate": one.delegate} for one in absences
+        ],
+        "superiors": list(directory.superiors_of(id)),
+    }
+
+
+def customer_as_data(directory: Directory, id: str) -> dict[str, object]:
+    """For programs."""
+    customer = directory.customers[id]
+    return {
+        "id": customer.id,
+        "name": customer.name,
+        "owner": customer.owner,
+        "region": customer.region,
+        "class": customer.category,
+        "value": None if customer.value is None else str(customer.value),
+        "superiors": list(directory.responsible(id).superiors),
+    }

@@ -11,7 +11,7 @@ from schemas import warnings as wire
 from schemas.warnings import Bilingual, Evidence, Review
 from services.notifier.case import Case, Page
 from services.notifier.clocks import held_back
-from services.notifier.house import House, acting
+from services.notifier.house import House
 from services.notifier.people import Customer, Directory
 from services.notifier.policy import on_tick, on_warning
 from services.notifier.routing import Plan, Target, matter_of
@@ -63,7 +63,7 @@ def preview(
         (held,) = held_back([page], house.clocks, directory, now)
         wanted = plan.channels_of(page.person)
         by = reachable(page.person, wanted, directory, channels)
-        steps.append(Step(now, page, by, _why(page, plan, directory, now), held.not_before))
+        steps.append(Step(now, page, by, _why(page, plan, directory, warning.customer_id), held.not_before))
     return Preview(plan, tuple(steps), until)
 
 
@@ -82,13 +82,17 @@ def _played(
         case = outcome.case
 
 
-def _why(page: Page, plan: Plan, directory: Directory, now: datetime) -> str:
-    target = next((one for one in plan.targets if one.person == page.person), None)
-    if target is not None and page.kind in ("raised", "nudge"):
-        return _named(target)
-    number = plan.ladder.index(page.person) + 1 if page.person in plan.ladder else None
-    place = f"number {number} of {len(plan.ladder)} who are asked in turn" if number else "acts for one who is asked"
-    return place + ("" if acting(None, page.person, now, directory) == page.person else "; away at that time")
+def _why(page: Page, plan: Plan, directory: Directory, customer: str) -> str:
+    """What the person has to do with it, in words."""
+    if page.kind in ("raised", "nudge"):
+        target = next((one for one in plan.targets if one.person == page.person), None)
+        if target is not None:
+            return _named(target)
+    if page.kind in ("breached", "due_soon") and page.person in plan.ladder:
+        return f"number {plan.ladder.index(page.person) + 1} of {len(plan.ladder)} who are asked in turn"
+    if page.person == directory.responsible(customer).owner:
+        return "is the owner"
+    return f"{page.role}, as the line stands at that time"
 
 
 def _named(target: Target) -> str:

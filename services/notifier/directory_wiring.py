@@ -1,0 +1,55 @@
+"""Puts the directory's parts into a running notifier: its API, and the workers that follow changes and owners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.routing import BaseRoute
+
+from services.common.clock import wall_now
+from services.common.settings import Settings
+from services.notifier import owners_store
+from services.notifier.channels.base import Channel
+from services.notifier.clerk import Clerk
+from services.notifier.directory_api import Door, directory_routes
+from services.notifier.directory_desk import DirectoryDesk
+from services.notifier.directory_live import LiveDirectory
+from services.notifier.gaps_telling import GapTeller
+from services.notifier.owners_follower import OwnersFollower
+from services.notifier.verifying import Verifier
+from services.notifier.workers import Workers
+
+REFRESH_S = 1.0
+"""Between two looks for a newer version: another notifier's change is seen after so long."""
+
+
+def routes_of(live: LiveDirectory, clerk: Clerk, settings: Settings, channels: Iterable[Channel]) -> list[BaseRoute]:
+    """The API. A change made through this process is seen here at once."""
+    desk = DirectoryDesk(clerk.database, live, clerk.now, settings.zone, live.refresh)
+    verifier = Verifier(clerk.database, live, clerk.now, {channel.name: channel for channel in channels})
+    return directory_routes(desk, verifier, Door(clerk.database, wall_now))
+
+
+def start(workers: Workers, live: LiveDirectory, clerk: Clerk, settings: Settings, channels: Iterable[str]) -> None:
+    """The workers: one looks for changes and tells gaps, one follows the events topic."""
+    teller = GapTeller(clerk.database, clerk.now, tuple(channels))
+
+    def follow() -> bool:
+        _settle_owners(clerk)
+        live.refresh()
+        teller.look(live())
+        # Never at once again: a look each second is enough, however much has changed.
+        return False
+
+    workers.start("directory", follow, REFRESH_S)
+    owners = OwnersFollower(settings.kafka, settings.topics, clerk.database, clerk.now)
+    workers.start("owners", owners.step, 0.0, owners.close)
+
+
+def _settle_owners(clerk: Clerk) -> None:
+    """Owners that were announced for a time which has come."""
+    with clerk.database.reading() as tx:
+        due = owners_store.due(tx, clerk.now())
+    if due:
+        with clerk.database.writing() as tx:
+            owners_store.conclude(tx, due, clerk.now())
