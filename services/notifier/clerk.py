@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -40,7 +40,7 @@ BATCH = 200
 class Clerk:
     """Safe to share between threads. `channels` are the names of those configured beside the inbox; `settle` is for how
     long it must be quiet before what was found late is decided, zero that it is decided as it comes. `house` are the
-    clocks and routes by which is decided."""
+    clocks and routes by which is decided; `people` gives the newest directory."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Clerk:
         house: House = HOUSE,
     ) -> None:
         self.database = database
-        self._directory = directory
+        self.people = directory
         self.now = now
         self._channels = tuple(channels)
         self._settle = settle
@@ -63,7 +63,7 @@ class Clerk:
     @property
     def directory(self) -> Directory:
         """The newest directory; it may be another at the next look."""
-        return newest(self._directory)
+        return newest(self.people)
 
     def file(self, warnings: Sequence[wire.Warning]) -> Counter[Verdict]:
         """File the warnings in one transaction; how many met which verdict. A crash before its end files none."""
@@ -98,13 +98,12 @@ class Clerk:
 
     def _look_at_people(self, now: datetime) -> int:
         """Whoever is asked for a review and has gone away, or was moved, hands it over at once and not only with the
-        next step of its clock. What was looked at is not remembered beyond a restart: then everything is looked at."""
+        next step of its clock. What was looked at is not remembered beyond a restart: then everything is."""
         directory = self.directory
         away = frozenset(one.person for one in directory.absences if directory.is_away(one.person, now))
-        if directory is self._seen and away <= self._away:
-            self._away = away
+        if directory is self._seen and away == self._away:
             return 0
-        holders, taken = None if directory is not self._seen else away - self._away, 0
+        holders, taken = None if directory is not self._seen else _touched(directory, away ^ self._away), 0
         with self.database.reading() as tx:
             found = store.reviewed_cases(tx, "", holders)
         while found:
@@ -218,6 +217,15 @@ class Clerk:
                 # Whom no page has reached is not told that it is off.
                 if reached is None or channel in reached:
                     yield page, channel
+
+
+def _touched(directory: Directory, people: Collection[str]) -> set[str]:
+    """Who may have to hand a review over since these people went away or are back: they, their delegates, and those
+    above them, who act for them and then do not review what they did."""
+    found = {directory.fallback, *people}
+    for person in people:
+        found.update(directory.superiors_of(person))
+    return found | {one.delegate for one in directory.absences if one.delegate is not None and one.person in found}
 
 
 def _log(warning: wire.Warning, verdict: Verdict) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from services.common.settings import BadSetting, Settings
 from services.notifier.channels.email import SmtpServer, parse_smtp_url
+from services.notifier.house import House
+from services.notifier.routing_file import load_routes
+from services.notifier.worktime_file import default_clocks, load_clocks
 
 CHANNELS = ("inbox", "email", "webhook")
 
@@ -26,12 +30,15 @@ class NotifierSettings:
     webhook_url: str | None
     webhook_secret: str
     settle_s: int = DEFAULT_SETTLE_S
+    house: House = field(default_factory=House)
 
 
 def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> NotifierSettings:
     """BELLWETHER_CHANNELS (comma-separated: inbox, email, webhook), BELLWETHER_SMTP_URL, BELLWETHER_WEBHOOK_URL,
     BELLWETHER_WEBHOOK_SECRET, BELLWETHER_CONSOLE_URL, BELLWETHER_SETTLE_S (for so long it must be quiet before people
-    are paged about what was found late; 0: at once). Raises BadSetting or BadSmtpUrl, naming the variable."""
+    are paged about what was found late; 0: at once), BELLWETHER_WORKTIME (a file of the company's working time),
+    BELLWETHER_ROUTES (a file of who is told of what). Raises BadSetting or BadSmtpUrl, naming the variable, and
+    WorktimeInvalid or RoutesInvalid, naming the file."""
     listed = [name.strip() for name in env.get("BELLWETHER_CHANNELS", "inbox").split(",") if name.strip()]
     unknown = [name for name in listed if name not in CHANNELS]
     if unknown:
@@ -45,7 +52,15 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
         if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
             raise BadSetting(f"{name} must be an http or https URL")
     channels = tuple(dict.fromkeys(name for name in listed if name != "inbox"))
-    return NotifierSettings(channels, console, smtp, webhook, secret, _settle_s(env))
+    return NotifierSettings(channels, console, smtp, webhook, secret, _settle_s(env), read_house(env, settings))
+
+
+def read_house(env: Mapping[str, str], settings: Settings) -> House:
+    """By which clocks people act, and by which routes they are told (BELLWETHER_ROUTES). Raises WorktimeInvalid or
+    RoutesInvalid."""
+    worktime, routes = env.get("BELLWETHER_WORKTIME"), env.get("BELLWETHER_ROUTES")
+    clocks = load_clocks(Path(worktime), settings.zone) if worktime else default_clocks(settings.zone)
+    return House(clocks, load_routes(Path(routes) if routes else None))
 
 
 def _settle_s(env: Mapping[str, str]) -> int:

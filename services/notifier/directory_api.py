@@ -252,7 +252,7 @@ def _answered(answer: Answer) -> tuple[int, object]:
 
 
 def _problem(status: int, code: str, message: str) -> JSONResponse:
-    headers = {"WWW-Authenticate": 'Bearer realm="bellwether"'} if status == 401 else None  # noqa: PLR2004
+    headers = {"WWW-Authenticate": 'Bearer realm="bellwether"'} if status == 401 else None
     return JSONResponse({"error": code, "message": message}, status, headers)
 
 

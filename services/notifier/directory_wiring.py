@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from starlette.routing import BaseRoute
 
-from services.common.clock import wall_now
+from services.common.clock import Now, wall_now
+from services.common.database import Database
 from services.common.settings import Settings
 from services.notifier import owners_store
 from services.notifier.channels.base import Channel
 from services.notifier.clerk import Clerk
 from services.notifier.directory_api import Door, directory_routes
 from services.notifier.directory_desk import DirectoryDesk
+from services.notifier.directory_import import take_in_file
 from services.notifier.directory_live import LiveDirectory
 from services.notifier.gaps_telling import GapTeller
 from services.notifier.owners_follower import OwnersFollower
@@ -23,27 +26,40 @@ REFRESH_S = 1.0
 """Between two looks for a newer version: another notifier's change is seen after so long."""
 
 
-def routes_of(live: LiveDirectory, clerk: Clerk, settings: Settings, channels: Iterable[Channel]) -> list[BaseRoute]:
+def open_people(settings: Settings, database: Database, now: Now) -> LiveDirectory:
+    """The directory, with the operator's file in it if that is another than last time. Raises DirectoryInvalid,
+    NoFallback, and DirectoryEmpty where nothing was ever imported."""
+    if settings.directory is not None:
+        take_in_file(database, settings.directory, now(), settings.zone)
+    return LiveDirectory(database)
+
+
+def people_routes(clerk: Clerk, settings: Settings, channels: Iterable[Channel]) -> list[BaseRoute]:
     """The API. A change made through this process is seen here at once."""
-    desk = DirectoryDesk(clerk.database, live, clerk.now, settings.zone, live.refresh)
-    verifier = Verifier(clerk.database, live, clerk.now, {channel.name: channel for channel in channels})
+    desk = DirectoryDesk(clerk.database, clerk.people, clerk.now, settings.zone, partial(_refresh, clerk))
+    verifier = Verifier(clerk.database, clerk.people, clerk.now, {channel.name: channel for channel in channels})
     return directory_routes(desk, verifier, Door(clerk.database, wall_now))
 
 
-def start(workers: Workers, live: LiveDirectory, clerk: Clerk, settings: Settings, channels: Iterable[str]) -> None:
+def follow_people(workers: Workers, clerk: Clerk, settings: Settings, channels: Iterable[str]) -> None:
     """The workers: one looks for changes and tells gaps, one follows the events topic."""
     teller = GapTeller(clerk.database, clerk.now, tuple(channels))
 
-    def follow() -> bool:
+    def look() -> bool:
         _settle_owners(clerk)
-        live.refresh()
-        teller.look(live())
+        _refresh(clerk)
+        teller.look(clerk.directory)
         # Never at once again: a look each second is enough, however much has changed.
         return False
 
-    workers.start("directory", follow, REFRESH_S)
+    workers.start("directory", look, REFRESH_S)
     owners = OwnersFollower(settings.kafka, settings.topics, clerk.database, clerk.now)
     workers.start("owners", owners.step, 0.0, owners.close)
+
+
+def _refresh(clerk: Clerk) -> None:
+    if isinstance(clerk.people, LiveDirectory):
+        clerk.people.refresh()
 
 
 def _settle_owners(clerk: Clerk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -86,7 +87,7 @@ def test(
     """Show who would be paged about a warning if nobody did anything: when, by what, and why. WARNING is a file with
     one as it stands on the warnings topic (- for standard input)."""
     from services.common.clock import wall_now
-    from services.notifier.house import House
+    from services.notifier.config import read_house
     from services.notifier.routing_file import load_routes
     from services.notifier.routing_preview import Supposed, preview, suppose, with_customer
 
@@ -98,7 +99,9 @@ def test(
     people = with_customer(
         _people(settings, directory), tried.customer_id, category=category, region=region, value=value
     )
-    house = House(routes=load_routes(file or _configured()))
+    house = read_house(os.environ, settings)
+    if file is not None:
+        house = replace(house, routes=load_routes(file))
     for line in _told(tried, people, preview(tried, people, house, now, _channels(), days), settings):
         click.echo(line)
 

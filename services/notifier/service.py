@@ -23,13 +23,14 @@ from services.notifier.clerk import Clerk
 from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
 from services.notifier.desk import Desk
-from services.notifier.directory_import import take_in_file
-from services.notifier.directory_live import LiveDirectory
+from services.notifier.directory_wiring import follow_people, open_people, people_routes
 from services.notifier.dispatcher import Dispatcher
+from services.notifier.house import House
 from services.notifier.intake import Intake
 from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
 from services.notifier.outbox import INBOX
+from services.notifier.policy import HOUSE
 from services.notifier.publisher import Publisher
 from services.notifier.tables import open_database
 from services.notifier.web import build_web
@@ -47,20 +48,19 @@ LONGEST_GATHERING_S = 60.0
 """Pages wait while warnings are still pouring in, so that a first import makes one digest; no longer than this."""
 
 
-def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0) -> Clerk:
+def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0, house: House = HOUSE) -> Clerk:
     """The clerk on the configured database, migrated to the newest schema, with the newest directory in it. Raises
     DirectoryInvalid for the file of BELLWETHER_DIRECTORY, and DirectoryEmpty where nothing was imported otherwise."""
     now = clock_from(settings.clock)
     database = open_database(settings.database_url)
     database.migrate()
-    if settings.directory is not None:
-        take_in_file(database, settings.directory, now(), settings.zone)
-    return Clerk(database, LiveDirectory(database), now, channels, timedelta(seconds=settle_s))
+    people = open_people(settings, database, now)
+    return Clerk(database, people, now, channels, timedelta(seconds=settle_s), house)
 
 
 def serve(settings: Settings, own: NotifierSettings) -> bool:
     """Run until a signal ends it; False when a worker died."""
-    clerk = open_clerk(settings, own.channels, own.settle_s)
+    clerk = open_clerk(settings, own.channels, own.settle_s, own.house)
     registry = CollectorRegistry()
     metrics = IntakeMetrics(registry)
     intake = Intake(settings.kafka, settings.topics, clerk, metrics)
@@ -75,7 +75,8 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         return {**waiting, **workers.troubles(), **workers.failures()}
 
     metrics.watch(lambda: not ready())
-    web = build_web(desk, workers.failures, ready, registry, build_console(desk, settings.zone))
+    people = people_routes(clerk, settings, _channels(settings, own, clerk))
+    web = build_web(desk, workers.failures, ready, registry, build_console(desk, settings.zone), people)
     config = uvicorn.Config(
         web,
         host=settings.host,
@@ -88,6 +89,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
     server.append(_Server(config))
     workers.start("ticker", _ticker(clerk, metrics), TICK_S)
     _start(workers, settings, own, clerk, intake)
+    follow_people(workers, clerk, settings, own.channels)
     server[0].run()
     workers.stop()
     clerk.database.close()
