@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from services.common.errors import UserError
 from services.common.tokens import ID_BYTES, SECRET_BYTES, digest_of, secret_matches, split_token, token
@@ -92,8 +91,8 @@ def revoke(tx: Connection, key_id: str, now: datetime) -> None:
         raise BadApiKey(f"there is no key {key_id} that works: `bellwether notifier keys list` shows all")
 
 
-def _key(row: Mapping[str, Any]) -> ApiKey:
-    known = dict(row)
+def _key(row: RowMapping) -> ApiKey:
+    known = row
     made, expires, revoked = known["created_at"], known["expires_at"], known["revoked_at"]
     return ApiKey(
         known["id"], tuple(known["scopes"].split(",")), known["person"], known["note"], made, expires, revoked
