@@ -16,6 +16,7 @@ from services.notifier.channels.file import read_channels_file
 from services.notifier.channels.opening import open_channels
 from services.notifier.house import House
 from services.notifier.links import VALID
+from services.notifier.routing_file import load_routes
 from services.notifier.worktime_file import default_clocks, load_clocks
 
 CHANNELS = ("inbox", "email", "webhook")
@@ -61,9 +62,10 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
     are paged about what was found late; 0: at once), BELLWETHER_LEASE_S (with several notifiers: so long after its last
     sign of life one counts as dead), BELLWETHER_CHANNELS_FILE (more channels, docs/channels.md),
     BELLWETHER_CHANNELS_ALLOW (networks that are not public and may be connected to), BELLWETHER_WORKTIME (a file of the
-    company's working time), BELLWETHER_LINK_SECRET and _PREVIOUS (of at least 32 bytes; else a file in the data
-    directory has them), BELLWETHER_LINK_DAYS (for so long a link in a page is good). Raises BadSetting or BadSmtpUrl,
-    naming the variable, ChannelsInvalid, and WorktimeInvalid, naming the file."""
+    company's working time), BELLWETHER_ROUTES (a file of who is told of what), BELLWETHER_LINK_SECRET and _PREVIOUS (of
+    at least 32 bytes; else a file in the data directory has them), BELLWETHER_LINK_DAYS (for so long a link in a page
+    is good). Raises BadSetting or BadSmtpUrl, naming the variable, ChannelsInvalid, and WorktimeInvalid or
+    RoutesInvalid, naming the file."""
     listed = [name.strip() for name in env.get("BELLWETHER_CHANNELS", "inbox").split(",") if name.strip()]
     unknown = [name for name in listed if name not in CHANNELS]
     if unknown:
@@ -95,9 +97,11 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
 
 
 def read_house(env: Mapping[str, str], settings: Settings) -> House:
-    """By which clocks people act. Raises WorktimeInvalid."""
-    file = env.get("BELLWETHER_WORKTIME")
-    return House(load_clocks(Path(file), settings.zone) if file else default_clocks(settings.zone))
+    """By which clocks people act, and by which routes they are told (BELLWETHER_ROUTES). Raises WorktimeInvalid or
+    RoutesInvalid."""
+    worktime, routes = env.get("BELLWETHER_WORKTIME"), env.get("BELLWETHER_ROUTES")
+    clocks = load_clocks(Path(worktime), settings.zone) if worktime else default_clocks(settings.zone)
+    return House(clocks, load_routes(Path(routes) if routes else None))
 
 
 def _whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
