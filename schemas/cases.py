@@ -7,7 +7,7 @@ from typing import Literal
 import orjson
 from pydantic import TypeAdapter
 
-from schemas.fields import Identifier, Instant, Label, Text, Wire
+from schemas.fields import AmountOrZero, Currency, Identifier, Instant, Label, Text, Wire
 
 CaseEventType = Literal[
     "case.opened",
@@ -18,10 +18,18 @@ CaseEventType = Literal[
     "case.paged",
     "case.page_uncertain",
     "case.acknowledged",
+    "case.assigned",
+    "case.delegated",
+    "case.valued",
+    "case.came_back",
     "review.opened",
+    "review.nudged",
     "review.breached",
+    "review.handed_over",
     "review.decided",
     "intervention.joined",
+    "task.set",
+    "task.done",
     "case.commented",
     "case.closed",
     "case.reopened",
@@ -29,8 +37,21 @@ CaseEventType = Literal[
 Decision = Literal["act", "watch", "accept", "false_alarm", "withdrawn"]
 
 
+class Money(Wire):
+    """An amount of one currency."""
+
+    amount: AmountOrZero
+    currency: Currency
+
+    def __str__(self) -> str:
+        return f"{self.amount:f} {self.currency}"
+
+
 class CaseEvent(Wire):
-    """One entry of a case's timeline. `sequence` counts up from 1 within a case, so (case_id, sequence) is unique."""
+    """One entry of a case's timeline. `sequence` counts up from 1 within a case, so (case_id, sequence) is unique.
+
+    `person` is whom it concerns: who missed a deadline, was reminded, has the task or the case from now on. `value` is
+    what people say is at risk."""
 
     case_id: Identifier
     sequence: int
@@ -44,6 +65,7 @@ class CaseEvent(Wire):
     channel: Label | None = None
     decision: Decision | None = None
     note: Text | None = None
+    value: Money | None = None
 
 
 _ADAPTER: TypeAdapter[CaseEvent] = TypeAdapter(CaseEvent)

@@ -12,6 +12,8 @@ from schemas.fields import EventId, Identifier, Instant, Label, Wire
 Change = Literal["raised", "amended", "ended", "withdrawn"]
 Severity = Literal["low", "medium", "high", "critical"]
 Output = Literal["warning", "task", "suggestion"]
+Hours = Literal["wall", "working"]
+"""By which hours a time is counted: all of them, or those in which the company works."""
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 """In rising order."""
 
@@ -95,12 +97,14 @@ class Other(Wire):
 
 class Review(Wire):
     """R4's demand. `due` = detected_at + `within_hours` by the wall clock; `by` is the superior; a case with such a
-    warning closes only with a decision and at least `quorum` of `departments`."""
+    warning closes only with a decision and at least `quorum` of `departments`. With `hours` = working the time is
+    counted in the company's working hours, by the calendar of who keeps the case; `due` is then only the earliest."""
 
     within_hours: Annotated[int, Field(ge=1)]
     due: Instant
     departments: list[Label]
     quorum: Annotated[int, Field(ge=0)]
+    hours: Hours = "wall"
 
 
 class Warning(Wire):
@@ -116,6 +120,7 @@ class Warning(Wire):
     `run` is the number of periods in a row for a period streak. `pages_again` tells that this revision is worse than
     all before: higher severity or longer run. A `historical` warning is filed and pages nobody. `clears` tells what
     would end it, `others` what else holds of the customer (at most 20), `department` who is to act on a ticket.
+    `act_within_days`: by how many working days the advice is to be followed, where the rule says so.
     """
 
     id: Identifier
@@ -145,6 +150,7 @@ class Warning(Wire):
     audience: list[Literal["owner", "superior"]] = ["owner", "superior"]
     department: Label | None = None
     review: Review | None = None
+    act_within_days: Annotated[int, Field(ge=1, le=366)] | None = None
     others: list[Other] = []
 
 

@@ -7,19 +7,36 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from schemas.cases import CaseEventType, Decision
-from schemas.warnings import SEVERITIES, Bilingual, Severity
-from services.notifier.views import CaseStatus, Refusal, ReviewState
+from schemas.cases import CaseEventType, Decision, Money
+from schemas.warnings import SEVERITIES, Bilingual, Hours, Severity
+from services.notifier.views import CaseStatus, Refusal, ReviewState, Stage, TaskStatus
 
-PageKind = Literal["raised", "amended", "withdrawn", "breached", "nudge", "undelivered", "uncertain"]
-Role = Literal["owner", "superior", "escalation", "fallback", "department"]
+PageKind = Literal[
+    "raised",
+    "amended",
+    "withdrawn",
+    "breached",
+    "nudge",
+    "undelivered",
+    "uncertain",
+    "due_soon",
+    "idle",
+    "reminder",
+    "assigned",
+]
+"""`due_soon`: the review's deadline comes near; `idle`: a case came back on which nobody works; `reminder`: a task in
+somebody's list is not done; `assigned`: a case or a task was given to somebody, or handed on for a while."""
+
+Role = Literal["owner", "superior", "escalation", "fallback", "department", "assignee", "stand_in"]
 
 
 @dataclass(frozen=True)
 class ReviewClock:
-    """R4's clock of one warning: `holder` is asked to open the review by `due`.
+    """R4's clock of one warning: `holder` is asked to open the review by `due`, in the place of the last of `asked`.
 
-    It runs until somebody entitled opens the review; `breaches` counts the deadlines missed so far.
+    It runs until somebody entitled opens the review; `breaches` counts the deadlines missed so far. `nudges` are the
+    instants at which the holder is reminded before `due`, of which `nudged` are over. `hours` says by which hours
+    `within_hours` is counted. Each superior who decided is in `decided_all`, the first in `decided_by`.
     """
 
     within_hours: int
@@ -32,6 +49,15 @@ class ReviewClock:
     opened_by: str | None = None
     decided_by: str | None = None
     decision: Decision | None = None
+    hours: Hours = "wall"
+    nudges: tuple[datetime, ...] = ()
+    nudged: int = 0
+    decided_all: tuple[str, ...] = ()
+
+    @property
+    def next_at(self) -> datetime:
+        """The next step of the clock: a nudge, or the deadline."""
+        return min((at for at in self.nudges[self.nudged :] if at < self.due), default=self.due)
 
     @property
     def running(self) -> bool:
@@ -67,8 +93,50 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Todo:
+    """Something to do about a case, in the list of `person` by `due`. What a rule advises has its warning's id and no
+    `text`; `remind_at` is when the person is told of it (again), `reminders` how often that was."""
+
+    id: str
+    person: str
+    due: datetime
+    remind_at: datetime
+    warning_id: str | None = None
+    text: str = ""
+    reminders: int = 0
+    status: TaskStatus = "open"
+    done_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """`by` has asked `to` to act in this case in their place, up to `until`."""
+
+    by: str
+    to: str
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """Something that happens to a case by itself: `next_at` is its next step, a reminder or what follows from `due`.
+    `name` is unique within the case."""
+
+    name: str
+    kind: Literal["review", "idle", "task"]
+    holder: str
+    due: datetime
+    next_at: datetime
+    warning_id: str | None = None
+
+
+@dataclass(frozen=True)
 class Case:
-    """One customer's case. At most one of a customer is open."""
+    """One customer's case. At most one of a customer is open.
+
+    `stage` is how far it has come (stages.py). `assignee` works on it beside the customer's owner. `idle_at`: if nobody
+    does anything by then it comes back to people, which it did `returns` times since somebody last did.
+    """
 
     id: str
     customer_id: str
@@ -79,6 +147,13 @@ class Case:
     departments_joined: tuple[str, ...] = ()
     closed_at: datetime | None = None
     decision: Decision | None = None
+    stage: Stage = "opened"
+    assignee: str | None = None
+    delegations: tuple[Delegation, ...] = ()
+    todos: tuple[Todo, ...] = ()
+    value: Money | None = None
+    idle_at: datetime | None = None
+    returns: int = 0
 
     def held(self, warning_id: str) -> Held | None:
         """The warning of that id, if the case has it."""
@@ -100,9 +175,18 @@ class Case:
         """The reviews that the case's warnings demand."""
         return tuple(held.clock for held in self.warnings if held.clock)
 
+    def todo(self, todo_id: str) -> Todo | None:
+        """The task of that id, if the case has it."""
+        return next((todo for todo in self.todos if todo.id == todo_id), None)
+
+    def with_todo(self, todo: Todo) -> Case:
+        """The case with that task put in its place, or added."""
+        kept = tuple(todo if other.id == todo.id else other for other in self.todos)
+        return replace(self, todos=kept if self.todo(todo.id) else (*kept, todo))
+
     @property
     def wake_at(self) -> datetime | None:
-        """The earliest deadline still running; None when nobody is being waited for."""
+        """The earliest deadline of a review still running; None when nobody is being waited for."""
         return min((held.due for held in self.running), default=None)
 
     @property
@@ -116,12 +200,39 @@ class Case:
         return next((state for state in _PRESSING if state in states), "none")
 
 
+    @property
+    def gravest(self) -> Held:
+        """The warning that stands for the case where it is spoken of as a whole: what holds before what is over."""
+        return max(self.warnings, key=lambda held: (_WEIGHT[held.state], SEVERITIES.index(held.severity)))
+
+    @property
+    def deadlines(self) -> tuple[Deadline, ...]:
+        """All that is to happen to it by itself. While somebody is waited for by a clock, nobody can be idle."""
+        if self.status != "open":
+            return ()
+        found = [
+            Deadline(f"review:{held.id}", "review", held.clock.holder, held.clock.due, held.clock.next_at, held.id)
+            for held in self.warnings
+            if held.clock is not None and held.clock.running
+        ]
+        if self.idle_at is not None and not found:
+            found.append(Deadline("idle", "idle", self.assignee or "", self.idle_at, self.idle_at))
+        for todo in self.todos:
+            if todo.status == "open":
+                found.append(Deadline(f"task:{todo.id}", "task", todo.person, todo.due, todo.remind_at))
+        return tuple(found)
+
+
+_WEIGHT = {"withdrawn": 0, "ended": 1, "standing": 2}
 _PRESSING: tuple[ReviewState, ...] = ("overdue", "waiting", "opened", "decided")
 
 
 @dataclass(frozen=True)
 class Page:
-    """Somebody is to be told something. `step` names the occasion: (case, step, person, channel) is sent once."""
+    """Somebody is to be told something. `step` names the occasion: (case, step, person, channel) is sent once.
+
+    What is not `critical` waits for the end of the person's quiet hours, which is then in `not_before`.
+    """
 
     step: str
     kind: PageKind
@@ -130,6 +241,8 @@ class Page:
     warning_id: str
     revision: int
     due: datetime | None = None
+    critical: bool = False
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +258,7 @@ class Entry:
     channel: str | None = None
     decision: Decision | None = None
     note: str | None = None
+    value: Money | None = None
 
 
 class Verdict(StrEnum):
@@ -167,6 +281,9 @@ class Verdict(StrEnum):
     WITHDRAWN = "withdrawn"
     WITHDRAWN_AND_CLOSED = "withdrawn_and_closed"
     BREACHED = "breached"
+    NUDGED = "nudged"
+    CAME_BACK = "came_back"
+    REMINDED = "reminded"
     NOT_DUE = "not_due"
     DONE = "done"
     ALREADY_DONE = "already_done"

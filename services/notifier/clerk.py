@@ -15,7 +15,7 @@ from services.common.database import Database
 from services.notifier import outbox, settling, store
 from services.notifier.actions import Action, on_action
 from services.notifier.case import Case, Outcome, Page, Verdict
-from services.notifier.people import Directory
+from services.notifier.people import Directory, Source, newest
 from services.notifier.policy import as_seen, case_for, must_settle, on_tick, on_warning, repeated, settled_since
 
 log = logging.getLogger(__name__)
@@ -31,16 +31,21 @@ class Clerk:
     def __init__(
         self,
         database: Database,
-        directory: Directory,
+        directory: Source,
         now: Now,
         channels: Sequence[str] = (),
         settle: timedelta = timedelta(0),
     ) -> None:
         self.database = database
-        self.directory = directory
+        self._directory = directory
         self.now = now
         self._channels = tuple(channels)
         self._settle = settle
+
+    @property
+    def directory(self) -> Directory:
+        """The newest directory; it may be another at the next look."""
+        return newest(self._directory)
 
     def file(self, warnings: Sequence[wire.Warning]) -> Counter[Verdict]:
         """File the warnings in one transaction; how many met which verdict. A crash before its end files none."""

@@ -16,7 +16,7 @@ from services.notifier import accounts, findings, store
 from services.notifier.actions import Acknowledge, Action, Close, Comment, DecideReview, Join, OpenReview
 from services.notifier.clerk import Clerk
 from services.notifier.lookup import Lookup
-from services.notifier.people import Person
+from services.notifier.people import Directory, Person
 from services.notifier.views import (
     Account,
     CaseFilter,
@@ -64,7 +64,11 @@ class Desk:
     def __init__(self, clerk: Clerk) -> None:
         self._clerk = clerk
         self._database = clerk.database
-        self.directory = clerk.directory
+
+    @property
+    def directory(self) -> Directory:
+        """The newest directory."""
+        return self._clerk.directory
 
     def now(self) -> datetime:
         """The notifier's clock."""

@@ -18,7 +18,7 @@ from services.notifier.channels.base import Message
 from services.notifier.digests import Block, digest_of
 from services.notifier.explaining import Group, Leaf, explain, explain_rise, lines
 from services.notifier.layout import Row, marked_up, plain
-from services.notifier.people import Directory, Language, Person
+from services.notifier.people import Directory, Language, Person, Source, newest
 from services.notifier.wording import DIGEST, DIGEST_LINE, LABEL, OPENING, ROLE, SEVERITY, STAND_IN, SUBJECT
 from services.notifier.words import Known, summary_in_words
 
@@ -54,10 +54,15 @@ class Letters:
     """Writes messages. `console_url` is where the console answers, without a slash at the end; `zone` the company's.
     `words` are those of the evidence; a value that has none is said as it is."""
 
-    directory: Directory
+    people: Source
     console_url: str
     zone: tzinfo
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def directory(self) -> Directory:
+        """The newest directory."""
+        return newest(self.people)
 
     def single(self, notice: Notice, to: Person) -> Message:
         """The message of one page."""

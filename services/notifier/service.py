@@ -98,7 +98,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
 
 
 def _start(workers: Workers, settings: Settings, own: NotifierSettings, clerk: Clerk, intake: Intake) -> None:
-    letters = Letters(clerk.directory, own.console_url, settings.zone, load_words())
+    letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words())
     for channel in _channels(settings, own, clerk):
         dispatcher = Dispatcher(clerk.database, channel, letters, clerk.now)
         left = dispatcher.recover()

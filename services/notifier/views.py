@@ -11,6 +11,8 @@ from schemas.cases import Decision
 from schemas.warnings import Bilingual, Severity
 
 CaseStatus = Literal["open", "closed"]
+Stage = Literal["opened", "acknowledged", "in_review", "intervention", "closed", "reopened"]
+"""How far a case has come; stages.py has the table."""
 ReviewState = Literal["none", "waiting", "overdue", "opened", "decided"]
 PageState = Literal["pending", "sending", "accepted", "failed", "uncertain", "cancelled"]
 TaskStatus = Literal["open", "done", "ended", "withdrawn"]
@@ -87,6 +89,7 @@ class TimelineEntry:
     channel: str | None = None
     decision: Decision | None = None
     note: str | None = None
+    value: str | None = None
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,10 @@ SUBJECT: dict[PageKind, Words] = {
     "nudge": {"zh": "【待办】{customer}：{name}", "en": "[To do] {customer}: {name}"},
     "undelivered": {"zh": "【通知未送达】{customer}：{name}", "en": "[Page not delivered] {customer}: {name}"},
     "uncertain": {"zh": "【通知可能未送达】{customer}：{name}", "en": "[Page may not have arrived] {customer}: {name}"},
+    "due_soon": {"zh": "【审核将到期】{customer}：{name}", "en": "[Review due soon] {customer}: {name}"},
+    "idle": {"zh": "【无人跟进】{customer}：{name}", "en": "[Nobody is at work on it] {customer}: {name}"},
+    "reminder": {"zh": "【待办提醒】{customer}：{name}", "en": "[Not done yet] {customer}: {name}"},
+    "assigned": {"zh": "【交给您】{customer}：{name}", "en": "[Given to you] {customer}: {name}"},
 }
 
 OPENING: dict[PageKind, Words] = {
@@ -49,6 +53,22 @@ OPENING: dict[PageKind, Words] = {
         "zh": "以 {about_channel} 发给您的同一通知去向不明（{about_error}），您可能已收到，也可能没有。内容如下。",
         "en": "The same page by {about_channel} may or may not have reached you ({about_error}). This is what it says.",
     },
+    "due_soon": {
+        "zh": "客户 {customer} 的上级审核尚未开始，期限将到：{name}。",
+        "en": "Nobody has opened the review about {customer} yet, and its deadline comes near: {name}.",
+    },
+    "idle": {
+        "zh": "客户 {customer} 的案件已多日无人跟进：{name}。请继续处理，或作出结论。",
+        "en": "For days nobody has done anything about the case of {customer}: {name}. Please go on with it, or close it.",
+    },
+    "reminder": {
+        "zh": "客户 {customer} 的待办尚未完成：{name}。",
+        "en": "Something to do for the customer {customer} is not done yet: {name}.",
+    },
+    "assigned": {
+        "zh": "客户 {customer} 的案件交给您处理：{name}。",
+        "en": "The case of the customer {customer} was given to you: {name}.",
+    },
 }
 
 ROLE: dict[Role, Words] = {
@@ -65,6 +85,14 @@ ROLE: dict[Role, Words] = {
     "department": {
         "zh": "这是给{department}的工单，请部门内约定由谁接手。",
         "en": "This is a ticket for {department}. Please agree among yourselves who takes it.",
+    },
+    "stand_in": {
+        "zh": "您在代替不在岗的同事处理。客户负责人：{owner}。",
+        "en": "You stand in for somebody who is away. The owner is {owner}.",
+    },
+    "assignee": {
+        "zh": "此案件由您处理。客户负责人：{owner}。",
+        "en": "You are at work on this case. The owner is {owner}.",
     },
 }
 
@@ -124,6 +152,10 @@ DIGEST_LINE: dict[PageKind, Words] = {
     "withdrawn": {"zh": "【撤回】{name}", "en": "[withdrawn] {name}"},
     "breached": {"zh": "【审核逾期】{name}", "en": "[review overdue] {name}"},
     "nudge": {"zh": "【待办】{name}", "en": "[to do] {name}"},
+    "due_soon": {"zh": "【审核将到期】{name}", "en": "[review due soon] {name}"},
+    "idle": {"zh": "【无人跟进】{name}", "en": "[nobody is at work on it] {name}"},
+    "reminder": {"zh": "【未完成】{name}", "en": "[not done yet] {name}"},
+    "assigned": {"zh": "【交给您】{name}", "en": "[given to you] {name}"},
     "undelivered": {"zh": "【通知未送达】{name}", "en": "[page not delivered] {name}"},
     "uncertain": {"zh": "【通知可能未送达】{name}", "en": "[page may not have arrived] {name}"},
 }

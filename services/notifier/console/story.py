@@ -129,6 +129,7 @@ def _happening(entry: TimelineEntry, texts: Texts, names: Mapping[str, str]) -> 
         channel=texts.known(f"channel.{entry.channel}", entry.channel or ""),
         department=texts.known(f"department.{entry.department}", entry.department or ""),
         decision=texts.known(f"decision.{entry.decision}", entry.decision or ""),
+        value=entry.value or "",
     )
     tone: Tone = "alarm" if entry.type in _ALARM else "strong" if entry.type in _STRONG else ""
     return Happening(entry.at, text, entry.note if entry.actor else _own_note(entry, texts), tone)

@@ -234,7 +234,7 @@ def test_names_from_outside_are_text_in_html_and_not_markup() -> None:
 
 def test_a_customer_name_with_braces_is_left_alone() -> None:
     odd = replace(DIRECTORY.customers["C1"], name="{owner} {0} %s")
-    letters = replace(LETTERS, directory=replace(DIRECTORY, customers={"C1": odd}))
+    letters = replace(LETTERS, people=replace(DIRECTORY, customers={"C1": odd}))
     assert "{owner} {0} %s" in letters.single(RAISED, WANG).subject
 
 
