@@ -199,7 +199,6 @@ class Case:
         states = {clock.state(now) for clock in self.clocks}
         return next((state for state in _PRESSING if state in states), "none")
 
-
     @property
     def gravest(self) -> Held:
         """The warning that stands for the case where it is spoken of as a whole: what holds before what is over."""
@@ -284,6 +283,7 @@ class Verdict(StrEnum):
     NUDGED = "nudged"
     CAME_BACK = "came_back"
     REMINDED = "reminded"
+    RELEASED = "released"
     NOT_DUE = "not_due"
     DONE = "done"
     ALREADY_DONE = "already_done"

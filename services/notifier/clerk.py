@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from schemas import warnings as wire
 from services.common.clock import Now
 from services.common.database import Database
-from services.notifier import outbox, settling, store
+from services.notifier import holding, outbox, settling, store
 from services.notifier.actions import Action, on_action
 from services.notifier.case import Case, Outcome, Page, Verdict
 from services.notifier.people import Directory, Source, newest
@@ -81,6 +81,19 @@ class Clerk:
             taken = list(settling.take(tx, BATCH))
             return Counter(self._decide(tx, one, now, round_at) for round_at, one in taken)
 
+    def release(self) -> int:
+        """Page about what holds kept back, where they are over and it still holds; how much was looked at."""
+        now = self.now()
+        with self.database.reading() as tx:
+            if not holding.are_due(tx, now):
+                return 0
+        with self.database.writing() as tx:
+            found = 0
+            for outcome, warning in holding.release(tx, self.directory, now):
+                self._save(tx, outcome, now, about=warning)
+                found += 1
+            return found
+
     def act(self, case_id: str, action: Action) -> Outcome | None:
         """What somebody does with a case; None when there is no such case. Outcome.refusals says why not."""
         now = self.now()
@@ -142,12 +155,20 @@ class Clerk:
         outcome = on_warning(case, warning, now, self.directory, known)
         if warning.change == "withdrawn":
             outbox.cancel(tx, warning.id, now)
-        self._save(tx, outcome, now, round_at)
+        self._save(tx, outcome, now, round_at, about=warning)
         if outcome.task is not None:
             store.set_task(tx, warning, outcome.task, now)
         return outcome
 
-    def _save(self, tx: Connection, outcome: Outcome, now: datetime, round_at: datetime | None = None) -> None:
+    def _save(
+        self,
+        tx: Connection,
+        outcome: Outcome,
+        now: datetime,
+        round_at: datetime | None = None,
+        about: wire.Warning | None = None,
+    ) -> None:
+        outcome = holding.keep_back(tx, outcome, now, about)
         case = outcome.case
         if case is not None:
             store.save_case(tx, case, self.directory)

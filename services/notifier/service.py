@@ -112,12 +112,12 @@ def _start(workers: Workers, settings: Settings, own: NotifierSettings, clerk: C
 
 
 def _ticker(clerk: Clerk, metrics: IntakeMetrics) -> Callable[[], bool]:
-    """Looks at the clock: at deadlines, and at what has settled."""
+    """Looks at the clock: at deadlines, at what has settled, and at holds that are over."""
 
     def step() -> bool:
-        escalated, decided = clerk.tick(), clerk.settle_down()
+        escalated, decided, released = clerk.tick(), clerk.settle_down(), clerk.release()
         metrics.count(decided)
-        return escalated > 0 or bool(decided)
+        return escalated > 0 or bool(decided) or released > 0
 
     return step
 
