@@ -108,6 +108,10 @@ class Channel(Protocol):
         """As how many messages the provider counts it."""
         ...
 
+    def reaches(self, person: Person) -> bool:
+        """Whether there is a way to the person: a verified address of theirs, where the channel needs one."""
+        ...
+
     def has_sent(self, key: str) -> bool | None:
         """Whether the message of that key has gone out; None when the channel cannot tell, as most cannot."""
         ...

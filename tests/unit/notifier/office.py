@@ -16,6 +16,7 @@ from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.messages import Letters
+from services.notifier.people import Person
 from services.notifier.tables import open_database, pages
 from tests.unit.notifier.making import DIRECTORY, NOON
 
@@ -37,6 +38,9 @@ class Scripted:
 
     def cost(self, message: Message) -> int:
         return 1
+
+    def reaches(self, person: Person) -> bool:
+        return True
 
     def has_sent(self, key: str) -> bool | None:
         return None
