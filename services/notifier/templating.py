@@ -78,11 +78,11 @@ class Templates:
             if error.problem not in self._failed:
                 self._failed.add(error.problem)
                 self._told(error.problem)
-            return _fill(self._shipped[shape], names, values, self.sources)
+            return _fill(self._shipped[shape], names, values)
 
     def try_to_fill(self, shape: Shape, names: Sequence[str], values: Mapping[str, object]) -> str:
         """The same, but a template that fails is told: BadTemplate."""
-        return _fill(self._all[shape], names, values, self.sources)
+        return _fill(self._all[shape], names, values)
 
     def chosen(self, names: Sequence[str]) -> str:
         """The name of the template that is taken."""
@@ -124,6 +124,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             cache_size=-1,
             auto_reload=False,
         )
+        self.sources = sources
         self.shape = shape
         self.filters = {name: self._filter(FILTERS[name]) for name in _FILTERS}
         self.globals = {}
@@ -193,18 +194,18 @@ def _source(sources: Mapping[str, str], name: str) -> tuple[str, str, Callable[[
     return (sources[name], name, lambda: True) if name in sources else None
 
 
-def _fill(environment: _Sandbox, names: Sequence[str], values: Mapping[str, object], sources: Mapping[str, str]) -> str:
-    name = names[-1]
+def _fill(environment: _Sandbox, names: Sequence[str], values: Mapping[str, object]) -> str:
+    name = next((one for one in names if one in environment.sources), names[-1])
     try:
-        template = environment.select_template(list(names))
-        name = template.name or name
-        return template.render(environment.texts(values))
+        return environment.get_template(name).render(environment.texts(values))
     except TemplateSyntaxError as error:
         raise BadTemplate(Problem(error.name or name, error.lineno, error.message or "cannot be read")) from error
     except TemplateNotFound as error:
         raise BadTemplate(Problem(name, 1, f"there is no template {error.message}")) from error
     except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise BadTemplate(Problem(*_place(error, name, sources), str(error) or type(error).__name__)) from error
+        raise BadTemplate(
+            Problem(*_place(error, name, environment.sources), str(error) or type(error).__name__)
+        ) from error
 
 
 def _place(error: BaseException, name: str, sources: Mapping[str, str]) -> tuple[str, int]:

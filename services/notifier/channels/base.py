@@ -21,6 +21,8 @@ class Message:
 
     `data` is for programs: what the message says, by name. It carries no contact details. `link` is where all of it
     can be read, for what is too long for a channel. `action` is for PagerDuty and its like; others tell all three.
+    `markdown` is the text in the flavour of the channel, within its bytes, empty where there is none; `summary`
+    says it in a line of at most 500 bytes. In both what comes from outside is escaped already.
     """
 
     key: str
@@ -32,6 +34,8 @@ class Message:
     data: dict[str, object] = field(default_factory=dict)
     link: str | None = None
     action: Action = "trigger"
+    markdown: str = ""
+    summary: str = ""
 
 
 @dataclass(frozen=True)
