@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from typing import TypedDict
 
 from services.notifier.channels.base import Message
 from services.notifier.channels.fitting import cut, utf8
@@ -45,6 +46,15 @@ _FEW_LINES = 4
 _SHORT = 200
 
 
+class Written(TypedDict):
+    """What a message says in every shape but markdown."""
+
+    subject: str
+    text: str
+    html: str
+    summary: str
+
+
 @dataclass(frozen=True)
 class Letters:
     """Writes messages. `console_url` is where the console answers, without a slash at the end; `zone` the company's.
@@ -73,7 +83,7 @@ class Letters:
 
     def single(self, notice: Notice, to: Person) -> Message:
         """The message of one page."""
-        contents = self._contents(to)
+        contents = self.contents(to.language)
         page = contents.page(notice)
         signed = self.acknowledge(notice, to) if self.acknowledge is not None else None
         page["acknowledge"] = Link(signed) if signed else ""
@@ -86,12 +96,12 @@ class Letters:
             case_id=notice.case_id,
             data=self._data(notice, contents),
             link=str(page["link"]),
-            markdown=self._markdown("page", _shorter(page), to.language, special),
+            markdown=self.markdown(page, to.language, special),
         )
 
     def digest(self, notices: Sequence[Notice], to: Person) -> Message:
         """One message for many pages to one person: by customer, the gravest first, and no longer than a page."""
-        contents = self._contents(to)
+        contents = self.contents(to.language)
         chosen = digest_of(notices, contents.directory.customer_name)
         digest = contents.digest(chosen)
         lengths = (MAX_LINES, MAX_LINES // 2, MAX_LINES // 5, 1)
@@ -106,13 +116,21 @@ class Letters:
             markdown=self._markdown("digest", shorter, to.language),
         )
 
+    def contents(self, language: Language) -> Contents:
+        """What the templates are given, in a language, by the newest directory."""
+        return Contents(self.directory, self.console_url, self.zone, self.words, language)
+
+    def markdown(self, page: Parts, language: Language, special: Sequence[str]) -> str:
+        """A page in the channel's flavour, shortened until the channel takes it; empty where nothing helps."""
+        return self._markdown("page", _shorter(page), language, special)
+
     def fill(self, part: Part, form: Form, parts: Parts, language: Language, special: Sequence[str] = ()) -> str:
         """One form of a message."""
         names = names_of(part, form, language, *special)
         values = {part: parts, "language": language, "flavour": self.flavour or ""}
         return self.templates.fill(self._shape(form), names, values)
 
-    def _written(self, part: Part, parts: Parts, language: Language, special: Sequence[str] = ()) -> Mapping[str, str]:
+    def _written(self, part: Part, parts: Parts, language: Language, special: Sequence[str] = ()) -> Written:
         def fill(form: Form) -> str:
             return self.fill(part, form, parts, language, special)
 
@@ -133,9 +151,6 @@ class Letters:
         if form == "markdown" and self.flavour is not None:
             return self.flavour
         return "html" if form == "html" else "plain"
-
-    def _contents(self, to: Person) -> Contents:
-        return Contents(self.directory, self.console_url, self.zone, self.words, to.language)
 
     def _data(self, notice: Notice, contents: Contents) -> dict[str, object]:
         warning = notice.warning

@@ -6,6 +6,7 @@ no filter that would leave it out. A template of an operator that fails is repla
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -29,6 +30,9 @@ _FILTERS = (
     *("capitalize", "default", "first", "float", "int", "join", "last", "length", "list", "lower", "max", "min"),
     *("reject", "replace", "reverse", "round", "select", "sort", "title", "trim", "truncate", "unique", "upper"),
 )
+
+
+_UNKNOWN = re.compile(r"^'dict object' has no attribute ('[^']*')$")
 
 
 @dataclass(frozen=True)
@@ -203,9 +207,8 @@ def _fill(environment: _Sandbox, names: Sequence[str], values: Mapping[str, obje
     except TemplateNotFound as error:
         raise BadTemplate(Problem(name, 1, f"there is no template {error.message}")) from error
     except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise BadTemplate(
-            Problem(*_place(error, name, environment.sources), str(error) or type(error).__name__)
-        ) from error
+        said = _UNKNOWN.sub(r"there is no part named \1", str(error)) or type(error).__name__
+        raise BadTemplate(Problem(*_place(error, name, environment.sources), said)) from error
 
 
 def _place(error: BaseException, name: str, sources: Mapping[str, str]) -> tuple[str, int]:
