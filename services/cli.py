@@ -31,6 +31,7 @@ COMMANDS = {
     "import": Entry("services.ingest.imports_cli:import_command", "Turn a CSV or XLSX export into events."),
     "ingest": Entry("services.ingest.cli:ingest", "The service that takes events by HTTP and puts them on Kafka."),
     "notifier": Entry("services.notifier.cli:notifier", "The service that pages people, keeps cases, has the console."),
+    "outbox": Entry("services.notifier.outbox_cli:outbox", "Pages that could not be delivered: look, retry or drop."),
     "ranks": Entry("services.rules.reports.cli:ranks", "Rank all customers by what they buy."),
     "report": Entry("services.rules.reports.cli:report", "Work out a report from what is known of all customers."),
     "rules": Entry("services.rules.cli:rules", "The service that watches customers, and its rule files."),

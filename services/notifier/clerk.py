@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -12,11 +13,13 @@ from sqlalchemy import Connection
 from schemas import warnings as wire
 from services.common.clock import Now
 from services.common.database import Database
-from services.notifier import holding, outbox, settling, store
+from services.notifier import holding, outbox, recording, settling, store
 from services.notifier.actions import Action, on_action
 from services.notifier.case import Case, Outcome, Page, Verdict
+from services.notifier.grouping import is_critical
 from services.notifier.people import Directory, Source, newest
 from services.notifier.policy import as_seen, case_for, must_settle, on_tick, on_warning, repeated, settled_since
+from services.notifier.recording import SERVICE, Origin
 
 log = logging.getLogger(__name__)
 
@@ -90,11 +93,11 @@ class Clerk:
         with self.database.writing() as tx:
             found = 0
             for outcome, warning in holding.release(tx, self.directory, now):
-                self._save(tx, outcome, now, about=warning)
+                self._save(tx, outcome, now, warning=warning)
                 found += 1
             return found
 
-    def act(self, case_id: str, action: Action) -> Outcome | None:
+    def act(self, case_id: str, action: Action, origin: Origin = SERVICE) -> Outcome | None:
         """What somebody does with a case; None when there is no such case. Outcome.refusals says why not."""
         now = self.now()
         with self.database.writing() as tx:
@@ -103,6 +106,7 @@ class Clerk:
                 return None
             outcome = on_action(case, action, now, self.directory)
             self._save(tx, outcome, now)
+            recording.acted(tx, case, action, outcome.verdict, now, origin)
             return outcome
 
     def _file(self, tx: Connection, warning: wire.Warning, now: datetime) -> Verdict:
@@ -131,7 +135,7 @@ class Clerk:
         warning = waiting.warning
         seen = as_seen(warning, now, worse=waiting.worse)
         outcome = self._follow(tx, seen, store.find_holding_case(tx, warning.id), 0, now, round_at)
-        settling.decided(tx, warning.id, outcome.case.id if outcome.case else None, outcome.verdict)
+        settling.decided(tx, warning, outcome.case.id if outcome.case else None, outcome.verdict, now)
         _log(warning, outcome.verdict)
         return outcome.verdict
 
@@ -155,7 +159,7 @@ class Clerk:
         outcome = on_warning(case, warning, now, self.directory, known)
         if warning.change == "withdrawn":
             outbox.cancel(tx, warning.id, now)
-        self._save(tx, outcome, now, round_at, about=warning)
+        self._save(tx, outcome, now, round_at, warning)
         if outcome.task is not None:
             store.set_task(tx, warning, outcome.task, now)
         return outcome
@@ -166,25 +170,36 @@ class Clerk:
         outcome: Outcome,
         now: datetime,
         round_at: datetime | None = None,
-        about: wire.Warning | None = None,
+        warning: wire.Warning | None = None,
     ) -> None:
-        outcome = holding.keep_back(tx, outcome, now, about)
+        outcome = holding.keep_back(tx, outcome, now, warning)
         case = outcome.case
         if case is not None:
-            store.save_case(tx, case, self.directory)
-            store.append(tx, case.id, case.customer_id, outcome.events)
+            store.save_case(tx, case, self.directory, now)
+            store.append(tx, case.id, case.customer_id, outcome.events, case)
         if outcome.pages:
-            wanted = self._through_channels(tx, outcome.pages)
+            wanted = self._through_channels(tx, [_graded(page, case, warning) for page in outcome.pages])
             outbox.enqueue(tx, case.id if case else None, wanted, now, round_at=round_at)
 
-    def _through_channels(self, tx: Connection, pages: Sequence[Page]) -> Iterator[tuple[Page, str]]:
+    def _through_channels(self, tx: Connection, pages: Sequence[Page]) -> Iterator[tuple[Page, outbox.Way]]:
         for page in pages:
             reached = outbox.reached(tx, page.warning_id, page.person) if page.kind == "withdrawn" else None
             person = self.directory.people.get(page.person)
-            for channel in outbox.channels_for(person, self._channels):
+            for way in outbox.ways(person, self._channels):
                 # Whom no page has reached is not told that it is off.
-                if reached is None or channel in reached:
-                    yield page, channel
+                if reached is None or way.channel in reached:
+                    yield page, way
+
+
+def _graded(page: Page, case: Case | None, warning: wire.Warning | None) -> Page:
+    """The page with what decides whether it waits for company: how grave its warning is."""
+    held = case.held(page.warning_id) if case else None
+    about = held or warning
+    return (
+        page
+        if about is None
+        else replace(page, critical=is_critical(page.kind, about.severity, page_says=page.critical))
+    )
 
 
 def _log(warning: wire.Warning, verdict: Verdict) -> None:

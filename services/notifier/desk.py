@@ -12,12 +12,13 @@ from datetime import datetime
 
 from schemas.cases import Decision
 from schemas.warnings import Bilingual
-from services.notifier import accounts, findings, holding, store
+from services.notifier import accounts, findings, holding, store, undelivered
 from services.notifier.actions import Acknowledge, Action, Close, Comment, DecideReview, Join, OpenReview
 from services.notifier.clerk import Clerk
 from services.notifier.holds import Hold, against, may_hold
 from services.notifier.lookup import Lookup
 from services.notifier.people import Directory, Person
+from services.notifier.recording import SERVICE, Origin
 from services.notifier.views import (
     Account,
     CaseFilter,
@@ -32,6 +33,7 @@ from services.notifier.views import (
     SuggestionView,
     Summary,
     TaskView,
+    UndeliveredView,
 )
 
 
@@ -62,14 +64,20 @@ class AccountInvalid(DeskError):
 class Desk:
     """Reads and actions; `actor` is a person's id. Actions raise NotFound or Refused."""
 
-    def __init__(self, clerk: Clerk) -> None:
+    def __init__(self, clerk: Clerk, origin: Origin = SERVICE) -> None:
+        """`origin`: from where whoever uses this desk comes, for the ledger."""
         self._clerk = clerk
+        self._origin = origin
         self._database = clerk.database
 
     @property
     def directory(self) -> Directory:
         """The newest directory."""
         return self._clerk.directory
+
+    def coming_from(self, origin: Origin) -> Desk:
+        """The same desk for somebody who comes from there."""
+        return Desk(self._clerk, origin)
 
     def now(self) -> datetime:
         """The notifier's clock."""
@@ -152,6 +160,21 @@ class Desk:
         with self._looking() as look:
             return findings.rejected(look)
 
+    def list_undelivered(self, *, handled: bool = False, limit: int = 200) -> list[UndeliveredView]:
+        """Pages that could not be delivered and wait for a decision, or those about which somebody has decided."""
+        with self._looking() as look:
+            return undelivered.listed(look.tx, self.directory, handled=handled, limit=limit)
+
+    def send_again(self, page_id: int, by: str, note: str = "") -> None:
+        """Have an undelivered page sent again. Raises Refused."""
+        with self._database.writing() as tx:
+            _unless(undelivered.retry(tx, page_id, by, note, self.now()))
+
+    def drop_page(self, page_id: int, by: str, reason: str) -> None:
+        """Nobody will send it. Raises Refused, also where no reason is given."""
+        with self._database.writing() as tx:
+            _unless(undelivered.drop(tx, page_id, by, reason, self.now()))
+
     def finish_task(self, task_id: str, actor: str) -> None:
         """The task is done, for all of its people. NotFound when it is not open (any more); Refused to all but them and
         who is above one of them."""
@@ -165,7 +188,7 @@ class Desk:
                 raise Refused(
                     _reason("not_your_task", zh, "Only the person whose task it is, or a superior, can finish it.")
                 )
-            store.finish_task(tx, task_id, actor, self.now())
+            store.finish_task(tx, task_id, actor, self.now(), self._origin)
 
     def list_holds(self, customer_id: str | None = None, *, over: bool = False) -> list[holding.Listed]:
         """Holds of one customer or of all: those that count, the next to end first; also those that are `over`."""
@@ -242,7 +265,7 @@ class Desk:
             yield Lookup(tx, self.directory, self.now())
 
     def _act(self, case_id: str, action: Action) -> None:
-        outcome = self._clerk.act(case_id, action)
+        outcome = self._clerk.act(case_id, action, self._origin)
         if outcome is None:
             raise _no_case(case_id)
         if outcome.refusals:
@@ -259,6 +282,11 @@ class Desk:
             yield _reason(
                 "password", f"密码须有 {low} 到 {high} 个字符。", f"A password has {low} to {high} characters."
             )
+
+
+def _unless(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise Refused(refusal)
 
 
 def _no_case(case_id: str) -> NotFound:

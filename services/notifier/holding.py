@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
 from schemas import warnings as wire
-from services.notifier import store
+from services.notifier import recording, store
 from services.notifier.case import Case, Entry, Outcome, Page, PageKind, Verdict
 from services.notifier.holds import Hold, Holds, may_be_held
 from services.notifier.people import Directory
@@ -77,6 +77,7 @@ def begin(tx: Connection, hold: Hold) -> None:
     row = {name: getattr(hold, name) for name in _SAME}
     pause_s = None if hold.pause is None else int(hold.pause.total_seconds())
     tx.execute(insert(holds).values(**row, pause_s=pause_s, next_at=hold.expires_at))
+    recording.hold_became(tx, hold, "set", hold.author, hold.created_at)
     note = f"{hold.rule} → {_minute(hold.expires_at)}: {hold.reason.strip()}"
     _tell(tx, hold, Entry("hold.set", hold.created_at, actor=hold.author, note=note))
 
@@ -106,6 +107,7 @@ def keep_back(tx: Connection, outcome: Outcome, now: datetime, task: wire.Warnin
             sent.append(page)
             continue
         _keep(tx, hold, page, now)
+        recording.page_held(tx, hold, page, case.id if case else None, now)
         note = f"{hold.kind} → {_minute(hold.silent_until())}: {hold.reason}"
         told.append(Entry("case.page_held", now, hold.author, page.warning_id, page.person, note=note))
     for rule in {about[0] for page in sent if may_be_held(page) and (about := _about(case, task, page))}:
@@ -142,6 +144,7 @@ def release(tx: Connection, directory: Directory, now: datetime) -> Iterator[tup
         over = not hold.in_force(now)
         tx.execute(update(holds).where(holds.c.id == hold.id).values(next_at=None if over else hold.expires_at))
         if over:
+            recording.hold_became(tx, hold, "ended", hold.ended_by, now)
             _tell(tx, hold, Entry("hold.ended", now, actor=hold.ended_by, note=hold.rule))
         for warning in _standing(tx, hold, only_kept=hold.pause is not None):
             outcome = _call(tx, hold, warning, directory, now)

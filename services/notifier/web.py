@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from services.common.ops import Check
 from services.notifier.desk import Desk
+from services.notifier.outbox_api import outbox_api
 
 
 def build_web(desk: Desk, healthy: Check, ready: Check, registry: CollectorRegistry, console: ASGIApp) -> FastAPI:
@@ -34,9 +35,10 @@ def build_web(desk: Desk, healthy: Check, ready: Check, registry: CollectorRegis
         if not _is_loopback(request):
             return JSONResponse({"error": "the summary is answered on this machine only"}, status_code=403)
         counts = desk.summary()
-        names = ("cases_open", "pages", "warnings", "pages_uncertain", "settling", "rejected")
+        names = ("cases_open", "pages", "warnings", "pages_uncertain", "settling", "rejected", "undelivered")
         return JSONResponse({name: getattr(counts, name) for name in names})
 
+    app.include_router(outbox_api(desk))
     app.mount("/", console)
     return app
 
