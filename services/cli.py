@@ -40,6 +40,7 @@ COMMANDS = {
     "rules": Entry("services.rules.cli:rules", "The service that watches customers, and its rule files."),
     "sample": Entry("services.ingest.cli:sample_command", "Make sample events and the people file that fits them."),
     "schema": Entry("services.common.schema_cli:schema", "Write and compare the contracts of all topics."),
+    "templates": Entry("services.templates_cli:templates", "The templates of messages: check them, and preview them."),
     "topics": Entry("services.common.cli:topics", "Create the Kafka topics, and make them larger."),
 }
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from schemas import warnings as wire
 from services.common.clock import Now
 from services.common.database import Database
-from services.notifier import outbox, recording, settling, store
+from services.notifier import holding, outbox, recording, settling, store
 from services.notifier.actions import Action, on_action
 from services.notifier.case import Case, Outcome, Page, Verdict
 from services.notifier.clocks import held_back
@@ -130,6 +130,19 @@ class Clerk:
             taken = list(settling.take(tx, BATCH))
             return Counter(self._decide(tx, one, now, round_at) for round_at, one in taken)
 
+    def release(self) -> int:
+        """Page about what holds kept back, where they are over and it still holds; how much was looked at."""
+        now = self.now()
+        with self.database.reading() as tx:
+            if not holding.are_due(tx, now):
+                return 0
+        with self.database.writing() as tx:
+            found = 0
+            for outcome, warning in holding.release(tx, self.directory, now):
+                self._save(tx, outcome, now, warning=warning)
+                found += 1
+            return found
+
     def act(self, case_id: str, action: Action, origin: Origin = SERVICE) -> Outcome | None:
         """What somebody does with a case; None when there is no such case. Outcome.refusals says why not."""
         with self.database.writing() as tx:
@@ -214,6 +227,7 @@ class Clerk:
         round_at: datetime | None = None,
         warning: wire.Warning | None = None,
     ) -> None:
+        outcome = holding.keep_back(tx, outcome, now, warning)
         case = outcome.case
         if case is not None:
             store.save_case(tx, case, self.directory, now)

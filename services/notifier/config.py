@@ -32,6 +32,10 @@ LEASES_S = (1, 600)
 """What a notifier that died had claimed is in doubt for nobody before its lease has ended."""
 
 
+DEFAULT_DIGEST_WINDOW_S = 600
+MAX_DIGEST_WINDOW_S = 24 * 3600
+
+
 @dataclass(frozen=True)
 class NotifierSettings:
     """`channels` are those beside the inbox, which always records. A channel that is listed has its settings. `env` is
@@ -49,6 +53,8 @@ class NotifierSettings:
     house: House = field(default_factory=House)
     link_secrets: tuple[bytes, ...] = field(default=(), repr=False)
     link_days: int = VALID.days
+    digest_window_s: int = DEFAULT_DIGEST_WINDOW_S
+    templates: Path | None = None
 
     def open_channels(self, now: Now) -> dict[str, Channel]:
         """All of `channels`, by name. Raises what is under UserError and BadSetting: a secret may not be there."""
@@ -64,8 +70,9 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
     BELLWETHER_CHANNELS_ALLOW (networks that are not public and may be connected to), BELLWETHER_WORKTIME (a file of the
     company's working time), BELLWETHER_ROUTES (a file of who is told of what), BELLWETHER_LINK_SECRET and _PREVIOUS (of
     at least 32 bytes; else a file in the data directory has them), BELLWETHER_LINK_DAYS (for so long a link in a page
-    is good). Raises BadSetting or BadSmtpUrl, naming the variable, ChannelsInvalid, and WorktimeInvalid or
-    RoutesInvalid, naming the file."""
+    is good), BELLWETHER_DIGEST_WINDOW_S (between two digests to one person by one channel), BELLWETHER_TEMPLATES (a
+    folder with templates of messages in the place of ours). Raises BadSetting or BadSmtpUrl, naming the variable,
+    ChannelsInvalid, and WorktimeInvalid or RoutesInvalid, naming the file."""
     listed = [name.strip() for name in env.get("BELLWETHER_CHANNELS", "inbox").split(",") if name.strip()]
     unknown = [name for name in listed if name not in CHANNELS]
     if unknown:
@@ -93,6 +100,8 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
         house=read_house(env, settings),
         link_secrets=link_secrets.from_environment(env),
         link_days=_whole(env, "BELLWETHER_LINK_DAYS", VALID.days, 1, MAX_LINK_DAYS),
+        digest_window_s=_whole(env, "BELLWETHER_DIGEST_WINDOW_S", DEFAULT_DIGEST_WINDOW_S, 0, MAX_DIGEST_WINDOW_S),
+        templates=Path(env["BELLWETHER_TEMPLATES"]) if env.get("BELLWETHER_TEMPLATES") else None,
     )
 
 

@@ -26,6 +26,7 @@ from services.notifier.delivering import INBOX
 from services.notifier.desk import Desk
 from services.notifier.directory_wiring import follow_people, open_people, people_routes
 from services.notifier.dispatcher import Dispatcher
+from services.notifier.grouping import Manners
 from services.notifier.house import House
 from services.notifier.intake import Intake
 from services.notifier.link_secrets import kept_in
@@ -35,6 +36,7 @@ from services.notifier.policy import HOUSE
 from services.notifier.publisher import Publisher
 from services.notifier.replicas import Replica, lock_file
 from services.notifier.tables import open_database
+from services.notifier.template_files import with_own
 from services.notifier.web import build_web
 from services.notifier.words import load_words
 from services.notifier.workers import Workers
@@ -123,14 +125,16 @@ def _start(
 ) -> None:
     workers.start("lease", _renewing(replica), replica.pause_s)
     workers.start("ticker", _ticker(clerk, metrics), TICK_S)
-    letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words())
+    templates = with_own(own.templates, lambda problem: log.error("a template is replaced by ours: %s", problem))
+    letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words(), templates)
     for channel in _channels(settings, own, clerk):
         dispatcher = Dispatcher(
             clerk.database,
             channel,
-            letters,
+            letters.for_channel(channel.kind),
             clerk.now,
             replica=replica,
+            manners=Manners(window=timedelta(seconds=own.digest_window_s)),
             configured=own.channels,
             width=1 if channel.name == INBOX else WIDTH,
         )
@@ -168,12 +172,12 @@ def _sending(dispatcher: Dispatcher, workers: Workers) -> Callable[[], bool]:
 
 
 def _ticker(clerk: Clerk, metrics: IntakeMetrics) -> Callable[[], bool]:
-    """Looks at the clock: at deadlines, and at what has settled."""
+    """Looks at the clock: at deadlines, at what has settled, and at holds that are over."""
 
     def step() -> bool:
-        escalated, decided = clerk.tick(), clerk.settle_down()
+        escalated, decided, released = clerk.tick(), clerk.settle_down(), clerk.release()
         metrics.count(decided)
-        return escalated > 0 or bool(decided)
+        return escalated > 0 or bool(decided) or released > 0
 
     return step
 
