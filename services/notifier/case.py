@@ -125,7 +125,7 @@ class Deadline:
     `name` is unique within the case."""
 
     name: str
-    kind: Literal["review", "idle", "task"]
+    kind: Literal["review", "idle", "task", "delegation"]
     holder: str
     due: datetime
     next_at: datetime
@@ -219,8 +219,12 @@ class Case:
         ]
         if self.idle_at is not None and not found:
             found.append(Deadline("idle", "idle", self.assignee or "", self.idle_at, self.idle_at))
-        todo = [todo for todo in self.todos if todo.status == "open"]
-        return (*found, *(Deadline(f"task:{one.id}", "task", one.person, one.due, one.remind_at) for one in todo))
+        open_todos = (todo for todo in self.todos if todo.status == "open")
+        found += [Deadline(f"task:{one.id}", "task", one.person, one.due, one.remind_at) for one in open_todos]
+        found += [
+            Deadline(f"delegation:{one.by}", "delegation", one.to, one.until, one.until) for one in self.delegations
+        ]
+        return tuple(found)
 
 
 _WEIGHT = {"withdrawn": 0, "ended": 1, "standing": 2}
@@ -284,7 +288,9 @@ class Verdict(StrEnum):
     NUDGED = "nudged"
     HANDED_OVER = "handed_over"
     CAME_BACK = "came_back"
+    DELEGATION_OVER = "delegation_over"
     REMINDED = "reminded"
+    RELEASED = "released"
     NOT_DUE = "not_due"
     DONE = "done"
     ALREADY_DONE = "already_done"

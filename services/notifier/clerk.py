@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from schemas import warnings as wire
 from services.common.clock import Now
 from services.common.database import Database
-from services.notifier import outbox, recording, settling, store
+from services.notifier import holding, outbox, recording, settling, store
 from services.notifier.actions import Action, on_action
 from services.notifier.case import Case, Outcome, Page, Verdict
 from services.notifier.clocks import held_back
@@ -43,7 +43,7 @@ BATCH = 200
 class Clerk:
     """Safe to share between threads. `channels` are the names of those configured beside the inbox; `settle` is for how
     long it must be quiet before what was found late is decided, zero that it is decided as it comes. `house` are the
-    clocks and routes by which is decided."""
+    clocks and routes by which is decided; `people` gives the newest directory."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Clerk:
         house: House = HOUSE,
     ) -> None:
         self.database = database
-        self._directory = directory
+        self.people = directory
         self.now = now
         self._channels = tuple(channels)
         self._settle = settle
@@ -66,7 +66,7 @@ class Clerk:
     @property
     def directory(self) -> Directory:
         """The newest directory; it may be another at the next look."""
-        return newest(self._directory)
+        return newest(self.people)
 
     def file(self, warnings: Sequence[wire.Warning]) -> Counter[Verdict]:
         """File the warnings in one transaction; how many met which verdict. A crash before its end files none."""
@@ -101,13 +101,12 @@ class Clerk:
 
     def _look_at_people(self, now: datetime) -> int:
         """Whoever is asked for a review and has gone away, or was moved, hands it over at once and not only with the
-        next step of its clock. What was looked at is not remembered beyond a restart: then everything is looked at."""
+        next step of its clock. What was looked at is not remembered beyond a restart: then everything is."""
         directory = self.directory
         away = frozenset(one.person for one in directory.absences if directory.is_away(one.person, now))
-        if directory is self._seen and away <= self._away:
-            self._away = away
+        if directory is self._seen and away == self._away:
             return 0
-        holders, taken = None if directory is not self._seen else away - self._away, 0
+        holders, taken = None if directory is not self._seen else _touched(directory, away ^ self._away), 0
         with self.database.reading() as tx:
             found = store.reviewed_cases(tx, "", holders)
         while found:
@@ -130,6 +129,19 @@ class Clerk:
                 settling.begin_round(tx, until, now)
             taken = list(settling.take(tx, BATCH))
             return Counter(self._decide(tx, one, now, round_at) for round_at, one in taken)
+
+    def release(self) -> int:
+        """Page about what holds kept back, where they are over and it still holds; how much was looked at."""
+        now = self.now()
+        with self.database.reading() as tx:
+            if not holding.are_due(tx, now):
+                return 0
+        with self.database.writing() as tx:
+            found = 0
+            for outcome, warning in holding.release(tx, self.directory, now):
+                self._save(tx, outcome, now, warning=warning)
+                found += 1
+            return found
 
     def act(self, case_id: str, action: Action, origin: Origin = SERVICE) -> Outcome | None:
         """What somebody does with a case; None when there is no such case. Outcome.refusals says why not."""
@@ -215,6 +227,7 @@ class Clerk:
         round_at: datetime | None = None,
         warning: wire.Warning | None = None,
     ) -> None:
+        outcome = holding.keep_back(tx, outcome, now, warning)
         case = outcome.case
         if case is not None:
             store.save_case(tx, case, self.directory, now)
@@ -244,6 +257,15 @@ def _graded(page: Page, case: Case | None, warning: wire.Warning | None) -> Page
         if about is None
         else replace(page, critical=is_critical(page.kind, about.severity, page_says=page.critical))
     )
+
+
+def _touched(directory: Directory, people: Collection[str]) -> set[str]:
+    """Who may have to hand a review over since these people went away or are back: they, their delegates, and those
+    above them, who act for them and then do not review what they did."""
+    found = {directory.fallback, *people}
+    for person in people:
+        found.update(directory.superiors_of(person))
+    return found | {one.delegate for one in directory.absences if one.delegate is not None and one.person in found}
 
 
 def _log(warning: wire.Warning, verdict: Verdict) -> None:

@@ -15,9 +15,10 @@ from sqlalchemy import Connection
 
 from schemas.cases import Decision
 from schemas.warnings import Bilingual
-from services.notifier import accounts, findings, store, undelivered
+from services.notifier import accounts, findings, holding, store, undelivered
 from services.notifier.actions import Acknowledge, Action, Close, Comment, DecideReview, Join, OpenReview
 from services.notifier.clerk import Clerk
+from services.notifier.holds import Hold, against, may_hold
 from services.notifier.lookup import Lookup
 from services.notifier.people import Directory, Person
 from services.notifier.recording import SERVICE, Origin
@@ -184,6 +185,30 @@ class Desk:
         who is above one of them."""
         with self._database.writing() as tx:
             finish_within(tx, self._clerk, task_id, actor, self._origin)
+
+    def list_holds(self, customer_id: str | None = None, *, over: bool = False) -> list[holding.Listed]:
+        """Holds of one customer or of all: those that count, the next to end first; also those that are `over`."""
+        with self._database.reading() as tx:
+            return holding.listed(tx, self.directory, self.now(), customer_id, over=over)
+
+    def hold(self, hold: Hold, *, by_operator: bool = False) -> None:
+        """Pages about (rule, customer) are kept back from now on. Refused lists everything that is wrong with it."""
+        reasons = against(hold, self.directory, self.now(), by_operator=by_operator)
+        if reasons:
+            raise Refused(*reasons)
+        with self._database.writing() as tx:
+            holding.begin(tx, hold)
+
+    def lift_hold(self, hold_id: str, actor: str, *, by_operator: bool = False) -> None:
+        """It ends now, and what still holds pages. NotFound when it is over; Refused to who could not have made it."""
+        with self._database.writing() as tx:
+            hold = holding.find(tx, hold_id)
+            allowed = may_hold(hold.kind, hold.customer_id, self.directory) if hold is not None else ()
+            if hold is not None and not by_operator and actor not in (*allowed, hold.author):
+                zh, en = "只有能设置它的人可以解除它。", "Only those who could have made it can lift it."
+                raise Refused(_reason("not_your_customer", zh, en))
+            if hold is None or not holding.lift(tx, hold, actor, self.now()):
+                raise NotFound(_reason("no_hold", "没有这项生效的暂缓。", "There is no such hold that counts."))
 
     def inbox(self, person: str, limit: int = 100) -> list[InboxView]:
         """The person's local inbox, newest first."""

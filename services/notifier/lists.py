@@ -70,6 +70,14 @@ def due_todo(case: Case, todo: Todo, now: datetime, directory: Directory, house:
     return Outcome(Verdict.REMINDED, case.with_todo(after), pages)
 
 
+def without_past_delegations(case: Case, now: datetime) -> Outcome:
+    """What was delegated comes back by itself: whoever was asked in somebody's place hands over with this tick."""
+    kept = tuple(one for one in case.delegations if now < one.until)
+    if case.status != "open" or len(kept) == len(case.delegations):
+        return Outcome(Verdict.NOT_DUE)
+    return Outcome(Verdict.DELEGATION_OVER, replace(case, delegations=kept))
+
+
 def come_back(case: Case, now: datetime, directory: Directory, house: House) -> Outcome:
     """A case on which nobody has done anything for days is told again: to who works on it, and each time to one more
     of those above. What was acknowledged is so no more."""

@@ -15,7 +15,7 @@ from services.notifier.people import Person
 from services.notifier.tables import pages, recipients
 from services.notifier.views import PageState
 
-_CALLS: tuple[PageKind, ...] = ("raised", "amended", "breached", "nudge", "due_soon", "idle", "reminder")
+_CALLS: tuple[PageKind, ...] = ("raised", "amended", "breached", "nudge", "due_soon")
 """Pages that ask somebody to act on a warning that holds."""
 
 _OFF: tuple[PageKind, ...] = (*_CALLS, "uncertain")

@@ -148,11 +148,19 @@ def on_tick(case: Case, now: datetime, directory: Directory, house: House = HOUS
     return Outcome(min((one.verdict for one in taken), key=_GRAVITY.index), case, pages, events)
 
 
-_GRAVITY = (Verdict.BREACHED, Verdict.HANDED_OVER, Verdict.NUDGED, Verdict.CAME_BACK, Verdict.REMINDED)
+_GRAVITY = (
+    Verdict.BREACHED,
+    Verdict.HANDED_OVER,
+    Verdict.NUDGED,
+    Verdict.CAME_BACK,
+    Verdict.REMINDED,
+    Verdict.DELEGATION_OVER,
+)
 
 
 def _steps(case: Case, now: datetime, directory: Directory, house: House) -> Iterator[Callable[[Case], Outcome]]:
     """What may have to be done; each is asked of the case as those before have left it."""
+    yield partial(lists.without_past_delegations, now=now)
     for held in case.warnings:
         yield partial(reviews.step, held=held, now=now, directory=directory, house=house)
     yield partial(lists.come_back, now=now, directory=directory, house=house)

@@ -13,6 +13,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from services.common.clock import clock_from, wall_now
+from services.common.database import Database
 from services.common.settings import Settings
 from services.notifier import recording
 from services.notifier.acting import ActLinks
@@ -23,16 +24,19 @@ from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
 from services.notifier.delivering import INBOX
 from services.notifier.desk import Desk
-from services.notifier.directory_import import take_in_file
-from services.notifier.directory_live import LiveDirectory
+from services.notifier.directory_wiring import follow_people, open_people, people_routes
 from services.notifier.dispatcher import Dispatcher
+from services.notifier.grouping import Manners
+from services.notifier.house import House
 from services.notifier.intake import Intake
 from services.notifier.link_secrets import kept_in
 from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
+from services.notifier.policy import HOUSE
 from services.notifier.publisher import Publisher
 from services.notifier.replicas import Replica, lock_file
 from services.notifier.tables import open_database
+from services.notifier.template_files import with_own
 from services.notifier.web import build_web
 from services.notifier.words import load_words
 from services.notifier.workers import Workers
@@ -49,25 +53,20 @@ WIDTH = 16
 """Messages of one channel on their way at once: a receiver that takes 50 ms gets 300 a second."""
 
 
-def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0) -> Clerk:
+def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0, house: House = HOUSE) -> Clerk:
     """The clerk on the configured database, migrated to the newest schema, with the newest directory in it. Raises
     DirectoryInvalid for the file of BELLWETHER_DIRECTORY, and DirectoryEmpty where nothing was imported otherwise."""
     now = clock_from(settings.clock)
     database = open_database(settings.database_url)
     database.migrate()
-    if settings.directory is not None:
-        take_in_file(database, settings.directory, now(), settings.zone)
-    return Clerk(database, LiveDirectory(database), now, channels, timedelta(seconds=settle_s))
+    people = open_people(settings, database, now)
+    return Clerk(database, people, now, channels, timedelta(seconds=settle_s), house)
 
 
 def serve(settings: Settings, own: NotifierSettings) -> bool:
     """Run until a signal ends it; False when a worker died."""
-    clerk = open_clerk(settings, own.channels, own.settle_s)
-    if clerk.database.file is not None:
-        # Held until the process ends, however it ends.
-        lock_file(clerk.database.file)
-    replica = Replica(clerk.database, wall_now, lease_s=own.lease_s)
-    replica.join(alone=clerk.database.file is not None)
+    clerk = open_clerk(settings, own.channels, own.settle_s, own.house)
+    replica = _join(clerk.database, own)
     registry = CollectorRegistry()
     metrics = IntakeMetrics(registry)
     intake = Intake(settings.kafka, settings.topics, clerk, metrics)
@@ -83,7 +82,9 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
 
     metrics.watch(lambda: not ready())
     links = ActLinks(clerk, own.link_secrets or kept_in(settings.data_dir))
-    web = build_web(desk, workers.failures, ready, registry, build_console(desk, settings.zone, links))
+    console = build_console(desk, settings.zone, links)
+    people = people_routes(clerk, settings, _channels(settings, own, clerk))
+    web = build_web(desk, workers.failures, ready, registry, console, people)
     config = uvicorn.Config(
         web,
         host=settings.host,
@@ -95,12 +96,22 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
     )
     server.append(_Server(config))
     _start(workers, settings, own, clerk, intake, metrics, replica)
+    follow_people(workers, clerk, settings, own.channels)
     server[0].run()
     workers.stop()
     if not workers.failures():
         replica.leave()
     clerk.database.close()
     return not workers.failures()
+
+
+def _join(database: Database, own: NotifierSettings) -> Replica:
+    if database.file is not None:
+        # Held until the process ends, however it ends.
+        lock_file(database.file)
+    replica = Replica(database, wall_now, lease_s=own.lease_s)
+    replica.join(alone=database.file is not None)
+    return replica
 
 
 def _start(
@@ -114,14 +125,16 @@ def _start(
 ) -> None:
     workers.start("lease", _renewing(replica), replica.pause_s)
     workers.start("ticker", _ticker(clerk, metrics), TICK_S)
-    letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words())
+    templates = with_own(own.templates, lambda problem: log.error("a template is replaced by ours: %s", problem))
+    letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words(), templates)
     for channel in _channels(settings, own, clerk):
         dispatcher = Dispatcher(
             clerk.database,
             channel,
-            letters,
+            letters.for_channel(channel.kind),
             clerk.now,
             replica=replica,
+            manners=Manners(window=timedelta(seconds=own.digest_window_s)),
             configured=own.channels,
             width=1 if channel.name == INBOX else WIDTH,
         )
@@ -159,12 +172,12 @@ def _sending(dispatcher: Dispatcher, workers: Workers) -> Callable[[], bool]:
 
 
 def _ticker(clerk: Clerk, metrics: IntakeMetrics) -> Callable[[], bool]:
-    """Looks at the clock: at deadlines, and at what has settled."""
+    """Looks at the clock: at deadlines, at what has settled, and at holds that are over."""
 
     def step() -> bool:
-        escalated, decided = clerk.tick(), clerk.settle_down()
+        escalated, decided, released = clerk.tick(), clerk.settle_down(), clerk.release()
         metrics.count(decided)
-        return escalated > 0 or bool(decided)
+        return escalated > 0 or bool(decided) or released > 0
 
     return step
 

@@ -256,6 +256,41 @@ inbox = Table(
     Column("read_at", UtcInstant),
 )
 
+# Pages about (rule, customer) are kept back. `next_at` is when somebody must look: it is over, or its pause is; none
+# when its end has been dealt with.
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("rule", _LABEL, nullable=False),
+    Column("customer_id", _ID, nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("author", _ID, nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    Column("expires_at", UtcInstant, nullable=False),
+    Column("up_to", String(10), nullable=False),
+    Column("pause_s", Integer),
+    Column("paged_at", UtcInstant),
+    Column("ended_at", UtcInstant),
+    Column("ended_by", _ID),
+    Column("next_at", UtcInstant, index=True),
+)
+
+# Every page that a hold kept back; `released`: the hold has let go of it, whatever became of its warning.
+held_pages = Table(
+    "held_pages",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("hold_id", _ID, ForeignKey("holds.id"), nullable=False, index=True),
+    Column("warning_id", _ID, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("person", _ID, nullable=False),
+    Column("at", UtcInstant, nullable=False),
+    Column("released", Boolean, nullable=False, server_default=false()),
+)
+
 case_events = Table(
     "case_events",
     metadata,
