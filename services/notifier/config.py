@@ -38,6 +38,7 @@ class NotifierSettings:
     settle_s: int = DEFAULT_SETTLE_S
     lease_s: int = DEFAULT_LEASE_S
     channels_file: Path | None = None
+    greetings_file: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def open_channels(self, now: Now) -> dict[str, Channel]:
@@ -52,7 +53,7 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
     are paged about what was found late; 0: at once), BELLWETHER_LEASE_S (with several notifiers: so long after its last
     sign of life one counts as dead), BELLWETHER_CHANNELS_FILE (more channels, docs/channels.md),
     BELLWETHER_CHANNELS_ALLOW (networks that are not public and may be connected to). Raises BadSetting or BadSmtpUrl,
-    naming the variable, and ChannelsInvalid."""
+    naming the variable, and ChannelsInvalid. BELLWETHER_GREETINGS_FILE switches greetings to customers on."""
     listed = [name.strip() for name in env.get("BELLWETHER_CHANNELS", "inbox").split(",") if name.strip()]
     unknown = [name for name in listed if name not in CHANNELS]
     if unknown:
@@ -65,12 +66,18 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
     for name, url in (("BELLWETHER_WEBHOOK_URL", webhook), ("BELLWETHER_CONSOLE_URL", console)):
         if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
             raise BadSetting(f"{name} must be an http or https URL")
-    file = Path(env["BELLWETHER_CHANNELS_FILE"]) if env.get("BELLWETHER_CHANNELS_FILE") else None
+    file = _path(env, "BELLWETHER_CHANNELS_FILE")
     more = read_channels_file(file).channels if file is not None else {}
     channels = tuple(dict.fromkeys(name for name in (*listed, *more) if name != "inbox"))
     settle_s = _seconds(env, "BELLWETHER_SETTLE_S", DEFAULT_SETTLE_S, (0, MAX_SETTLE_S))
     lease_s = _seconds(env, "BELLWETHER_LEASE_S", DEFAULT_LEASE_S, LEASES_S)
-    return NotifierSettings(channels, console, smtp, webhook, secret, settle_s, lease_s, file, env)
+    return NotifierSettings(
+        channels, console, smtp, webhook, secret, settle_s, lease_s, file, _path(env, "BELLWETHER_GREETINGS_FILE"), env
+    )
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    return Path(env[name]) if env.get(name) else None
 
 
 def _seconds(env: Mapping[str, str], name: str, default: int, bounds: tuple[int, int]) -> int:

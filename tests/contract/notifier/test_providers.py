@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from services.notifier.channels import any_other
 from services.notifier.channels.any_other import AppriseMissing, AppriseUrlInvalid, open_apprise
 from services.notifier.channels.base import BadAddress, BadCredential, FateUnknown, Message, RateLimited, TryLater
 from services.notifier.channels.dingtalk import DingTalk
@@ -68,13 +68,13 @@ def test_a_provider_that_knows_no_token_of_its_own_is_not_asked_for_ever(
 ) -> None:
     server, channel = app
     server.now = lambda: clock.at + timedelta(days=1)
-    server.reply = answering(server)  # type: ignore[method-assign]
+    setattr(server, "reply", answering(server))  # noqa: B010 - the method of this one server
     with pytest.raises(TryLater):
         channel.send(MESSAGE)
     assert len(server.asked) == 4
 
 
-def answering(server: WecomAppServer) -> object:
+def answering(server: WecomAppServer) -> Callable[[Asked], Reply]:
     """Hands out tokens and then says that each has expired."""
     usual = server.reply
 
@@ -330,7 +330,7 @@ def test_without_the_library_any_other_says_what_to_install(monkeypatch: pytest.
     def missing(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr(any_other.importlib, "import_module", missing)
+    monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(AppriseMissing, match="bellwether\\[apprise\\]"):
         open_apprise("any", "json://example.com/")
 

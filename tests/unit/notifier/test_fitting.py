@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from services.notifier.channels.fitting import cut, cut_characters, fit, in_json, utf8
+from services.notifier.channels.fitting import Size, cut, cut_characters, fit, in_json, utf8
 
 ALPHABET = ["a", "é", "e\u0301", "中", "𠮷", "👩\u200d💻", "❤\ufe0f", "\n", " ", '"', "\\", "，", "1"]
 LINK = "https://bellwether.example.com/cases/1"
@@ -18,7 +18,7 @@ def text_of(chance: random.Random, characters: int) -> str:
 
 @pytest.mark.parametrize("size", [utf8, in_json, len])
 @pytest.mark.parametrize("seed", range(40))
-def test_nothing_is_too_long_torn_or_lost(seed: int, size: type[utf8]) -> None:  # type: ignore[valid-type]
+def test_nothing_is_too_long_torn_or_lost(seed: int, size: Size) -> None:
     chance = random.Random(seed)
     print("seed", seed)
     text, most = text_of(chance, chance.randint(0, 600)), chance.randint(120, 400)
