@@ -26,6 +26,9 @@ from services.notifier.delivering import INBOX
 from services.notifier.desk import Desk
 from services.notifier.directory_wiring import follow_people, open_people, people_routes
 from services.notifier.dispatcher import Dispatcher
+from services.notifier.greetings.follower import MourningFollower
+from services.notifier.greetings.opening import open_greeter
+from services.notifier.greetings.work import PAUSE_S as GREETINGS_S
 from services.notifier.grouping import Manners
 from services.notifier.house import House
 from services.notifier.intake import Intake
@@ -142,6 +145,13 @@ def _start(
         if left:
             log.warning("%s: %d pages were in flight when the last process ended", channel.name, left)
         workers.start(f"dispatcher-{channel.name}", _sending(dispatcher, workers), DISPATCH_S, dispatcher.close)
+    if own.greetings_file is not None:
+        greeter = open_greeter(
+            own.greetings_file, own.env, clerk.database, lambda: clerk.directory, clerk.now, settings.zone
+        )
+        archive = MourningFollower(settings.kafka, settings.topics, clerk.database, clerk.now)
+        workers.start("greetings", greeter.step, GREETINGS_S)
+        workers.start("mourning", archive.step, 0.0, archive.close)
     publisher = Publisher(settings.kafka, settings.topics, clerk.database)
     workers.start("retention", _forgetting(clerk), RETENTION_S)
     workers.start("publisher", publisher.step, PUBLISH_S, publisher.close)

@@ -22,6 +22,7 @@ from services.notifier.desk import Desk
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.grouping import Manners
 from services.notifier.messages import Letters
+from services.notifier.people import Person
 from services.notifier.replicas import DatabaseInUse, Replica, lock_file
 from services.notifier.tables import pages, timeline
 from services.notifier.throttle import Throttle
@@ -49,6 +50,9 @@ class Receiver:
 
     def cost(self, message: Message) -> int:
         return 1
+
+    def reaches(self, person: Person) -> bool:
+        return True
 
     def has_sent(self, key: str) -> bool | None:
         return None
