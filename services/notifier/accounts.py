@@ -39,16 +39,21 @@ def hash_password(password: str) -> str:
     return _HASHER.hash(password)
 
 
+def password_matches(kept: str, given: str) -> bool:
+    """Whether that is what was hashed. Takes as long whether it is or not."""
+    try:
+        return _HASHER.verify(kept, given[:MAX_PASSWORD])
+    except (VerificationError, InvalidHashError):
+        return False
+
+
 def verify(tx: Connection, name: str, password: str) -> Account | None:
     """The account when name and password go together. An unknown name takes as long as a wrong password."""
     # What no account can be called is not asked for: PostgreSQL refuses a NUL even in a comparison.
     asked = name if NAME.fullmatch(name) else ""
     row = tx.execute(select(users.c.name, users.c.person, users.c.password_hash).where(users.c.name == asked)).first()
-    try:
-        _HASHER.verify(row.password_hash if row else _nobody(), password[:MAX_PASSWORD])
-    except (VerificationError, InvalidHashError):
-        return None
-    return Account(row.name, row.person) if row else None
+    matches = password_matches(row.password_hash if row else _nobody(), password)
+    return Account(row.name, row.person) if row and matches else None
 
 
 def find(tx: Connection, name: str) -> Account | None:

@@ -41,7 +41,7 @@ BATCH = 200
 class Clerk:
     """Safe to share between threads. `channels` are the names of those configured beside the inbox; `settle` is for how
     long it must be quiet before what was found late is decided, zero that it is decided as it comes. `house` are the
-    clocks and routes by which is decided."""
+    clocks and routes by which is decided; `people` gives the newest directory."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Clerk:
         house: House = HOUSE,
     ) -> None:
         self.database = database
-        self._directory = directory
+        self.people = directory
         self.now = now
         self._channels = tuple(channels)
         self._settle = settle
@@ -64,7 +64,7 @@ class Clerk:
     @property
     def directory(self) -> Directory:
         """The newest directory; it may be another at the next look."""
-        return newest(self._directory)
+        return newest(self.people)
 
     def file(self, warnings: Sequence[wire.Warning]) -> Counter[Verdict]:
         """File the warnings in one transaction; how many met which verdict. A crash before its end files none."""

@@ -11,8 +11,9 @@ from services.common.settings import BadSetting, Settings
 from services.notifier import link_secrets
 from services.notifier.channels.email import SmtpServer, parse_smtp_url
 from services.notifier.house import House
-from services.notifier.worktime_file import default_clocks, load_clocks
 from services.notifier.links import VALID
+from services.notifier.routing_file import load_routes
+from services.notifier.worktime_file import default_clocks, load_clocks
 
 CHANNELS = ("inbox", "email", "webhook")
 
@@ -42,9 +43,9 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
     """BELLWETHER_CHANNELS (comma-separated: inbox, email, webhook), BELLWETHER_SMTP_URL, BELLWETHER_WEBHOOK_URL,
     BELLWETHER_WEBHOOK_SECRET, BELLWETHER_CONSOLE_URL, BELLWETHER_SETTLE_S (for so long it must be quiet before people
     are paged about what was found late; 0: at once), BELLWETHER_WORKTIME (a file of the company's working time),
-    BELLWETHER_LINK_SECRET and _PREVIOUS (of at least 32 bytes; else a file in the data directory has them),
-    BELLWETHER_LINK_DAYS (for so long a link in a page is good). Raises BadSetting or BadSmtpUrl, naming the variable,
-    and WorktimeInvalid, naming the file."""
+    BELLWETHER_ROUTES (a file of who is told of what), BELLWETHER_LINK_SECRET and _PREVIOUS (of at least 32 bytes; else
+    a file in the data directory has them), BELLWETHER_LINK_DAYS (for so long a link in a page is good). Raises
+    BadSetting or BadSmtpUrl, naming the variable, and WorktimeInvalid or RoutesInvalid, naming the file."""
     listed = [name.strip() for name in env.get("BELLWETHER_CHANNELS", "inbox").split(",") if name.strip()]
     unknown = [name for name in listed if name not in CHANNELS]
     if unknown:
@@ -64,9 +65,11 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
 
 
 def read_house(env: Mapping[str, str], settings: Settings) -> House:
-    """By which clocks people act. Raises WorktimeInvalid."""
-    file = env.get("BELLWETHER_WORKTIME")
-    return House(load_clocks(Path(file), settings.zone) if file else default_clocks(settings.zone))
+    """By which clocks people act, and by which routes they are told (BELLWETHER_ROUTES). Raises WorktimeInvalid or
+    RoutesInvalid."""
+    worktime, routes = env.get("BELLWETHER_WORKTIME"), env.get("BELLWETHER_ROUTES")
+    clocks = load_clocks(Path(worktime), settings.zone) if worktime else default_clocks(settings.zone)
+    return House(clocks, load_routes(Path(routes) if routes else None))
 
 
 def _settle_s(env: Mapping[str, str]) -> int:

@@ -32,14 +32,19 @@ class DirectoryInvalid(UserError):
 def load_directory(path: Path, zone: ZoneInfo = DEFAULT_ZONE) -> Directory:
     """The directory that one YAML file makes by itself; raises DirectoryInvalid with every problem found."""
     listing = read_listing(path)
-    problems = [] if listing.fallback else ["fallback: Field required"]
-    problems += strangers(listing)
+    missing = [] if listing.fallback else ["fallback: Field required"]
+    _require(path, [*missing, *strangers(listing)])
+    return make_directory(path, listing, zone)
+
+
+def make_directory(path: Path | str, listing: Listing, zone: ZoneInfo = DEFAULT_ZONE) -> Directory:
+    """The directory that a listing makes by itself, with its gaps. Raises DirectoryInvalid without a fallback."""
     book = Book()
     for one in said(listing, zone):
         book.put(one.kind, one.id, one.body)
     directory = book.directory(0)
-    if problems or directory is None:
-        raise DirectoryInvalid(path, problems or [f'fallback: "{listing.fallback}" is not among the people'])
+    if directory is None:
+        raise DirectoryInvalid(path, [f'fallback: "{listing.fallback}" is not among the people'])
     return directory
 
 

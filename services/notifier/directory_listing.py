@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from schemas.fields import AmountOrZero, Identifier, Label, parse_instant
 from services.notifier.directory_entries import FALLBACK_ID, Said, absence_id, parse_quiet
-from services.notifier.people import Language
+from services.notifier.people import Language, Person
 
 DEFAULT_ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -132,7 +132,7 @@ def said(listing: Listing, zone: ZoneInfo = DEFAULT_ZONE) -> Iterator[Said]:
     for customer in listing.customers:
         yield from said_of_customer(customer)
     for department in listing.departments:
-        yield Said("department", department.id, department.model_dump(exclude={"id"}, exclude_defaults=True))
+        yield said_of_department(department)
     zones = {person.id: ZoneInfo(person.timezone) for person in listing.people if person.timezone}
     for absence in listing.absences:
         yield said_of_absence(absence, zones.get(absence.person, zone))
@@ -144,6 +144,11 @@ def said_of_person(person: ListedPerson) -> Said:
     """The entry of a person with the methods."""
     body = person.model_dump(exclude={"id"}, exclude_defaults=True)
     return Said("person", person.id, body)
+
+
+def said_of_department(department: ListedDepartment) -> Said:
+    """The entry of a department."""
+    return Said("department", department.id, department.model_dump(exclude={"id"}, exclude_defaults=True))
 
 
 def said_of_customer(customer: ListedCustomer) -> Iterator[Said]:
@@ -161,6 +166,11 @@ def said_of_absence(absence: ListedAbsence, zone: ZoneInfo) -> Said:
     if absence.delegate is not None:
         body["delegate"] = absence.delegate
     return Said("absence", absence_id(absence.person, start), body)
+
+
+def zone_of(person: Person, company: ZoneInfo) -> ZoneInfo:
+    """By which clock the person's days are."""
+    return ZoneInfo(person.timezone) if person.timezone else company
 
 
 def contradictions(listing: Listing) -> Iterator[str]:

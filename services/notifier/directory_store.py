@@ -51,8 +51,8 @@ def claim(
     """A source says these things from now on; None when nothing that holds is another for it.
 
     Only what the source had not said yet counts: a file that is read again changes nothing, and so does not undo what
-    others have said since. With `prune`, what the source said before and says no more is gone; an owner that it names no
-    more is not gone but unsaid: what others say counts.
+    others have said since. With `prune`, what the source said before and says no more is gone; an owner that it names
+    no more is not gone but unsaid: what others say counts.
     """
     wanted: dict[Key, str | None] = {one.key: _text(one.body) for one in said}
     before = _claims_of(tx, source, None if prune or len(wanted) > MANY else list(wanted))

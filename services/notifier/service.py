@@ -24,8 +24,7 @@ from services.notifier.clerk import Clerk
 from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
 from services.notifier.desk import Desk
-from services.notifier.directory_import import take_in_file
-from services.notifier.directory_live import LiveDirectory
+from services.notifier.directory_wiring import follow_people, open_people, people_routes
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.house import House
 from services.notifier.intake import Intake
@@ -57,9 +56,8 @@ def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int
     now = clock_from(settings.clock)
     database = open_database(settings.database_url)
     database.migrate()
-    if settings.directory is not None:
-        take_in_file(database, settings.directory, now(), settings.zone)
-    return Clerk(database, LiveDirectory(database), now, channels, timedelta(seconds=settle_s), house)
+    people = open_people(settings, database, now)
+    return Clerk(database, people, now, channels, timedelta(seconds=settle_s), house)
 
 
 def serve(settings: Settings, own: NotifierSettings) -> bool:
@@ -80,7 +78,9 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
 
     metrics.watch(lambda: not ready())
     links = ActLinks(clerk, own.link_secrets or kept_in(settings.data_dir))
-    web = build_web(desk, workers.failures, ready, registry, build_console(desk, settings.zone, links))
+    people = people_routes(clerk, settings, _channels(settings, own, clerk))
+    console = build_console(desk, settings.zone, links)
+    web = build_web(desk, workers.failures, ready, registry, console, people)
     config = uvicorn.Config(
         web,
         host=settings.host,
@@ -93,6 +93,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
     server.append(_Server(config))
     workers.start("ticker", _ticker(clerk, metrics), TICK_S)
     _start(workers, settings, own, clerk, intake)
+    follow_people(workers, clerk, settings, own.channels)
     server[0].run()
     workers.stop()
     clerk.database.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from services.common.ops import Check
@@ -14,8 +16,16 @@ from services.notifier.api import add_case_api
 from services.notifier.desk import Desk
 
 
-def build_web(desk: Desk, healthy: Check, ready: Check, registry: CollectorRegistry, console: ASGIApp) -> FastAPI:
-    """The ASGI application. Endpoints are sync: they block on the database, on FastAPI's threads."""
+def build_web(
+    desk: Desk,
+    healthy: Check,
+    ready: Check,
+    registry: CollectorRegistry,
+    console: ASGIApp,
+    more: Sequence[BaseRoute] = (),
+) -> FastAPI:
+    """The ASGI application, with `more` addresses beside the console. Endpoints are sync: they block on the database,
+    on FastAPI's threads."""
     app = FastAPI(title="Bellwether notifier", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/healthz")
@@ -39,6 +49,7 @@ def build_web(desk: Desk, healthy: Check, ready: Check, registry: CollectorRegis
         return JSONResponse({name: getattr(counts, name) for name in names})
 
     add_case_api(app, desk)
+    app.router.routes.extend(more)
     app.mount("/", console)
     return app
 
