@@ -266,4 +266,4 @@ class Dispatcher:
             )
         subject = outbox.find(tx, page.about) if page.about is not None else None
         about = About(subject.person, subject.channel, subject.error or "") if subject else None
-        return Notice(page.key, page.kind, page.role, page.case_id, warning, page.due_at, about)
+        return Notice(page.key, page.kind, page.role, page.case_id, warning, page.due_at, about, at=page.created_at)
