@@ -32,6 +32,9 @@ EXPIRING = ("address", "agent", "said")
 MAX_AGENT = 300
 """Characters of what a browser calls itself."""
 
+MAX_ADDRESS = 100
+"""A proxy may say anything."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -152,7 +155,7 @@ def pages_became(
 
 
 def _from(origin: Origin) -> dict[str, Private | None]:
-    said = {"address": origin.address, "agent": _printable(origin.agent)[:MAX_AGENT]}
+    said = {"address": _printable(origin.address)[:MAX_ADDRESS], "agent": _printable(origin.agent)[:MAX_AGENT]}
     return {name: Private(value) if value else None for name, value in said.items()}
 
 

@@ -1,4 +1,4 @@
-"""Secrets of links: from the environment, or a file that only its owner reads; a new one breaks nothing that was sent."""
+"""Secrets of links: from the environment, or a file that only its owner reads; a new one breaks nothing sent."""
 
 from __future__ import annotations
 
