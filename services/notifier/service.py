@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from types import FrameType
 
@@ -32,6 +32,7 @@ from services.notifier.intake import Intake
 from services.notifier.link_secrets import kept_in
 from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
+from services.notifier.outbox import Reaches
 from services.notifier.policy import HOUSE
 from services.notifier.publisher import Publisher
 from services.notifier.replicas import Replica, lock_file
@@ -83,7 +84,9 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
     metrics.watch(lambda: not ready())
     links = ActLinks(clerk, own.link_secrets or kept_in(settings.data_dir))
     console = build_console(desk, settings.zone, links)
-    people = people_routes(clerk, settings, _channels(settings, own, clerk))
+    channels = tuple(_channels(settings, own, clerk))
+    clerk.reaches = _reaching(channels)
+    people = people_routes(clerk, settings, channels)
     web = build_web(desk, workers.failures, ready, registry, console, people)
     config = uvicorn.Config(
         web,
@@ -95,7 +98,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         timeout_graceful_shutdown=10,
     )
     server.append(_Server(config))
-    _start(workers, settings, own, clerk, intake, metrics, replica)
+    _start(workers, settings, own, clerk, intake, metrics, replica, channels)
     follow_people(workers, clerk, settings, own.channels)
     server[0].run()
     workers.stop()
@@ -122,12 +125,13 @@ def _start(
     intake: Intake,
     metrics: IntakeMetrics,
     replica: Replica,
+    channels: Sequence[Channel],
 ) -> None:
     workers.start("lease", _renewing(replica), replica.pause_s)
     workers.start("ticker", _ticker(clerk, metrics), TICK_S)
     templates = with_own(own.templates, lambda problem: log.error("a template is replaced by ours: %s", problem))
     letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words(), templates)
-    for channel in _channels(settings, own, clerk):
+    for channel in channels:
         dispatcher = Dispatcher(
             clerk.database,
             channel,
@@ -136,6 +140,7 @@ def _start(
             replica=replica,
             manners=Manners(window=timedelta(seconds=own.digest_window_s)),
             configured=own.channels,
+            reaches=clerk.reaches,
             width=1 if channel.name == INBOX else WIDTH,
         )
         left = dispatcher.recover()
@@ -186,6 +191,12 @@ def _channels(settings: Settings, own: NotifierSettings, clerk: Clerk) -> Iterat
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     yield InboxChannel(clerk.database, settings.data_dir / "inbox.jsonl", clerk.now)
     yield from own.open_channels(clerk.now).values()
+
+
+def _reaching(channels: Iterable[Channel]) -> Reaches:
+    """By what each channel says of itself; a channel that is no more reaches nobody."""
+    by_name = {channel.name: channel for channel in channels}
+    return lambda name, person: person is not None and name in by_name and by_name[name].reaches(person)
 
 
 def _end(server: list[_Server]) -> None:
