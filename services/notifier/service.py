@@ -141,7 +141,8 @@ def _start(
             manners=Manners(window=timedelta(seconds=own.digest_window_s)),
             configured=own.channels,
             reaches=clerk.reaches,
-            width=1 if channel.name == INBOX else WIDTH,
+            width=WIDTH,
+            side_by_side=channel.name != INBOX,
         )
         left = dispatcher.recover()
         if left:

@@ -266,9 +266,8 @@ def _storm(stage: Stage, data: dict[str, Any]) -> list[Row]:
     with Receiver() as receiver, WecomBotServer(wall_now) as bot:
         people = people_yaml(STORM_OWNERS, STORM_SUPERIORS, STORM_CUSTOMERS)
         channels = stage.work / "channels.yaml"
-        channels.write_text(
-            f"channels:\n  bot: {{kind: wecom_bot, key: {{env: BENCH_BOT_KEY}}, home: {bot.home}, allow: [127.0.0.0/8]}}\n"
-        )
+        entry = f"{{kind: wecom_bot, key: {{env: BENCH_BOT_KEY}}, home: {bot.home}, allow: [127.0.0.0/8]}}"
+        channels.write_text(f"channels:\n  bot: {entry}\n")
         env = {
             "BELLWETHER_CHANNELS_FILE": str(channels),
             "BENCH_BOT_KEY": bot.key,
