@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from services.notifier import recording
 from services.notifier.case import Page, PageKind
@@ -37,23 +37,30 @@ class Way(NamedTuple):
     later: tuple[str, ...] = ()
 
 
-def ways(person: Person | None, configured: Sequence[str], wanted: Sequence[str] = ()) -> tuple[Way, ...]:
+def by_address(channel: str, person: Person | None) -> bool:
+    """E-mail only reaches who has an address."""
+    return channel != "email" or (person is not None and bool(person.email))
+
+
+Reaches = Callable[[str, Person | None], bool]
+"""Whether a channel of that name has a way to somebody."""
+
+
+def ways(
+    person: Person | None, configured: Sequence[str], wanted: Sequence[str] = (), reaches: Reaches = by_address
+) -> tuple[Way, ...]:
     """The inbox always. Where channels are `wanted`, the first by which the person can be reached, and the others if it
-    fails; else every one of those configured, at once."""
-    usable = [name for name in wanted or configured if name in configured and name != INBOX and _reaches(person, name)]
-    if wanted and usable:
+    fails; else, or where none of them reaches, every one of those configured, at once."""
+    named = [name for name in wanted if name in configured and name != INBOX and reaches(name, person)]
+    usable = named or [name for name in configured if name != INBOX and reaches(name, person)]
+    if named:
         return Way(INBOX), Way(usable[0], tuple(dict.fromkeys(usable[1:])))
     return (Way(INBOX), *(Way(name) for name in dict.fromkeys(usable)))
 
 
-def channels_for(person: Person | None, configured: Sequence[str]) -> tuple[str, ...]:
+def channels_for(person: Person | None, configured: Sequence[str], reaches: Reaches = by_address) -> tuple[str, ...]:
     """The channels by which somebody is paged when nothing says by which: the inbox, and all that reach the person."""
-    return tuple(way.channel for way in ways(person, configured))
-
-
-def _reaches(person: Person | None, channel: str) -> bool:
-    """E-mail only reaches who has an address."""
-    return channel != "email" or (person is not None and bool(person.email))
+    return tuple(way.channel for way in ways(person, configured, (), reaches))
 
 
 def printable(text: str) -> str:
@@ -154,15 +161,26 @@ def reached(tx: Connection, warning_id: str, person: str) -> set[str]:
     return found
 
 
-def mark_sending(tx: Connection, ids: Sequence[int], message_key: str, replica: str, now: datetime) -> None:
-    """Write first: from here on a crash leaves them in `sending`, and nobody takes them for unsent."""
-    claimed = {"claimed_by": replica, "taken_at": now, "attempts": pages.c.attempts + 1}
-    _move(tx, ids, "sending", now, message_key=message_key, **claimed)
+def mark_sending(tx: Connection, taken: Iterable[tuple[int, str]], replica: str, now: datetime) -> None:
+    """Pages with the keys of their messages. Write first: from here on a crash leaves them in `sending`, and nobody
+    takes them for unsent."""
+    claimed = {"claimed_by": replica, "taken_at": now, "attempts": pages.c.attempts + 1, "updated_at": now}
+    one = update(pages).where(pages.c.id == bindparam("page"))
+    rows = [{"page": page, "message": key} for page, key in taken]
+    if rows:
+        tx.execute(one.values(state="sending", message_key=bindparam("message"), **claimed), rows)
 
 
-def mark_accepted(tx: Connection, ids: Sequence[int], provider_id: str, now: datetime) -> None:
-    """The provider has taken them over."""
-    _move(tx, ids, "accepted", now, provider_id=printable(provider_id)[:500], sent_at=now, error=None)
+def mark_accepted(tx: Connection, sent: Iterable[tuple[Queued, str]], now: datetime) -> None:
+    """The provider has taken them over, each under an id. All at once: a busy outbox does this most of the time."""
+    known = [(page, printable(provider_id)[:500]) for page, provider_id in sent]
+    one = update(pages).where(pages.c.id == bindparam("page"))
+    accepted = one.values(state="accepted", provider_id=bindparam("known"), sent_at=now, updated_at=now, error=None)
+    if known:
+        tx.execute(accepted, [{"page": page.id, "known": known_as} for page, known_as in known])
+    for page, known_as in known:
+        told = {name: getattr(page, name) for name in recording.PAGE}
+        recording.pages_became(tx, [told], "accepted", now, known_as)
 
 
 def mark_pending(tx: Connection, ids: Sequence[int], after_s: float, error: str | None, now: datetime) -> None:
@@ -204,7 +222,7 @@ def send_again(tx: Connection, page_id: int, by: str, note: str, now: datetime) 
     at = update(pages).where(pages.c.id == page_id)
     again = at.values(state="pending", updated_at=now, handled_note=printable(note), **fresh)
     row = tx.execute(again.returning(*_RECORDED)).mappings().one()
-    recording.pages_became(tx, [row], "pending", now, f"{by}: {printable(note)}")
+    recording.pages_became(tx, [dict(row)], "pending", now, f"{by}: {printable(note)}")
     whose = recipients.c.channel == row["channel"], recipients.c.person == row["person"]
     tx.execute(update(recipients).where(*whose).values(held_until=None))
 
@@ -225,14 +243,15 @@ def _move(tx: Connection, ids: Sequence[int], state: PageState, now: datetime, *
 def _became(
     tx: Connection, which: Iterable[ColumnElement[bool]], state: PageState, now: datetime, **values: Any
 ) -> None:
-    """The one place where a page changes its state. The ledger is told of what matters to people: not that a page is
-    taken in hand or waits once more."""
+    """Where a page changes its state, but for mark_sending, mark_accepted and send_again. The ledger is told of what
+    matters to people: not that a page is taken in hand or waits once more."""
     changed = update(pages).where(*which).values(state=state, updated_at=now, **values)
     if state in ("pending", "sending"):
         tx.execute(changed)
         return
     said = values.get("provider_id") or values.get("error") or values.get("handled_note")
-    recording.pages_became(tx, tx.execute(changed.returning(*_RECORDED)).mappings(), state, now, said)
+    rows = tx.execute(changed.returning(*_RECORDED)).mappings()
+    recording.pages_became(tx, map(dict, rows), state, now, said)
 
 
 def count_by_state(tx: Connection) -> dict[tuple[str, str], int]:

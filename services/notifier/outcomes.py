@@ -16,7 +16,7 @@ from services.notifier.case import Entry
 from services.notifier.channels.base import Accepted, NotSent, TryLater
 from services.notifier.claims import Parcel
 from services.notifier.delivering import INBOX, LONGEST_OUTAGE, Lost, Queued, after, after_outage, follow, is_outage
-from services.notifier.outbox import Way, channels_for
+from services.notifier.outbox import Reaches, Way, by_address, channels_for
 from services.notifier.people import Source, newest
 
 CHUNK = 200
@@ -49,13 +49,20 @@ class Recorder:
     """`configured` are the channels beside the inbox, by which a fallback may be told."""
 
     def __init__(
-        self, database: Database, replica: str, directory: Source, now: Now, configured: Sequence[str] = ()
+        self,
+        database: Database,
+        replica: str,
+        directory: Source,
+        now: Now,
+        configured: Sequence[str] = (),
+        reaches: Reaches = by_address,
     ) -> None:
         self._database = database
         self._replica = replica
         self._directory = directory
         self._now = now
         self._configured = tuple(configured)
+        self._reaches = reaches
 
     def record(self, outcomes: list[Outcome]) -> None:
         """Take them from the list as they are written down, so that the database's error loses none of the rest."""
@@ -75,17 +82,16 @@ class Recorder:
                 parts = [(one.parcel.pages[start : start + CHUNK], one.result) for one in outcomes]
                 ids = [page.id for part, _ in parts for page in part]
                 ours = claims.still_ours(tx, ids, self._replica)
+                sent: list[tuple[Queued, str]] = []
                 for part, result in parts:
-                    # Somebody may have taken us for dead and put them in doubt: we know better if they were accepted.
-                    fit = ("sending", "uncertain") if isinstance(result, Accepted) else ("sending",)
-                    self._one(tx, [page for page in part if ours.get(page.id) in fit], result, now)
+                    if isinstance(result, Accepted):
+                        # Somebody may have taken us for dead and put them in doubt: we know better.
+                        sent += [(page, result.provider_id) for page in part if page.id in ours]
+                    elif taken := [page for page in part if ours.get(page.id) == "sending"]:
+                        self._one(tx, taken, result, now)
+                self.accepted(tx, sent, now)
 
-    def _one(self, tx: Connection, taken: Sequence[Queued], result: Result, now: datetime) -> None:
-        if not taken:
-            return
-        if isinstance(result, Accepted):
-            self.accepted(tx, taken, result, now)
-            return
+    def _one(self, tx: Connection, taken: Sequence[Queued], result: NotSent | Postponed, now: datetime) -> None:
         if isinstance(result, Postponed):
             outbox.mark_untried(tx, [page.id for page in taken], result.after_s, result.why, now)
         else:
@@ -94,13 +100,15 @@ class Recorder:
         for warning_id in store.withdrawn_among(tx, {page.warning_id for page in taken}):
             outbox.cancel(tx, warning_id, now)
 
-    def accepted(self, tx: Connection, sent: Sequence[Queued], accepted: Accepted, now: datetime) -> None:
-        """The provider has it: on the timeline, and nobody needs to look at what it was sent in place of."""
-        outbox.mark_accepted(tx, [page.id for page in sent], accepted.provider_id, now)
-        instead = [page.about for page in sent if page.about and page.channel != INBOX and page.kind != "undelivered"]
+    def accepted(self, tx: Connection, sent: Sequence[tuple[Queued, str]], now: datetime) -> None:
+        """The provider has them, under these ids: on the timeline, and nobody needs to look at what they were sent in
+        place of."""
+        outbox.mark_accepted(tx, sent, now)
+        taken = [page for page, _ in sent]
+        instead = [page.about for page in taken if page.about and page.channel != INBOX and page.kind != "undelivered"]
         if instead:
             outbox.mark_handled(tx, instead, OURSELVES, "已由另一条通知送达 / another page was accepted instead", now)
-        self._append(tx, sent, "case.paged", now)
+        self._append(tx, taken, "case.paged", now)
 
     def _append(self, tx: Connection, about: Sequence[Queued], type: CaseEventType, now: datetime) -> None:
         by_case: dict[str, list[Entry]] = {}
@@ -108,10 +116,7 @@ class Recorder:
             if page.case_id is not None:
                 entry = Entry(type, now, None, page.warning_id, page.person, channel=page.channel)
                 by_case.setdefault(page.case_id, []).append(entry)
-        customers = store.customers_of(tx, by_case)
-        # In the order of their ids: whoever locks cases beside us does it so, too.
-        for case_id, entries in sorted(by_case.items()):
-            store.append(tx, case_id, customers[case_id], entries)
+        store.append_all(tx, by_case)
 
     def _not_sent(self, tx: Connection, taken: Sequence[Queued], reason: NotSent, now: datetime) -> None:
         for page in taken:
@@ -138,7 +143,7 @@ class Recorder:
         """Failed or uncertain, in plain sight, and somebody is told instead."""
         directory = newest(self._directory)
         fallback = directory.fallback
-        reach = channels_for(directory.people.get(fallback), self._configured)
+        reach = channels_for(directory.people.get(fallback), self._configured, self._reaches)
         for page in pages:
             outbox.mark_lost(tx, [page.id], fate.state, fate.why, now)
             if fate.state == "uncertain":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from types import FrameType
 
@@ -35,8 +36,10 @@ from services.notifier.intake import Intake
 from services.notifier.link_secrets import kept_in
 from services.notifier.linking import acknowledging
 from services.notifier.links import LinkMaker
-from services.notifier.messages import Letters
+from services.notifier.messages import Letters, Notice
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
+from services.notifier.outbox import Reaches
+from services.notifier.people import Person
 from services.notifier.policy import HOUSE
 from services.notifier.publisher import Publisher
 from services.notifier.replicas import Replica, lock_file
@@ -88,7 +91,9 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
     metrics.watch(lambda: not ready())
     links = ActLinks(clerk, _secrets(settings, own))
     console = build_console(desk, settings.zone, links)
-    people = people_routes(clerk, settings, _channels(settings, own, clerk))
+    channels = tuple(_channels(settings, own, clerk))
+    clerk.reaches = _reaching(channels)
+    people = people_routes(clerk, settings, channels)
     web = build_web(desk, workers.failures, ready, registry, console, people)
     config = uvicorn.Config(
         web,
@@ -100,7 +105,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         timeout_graceful_shutdown=10,
     )
     server.append(_Server(config))
-    _start(workers, settings, own, clerk, intake, metrics, replica)
+    _start(workers, settings, own, clerk, intake, metrics, replica, channels)
     follow_people(workers, clerk, settings, own.channels)
     server[0].run()
     workers.stop()
@@ -123,6 +128,10 @@ def _secrets(settings: Settings, own: NotifierSettings) -> tuple[bytes, ...]:
     return own.link_secrets or kept_in(settings.data_dir)
 
 
+def _acknowledging(settings: Settings, own: NotifierSettings) -> Callable[[Notice, Person], str | None]:
+    return acknowledging(LinkMaker(own.console_url, _secrets(settings, own), timedelta(days=own.link_days)))
+
+
 def _start(
     workers: Workers,
     settings: Settings,
@@ -131,20 +140,14 @@ def _start(
     intake: Intake,
     metrics: IntakeMetrics,
     replica: Replica,
+    channels: Sequence[Channel],
 ) -> None:
     workers.start("lease", _renewing(replica), replica.pause_s)
     workers.start("ticker", _ticker(clerk, metrics), TICK_S)
     templates = with_own(own.templates, lambda problem: log.error("a template is replaced by ours: %s", problem))
-    maker = LinkMaker(own.console_url, _secrets(settings, own), timedelta(days=own.link_days))
-    letters = Letters(
-        lambda: clerk.directory,
-        own.console_url,
-        settings.zone,
-        load_words(),
-        templates,
-        acknowledge=acknowledging(maker),
-    )
-    for channel in _channels(settings, own, clerk):
+    letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words(), templates)
+    letters = replace(letters, acknowledge=_acknowledging(settings, own))
+    for channel in channels:
         dispatcher = Dispatcher(
             clerk.database,
             channel,
@@ -153,7 +156,9 @@ def _start(
             replica=replica,
             manners=Manners(window=timedelta(seconds=own.digest_window_s)),
             configured=own.channels,
-            width=1 if channel.name == INBOX else WIDTH,
+            reaches=clerk.reaches,
+            width=WIDTH,
+            side_by_side=channel.name != INBOX,
         )
         left = dispatcher.recover()
         if left:
@@ -210,6 +215,12 @@ def _channels(settings: Settings, own: NotifierSettings, clerk: Clerk) -> Iterat
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     yield InboxChannel(clerk.database, settings.data_dir / "inbox.jsonl", clerk.now)
     yield from own.open_channels(clerk.now).values()
+
+
+def _reaching(channels: Iterable[Channel]) -> Reaches:
+    """By what each channel says of itself; a channel that is no more reaches nobody."""
+    by_name = {channel.name: channel for channel in channels}
+    return lambda name, person: person is not None and name in by_name and by_name[name].reaches(person)
 
 
 def _end(server: list[_Server]) -> None:

@@ -183,6 +183,7 @@ class Cell:
             "BELLWETHER_WEBHOOK_URL": self.receiver.url,
             "BELLWETHER_WEBHOOK_SECRET": "a secret",
             "BELLWETHER_LEASE_S": str(LEASE_S),
+            "BELLWETHER_CHANNELS_ALLOW": "127.0.0.0/8",
             "BELLWETHER_SETTLE_S": "0",
             "KILLS_FOLDER": str(self.folder),
             "KILLS_INDEX": str(index),
