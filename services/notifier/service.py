@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -15,6 +16,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from services.common.clock import clock_from, wall_now
 from services.common.errors import UserError
 from services.common.settings import Settings
+from services.notifier import incidents
 from services.notifier.channels.base import Channel
 from services.notifier.channels.inbox import InboxChannel
 from services.notifier.clerk import Clerk
@@ -33,6 +35,7 @@ from services.notifier.metrics import DatabaseCollector, IntakeMetrics
 from services.notifier.publisher import Publisher
 from services.notifier.replicas import Replica, lock_file
 from services.notifier.tables import open_database
+from services.notifier.throttle import Throttle
 from services.notifier.web import build_web
 from services.notifier.words import load_words
 from services.notifier.workers import Workers
@@ -130,16 +133,28 @@ def _start(
         if left:
             log.warning("%s: %d pages were in flight when the last process ended", channel.name, left)
         workers.start(f"dispatcher-{channel.name}", _sending(dispatcher, workers), DISPATCH_S, dispatcher.close)
+        if channel.kind in incidents.KINDS:
+            told = incidents.Incidents(
+                clerk.database,
+                channel,
+                Throttle(clerk.database, wall_now),
+                lambda: clerk.directory,
+                clerk.now,
+                own.console_url,
+            )
+            workers.start(f"incidents-{channel.name}", told.step, incidents.PAUSE_S)
     if own.greetings_file is not None:
-        greeter = open_greeter(
-            own.greetings_file, own.env, clerk.database, lambda: clerk.directory, clerk.now, settings.zone
-        )
-        archive = MourningFollower(settings.kafka, settings.topics, clerk.database, clerk.now)
-        workers.start("greetings", greeter.step, GREETINGS_S)
-        workers.start("mourning", archive.step, 0.0, archive.close)
+        _greet(workers, settings, own, own.greetings_file, clerk)
     publisher = Publisher(settings.kafka, settings.topics, clerk.database)
     workers.start("publisher", publisher.step, PUBLISH_S, publisher.close)
     workers.start("consumer", intake.step, 0.0, intake.close)
+
+
+def _greet(workers: Workers, settings: Settings, own: NotifierSettings, file: Path, clerk: Clerk) -> None:
+    greeter = open_greeter(file, own.env, clerk.database, lambda: clerk.directory, clerk.now, settings.zone)
+    archive = MourningFollower(settings.kafka, settings.topics, clerk.database, clerk.now)
+    workers.start("greetings", greeter.step, GREETINGS_S)
+    workers.start("mourning", archive.step, 0.0, archive.close)
 
 
 def _renewing(replica: Replica) -> Callable[[], bool]:

@@ -306,6 +306,17 @@ link_uses = Table(
     Column("outcome", String(30), nullable=False),
 )
 
+# What a channel that keeps incidents of its own was told of a case last: trigger, acknowledge or resolve.
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("channel", String(50), primary_key=True),
+    Column("case_id", _ID, ForeignKey("cases.id"), primary_key=True),
+    Column("told", String(20), nullable=False),
+    Column("updated_at", UtcInstant, nullable=False),
+    Index("incidents_by_channel", "channel", "told"),
+)
+
 # What people have said about greetings in their name: every yes and no, the newest counts.
 greeting_consents = Table(
     "greeting_consents",
