@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from copy import copy
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
 
 from schemas.cases import Decision
 from schemas.warnings import Bilingual
-from services.notifier import accounts, findings, store, undelivered
+from services.notifier import accounts, findings, holding, store, undelivered
 from services.notifier.actions import Acknowledge, Action, Close, Comment, DecideReview, Join, OpenReview
 from services.notifier.clerk import Clerk
+from services.notifier.holds import Hold, against, may_hold
 from services.notifier.lookup import Lookup
 from services.notifier.people import Directory, Person
 from services.notifier.recording import SERVICE, Origin
@@ -76,7 +80,9 @@ class Desk:
 
     def coming_from(self, origin: Origin) -> Desk:
         """The same desk for somebody who comes from there."""
-        return Desk(self._clerk, origin)
+        found = copy(self)
+        found._origin = origin  # noqa: SLF001 - another of us
+        return found
 
     def now(self) -> datetime:
         """The notifier's clock."""
@@ -178,16 +184,31 @@ class Desk:
         """The task is done, for all of its people. NotFound when it is not open (any more); Refused to all but them and
         who is above one of them."""
         with self._database.writing() as tx:
-            people = store.task_people(tx, task_id)
-            if not people:
-                raise NotFound(_reason("no_task", "没有这项未完成的待办。", "There is no such open task."))
-            above = {superior for person in people for superior in self.directory.superiors_of(person)}
-            if actor not in people and actor not in above:
-                zh = "只有这项待办的负责人或其上级可以完成它。"
-                raise Refused(
-                    _reason("not_your_task", zh, "Only the person whose task it is, or a superior, can finish it.")
-                )
-            store.finish_task(tx, task_id, actor, self.now(), self._origin)
+            finish_within(tx, self._clerk, task_id, actor, self._origin)
+
+    def list_holds(self, customer_id: str | None = None, *, over: bool = False) -> list[holding.Listed]:
+        """Holds of one customer or of all: those that count, the next to end first; also those that are `over`."""
+        with self._database.reading() as tx:
+            return holding.listed(tx, self.directory, self.now(), customer_id, over=over)
+
+    def hold(self, hold: Hold, *, by_operator: bool = False) -> None:
+        """Pages about (rule, customer) are kept back from now on. Refused lists everything that is wrong with it."""
+        reasons = against(hold, self.directory, self.now(), by_operator=by_operator)
+        if reasons:
+            raise Refused(*reasons)
+        with self._database.writing() as tx:
+            holding.begin(tx, hold)
+
+    def lift_hold(self, hold_id: str, actor: str, *, by_operator: bool = False) -> None:
+        """It ends now, and what still holds pages. NotFound when it is over; Refused to who could not have made it."""
+        with self._database.writing() as tx:
+            hold = holding.find(tx, hold_id)
+            allowed = may_hold(hold.kind, hold.customer_id, self.directory) if hold is not None else ()
+            if hold is not None and not by_operator and actor not in (*allowed, hold.author):
+                zh, en = "只有能设置它的人可以解除它。", "Only those who could have made it can lift it."
+                raise Refused(_reason("not_your_customer", zh, en))
+            if hold is None or not holding.lift(tx, hold, actor, self.now()):
+                raise NotFound(_reason("no_hold", "没有这项生效的暂缓。", "There is no such hold that counts."))
 
     def inbox(self, person: str, limit: int = 100) -> list[InboxView]:
         """The person's local inbox, newest first."""
@@ -224,6 +245,14 @@ class Desk:
         with self._database.writing() as tx:
             return accounts.open_session(tx, account, self.now())
 
+    def make_token(self, name: str, lasting: timedelta) -> Session:
+        """A token for a program that acts in the account's name; raises AccountInvalid for an unknown account."""
+        with self._database.writing() as tx:
+            account = accounts.find(tx, name)
+            if account is None:
+                raise AccountInvalid(_reason("no_account", "没有这个用户名。", f'There is no account "{name[:50]}".'))
+            return accounts.open_session(tx, account, self.now(), lasting)
+
     def session(self, token: str) -> Session | None:
         """The session of a cookie's token; None when it is unknown or has expired."""
         with self._database.reading() as tx:
@@ -257,6 +286,18 @@ class Desk:
             yield _reason(
                 "password", f"密码须有 {low} 到 {high} 个字符。", f"A password has {low} to {high} characters."
             )
+
+
+def finish_within(tx: Connection, clerk: Clerk, task_id: str, actor: str, origin: Origin) -> None:
+    """Desk.finish_task in a transaction of the caller's."""
+    people = store.task_people(tx, task_id)
+    if not people:
+        raise NotFound(_reason("no_task", "没有这项未完成的待办。", "There is no such open task."))
+    above = {superior for person in people for superior in clerk.directory.superiors_of(person)}
+    if actor not in people and actor not in above:
+        zh = "只有这项待办的负责人或其上级可以完成它。"
+        raise Refused(_reason("not_your_task", zh, "Only the person whose task it is, or a superior, can finish it."))
+    store.finish_task(tx, task_id, actor, clerk.now(), origin)
 
 
 def _unless(refusal: Refusal | None) -> None:

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete
 
 from schemas import warnings as wire
 from schemas.cases import CaseEvent
 from services.notifier import ledger
 from services.notifier.actions import Action
-from services.notifier.case import Case, TaskChange, Verdict
+from services.notifier.case import Case, Page, TaskChange, Verdict
+from services.notifier.holds import Hold
 from services.notifier.ledger import Private
+from services.notifier.tables import ledger_private
 from services.notifier.views import PageState
 
 Via = Literal["console", "link", "api", "command", "service"]
+
+ERASED = "private.erased"
+EXPIRED = "private.expired"
+"""Rows that tell why salts are gone."""
+
+KEPT = timedelta(days=180)
+EXPIRING = ("address", "agent", "said")
+"""From where somebody acted, and what a provider said, may be known for so long."""
 
 MAX_AGENT = 300
 """Characters of what a browser calls itself."""
@@ -107,6 +117,21 @@ def acted(tx: Connection, case: Case, action: Action, verdict: Verdict, now: dat
     ledger.append(tx, "case.acted", case.id, body, at=now, private=_from(origin))
 
 
+def hold_became(tx: Connection, hold: Hold, state: Literal["set", "ended"], actor: str | None, now: datetime) -> None:
+    """Pages about (rule, customer) are kept back from now on, or no longer. Why is what somebody wrote."""
+    body = {"hold": hold.id, "hold_kind": hold.kind, "rule": hold.rule, "customer_id": hold.customer_id}
+    until = {"expires_at": hold.expires_at.isoformat(), "up_to": hold.up_to, "actor": actor}
+    ledger.append(
+        tx, f"hold.{state}", None, {**body, **until}, at=now, private={"reason": Private(hold.reason, kept=False)}
+    )
+
+
+def page_held(tx: Connection, hold: Hold, page: Page, case_id: str | None, now: datetime) -> None:
+    """A page was decided on, and a hold keeps it back."""
+    body = {"hold": hold.id, "warning_id": page.warning_id, "revision": page.revision, "person": page.person}
+    ledger.append(tx, "page.held", case_id, {**body, "page_kind": page.kind, "step": page.step}, at=now)
+
+
 def pages_became(
     tx: Connection, pages: Iterable[Mapping[str, Any]], state: PageState, now: datetime, note: str | None = None
 ) -> None:
@@ -133,3 +158,21 @@ def _from(origin: Origin) -> dict[str, Private | None]:
 
 def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def forget_customer(tx: Connection, customer_id: str, now: datetime) -> int:
+    """Destroy what opens the seals about a customer, and say so in the ledger; how many there were. Again: nothing."""
+    gone = tx.execute(delete(ledger_private).where(ledger_private.c.customer_id == customer_id)).rowcount
+    if gone:
+        ledger.append(tx, ERASED, None, {"customer_id": customer_id, "fields": gone}, at=now)
+    return int(gone)
+
+
+def expire(tx: Connection, now: datetime, keep: timedelta = KEPT) -> int:
+    """Delete from where people acted, and what providers said, once it is older than `keep`; how many fields."""
+    names, before = [*EXPIRING], now - keep
+    old = ledger_private.c.name.in_(names), ledger_private.c.at < before
+    gone = tx.execute(delete(ledger_private).where(*old)).rowcount
+    if gone:
+        ledger.append(tx, EXPIRED, None, {"names": names, "before": before.isoformat(), "fields": gone}, at=now)
+    return int(gone)

@@ -78,9 +78,7 @@ def desks(database: Database, clock: Clock, clerk: Clerk) -> Iterator[Desks]:
         yield Desks(database, clock, clerk, server)
 
 
-def test_an_incident_is_acknowledged_and_resolved_with_its_case_once_each(
-    desks: Desks, desk: Desk, clock: Clock
-) -> None:
+def test_an_incident_is_acknowledged_and_resolved_with_its_case_once_each(desks: Desks, desk: Desk) -> None:
     assert desks.settle() == []
     desks.page()
     assert desks.settle() == []
