@@ -1,4 +1,4 @@
-"""What runs beside the dispatchers for the sake of channels: incidents that follow cases, and greetings to customers."""
+"""What runs beside the dispatchers for channels: incidents that follow cases, and greetings to customers."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
 from services.common.clock import Now
 from services.common.database import Database
@@ -91,14 +91,12 @@ class Incidents:
     def _note_triggered(self, tx: Connection) -> None:
         """Every page that the channel took opened an incident, or opened it again."""
         name, now = self._channel.name, self._now()
-        sent = pages.c.channel == name, pages.c.state.in_(_HAS_IT), pages.c.case_id.is_not(None)
+        sent: list[ColumnElement[bool]] = [pages.c.channel == name, pages.c.state.in_(_HAS_IT)]
+        sent.append(pages.c.case_id.is_not(None))
         if self._seen is not None:
             # By the index: whatever was sent since we looked was due within the longest outage before that.
-            sent = (
-                *sent,
-                pages.c.next_at >= self._seen - LONGEST_OUTAGE - OVERLAP,
-                pages.c.sent_at >= self._seen - OVERLAP,
-            )
+            sent.append(pages.c.next_at >= self._seen - LONGEST_OUTAGE - OVERLAP)
+            sent.append(pages.c.sent_at >= self._seen - OVERLAP)
         self._seen = now
         grouped = select(pages.c.case_id, func.max(pages.c.sent_at).label("sent_at")).where(*sent)
         newest = grouped.group_by(pages.c.case_id).subquery()
