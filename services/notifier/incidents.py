@@ -18,9 +18,10 @@ from services.common.database import Database
 from services.notifier import store
 from services.notifier.channels.base import Action, Channel, Message, NotSent, RateLimited, TryLater
 from services.notifier.channels.limits import Wait
+from services.notifier.channels_tables import incidents
 from services.notifier.delivering import LONGEST_OUTAGE
 from services.notifier.people import Directory
-from services.notifier.tables import cases, incidents, pages
+from services.notifier.tables import cases, pages
 from services.notifier.throttle import Throttle
 from services.notifier.views import Stage
 

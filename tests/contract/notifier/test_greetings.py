@@ -13,13 +13,13 @@ from sqlalchemy import select
 from services.common.database import Database
 from services.notifier.channels.email import EmailChannel, SmtpServer
 from services.notifier.channels.secrets import Source
+from services.notifier.channels_tables import greetings
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
 from services.notifier.greetings.deciding import Contact, House, Verdict
 from services.notifier.greetings.file import Greetings
 from services.notifier.greetings.store import Mourning, learn_mourning, record_consent
 from services.notifier.greetings.work import Greeter
-from services.notifier.tables import greetings
 from tests.contract.notifier.clocks import Clock
 from tests.support.providers.mail import MailServer
 from tests.unit.notifier.making import DIRECTORY, NOON, make_warning
