@@ -20,6 +20,7 @@ from services.notifier import recording
 from services.notifier.acting import ActLinks
 from services.notifier.channels.base import Channel
 from services.notifier.channels.inbox import InboxChannel
+from services.notifier.channels_wiring import follow_cases, greet_customers
 from services.notifier.clerk import Clerk
 from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
@@ -27,9 +28,6 @@ from services.notifier.delivering import INBOX
 from services.notifier.desk import Desk
 from services.notifier.directory_wiring import follow_people, open_people, people_routes
 from services.notifier.dispatcher import Dispatcher
-from services.notifier.greetings.follower import MourningFollower
-from services.notifier.greetings.opening import open_greeter
-from services.notifier.greetings.work import PAUSE_S as GREETINGS_S
 from services.notifier.grouping import Manners
 from services.notifier.house import House
 from services.notifier.intake import Intake
@@ -164,13 +162,8 @@ def _start(
         if left:
             log.warning("%s: %d pages were in flight when the last process ended", channel.name, left)
         workers.start(f"dispatcher-{channel.name}", _sending(dispatcher, workers), DISPATCH_S, dispatcher.close)
-    if own.greetings_file is not None:
-        greeter = open_greeter(
-            own.greetings_file, own.env, clerk.database, lambda: clerk.directory, clerk.now, settings.zone
-        )
-        archive = MourningFollower(settings.kafka, settings.topics, clerk.database, clerk.now)
-        workers.start("greetings", greeter.step, GREETINGS_S)
-        workers.start("mourning", archive.step, 0.0, archive.close)
+        follow_cases(workers, channel, clerk, own.console_url)
+    greet_customers(workers, settings, own, clerk)
     publisher = Publisher(settings.kafka, settings.topics, clerk.database)
     workers.start("retention", _forgetting(clerk), RETENTION_S)
     workers.start("publisher", publisher.step, PUBLISH_S, publisher.close)
