@@ -23,7 +23,8 @@ from services.notifier.clerk import Clerk
 from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
 from services.notifier.desk import Desk
-from services.notifier.directory_wiring import follow_people, open_people, people_routes
+from services.notifier.directory_live import open_people
+from services.notifier.directory_wiring import follow_people, people_routes
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.house import House
 from services.notifier.intake import Intake
