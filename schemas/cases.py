@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import orjson
-from pydantic import TypeAdapter
+from pydantic import Field, StringConstraints, TypeAdapter
 
 from schemas.fields import AmountOrZero, Currency, Identifier, Instant, Label, Text, Wire
+from schemas.warnings import Severity
 
 CaseEventType = Literal[
     "case.opened",
@@ -36,6 +37,24 @@ CaseEventType = Literal[
 ]
 Decision = Literal["act", "watch", "accept", "false_alarm", "withdrawn"]
 
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Anchor(Wire):
+    """The row of the notifier's ledger that tells of the same: what its database says later can be held against it."""
+
+    sequence: Annotated[int, Field(ge=1)]
+    hash: Digest
+
+
+class Judged(Wire):
+    """A warning that a decision is about, in the revision that the case had: what feedback on a rule is counted by."""
+
+    warning_id: Identifier
+    revision: Annotated[int, Field(ge=1)]
+    rule: Label
+    severity: Severity
+
 
 class Money(Wire):
     """An amount of one currency."""
@@ -51,7 +70,9 @@ class CaseEvent(Wire):
     """One entry of a case's timeline. `sequence` counts up from 1 within a case, so (case_id, sequence) is unique.
 
     `person` is whom it concerns: who missed a deadline, was reminded, has the task or the case from now on. `value` is
-    what people say is at risk."""
+    what people say is at risk. `judged` stands in review.decided and case.closed: the warnings that are not withdrawn,
+    or all when all are.
+    """
 
     case_id: Identifier
     sequence: int
@@ -66,6 +87,8 @@ class CaseEvent(Wire):
     decision: Decision | None = None
     note: Text | None = None
     value: Money | None = None
+    judged: list[Judged] | None = None
+    ledger: Anchor | None = None
 
 
 _ADAPTER: TypeAdapter[CaseEvent] = TypeAdapter(CaseEvent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,9 @@ BUSY_TIMEOUT_S = 20
 """How long a writer waits for another; the longest transaction files one batch of warnings."""
 
 _WRITES = "bellwether_writes"
+_LAST = "bellwether_last"
+
+Last = Callable[[Connection, Sequence[Any]], None]
 
 
 @dataclass(frozen=True)
@@ -59,18 +62,47 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """A transaction that may write, committed at the end. One at a time: what it reads stays true, and no two can
         wait for each other's rows. Raises OperationalError when another writer takes too long."""
-        with self._engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+        options = {_WRITES: True, _LAST: {}}
+        with self._engine.connect().execution_options(**options) as connection, connection.begin():
             if not self._sqlite:
                 # SQLite has one writer by itself. Here cases, pages and waiting warnings would be locked row by row, by
                 # each thread in the order of its own work.
                 connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": self._schema.lock})
             yield connection
+            _finish(connection)
+
+    @contextmanager
+    def claiming(self) -> Iterator[Connection]:
+        """A transaction that takes work: on PostgreSQL beside all others. It must lock rows with SKIP LOCKED alone, so
+        that it waits for nobody who may be waiting for it."""
+        options = {_WRITES: True, _LAST: {}}
+        with self._engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+            _finish(connection)
+
+    @contextmanager
+    def alone(self, number: int) -> Iterator[bool]:
+        """Whether the caller is the only one of all processes who does what the number stands for, while this lasts; who
+        is not must leave it. SQLite has one process by itself."""
+        if self._sqlite:
+            yield True
+            return
+        with self._engine.connect() as connection, connection.begin():
+            query = text("SELECT pg_try_advisory_xact_lock(:lock, :number)")
+            yield bool(connection.execute(query, {"lock": self._schema.lock, "number": number}).scalar_one())
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A consistent look that waits for nobody."""
         with self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Several looks at one state of everything, however long they take and whatever is committed meanwhile."""
+        options: dict[str, Any] = {} if self._sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self._engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     def migrate(self, revision: str = "head", *, down: bool = False) -> None:
@@ -86,6 +118,18 @@ class Database:
     def close(self) -> None:
         """Close the pool's connections."""
         self._engine.dispose()
+
+
+def do_last(tx: Connection, act: Last, *things: Any) -> None:
+    """Have `act(tx, things)` done as the last of a writing transaction, once, with all that it was given until then, in
+    order. What locks a row that every writer needs belongs there: it is held for the shortest time, and as nothing is
+    locked after it no two writers can wait for each other."""
+    tx.get_execution_options()[_LAST].setdefault(act, []).extend(things)
+
+
+def _finish(tx: Connection) -> None:
+    for act, things in tx.get_execution_options()[_LAST].items():
+        act(tx, things)
 
 
 def _server_engine(url: Any) -> Engine:

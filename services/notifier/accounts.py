@@ -56,10 +56,18 @@ def verify(tx: Connection, name: str, password: str) -> Account | None:
     return Account(row.name, row.person) if row and matches else None
 
 
-def open_session(tx: Connection, account: Account, now: datetime) -> Session:
+def find(tx: Connection, name: str) -> Account | None:
+    """The account of that name."""
+    row = tx.execute(select(users.c.name, users.c.person).where(users.c.name == name)).first()
+    return None if row is None else Account(row.name, row.person)
+
+
+def open_session(
+    tx: Connection, account: Account, now: datetime, lasting: timedelta = timedelta(hours=SESSION_HOURS)
+) -> Session:
     """A new session; those that have expired are swept."""
     token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    expires_at = now + timedelta(hours=SESSION_HOURS)
+    expires_at = now + lasting
     tx.execute(delete(sessions).where(sessions.c.expires_at <= now))
     row = {"token_hash": _hash(token), "name": account.name, "csrf": csrf, "created_at": now, "expires_at": expires_at}
     tx.execute(insert(sessions).values(**row))

@@ -140,7 +140,7 @@ def _hand(
         case Assign():
             return assign(case, action, now, directory)
         case Delegate():
-            return delegate(case, action, now, directory)
+            return delegate(case, action, now, directory, house)
         case SetTask():
             return set_task(case, action, now, directory, house)
         case FinishTask():

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from schemas import warnings as wire
 from services.common.clock import Now
 from services.common.database import Database
-from services.notifier import outbox, settling, store
+from services.notifier import outbox, recording, settling, store
 from services.notifier.actions import Action, on_action
 from services.notifier.case import Case, Outcome, Page, Verdict
 from services.notifier.clocks import held_back
@@ -29,6 +29,7 @@ from services.notifier.policy import (
     repeated,
     settled_since,
 )
+from services.notifier.recording import SERVICE, Origin
 from services.notifier.refusals import refusal, refused
 
 log = logging.getLogger(__name__)
@@ -127,22 +128,26 @@ class Clerk:
             taken = list(settling.take(tx, BATCH))
             return Counter(self._decide(tx, one, now, round_at) for round_at, one in taken)
 
-    def act(self, case_id: str, action: Action) -> Outcome | None:
+    def act(self, case_id: str, action: Action, origin: Origin = SERVICE) -> Outcome | None:
         """What somebody does with a case; None when there is no such case. Outcome.refusals says why not."""
-        now = self.now()
         with self.database.writing() as tx:
-            case = store.find_case(tx, case_id)
-            if case is None:
-                return None
-            outcome = on_action(case, action, now, self.directory, self._house)
-            if outcome.case is not None and case.status == "closed" and outcome.case.status == "open":
-                other = store.find_open_case(tx, case.customer_id)
-                if other is not None:
-                    return refused(
-                        refusal("open_case", "该客户已有未结案件。", "The customer has an open case already.")
-                    )
-            self._save(tx, outcome, now)
-            return outcome
+            return self.act_within(tx, case_id, action, origin)
+
+    def act_within(self, tx: Connection, case_id: str, action: Action, origin: Origin) -> Outcome | None:
+        """`act` in a transaction of the caller's."""
+        now, case = self.now(), store.find_case(tx, case_id)
+        if case is None:
+            return None
+        outcome = on_action(case, action, now, self.directory, self._house)
+        if outcome.case is not None and case.status == "closed" and outcome.case.status == "open":
+            other = store.find_open_case(tx, case.customer_id)
+            if other is not None:
+                outcome = refused(
+                    refusal("open_case", "该客户已有未结案件。", "The customer has an open case already.")
+                )
+        self._save(tx, outcome, now)
+        recording.acted(tx, case, action, outcome.verdict, now, origin)
+        return outcome
 
     def _file(self, tx: Connection, warning: wire.Warning, now: datetime) -> Verdict:
         waits = settling.is_waiting(tx, warning.id)
@@ -170,7 +175,7 @@ class Clerk:
         warning = waiting.warning
         seen = as_seen(warning, now, worse=waiting.worse)
         outcome = self._follow(tx, seen, store.find_holding_case(tx, warning.id), 0, now, round_at)
-        settling.decided(tx, warning.id, outcome.case.id if outcome.case else None, outcome.verdict)
+        settling.decided(tx, warning, outcome.case.id if outcome.case else None, outcome.verdict, now)
         _log(warning, outcome.verdict)
         return outcome.verdict
 
@@ -202,8 +207,8 @@ class Clerk:
     def _save(self, tx: Connection, outcome: Outcome, now: datetime, round_at: datetime | None = None) -> None:
         case = outcome.case
         if case is not None:
-            store.save_case(tx, case, self.directory)
-            store.append(tx, case.id, case.customer_id, outcome.events)
+            store.save_case(tx, case, self.directory, now)
+            store.append(tx, case.id, case.customer_id, outcome.events, case)
         if outcome.pages:
             pages = held_back(outcome.pages, self._house.clocks, self.directory, now)
             wanted = self._through_channels(tx, pages)

@@ -28,6 +28,10 @@ class AccountRefused(UserError):
     """The account cannot be made; the message says why."""
 
 
+class SecretElsewhere(UserError):
+    """The secrets of links come from the environment."""
+
+
 @click.group()
 def notifier() -> None:
     """The service that pages people, keeps cases, has the console."""
@@ -81,6 +85,35 @@ def add(name: str, person: str | None, password_stdin: bool) -> None:  # noqa: A
     except AccountInvalid as error:
         raise AccountRefused(str(error)) from None
     click.echo(f"account {account.name} acts as {account.person}")
+
+
+@notifier.command()
+@click.argument("name")
+@click.option("--days", default=90, show_default=True, type=click.IntRange(1, 3650), help="For so long it counts.")
+def token(name: str, days: int) -> None:
+    """Make a token for a program that acts in the name of an account, and print it. It is not kept, only its hash."""
+    from services.notifier.desk import AccountInvalid, Desk
+    from services.notifier.service import open_clerk
+
+    desk = Desk(open_clerk(read_settings(os.environ)))
+    try:
+        session = desk.make_token(name, timedelta(days=days))
+    except AccountInvalid as error:
+        raise AccountRefused(str(error)) from None
+    click.echo(session.token)
+    click.echo(f"acts as {session.account.person} until {session.expires_at:%Y-%m-%d}", err=True)
+
+
+@notifier.command("link-secret")
+def link_secret() -> None:
+    """Make a new secret for the links in pages; the one before it still counts. Restart the notifiers afterwards."""
+    from services.notifier.link_secrets import CURRENT, FILE, from_environment, renew
+
+    if from_environment(os.environ):
+        raise SecretElsewhere(f"{CURRENT} is set: put a new secret there, and the present one into {CURRENT}_PREVIOUS")
+    settings = read_settings(os.environ)
+    renew(settings.data_dir)
+    click.echo(f"{settings.data_dir / FILE} has a new secret; links signed by the one before it still count")
 
 
 @notifier.group()

@@ -8,14 +8,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from services.common.settings import BadSetting, Settings
+from services.notifier import link_secrets
 from services.notifier.channels.email import SmtpServer, parse_smtp_url
 from services.notifier.house import House
+from services.notifier.links import VALID
 from services.notifier.routing_file import load_routes
 from services.notifier.worktime_file import default_clocks, load_clocks
 
 CHANNELS = ("inbox", "email", "webhook")
 
 DEFAULT_SETTLE_S = 60
+MAX_LINK_DAYS = 60
+
 MAX_SETTLE_S = 900
 """As long as anything may wait at all (policy.LONGEST_SETTLING)."""
 
@@ -31,14 +35,17 @@ class NotifierSettings:
     webhook_secret: str
     settle_s: int = DEFAULT_SETTLE_S
     house: House = field(default_factory=House)
+    link_secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    link_days: int = VALID.days
 
 
 def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> NotifierSettings:
     """BELLWETHER_CHANNELS (comma-separated: inbox, email, webhook), BELLWETHER_SMTP_URL, BELLWETHER_WEBHOOK_URL,
     BELLWETHER_WEBHOOK_SECRET, BELLWETHER_CONSOLE_URL, BELLWETHER_SETTLE_S (for so long it must be quiet before people
     are paged about what was found late; 0: at once), BELLWETHER_WORKTIME (a file of the company's working time),
-    BELLWETHER_ROUTES (a file of who is told of what). Raises BadSetting or BadSmtpUrl, naming the variable, and
-    WorktimeInvalid or RoutesInvalid, naming the file."""
+    BELLWETHER_ROUTES (a file of who is told of what), BELLWETHER_LINK_SECRET and _PREVIOUS (of at least 32 bytes; else
+    a file in the data directory has them), BELLWETHER_LINK_DAYS (for so long a link in a page is good). Raises
+    BadSetting or BadSmtpUrl, naming the variable, and WorktimeInvalid or RoutesInvalid, naming the file."""
     listed = [name.strip() for name in env.get("BELLWETHER_CHANNELS", "inbox").split(",") if name.strip()]
     unknown = [name for name in listed if name not in CHANNELS]
     if unknown:
@@ -52,7 +59,9 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
         if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
             raise BadSetting(f"{name} must be an http or https URL")
     channels = tuple(dict.fromkeys(name for name in listed if name != "inbox"))
-    return NotifierSettings(channels, console, smtp, webhook, secret, _settle_s(env), read_house(env, settings))
+    days = _whole(env, "BELLWETHER_LINK_DAYS", VALID.days, 1, MAX_LINK_DAYS)
+    house, secrets = read_house(env, settings), link_secrets.from_environment(env)
+    return NotifierSettings(channels, console, smtp, webhook, secret, _settle_s(env), house, secrets, days)
 
 
 def read_house(env: Mapping[str, str], settings: Settings) -> House:
@@ -69,6 +78,13 @@ def _settle_s(env: Mapping[str, str]) -> int:
         raise BadSetting(
             f'BELLWETHER_SETTLE_S is "{text}": set it to a whole number of seconds from 0 to {MAX_SETTLE_S}'
         )
+    return int(text)
+
+
+def _whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = env.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise BadSetting(f'{name} is "{text}": set it to a whole number from {low} to {high}')
     return int(text)
 
 

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from copy import copy
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
 
 from schemas.cases import Decision
 from schemas.warnings import Bilingual
-from services.notifier import accounts, findings, store
+from services.notifier import accounts, findings, store, working
 from services.notifier.actions import Acknowledge, Action, Close, Comment, DecideReview, Join, OpenReview
 from services.notifier.clerk import Clerk
 from services.notifier.lookup import Lookup
 from services.notifier.people import Directory, Person
+from services.notifier.recording import SERVICE, Origin
 from services.notifier.views import (
     Account,
     CaseFilter,
@@ -31,6 +36,7 @@ from services.notifier.views import (
     SuggestionView,
     Summary,
     TaskView,
+    TodoView,
 )
 
 
@@ -61,14 +67,22 @@ class AccountInvalid(DeskError):
 class Desk:
     """Reads and actions; `actor` is a person's id. Actions raise NotFound or Refused."""
 
-    def __init__(self, clerk: Clerk) -> None:
+    def __init__(self, clerk: Clerk, origin: Origin = SERVICE) -> None:
+        """`origin`: from where whoever uses this desk comes, for the ledger."""
         self._clerk = clerk
+        self._origin = origin
         self._database = clerk.database
 
     @property
     def directory(self) -> Directory:
         """The newest directory."""
         return self._clerk.directory
+
+    def coming_from(self, origin: Origin) -> Desk:
+        """The same desk for somebody who comes from there."""
+        found = copy(self)
+        found._origin = origin  # noqa: SLF001 - another of us
+        return found
 
     def now(self) -> datetime:
         """The notifier's clock."""
@@ -94,7 +108,11 @@ class Desk:
             case = store.find_case(look.tx, case_id)
             if case is None:
                 raise _no_case(case_id)
-            return look.case(case)
+            return replace(look.case(case), work=working.work_of(look, case))
+
+    def do(self, case_id: str, action: Action) -> None:
+        """Any action; those below are the common ones."""
+        self._act(case_id, action)
 
     def acknowledge(self, case_id: str, actor: str) -> None:
         """The actor has seen the case. This does not stop the review's clock."""
@@ -124,6 +142,11 @@ class Desk:
         """Tasks of one person, or of everybody: the open ones, newest first; also the `finished` ones."""
         with self._looking() as look:
             return findings.list_tasks(look, person, finished=finished)
+
+    def list_todos(self, person: str) -> list[TodoView]:
+        """What a person has to do about open cases, the first due first."""
+        with self._looking() as look:
+            return working.todos_of(look, person)
 
     def find(self, warning_id: str) -> FindingView:
         """A task or a suggestion with its history; NotFound when the notifier has never heard of it."""
@@ -155,16 +178,7 @@ class Desk:
         """The task is done, for all of its people. NotFound when it is not open (any more); Refused to all but them and
         who is above one of them."""
         with self._database.writing() as tx:
-            people = store.task_people(tx, task_id)
-            if not people:
-                raise NotFound(_reason("no_task", "没有这项未完成的待办。", "There is no such open task."))
-            above = {superior for person in people for superior in self.directory.superiors_of(person)}
-            if actor not in people and actor not in above:
-                zh = "只有这项待办的负责人或其上级可以完成它。"
-                raise Refused(
-                    _reason("not_your_task", zh, "Only the person whose task it is, or a superior, can finish it.")
-                )
-            store.finish_task(tx, task_id, actor, self.now())
+            finish_within(tx, self._clerk, task_id, actor, self._origin)
 
     def inbox(self, person: str, limit: int = 100) -> list[InboxView]:
         """The person's local inbox, newest first."""
@@ -201,6 +215,14 @@ class Desk:
         with self._database.writing() as tx:
             return accounts.open_session(tx, account, self.now())
 
+    def make_token(self, name: str, lasting: timedelta) -> Session:
+        """A token for a program that acts in the account's name; raises AccountInvalid for an unknown account."""
+        with self._database.writing() as tx:
+            account = accounts.find(tx, name)
+            if account is None:
+                raise AccountInvalid(_reason("no_account", "没有这个用户名。", f'There is no account "{name[:50]}".'))
+            return accounts.open_session(tx, account, self.now(), lasting)
+
     def session(self, token: str) -> Session | None:
         """The session of a cookie's token; None when it is unknown or has expired."""
         with self._database.reading() as tx:
@@ -217,7 +239,7 @@ class Desk:
             yield Lookup(tx, self.directory, self.now())
 
     def _act(self, case_id: str, action: Action) -> None:
-        outcome = self._clerk.act(case_id, action)
+        outcome = self._clerk.act(case_id, action, self._origin)
         if outcome is None:
             raise _no_case(case_id)
         if outcome.refusals:
@@ -234,6 +256,18 @@ class Desk:
             yield _reason(
                 "password", f"密码须有 {low} 到 {high} 个字符。", f"A password has {low} to {high} characters."
             )
+
+
+def finish_within(tx: Connection, clerk: Clerk, task_id: str, actor: str, origin: Origin) -> None:
+    """Desk.finish_task in a transaction of the caller's."""
+    people = store.task_people(tx, task_id)
+    if not people:
+        raise NotFound(_reason("no_task", "没有这项未完成的待办。", "There is no such open task."))
+    above = {superior for person in people for superior in clerk.directory.superiors_of(person)}
+    if actor not in people and actor not in above:
+        zh = "只有这项待办的负责人或其上级可以完成它。"
+        raise Refused(_reason("not_your_task", zh, "Only the person whose task it is, or a superior, can finish it."))
+    store.finish_task(tx, task_id, actor, clerk.now(), origin)
 
 
 def _no_case(case_id: str) -> NotFound:

@@ -10,7 +10,7 @@ from services.notifier.house import House
 from services.notifier.lists import worker
 from services.notifier.people import Directory
 from services.notifier.refusals import done, refusal, refused
-from services.notifier.reviews import merged, reviewers
+from services.notifier.reviews import hand_over, merged, reviewers
 from services.notifier.views import Refusal
 
 LONGEST_DELEGATION = timedelta(days=366)
@@ -69,8 +69,9 @@ def assign(case: Case, action: Assign, now: datetime, directory: Directory) -> O
     return done(replace(case, assignee=action.person), entry, pages=pages)
 
 
-def delegate(case: Case, action: Delegate, now: datetime, directory: Directory) -> Outcome:
-    """Reviews that the actor is asked for are asked of the other from now on."""
+def delegate(case: Case, action: Delegate, now: datetime, directory: Directory, house: House) -> Outcome:
+    """Reviews that the actor is asked for are asked of the other from now on; and who acts for the owner from now on
+    does not review."""
     reasons = list(_unfit(case, action, now, directory))
     if reasons:
         return refused(*reasons)
@@ -83,7 +84,11 @@ def delegate(case: Case, action: Delegate, now: datetime, directory: Directory) 
             case = case.with_held(replace(held, review=after, paged=merged(held.paged, action.person)))
     entry = Entry("case.delegated", now, action.actor, person=action.person, note=action.note.strip() or None)
     pages = _told(case, f"delegated:{now.isoformat()}", action.person, action.actor, "stand_in")
-    return done(case, entry, pages=pages)
+    events: tuple[Entry, ...] = (entry,)
+    for held in case.warnings:
+        handed = hand_over(case, held, now, directory, house)
+        case, pages, events = handed.case or case, (*pages, *handed.pages), (*events, *handed.events)
+    return done(case, *events, pages=pages)
 
 
 def _unfit(case: Case, action: Delegate, now: datetime, directory: Directory) -> list[Refusal]:

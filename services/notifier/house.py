@@ -24,12 +24,14 @@ class House:
         if case is None or not case.delegations:
             return replace(plan, ladder=_without_owner(plan.ladder, case, about.customer, at, directory))
         ladder = tuple(dict.fromkeys(acting(case, person, at, directory) for person in plan.ladder))
+        usable = _without_owner(ladder, case, about.customer, at, directory)
         targets: dict[str, Target] = {}
         for target in plan.targets:
-            person = acting(case, target.person, at, directory)
+            # A superior who delegated to who acts for the owner would leave one person told instead of two.
+            asked = target.role == "superior" and target.person == plan.ladder[0]
+            person = usable[0] if asked else acting(case, target.person, at, directory)
             absent = target.instead_of or (target.person if person != target.person else None)
             targets.setdefault(person, replace(target, person=person, instead_of=absent))
-        usable = _without_owner(ladder, case, about.customer, at, directory) or plan.ladder
         return replace(plan, targets=tuple(targets.values()), ladder=usable)
 
 

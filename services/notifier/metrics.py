@@ -122,8 +122,7 @@ def _next_steps(tx: Connection) -> dict[str, datetime | None]:
     """The earliest step of each kind that has still to be taken."""
     by_kind = select(deadlines.c.kind, func.min(deadlines.c.next_at)).group_by(deadlines.c.kind)
     found: dict[str, datetime | None] = dict.fromkeys(("review", "idle", "task", "delegation"))
-    for kind, at in tx.execute(by_kind):
-        found[kind] = at
+    found.update((kind, at) for kind, at in tx.execute(by_kind))
     listed = tx.execute(select(func.min(tasks.c.remind_at)).where(tasks.c.status == "open")).scalar()
     found["task"] = min((at for at in (found["task"], listed) if at), default=None)
     return found

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
+from services.notifier import recording
 from services.notifier.case import Page, PageKind, Role
 from services.notifier.people import Person
 from services.notifier.tables import pages, settling
@@ -48,9 +49,10 @@ class Queued:
     round_at: datetime | None = None
 
 
-_CALLS: tuple[PageKind, ...] = ("raised", "amended", "breached", "nudge")
+_CALLS: tuple[PageKind, ...] = ("raised", "amended", "breached", "nudge", "due_soon")
 """Pages that ask somebody to act on a warning that holds."""
 
+_RECORDED = [pages.c[name] for name in recording.PAGE]
 _COLUMNS = [pages.c[name] for name in Queued.__dataclass_fields__]
 
 
@@ -85,6 +87,7 @@ def enqueue(
     new = [row for row in rows if row["key"] not in known]
     if new:
         tx.execute(insert(pages), new)
+        recording.pages_became(tx, new, "pending", now)
 
 
 def _row(case_id: str | None, page: Page, channel: str, now: datetime, about: int | None) -> dict[str, Any]:
@@ -132,9 +135,12 @@ def find(tx: Connection, page_id: int) -> Queued | None:
 
 def of_case(tx: Connection, case_id: str) -> list[Queued]:
     """Every page about a case, oldest first."""
-    return [
-        Queued(*row) for row in tx.execute(select(*_COLUMNS).where(pages.c.case_id == case_id).order_by(pages.c.id))
-    ]
+    return select_pages(tx, pages.c.case_id == case_id)
+
+
+def select_pages(tx: Connection, *wanted: ColumnElement[bool]) -> list[Queued]:
+    """Pages for which all of it is true, oldest first."""
+    return [Queued(*row) for row in tx.execute(select(*_COLUMNS).where(*wanted).order_by(pages.c.id))]
 
 
 def still_pending(tx: Connection, ids: Sequence[int]) -> set[int]:
@@ -146,7 +152,8 @@ def still_pending(tx: Connection, ids: Sequence[int]) -> set[int]:
 def cancel(tx: Connection, warning_id: str, now: datetime) -> None:
     """The warning is withdrawn: what has not gone out about it stays here, visibly unsent."""
     waiting = pages.c.warning_id == warning_id, pages.c.state == "pending", pages.c.kind.in_(_CALLS)
-    tx.execute(update(pages).where(*waiting).values(state="cancelled", updated_at=now))
+    cancelled = update(pages).where(*waiting).values(state="cancelled", updated_at=now)
+    recording.pages_became(tx, tx.execute(cancelled.returning(*_RECORDED)).mappings(), "cancelled", now)
 
 
 def reached(tx: Connection, warning_id: str, person: str) -> set[str]:
@@ -170,9 +177,11 @@ def mark_sending(tx: Connection, ids: Sequence[int], message_key: str, now: date
 
 def mark_accepted(tx: Connection, ids: Sequence[int], provider_id: str, now: datetime) -> None:
     """The provider has taken them over."""
-    accepted = {"state": "accepted", "provider_id": printable(provider_id)[:500], "sent_at": now}
-    values = {**accepted, "error": None, "updated_at": now}
-    tx.execute(update(pages).where(pages.c.id.in_(ids)).values(values))
+    known_as = printable(provider_id)[:500]
+    accepted = {"state": "accepted", "provider_id": known_as, "sent_at": now}
+    changed = update(pages).where(pages.c.id.in_(ids)).values({**accepted, "error": None, "updated_at": now})
+    became = tx.execute(changed.returning(*_RECORDED)).mappings()
+    recording.pages_became(tx, became, "accepted", now, known_as)
 
 
 def mark_pending(tx: Connection, ids: Sequence[int], after_s: float, error: str | None, now: datetime) -> None:
@@ -194,7 +203,9 @@ def mark_untried(tx: Connection, ids: Sequence[int], after_s: float, error: str,
 
 def mark_lost(tx: Connection, ids: Sequence[int], state: PageState, error: str, now: datetime) -> None:
     """`failed` for good, or `uncertain`: it may have been sent and may not."""
-    tx.execute(update(pages).where(pages.c.id.in_(ids)).values(state=state, error=printable(error), updated_at=now))
+    said = printable(error)
+    changed = update(pages).where(pages.c.id.in_(ids)).values(state=state, error=said, updated_at=now)
+    recording.pages_became(tx, tx.execute(changed.returning(*_RECORDED)).mappings(), state, now, said)
 
 
 def count_by_state(tx: Connection) -> dict[tuple[str, str], int]:

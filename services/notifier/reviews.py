@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from schemas import warnings as wire
@@ -20,11 +20,15 @@ def start(warning: wire.Warning, plan: Plan, now: datetime, house: House) -> Rev
         return None
     clocks = house.clocks
     hours: wire.Hours = "working" if "working" in (review.hours, plan.clock) else "wall"
-    due = clocks.later(warning.first_detected_at, review.within_hours, hours) if hours == "working" else review.due
+    due = (
+        clocks.later(warning.first_detected_at, timedelta(hours=review.within_hours), hours)
+        if hours == "working"
+        else review.due
+    )
     # A deadline that was over before anybody could be told of it is nobody's failure: the time counts from now. Else
     # whatever was found while the notifier was away, or on the events' own clock, would escalate as it comes in.
     if now >= due:
-        due = clocks.later(now, review.within_hours, hours)
+        due = clocks.later(now, timedelta(hours=review.within_hours), hours)
     return ReviewClock(
         within_hours=review.within_hours,
         departments=tuple(review.departments),
@@ -80,6 +84,18 @@ class _Running:
         return f"{self.held.id}:{self.held.revision}:{self.clock.breaches}"
 
 
+def hand_over(case: Case, held: Held, now: datetime, directory: Directory, house: House) -> Outcome:
+    """Hands a review over where its holder is not among those who are asked any more; before its clock does by itself,
+    when something has just changed."""
+    clock = held.clock
+    if clock is None or not clock.running or now >= clock.due:
+        return Outcome(Verdict.NOT_DUE)
+    plan = house.plan(matter_of_held(held, case.customer_id, directory), case, now, directory)
+    return (
+        Outcome(Verdict.NOT_DUE) if clock.holder in plan.ladder else _hand_over(_Running(case, held, clock, plan, now))
+    )
+
+
 def step(case: Case, held: Held, now: datetime, directory: Directory, house: House) -> Outcome:
     """What a review's clock does now: it is breached, handed over to somebody else, or reminds its holder."""
     clock = held.clock
@@ -97,7 +113,7 @@ def step(case: Case, held: Held, now: datetime, directory: Directory, house: Hou
 def _breach(running: _Running, house: House) -> Outcome:
     """The next one up is asked, with the whole time from now on."""
     clock, now = running.clock, running.now
-    holder, due = running.following, house.clocks.later(now, clock.within_hours, clock.hours)
+    holder, due = running.following, house.clocks.later(now, timedelta(hours=clock.within_hours), clock.hours)
     after = replace(
         clock,
         holder=holder,

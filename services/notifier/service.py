@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from services.common.clock import clock_from
 from services.common.settings import Settings
+from services.notifier.acting import ActLinks
 from services.notifier.channels.base import Channel
 from services.notifier.channels.email import EmailChannel
 from services.notifier.channels.inbox import InboxChannel
@@ -28,6 +29,7 @@ from services.notifier.directory_wiring import follow_people, people_routes
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.house import House
 from services.notifier.intake import Intake
+from services.notifier.link_secrets import kept_in
 from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
 from services.notifier.outbox import INBOX
@@ -76,8 +78,10 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         return {**waiting, **workers.troubles(), **workers.failures()}
 
     metrics.watch(lambda: not ready())
+    links = ActLinks(clerk, own.link_secrets or kept_in(settings.data_dir))
     people = people_routes(clerk, settings, _channels(settings, own, clerk))
-    web = build_web(desk, workers.failures, ready, registry, build_console(desk, settings.zone), people)
+    console = build_console(desk, settings.zone, links)
+    web = build_web(desk, workers.failures, ready, registry, console, people)
     config = uvicorn.Config(
         web,
         host=settings.host,

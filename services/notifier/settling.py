@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, func, insert, literal, or_, select, update
 
 from schemas import warnings as wire
+from services.notifier import recording
 from services.notifier.case import Verdict
 from services.notifier.tables import settling, warnings
 
@@ -75,7 +76,8 @@ def take(tx: Connection, limit: int) -> Iterator[tuple[datetime, Waiting]]:
         yield row.round_at, Waiting(wire.decode_warning(bodies[row.warning_id].encode()), row.worse)
 
 
-def decided(tx: Connection, warning_id: str, case_id: str | None, verdict: Verdict) -> None:
+def decided(tx: Connection, warning: wire.Warning, case_id: str | None, verdict: Verdict, now: datetime) -> None:
     """What became of one that waited. A case that held it before holds it on where no other does."""
     values: dict[str, object] = {"verdict": verdict} if case_id is None else {"verdict": verdict, "case_id": case_id}
-    tx.execute(update(warnings).where(warnings.c.id == warning_id, warnings.c.current).values(values))
+    tx.execute(update(warnings).where(warnings.c.id == warning.id, warnings.c.current).values(values))
+    recording.warning_settled(tx, warning, case_id, verdict, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +10,12 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from schemas import warnings as wire
-from schemas.cases import CaseEvent, encode_case_event
-from services.notifier import tables
+from schemas.cases import CaseEvent
+from services.notifier import recording, tables
 from services.notifier.case import Case, Entry, ListedTask, TaskChange, Verdict
+from services.notifier.feedback import judged
 from services.notifier.people import Directory
+from services.notifier.recording import SERVICE, Origin
 
 _CASE: TypeAdapter[Case] = TypeAdapter(Case)
 
@@ -49,7 +51,7 @@ def find_holding_case(tx: Connection, warning_id: str) -> Case | None:
     return None if case_id is None else find_case(tx, case_id)
 
 
-def save_case(tx: Connection, case: Case, directory: Directory) -> None:
+def save_case(tx: Connection, case: Case, directory: Directory, now: datetime) -> None:
     """Insert or update the case with its deadlines."""
     row = {
         "customer_id": case.customer_id,
@@ -67,6 +69,7 @@ def save_case(tx: Connection, case: Case, directory: Directory) -> None:
     changed = tx.execute(update(tables.cases).where(tables.cases.c.id == bindparam("case")), {"case": case.id, **row})
     if changed.rowcount == 0:
         tx.execute(insert(tables.cases), {"id": case.id, "sequence": 0, **row})
+    recording.case_saved(tx, case, str(row["state"]), now)
     _save_deadlines(tx, case)
 
 
@@ -89,8 +92,9 @@ def _save_deadlines(tx: Connection, case: Case) -> None:
         tx.execute(insert(tables.deadlines), rows)
 
 
-def append(tx: Connection, case_id: str, customer_id: str, entries: Sequence[Entry]) -> None:
-    """Number the entries, add them to the timeline, and leave them for the publisher."""
+def append(tx: Connection, case_id: str, customer_id: str, entries: Sequence[Entry], case: Case | None = None) -> None:
+    """Number the entries, add them to the timeline, and leave them for the publisher; with the warnings that a decision
+    is about, if the case is given."""
     if not entries:
         return
     counted = tables.cases.c.sequence + len(entries)
@@ -101,15 +105,12 @@ def append(tx: Connection, case_id: str, customer_id: str, entries: Sequence[Ent
         for sequence, entry in enumerate(entries, last - len(entries) + 1)
     ]
     tx.execute(insert(tables.timeline), [{**row, "value": row["value"] and str(row["value"])} for row in rows])
-    tx.execute(insert(tables.case_events), [_event(row, customer_id) for row in rows])
+    for row, entry in zip(rows, entries, strict=True):
+        about = {"customer_id": customer_id, "judged": judged(case, entry) if case else None}
+        recording.timeline_entry(tx, CaseEvent.model_validate({**row, **about}))
 
 
 _ENTRY = tuple(Entry.__dataclass_fields__)
-
-
-def _event(row: Mapping[str, Any], customer_id: str) -> dict[str, Any]:
-    event = CaseEvent.model_validate({**row, "customer_id": customer_id})
-    return {"customer_id": customer_id, "body": encode_case_event(event), "created_at": row["at"]}
 
 
 def known_revision(tx: Connection, warning_id: str) -> int:
@@ -136,6 +137,7 @@ def file_warning(tx: Connection, warning: wire.Warning, case_id: str | None, ver
         "body": wire.encode_warning(warning).decode(),
     }
     tx.execute(insert(tables.warnings), row)
+    recording.warning_filed(tx, warning, case_id, verdict, now)
 
 
 def find_warning(tx: Connection, warning_id: str, revision: int) -> wire.Warning | None:
@@ -205,6 +207,7 @@ def set_task(tx: Connection, warning: wire.Warning, change: TaskChange, now: dat
             return
         over = {"status": change.status, "done_by": None, **row}
         tx.execute(update(tables.tasks).where(tables.tasks.c.id == warning.id).values(over))
+    recording.task_set(tx, warning, change, now)
     if change.status == "open":
         _set_people(tx, warning.id, change.people)
 
@@ -232,10 +235,11 @@ def withdrawn_among(tx: Connection, warning_ids: Iterable[str]) -> set[str]:
     return {warning_id for warning_id, warning in current.items() if warning.change == "withdrawn"}
 
 
-def finish_task(tx: Connection, task_id: str, actor: str, now: datetime) -> None:
+def finish_task(tx: Connection, task_id: str, actor: str, now: datetime, origin: Origin = SERVICE) -> None:
     """The open task is done."""
     at = tables.tasks.c.id == task_id, tables.tasks.c.status == "open"
     tx.execute(update(tables.tasks).where(*at).values(status="done", done_by=actor, updated_at=now))
+    recording.task_done(tx, task_id, actor, now, origin)
 
 
 def timeline_of(tx: Connection, case_id: str) -> list[RowMapping]:

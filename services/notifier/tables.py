@@ -156,7 +156,46 @@ pages = Table(
     Column("sent_at", UtcInstant),
     # The round of settled warnings that the page comes from: one person's pages of a round are one message.
     Column("round_at", UtcInstant),
+    # Goes before all others, and waits for no digest.
+    Column("critical", Boolean, nullable=False, server_default=false()),
+    # The notifier that is sending it. Its lease is in the table of replicas.
+    Column("claimed_by", _ID),
+    # Names of the channels that are tried in turn once this one has failed for good, with a comma between.
+    Column("later", String(500), nullable=False, server_default=""),
+    # What somebody made of a page that could not be sent; empty again if it is lost once more.
+    Column("handled_by", _ID),
+    Column("handled_at", UtcInstant),
+    Column("handled_note", Text),
     Index("pages_to_send", "channel", "state", "next_at"),
+    Index("pages_lost", "state", "handled_at"),
+    Index("pages_of_recipient", "channel", "person", "state"),
+)
+
+# Whom a channel has pages for. A notifier that sends to somebody locks the row while it takes the pages, so that two
+# notifiers together make one digest. `held_until`: what is not critical waits until then, and becomes one message.
+recipients = Table(
+    "recipients",
+    metadata,
+    Column("channel", String(50), primary_key=True),
+    Column("person", _ID, primary_key=True),
+    Column("held_until", UtcInstant),
+)
+
+# Notifiers that work on this database. What one claimed whose lease has ended is in doubt. By the wall's clock.
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("name", _ID, primary_key=True),
+    Column("started_at", UtcInstant, nullable=False),
+    Column("lease_until", UtcInstant, nullable=False),
+)
+
+# What has gone to a provider lately, by what it limits (a bot, a member, a key): all notifiers keep its limit together.
+throttle = Table(
+    "throttle",
+    metadata,
+    Column("scope", String(300), primary_key=True),
+    Column("state", Text, nullable=False),
 )
 
 tasks = Table(
@@ -234,4 +273,47 @@ poison = Table(
     Column("value", LargeBinary),
     Column("error", Text, nullable=False),
     Column("received_at", UtcInstant, nullable=False),
+)
+
+# The ledger (chain.py): what was decided and delivered, in the order of the commits. Rows are only ever added.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("case_id", _ID, index=True),
+    Column("kind", String(50), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+# One row: the last of the chain. Who adds to the chain locks it.
+ledger_head = Table(
+    "ledger_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+# What stands in a ledger's body as a seal only: its salt, and the value where no other table keeps it. What is deleted
+# here can never be told from the ledger again.
+ledger_private = Table(
+    "ledger_private",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", String(50), primary_key=True),
+    Column("customer_id", _ID, index=True),
+    Column("at", UtcInstant, nullable=False, index=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("value", Text),
+)
+
+# Links that were acted on: each page and action once.
+link_uses = Table(
+    "link_uses",
+    metadata,
+    Column("use", String(64), primary_key=True),
+    Column("at", UtcInstant, nullable=False, index=True),
+    Column("outcome", String(30), nullable=False),
 )

@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from services.common.ops import Check
+from services.notifier.api import add_case_api
 from services.notifier.desk import Desk
 
 
@@ -47,6 +48,7 @@ def build_web(
         names = ("cases_open", "pages", "warnings", "pages_uncertain", "settling", "rejected")
         return JSONResponse({name: getattr(counts, name) for name in names})
 
+    add_case_api(app, desk)
     app.router.routes.extend(more)
     app.mount("/", console)
     return app

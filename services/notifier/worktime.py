@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Protocol
 
 DAY = timedelta(days=1)
-MOST_DAYS = 366 * 4
+MOST_DAYS = 366 * 6
 """Beyond which no working time is looked for: a calendar without working days must not be searched for ever."""
 
 
@@ -50,23 +50,23 @@ class WorkCalendar:
     is_working_day: Callable[[date], bool] = is_weekday
     hours: tuple[Hours, ...] = OFFICE_HOURS
 
-    def add_hours(self, at: datetime, hours: float) -> datetime:
-        """The instant by which so many working hours have passed from `at` on; the first such, also at a day's end."""
-        left = timedelta(hours=hours)
+    def add(self, at: datetime, span: timedelta) -> datetime:
+        """The instant by which so much working time has passed from `at` on; the first such, also at a day's end."""
+        left = span
         for start, end in self._worked(at):
             if end - start >= left:
                 return start + left
             left -= end - start
-        return at + timedelta(hours=hours)
+        return at + span
 
-    def hours_between(self, start: datetime, end: datetime) -> float:
-        """Working hours from one instant to another, 0 if there are none or the second is earlier."""
+    def between(self, start: datetime, end: datetime) -> timedelta:
+        """Working time from one instant to another; none if the second is earlier."""
         total = timedelta()
         for begin, stop in self._worked(start):
             if begin >= end:
                 break
             total += min(stop, end) - begin
-        return total / timedelta(hours=1)
+        return total
 
     def add_days(self, at: datetime, days: int) -> datetime:
         """The same time of day so many working days later. From a day off it counts as from the beginning of the next

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from services.common.clock import Now
 from services.common.errors import UserError
 from services.notifier.channels.base import Accepted, FateUnknown, Message, Refused, TryLater
+from services.notifier.channels.limits import Limits
 
 TIMEOUT_S = 15.0
 _PORTS = {"smtp": 587, "smtps": 465}
@@ -63,11 +64,21 @@ class EmailChannel:
     """Hands each message over on a connection of its own; a page is rare enough for that."""
 
     name = "email"
+    kind = "email"
+    limits = Limits()
 
     def __init__(self, server: SmtpServer, now: Now, tls_context: ssl.SSLContext | None = None) -> None:
         self._server = server
         self._now = now
         self._tls = tls_context or ssl.create_default_context()
+
+    def scope(self, message: Message) -> str:
+        """One for all."""
+        return self.name
+
+    def cost(self, message: Message) -> int:
+        """One message is one."""
+        return 1
 
     def has_sent(self, key: str) -> bool | None:
         """Nobody can be asked."""

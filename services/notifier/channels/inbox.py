@@ -11,17 +11,28 @@ from services.common.clock import Now
 from services.common.database import Database
 from services.notifier import tables
 from services.notifier.channels.base import Accepted, Message, TryLater
+from services.notifier.channels.limits import Limits
 
 
 class InboxChannel:
     """Always there, whatever else is configured."""
 
     name = "inbox"
+    kind = "inbox"
+    limits = Limits()
 
     def __init__(self, database: Database, log_file: Path, now: Now) -> None:
         self._database = database
         self._log_file = log_file
         self._now = now
+
+    def scope(self, message: Message) -> str:
+        """One for all."""
+        return self.name
+
+    def cost(self, message: Message) -> int:
+        """One message is one."""
+        return 1
 
     def has_sent(self, key: str) -> bool:
         """The inbox knows what it has."""

@@ -16,6 +16,7 @@ import orjson
 
 from services.common.clock import Now
 from services.notifier.channels.base import Accepted, FateUnknown, Message, Refused, TryLater
+from services.notifier.channels.limits import Limits
 
 TIMEOUT_S = 10.0
 DEADLINE_S = 20.0
@@ -35,12 +36,22 @@ class WebhookChannel:
     """
 
     name = "webhook"
+    kind = "webhook"
+    limits = Limits()
 
     def __init__(self, url: str, secret: str, now: Now) -> None:
         self._url = url
         self._secret = secret.encode()
         self._now = now
         self._tls = httpx.create_ssl_context()
+
+    def scope(self, message: Message) -> str:
+        """One for all."""
+        return self.name
+
+    def cost(self, message: Message) -> int:
+        """One message is one."""
+        return 1
 
     def has_sent(self, key: str) -> bool | None:
         """Nobody can be asked."""

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from services.notifier.channels.base import Accepted, Channel, Message
 from services.notifier.channels.inbox import InboxChannel
+from services.notifier.channels.limits import Limits
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
 from services.notifier.dispatcher import Dispatcher
@@ -23,11 +24,19 @@ class Scripted:
     """A channel that does what the script says, in turn, and then accepts."""
 
     name = "webhook"
+    kind = "webhook"
+    limits = Limits()
 
     def __init__(self) -> None:
         self.script: list[BaseException] = []
         self.sent: list[Message] = []
         self.during: Callable[[], None] = lambda: None
+
+    def scope(self, message: Message) -> str:
+        return self.name
+
+    def cost(self, message: Message) -> int:
+        return 1
 
     def has_sent(self, key: str) -> bool | None:
         return None

@@ -1,0 +1,101 @@
+"""The ledger in SQL: what was decided and delivered, added in the transaction in which it happened, and never changed.
+
+There is one chain for all cases, so that a whole case cannot vanish unnoticed. Who adds to it locks its head; that is
+done last in a transaction (database.do_last), so the lock is held for three statements and the commit.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, insert, select, update
+
+from schemas.cases import Anchor, CaseEvent, encode_case_event
+from services.common.database import do_last
+from services.notifier import chain
+from services.notifier.chain import SEAL, Content, Entry, Head, Row
+from services.notifier.tables import case_events, ledger, ledger_head, ledger_private
+
+_SALT_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Private:
+    """A field that must be erasable: the ledger has its seal. `kept`: the value lies beside the ledger, with the salt;
+    otherwise in the table that the kind of the row tells (ledger_check.py), and only the salt does."""
+
+    value: str
+    kept: bool = True
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """One that is written when its transaction ends. `event` is published with the row's sequence and hash."""
+
+    entry: Entry
+    private: Mapping[str, tuple[Private, bytes]]
+    event: CaseEvent | None
+
+
+def append(
+    tx: Connection,
+    kind: str,
+    case_id: str | None,
+    body: Content,
+    *,
+    at: datetime,
+    private: Mapping[str, Private | None] | None = None,
+    event: CaseEvent | None = None,
+) -> None:
+    """Write it down at the end of the transaction, in the order of the calls; nothing of it stands if that fails.
+
+    `body` is plain JSON, what is None is left out; "customer_id" in it says whose private fields go when that customer
+    is forgotten. "at", "kind", "case_id", "sequence" and the names of private fields are the ledger's own.
+    """
+    salted = {name: (one, secrets.token_bytes(_SALT_BYTES)) for name, one in (private or {}).items() if one}
+    seals = {name: {SEAL: chain.sealed(salt, name, one.value)} for name, (one, salt) in salted.items()}
+    do_last(tx, _write, _Waiting(Entry(kind, case_id, at, {**body, **seals}), salted, event))
+
+
+def head(tx: Connection) -> Head:
+    """The end of the chain, as the chain's own record says."""
+    row = tx.execute(select(ledger_head.c.sequence, ledger_head.c.hash)).one()
+    return Head(row.sequence, row.hash)
+
+
+def _write(tx: Connection, waiting: Sequence[Any]) -> None:
+    mine = cast("Sequence[_Waiting]", waiting)
+    counted = update(ledger_head).values(sequence=ledger_head.c.sequence + len(mine))
+    # This waits for whoever adds at the moment, and reads what they leave.
+    taken = tx.execute(counted.returning(ledger_head.c.sequence, ledger_head.c.hash)).one()
+    rows, after = chain.append(Head(taken.sequence - len(mine), taken.hash), [one.entry for one in mine])
+    tx.execute(insert(ledger), [_columns(row, one.entry) for row, one in zip(rows, mine, strict=True)])
+    tx.execute(update(ledger_head).values(hash=after.hash))
+    salts = [row for at, one in zip(rows, mine, strict=True) for row in _salts(at.sequence, one)]
+    if salts:
+        tx.execute(insert(ledger_private), salts)
+    events = [_event(row, one) for row, one in zip(rows, mine, strict=True) if one.event is not None]
+    if events:
+        tx.execute(insert(case_events), events)
+
+
+def _columns(row: Row, entry: Entry) -> dict[str, Any]:
+    about = {"case_id": entry.case_id, "kind": entry.kind}
+    return {"sequence": row.sequence, "body": row.body, "previous": row.previous, "hash": row.hash, **about}
+
+
+def _salts(sequence: int, one: _Waiting) -> list[dict[str, Any]]:
+    whose = {"sequence": sequence, "customer_id": one.entry.content.get("customer_id"), "at": one.entry.at}
+    return [
+        {**whose, "name": name, "salt": salt, "value": field.value if field.kept else None}
+        for name, (field, salt) in one.private.items()
+    ]
+
+
+def _event(row: Row, one: _Waiting) -> dict[str, Any]:
+    event = cast("CaseEvent", one.event).model_copy(update={"ledger": Anchor(sequence=row.sequence, hash=row.hash)})
+    return {"customer_id": event.customer_id, "body": encode_case_event(event), "created_at": event.at}

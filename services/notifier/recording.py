@@ -1,0 +1,162 @@
+"""What the ledger is told, by occasion: one function each, called inside the transaction in which it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection, delete
+
+from schemas import warnings as wire
+from schemas.cases import CaseEvent
+from services.notifier import ledger
+from services.notifier.actions import Action
+from services.notifier.case import Case, TaskChange, Verdict
+from services.notifier.ledger import Private
+from services.notifier.tables import ledger_private
+from services.notifier.views import PageState
+
+Via = Literal["console", "link", "api", "command", "service"]
+
+ERASED = "private.erased"
+EXPIRED = "private.expired"
+"""Rows that tell why salts are gone."""
+
+KEPT = timedelta(days=180)
+EXPIRING = ("address", "agent", "said")
+"""From where somebody acted, and what a provider said, may be known for so long."""
+
+MAX_AGENT = 300
+"""Characters of what a browser calls itself."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """From where somebody acts. `address` and `agent` say something about a person: they go into the ledger as seals,
+    are deleted after a while, and stand in no log. `page` is the key of the page whose link it was."""
+
+    via: Via = "service"
+    address: str = ""
+    agent: str = ""
+    page: str | None = None
+
+
+SERVICE = Origin()
+
+PAGE = ("key", "case_id", "warning_id", "revision", "kind", "role", "person", "channel")
+"""The columns of a page that the ledger tells."""
+
+
+def timeline_entry(tx: Connection, event: CaseEvent) -> None:
+    """An entry of a case's timeline; it is published too. What people write in a note may be about people: it stays in
+    the database, where it can be cleared, and the topic, which is kept for a year, does not have it."""
+    body = event.model_dump(mode="json", exclude={"case_id", "sequence", "type", "at", "note", "ledger"})
+    private = {"note": Private(event.note, kept=False) if event.note else None}
+    told = event.model_copy(update={"note": None}) if event.actor else event
+    whole = {**body, "entry": event.sequence}
+    ledger.append(tx, event.type, event.case_id, whole, at=event.at, private=private, event=told)
+
+
+def case_saved(tx: Connection, case: Case, state: str, now: datetime) -> None:
+    """The case as it is from now on, sealed: what people wrote of its tasks is in it."""
+    body = {"customer_id": case.customer_id, "status": case.status, "severity": case.severity}
+    whole = Private(state, kept=False)
+    ledger.append(tx, "case.saved", case.id, {**body, "decision": case.decision}, at=now, private={"state": whole})
+
+
+def warning_filed(tx: Connection, warning: wire.Warning, case_id: str | None, verdict: Verdict, now: datetime) -> None:
+    """What was made of a revision. The body as it came is sealed: values of it may be cleared for a customer's sake."""
+    body = {
+        "warning_id": warning.id,
+        "revision": warning.revision,
+        "customer_id": warning.customer_id,
+        "rule": warning.rule,
+        "change": warning.change,
+        "severity": warning.severity,
+        "verdict": str(verdict),
+    }
+    whole = Private(wire.encode_warning(warning).decode(), kept=False)
+    ledger.append(tx, "warning.filed", case_id, body, at=now, private={"body": whole})
+
+
+def warning_settled(
+    tx: Connection, warning: wire.Warning, case_id: str | None, verdict: Verdict, now: datetime
+) -> None:
+    """What was made of one that had waited."""
+    body = {"warning_id": warning.id, "revision": warning.revision, "customer_id": warning.customer_id}
+    ledger.append(tx, "warning.settled", case_id, {**body, "verdict": str(verdict)}, at=now)
+
+
+def task_set(tx: Connection, warning: wire.Warning, change: TaskChange, now: datetime) -> None:
+    """A task is on people's lists, or off them by itself."""
+    people = list(change.people) if change.status == "open" else None
+    body = {"task": warning.id, "revision": warning.revision, "customer_id": warning.customer_id, "people": people}
+    ledger.append(tx, f"task.{change.status}", None, {**body, "department": change.department}, at=now)
+
+
+def task_done(tx: Connection, task_id: str, actor: str, now: datetime, origin: Origin) -> None:
+    """Somebody has finished a task."""
+    body = {"task": task_id, "actor": actor, "via": origin.via}
+    ledger.append(tx, "task.done", None, body, at=now, private=_from(origin))
+
+
+def acted(tx: Connection, case: Case, action: Action, verdict: Verdict, now: datetime, origin: Origin) -> None:
+    """What somebody wanted to do with a case, what came of it, and from where it was. What is new in the case by it
+    stands in the rows right before this one; a refusal has this row alone."""
+    body = {
+        "customer_id": case.customer_id,
+        "action": type(action).__name__,
+        "actor": action.actor,
+        "verdict": str(verdict),
+        "via": origin.via,
+        "page": origin.page,
+    }
+    ledger.append(tx, "case.acted", case.id, body, at=now, private=_from(origin))
+
+
+def pages_became(
+    tx: Connection, pages: Iterable[Mapping[str, Any]], state: PageState, now: datetime, note: str | None = None
+) -> None:
+    """Pages with the columns in PAGE are in another state, pending when they were written down. `note` is the
+    provider's word: an id, or why not. It may name an address."""
+    said = Private(note) if note else None
+    for page in pages:
+        body = {
+            "page": page["key"],
+            "warning_id": page["warning_id"],
+            "revision": page["revision"],
+            "page_kind": page["kind"],
+            "role": page["role"],
+            "person": page["person"],
+            "channel": page["channel"],
+        }
+        ledger.append(tx, f"page.{state}", page["case_id"], body, at=now, private={"said": said})
+
+
+def _from(origin: Origin) -> dict[str, Private | None]:
+    said = {"address": origin.address, "agent": _printable(origin.agent)[:MAX_AGENT]}
+    return {name: Private(value) if value else None for name, value in said.items()}
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def forget_customer(tx: Connection, customer_id: str, now: datetime) -> int:
+    """Destroy what opens the seals about a customer, and say so in the ledger; how many there were. Again: nothing."""
+    gone = tx.execute(delete(ledger_private).where(ledger_private.c.customer_id == customer_id)).rowcount
+    if gone:
+        ledger.append(tx, ERASED, None, {"customer_id": customer_id, "fields": gone}, at=now)
+    return int(gone)
+
+
+def expire(tx: Connection, now: datetime, keep: timedelta = KEPT) -> int:
+    """Delete from where people acted, and what providers said, once it is older than `keep`; how many fields."""
+    names, before = [*EXPIRING], now - keep
+    old = ledger_private.c.name.in_(names), ledger_private.c.at < before
+    gone = tx.execute(delete(ledger_private).where(*old)).rowcount
+    if gone:
+        ledger.append(tx, EXPIRED, None, {"names": names, "before": before.isoformat(), "fields": gone}, at=now)
+    return int(gone)
