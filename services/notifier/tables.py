@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from services.common.columns import UtcInstant
 from services.common.database import Database, Schema
-from services.notifier import directory_tables
+from services.notifier import channels_tables, directory_tables
 from services.notifier.metadata import ID, LABEL
 from services.notifier.metadata import metadata as gathered
 
@@ -35,7 +35,7 @@ def open_database(url: str) -> Database:
 
 metadata = gathered
 
-PARTS = (directory_tables,)
+PARTS = (channels_tables, directory_tables)
 """Modules that describe tables of the same database."""
 
 _ID = ID
@@ -160,6 +160,8 @@ pages = Table(
     Column("critical", Boolean, nullable=False, server_default=false()),
     # The notifier that is sending it. Its lease is in the table of replicas.
     Column("claimed_by", _ID),
+    # When a notifier last took it in hand.
+    Column("taken_at", UtcInstant),
     # Names of the channels that are tried in turn once this one has failed for good, with a comma between.
     Column("later", String(500), nullable=False, server_default=""),
     # What somebody made of a page that could not be sent; empty again if it is lost once more.
@@ -252,6 +254,41 @@ inbox = Table(
     Column("text", Text, nullable=False),
     Column("at", UtcInstant, nullable=False),
     Column("read_at", UtcInstant),
+)
+
+# Pages about (rule, customer) are kept back. `next_at` is when somebody must look: it is over, or its pause is; none
+# when its end has been dealt with.
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("rule", _LABEL, nullable=False),
+    Column("customer_id", _ID, nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("author", _ID, nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    Column("expires_at", UtcInstant, nullable=False),
+    Column("up_to", String(10), nullable=False),
+    Column("pause_s", Integer),
+    Column("paged_at", UtcInstant),
+    Column("ended_at", UtcInstant),
+    Column("ended_by", _ID),
+    Column("next_at", UtcInstant, index=True),
+)
+
+# Every page that a hold kept back; `released`: the hold has let go of it, whatever became of its warning.
+held_pages = Table(
+    "held_pages",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("hold_id", _ID, ForeignKey("holds.id"), nullable=False, index=True),
+    Column("warning_id", _ID, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("person", _ID, nullable=False),
+    Column("at", UtcInstant, nullable=False),
+    Column("released", Boolean, nullable=False, server_default=false()),
 )
 
 case_events = Table(

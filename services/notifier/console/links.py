@@ -1,4 +1,4 @@
-"""The pages of the links in messages: GET shows what one would do, POST does it. Nobody signs in; the link is enough."""
+"""The pages of the links in messages: GET shows what one would do, POST does it. Nobody signs in: the link will do."""
 
 from __future__ import annotations
 
