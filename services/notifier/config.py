@@ -45,7 +45,8 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
     BELLWETHER_WEBHOOK_SECRET, BELLWETHER_CONSOLE_URL, BELLWETHER_SETTLE_S (for so long it must be quiet before people
     are paged about what was found late; 0: at once), BELLWETHER_LEASE_S (with several notifiers: so long after its last
     sign of life one counts as dead), BELLWETHER_DIGEST_WINDOW_S (between two digests to one person by one channel),
-    BELLWETHER_TEMPLATES (a folder with templates of messages in the place of ours). Raises BadSetting or BadSmtpUrl, naming the variable."""
+    BELLWETHER_TEMPLATES (a folder with templates of messages in the place of ours). Raises BadSetting or BadSmtpUrl,
+    naming the variable."""
     listed = [name.strip() for name in env.get("BELLWETHER_CHANNELS", "inbox").split(",") if name.strip()]
     unknown = [name for name in listed if name not in CHANNELS]
     if unknown:
