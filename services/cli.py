@@ -27,6 +27,7 @@ COMMANDS = {
     "dead-letters": Entry("services.ingest.letters_cli:dead_letters", "What was refused: look, mend, replay or drop."),
     "explain": Entry("services.rules.reports.explain_cli:explain", "Show how one customer stands, and why."),
     "feeds": Entry("services.feeds_cli:feeds", "When each source was heard, and which are late or silent."),
+    "holds": Entry("services.notifier.holds_cli:holds", "Keep pages back: cooldown, snooze and exemption."),
     "ids": Entry("services.ingest.ids_cli:ids", "Whose the ids of sources are, and what waits for one."),
     "import": Entry("services.ingest.imports_cli:import_command", "Turn a CSV or XLSX export into events."),
     "ingest": Entry("services.ingest.cli:ingest", "The service that takes events by HTTP and puts them on Kafka."),
