@@ -104,6 +104,13 @@ class Database:
         with self._engine.connect() as connection, connection.begin():
             yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Several looks at one state of everything, however long they take and whatever is committed meanwhile."""
+        options: dict[str, Any] = {} if self._sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self._engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+
     def migrate(self, revision: str = "head", *, down: bool = False) -> None:
         """Up to that revision, or `down` to it. Two processes that start at once do it one after the other."""
         config = Config()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,16 +10,13 @@ from fnmatch import fnmatchcase
 from schemas.codec import FieldError, InvalidEvent
 from schemas.events import EVENT_MODELS, PREFIX, CustomerEvent, Event, ReferenceEvent
 from schemas.sales import CustomerMerged
+from services.common.tokens import secret_matches
 from services.ingest.treating import Coming, Sender
 
 ANY_SOURCE = "*"
 """As the source of a key that may send for all."""
 
 NOT_ALLOWED = "not_allowed"
-
-SECRET_BYTES = 32
-ID_BYTES = 6
-TOKEN = re.compile(rf"bw_([0-9a-f]{{{2 * ID_BYTES}}})_([0-9a-f]{{{2 * SECRET_BYTES}}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +47,9 @@ class Key:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
-def token(key_id: str, secret: str) -> str:
-    """What the sender shows."""
-    return f"bw_{key_id}_{secret}"
-
-
-def digest_of(key_id: str, secret: str) -> bytes:
-    """What is kept of a secret. A fast digest is enough: the secret is 32 random bytes and no word of a person, so that
-    there is nothing to guess; a slow one would only let a stranger keep us busy. The id is in it, so that a digest
-    copied to another row opens nothing."""
-    return hashlib.sha256(f"bellwether api key\n{key_id}\n{secret}".encode()).digest()
-
-
-def split_token(text: str) -> tuple[str, str] | None:
-    """The id and the secret; None for what is no key."""
-    found = TOKEN.fullmatch(text)
-    return (found[1], found[2]) if found else None
-
-
 def matches(key: Key | None, key_id: str, secret: str) -> bool:
     """Whether that is the secret of the key. Takes as long when there is no such key as when the secret is wrong."""
-    kept = key.digest if key else bytes(hashlib.sha256().digest_size)
-    return hmac.compare_digest(kept, digest_of(key_id, secret)) and key is not None
+    return secret_matches(key.digest if key else None, key_id, secret)
 
 
 def sender_of(key: Key) -> Sender:

@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.common.clock import Now
 from services.common.database import Database
+from services.common.tokens import split_token
 from services.ingest import keys_store
-from services.ingest.keys import Key, matches, sender_of, split_token
+from services.ingest.keys import Key, matches, sender_of
 from services.ingest.treating import Sender
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from schemas.fields import IDENTIFIER
 from services.common.errors import UserError
-from services.ingest.keys import ANY_SOURCE, ID_BYTES, SECRET_BYTES, Bounds, Key, digest_of, token, types_like
+from services.common.tokens import ID_BYTES, SECRET_BYTES, digest_of, token
+from services.ingest.keys import ANY_SOURCE, Bounds, Key, types_like
 from services.ingest.tables import api_keys
 
 SOURCE_LENGTH = 200

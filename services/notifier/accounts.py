@@ -39,22 +39,35 @@ def hash_password(password: str) -> str:
     return _HASHER.hash(password)
 
 
+def password_matches(kept: str, given: str) -> bool:
+    """Whether that is what was hashed. Takes as long whether it is or not."""
+    try:
+        return _HASHER.verify(kept, given[:MAX_PASSWORD])
+    except (VerificationError, InvalidHashError):
+        return False
+
+
 def verify(tx: Connection, name: str, password: str) -> Account | None:
     """The account when name and password go together. An unknown name takes as long as a wrong password."""
     # What no account can be called is not asked for: PostgreSQL refuses a NUL even in a comparison.
     asked = name if NAME.fullmatch(name) else ""
     row = tx.execute(select(users.c.name, users.c.person, users.c.password_hash).where(users.c.name == asked)).first()
-    try:
-        _HASHER.verify(row.password_hash if row else _nobody(), password[:MAX_PASSWORD])
-    except (VerificationError, InvalidHashError):
-        return None
-    return Account(row.name, row.person) if row else None
+    matches = password_matches(row.password_hash if row else _nobody(), password)
+    return Account(row.name, row.person) if row and matches else None
 
 
-def open_session(tx: Connection, account: Account, now: datetime) -> Session:
+def find(tx: Connection, name: str) -> Account | None:
+    """The account of that name."""
+    row = tx.execute(select(users.c.name, users.c.person).where(users.c.name == name)).first()
+    return None if row is None else Account(row.name, row.person)
+
+
+def open_session(
+    tx: Connection, account: Account, now: datetime, lasting: timedelta = timedelta(hours=SESSION_HOURS)
+) -> Session:
     """A new session; those that have expired are swept."""
     token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    expires_at = now + timedelta(hours=SESSION_HOURS)
+    expires_at = now + lasting
     tx.execute(delete(sessions).where(sessions.c.expires_at <= now))
     row = {"token_hash": _hash(token), "name": account.name, "csrf": csrf, "created_at": now, "expires_at": expires_at}
     tx.execute(insert(sessions).values(**row))

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from schemas.cases import Decision
-from schemas.warnings import Bilingual
+from schemas.cases import Decision, Money
 from services.notifier.case import Case, Entry, Held, Outcome, ReviewClock, Verdict
+from services.notifier.handing import Assign, Delegate, FinishTask, SetTask, assign, delegate, finish_task, set_task
+from services.notifier.house import House
 from services.notifier.people import Directory
+from services.notifier.policy import HOUSE, closed, reopened
+from services.notifier.refusals import done, refusal, refused
+from services.notifier.reviews import merged, reviewers
+from services.notifier.stages import moved
 from services.notifier.views import Refusal
 
 MAX_NOTE = 4000
@@ -51,20 +56,61 @@ class Comment:
 
 
 @dataclass(frozen=True)
+class Assess:
+    """What would be lost with the customer, as far as anybody can say."""
+
+    actor: str
+    value: Money
+
+
+@dataclass(frozen=True)
 class Close:
+    """`value`: what was at risk; without one, what was said before stands."""
+
     actor: str
     decision: Decision
     reason: str
+    value: Money | None = None
 
 
-Action = Acknowledge | OpenReview | DecideReview | Join | Comment | Close
+@dataclass(frozen=True)
+class Reopen:
+    """The case was closed too early."""
+
+    actor: str
+    reason: str
 
 
-def on_action(case: Case, action: Action, now: datetime, directory: Directory) -> Outcome:
-    """Decide on what somebody wants to do. Outcome.refusals says why not, and then nothing is changed."""
+Action = (
+    Acknowledge
+    | OpenReview
+    | DecideReview
+    | Join
+    | Comment
+    | Assess
+    | Assign
+    | Delegate
+    | SetTask
+    | FinishTask
+    | Close
+    | Reopen
+)
+
+
+def on_action(case: Case, action: Action, now: datetime, directory: Directory, house: House = HOUSE) -> Outcome:
+    """Decide on what somebody wants to do. Outcome.refusals says why not, and then nothing is changed. Whatever people
+    do gives an open case its days anew."""
+    outcome = _decided(case, action, now, directory, house)
+    after = outcome.case
+    if after is None or after.status != "open":
+        return outcome
+    return replace(outcome, case=replace(after, idle_at=house.clocks.idle_at(now), returns=0))
+
+
+def _decided(case: Case, action: Action, now: datetime, directory: Directory, house: House) -> Outcome:
     reasons = [*_not_now(case, action, directory), *_unfit(action)]
     if reasons:
-        return _refused(*reasons)
+        return refused(*reasons)
     match action:
         case OpenReview():
             outcome = _open_review(case, action, now, directory)
@@ -74,6 +120,12 @@ def on_action(case: Case, action: Action, now: datetime, directory: Directory) -
             outcome = _join(case, action, now, directory)
         case Close():
             outcome = _close(case, action, now)
+        case Reopen():
+            outcome = _reopen(case, action, now)
+        case Assess():
+            outcome = _assess(case, action, now)
+        case Assign() | Delegate() | SetTask() | FinishTask():
+            outcome = _hand(case, action, now, directory, house)
         case Acknowledge():
             outcome = _acknowledge(case, action, now)
         case _:
@@ -81,11 +133,18 @@ def on_action(case: Case, action: Action, now: datetime, directory: Directory) -
     return outcome
 
 
-def reviewers(case: Case, directory: Directory) -> tuple[str, ...]:
-    """Whose review counts: everybody above the owner, or whoever was asked by escalation."""
-    asked = [person for clock in case.clocks for person in clock.asked]
-    line = directory.responsible(case.customer_id).superiors or directory.ladder(case.customer_id)
-    return tuple(dict.fromkeys((*line, *asked)))
+def _hand(
+    case: Case, action: Assign | Delegate | SetTask | FinishTask, now: datetime, directory: Directory, house: House
+) -> Outcome:
+    match action:
+        case Assign():
+            return assign(case, action, now, directory)
+        case Delegate():
+            return delegate(case, action, now, directory, house)
+        case SetTask():
+            return set_task(case, action, now, directory, house)
+        case FinishTask():
+            return finish_task(case, action, now, directory)
 
 
 def missing_to_close(case: Case) -> tuple[Refusal, ...]:
@@ -100,7 +159,7 @@ def _demands(held: Held, joined: tuple[str, ...]) -> list[Refusal]:
     found = []
     if clock.running:
         found.append(
-            _refusal(
+            refusal(
                 "review_not_opened",
                 f"“{held.name.zh}”尚无上级开始审核。",
                 f"No superior has opened the review of “{held.name.en}” yet.",
@@ -108,7 +167,7 @@ def _demands(held: Held, joined: tuple[str, ...]) -> list[Refusal]:
         )
     elif clock.decided_by is None:
         found.append(
-            _refusal(
+            refusal(
                 "review_not_decided",
                 f"“{held.name.zh}”的审核尚无结论。",
                 f"The review of “{held.name.en}” is not decided yet.",
@@ -122,7 +181,7 @@ def _demands(held: Held, joined: tuple[str, ...]) -> list[Refusal]:
 
 def _no_quorum(held: Held, clock: ReviewClock, there: int) -> Refusal:
     names = ", ".join(clock.departments)
-    return _refusal(
+    return refusal(
         "quorum",
         f"“{held.name.zh}”要求 {names} 中至少 {clock.quorum} 个部门介入，目前 {there} 个。",
         f"“{held.name.en}” demands at least {clock.quorum} of the departments {names}; {there} joined so far.",
@@ -132,16 +191,17 @@ def _no_quorum(held: Held, clock: ReviewClock, there: int) -> Refusal:
 def _acknowledge(case: Case, action: Acknowledge, now: datetime) -> Outcome:
     if action.actor in case.acknowledged_by:
         return Outcome(Verdict.ALREADY_DONE)
-    after = replace(case, acknowledged_by=(*case.acknowledged_by, action.actor))
-    return _done(after, Entry("case.acknowledged", now, actor=action.actor))
+    stage = moved(case.stage, "acknowledge")
+    after = replace(case, acknowledged_by=(*case.acknowledged_by, action.actor), stage=stage)
+    return done(after, Entry("case.acknowledged", now, actor=action.actor))
 
 
 def _open_review(case: Case, action: OpenReview, now: datetime, directory: Directory) -> Outcome:
-    refusal = _not_a_reviewer(case, action.actor, directory)
-    if refusal:
-        return _refused(refusal)
+    reason = _not_a_reviewer(case, action.actor, now, directory)
+    if reason:
+        return refused(reason)
     after, events = _open_all(case, action.actor, now)
-    return _done(after, *events) if events else Outcome(Verdict.ALREADY_DONE)
+    return done(after, *events) if events else Outcome(Verdict.ALREADY_DONE)
 
 
 def _open_all(case: Case, actor: str, now: datetime) -> tuple[Case, list[Entry]]:
@@ -152,24 +212,27 @@ def _open_all(case: Case, actor: str, now: datetime) -> tuple[Case, list[Entry]]
         if clock is not None and clock.running:
             case = case.with_held(replace(held, review=replace(clock, opened_by=actor)))
             events.append(Entry("review.opened", now, actor=actor, warning_id=held.id))
-    return case, events
+    return replace(case, stage=moved(case.stage, "review")) if events else case, events
 
 
 def _decide(case: Case, action: DecideReview, now: datetime, directory: Directory) -> Outcome:
-    """Deciding opens what nobody has opened yet."""
-    reasons = [_not_a_reviewer(case, action.actor, directory), *_undecided(action.decision, action.note)]
+    """Deciding opens what nobody has opened yet. The first decision counts; that of each further superior is recorded
+    beside it."""
+    reasons = [_not_a_reviewer(case, action.actor, now, directory), *_undecided(action.decision, action.note)]
     found = [reason for reason in reasons if reason]
     if found:
-        return _refused(*found)
+        return refused(*found)
     case, events = _open_all(case, action.actor, now)
     decided = Entry("review.decided", now, action.actor, decision=action.decision, note=action.note.strip())
     for held in case.warnings:
         clock = held.clock
-        if clock is not None and clock.decided_by is None:
-            after = replace(clock, decided_by=action.actor, decision=action.decision)
+        if clock is not None and action.actor not in clock.decided_all:
+            after = replace(clock, decided_all=merged(clock.decided_all, action.actor))
+            if clock.decided_by is None:
+                after = replace(after, decided_by=action.actor, decision=action.decision)
             case = case.with_held(replace(held, review=after))
             events.append(replace(decided, warning_id=held.id))
-    return _done(case, *events) if events else Outcome(Verdict.ALREADY_DONE)
+    return done(case, *events) if events else Outcome(Verdict.ALREADY_DONE)
 
 
 def _join(case: Case, action: Join, now: datetime, directory: Directory) -> Outcome:
@@ -180,12 +243,13 @@ def _join(case: Case, action: Join, now: datetime, directory: Directory) -> Outc
             f"没有“{action.department}”部门，可选：{listed}。",
             f"There is no department “{action.department}”; there are {listed}.",
         )
-        return _refused(_refusal("unknown_department", zh, en))
+        return refused(refusal("unknown_department", zh, en))
     if action.department in case.departments_joined:
         return Outcome(Verdict.ALREADY_DONE)
-    after = replace(case, departments_joined=(*case.departments_joined, action.department))
+    stage = moved(case.stage, "intervene")
+    after = replace(case, departments_joined=(*case.departments_joined, action.department), stage=stage)
     entry = Entry("intervention.joined", now, actor=action.actor, department=action.department)
-    return _done(after, replace(entry, note=action.note.strip() or None))
+    return done(after, replace(entry, note=action.note.strip() or None))
 
 
 def departments(case: Case, directory: Directory) -> tuple[str, ...]:
@@ -196,26 +260,40 @@ def departments(case: Case, directory: Directory) -> tuple[str, ...]:
 
 def _comment(case: Case, action: Comment, now: datetime) -> Outcome:
     if not action.text.strip():
-        return _refused(_refusal("empty_comment", "留言不能为空。", "A comment needs a text."))
-    return _done(case, Entry("case.commented", now, actor=action.actor, note=action.text.strip()))
+        return refused(refusal("empty_comment", "留言不能为空。", "A comment needs a text."))
+    return done(case, Entry("case.commented", now, actor=action.actor, note=action.text.strip()))
 
 
 def _close(case: Case, action: Close, now: datetime) -> Outcome:
     reasons = [*missing_to_close(case), *_undecided(action.decision, action.reason)]
     if reasons:
-        return _refused(*reasons)
-    after = replace(case, status="closed", closed_at=now, decision=action.decision)
+        return refused(*reasons)
+    value = action.value or case.value
     entry = Entry("case.closed", now, actor=action.actor, decision=action.decision, note=action.reason.strip())
-    return _done(after, entry)
+    return done(replace(closed(case, action.decision, now), value=value), replace(entry, value=value))
+
+
+def _reopen(case: Case, action: Reopen, now: datetime) -> Outcome:
+    if case.status == "open":
+        return Outcome(Verdict.ALREADY_DONE)
+    if not action.reason.strip():
+        return refused(refusal("reason", "请说明理由。", "Please give a reason."))
+    return done(reopened(case), Entry("case.reopened", now, actor=action.actor, note=action.reason.strip()))
+
+
+def _assess(case: Case, action: Assess, now: datetime) -> Outcome:
+    if action.value == case.value:
+        return Outcome(Verdict.ALREADY_DONE)
+    return done(replace(case, value=action.value), Entry("case.valued", now, actor=action.actor, value=action.value))
 
 
 def _undecided(decision: Decision, reason: str) -> list[Refusal]:
     found = []
     if decision not in DECISIONS:
         listed = ", ".join(DECISIONS)
-        found.append(_refusal("decision", f"请选择决定：{listed}。", f"Choose a decision: {listed}."))
+        found.append(refusal("decision", f"请选择决定：{listed}。", f"Choose a decision: {listed}."))
     if not reason.strip():
-        found.append(_refusal("reason", "请说明理由。", "Please give a reason."))
+        found.append(refusal("reason", "请说明理由。", "Please give a reason."))
     return found
 
 
@@ -223,9 +301,9 @@ def _not_now(case: Case, action: Action, directory: Directory) -> list[Refusal]:
     found = []
     if action.actor not in directory.people:
         zh, en = f"通讯录中没有 {action.actor}。", f"{action.actor} is not in the directory."
-        found.append(_refusal("unknown_person", zh, en))
-    if case.status == "closed" and not isinstance(action, Comment):
-        found.append(_refusal("closed", "案件已关闭，只能留言。", "The case is closed; you can still comment."))
+        found.append(refusal("unknown_person", zh, en))
+    if case.status == "closed" and not isinstance(action, Comment | Reopen):
+        found.append(refusal("closed", "案件已关闭，只能留言。", "The case is closed; you can still comment."))
     return found
 
 
@@ -235,31 +313,19 @@ def _unfit(action: Action) -> list[Refusal]:
     found = []
     if len(text) > MAX_NOTE:
         zh, en = f"文字太长：最多 {MAX_NOTE} 个字符。", f"The text is too long: at most {MAX_NOTE} characters."
-        found.append(_refusal("too_long", zh, en))
+        found.append(refusal("too_long", zh, en))
     if "\x00" in text:
         zh, en = (
             "文字中有不可见的空字符（NUL），请删除后再提交。",
             "The text has a NUL character, which cannot be kept.",
         )
-        found.append(_refusal("nul", zh, en))
+        found.append(refusal("nul", zh, en))
     return found
 
 
-def _not_a_reviewer(case: Case, actor: str, directory: Directory) -> Refusal | None:
-    allowed = reviewers(case, directory)
+def _not_a_reviewer(case: Case, actor: str, now: datetime, directory: Directory) -> Refusal | None:
+    allowed = reviewers(case, directory, now)
     if actor in allowed:
         return None
     names = ", ".join(directory.people[person].name for person in allowed if person in directory.people)
-    return _refusal("not_a_reviewer", f"这个案件由上级审核：{names}。", f"The review is for a superior: {names}.")
-
-
-def _refused(*reasons: Refusal) -> Outcome:
-    return Outcome(Verdict.REFUSED, refusals=reasons)
-
-
-def _done(case: Case, *events: Entry) -> Outcome:
-    return Outcome(Verdict.DONE, case, events=events)
-
-
-def _refusal(code: str, zh: str, en: str) -> Refusal:
-    return Refusal(code, Bilingual(zh=zh, en=en))
+    return refusal("not_a_reviewer", f"这个案件由上级审核：{names}。", f"The review is for a superior: {names}.")

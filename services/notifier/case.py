@@ -75,7 +75,8 @@ class ReviewClock:
 
 @dataclass(frozen=True)
 class Held:
-    """What a case remembers of one warning; the whole of it stands in the table of warnings."""
+    """What a case remembers of one warning; the whole of it stands in the table of warnings. `category` is the class
+    of the customer that the rule looked at, where it did."""
 
     id: str
     revision: int
@@ -85,6 +86,7 @@ class Held:
     state: Literal["standing", "ended", "withdrawn"]
     paged: tuple[str, ...] = ()
     review: ReviewClock | None = None
+    category: str = ""
 
     @property
     def clock(self) -> ReviewClock | None:
@@ -123,11 +125,12 @@ class Deadline:
     `name` is unique within the case."""
 
     name: str
-    kind: Literal["review", "idle", "task"]
+    kind: Literal["review", "idle", "task", "delegation"]
     holder: str
     due: datetime
     next_at: datetime
     warning_id: str | None = None
+    breaches: int = 0
 
 
 @dataclass(frozen=True)
@@ -210,15 +213,17 @@ class Case:
         if self.status != "open":
             return ()
         found = [
-            Deadline(f"review:{held.id}", "review", held.clock.holder, held.clock.due, held.clock.next_at, held.id)
+            Deadline(f"review:{held.id}", "review", clock.holder, clock.due, clock.next_at, held.id, clock.breaches)
             for held in self.warnings
-            if held.clock is not None and held.clock.running
+            if (clock := held.clock) is not None and clock.running
         ]
         if self.idle_at is not None and not found:
             found.append(Deadline("idle", "idle", self.assignee or "", self.idle_at, self.idle_at))
-        for todo in self.todos:
-            if todo.status == "open":
-                found.append(Deadline(f"task:{todo.id}", "task", todo.person, todo.due, todo.remind_at))
+        open_todos = (todo for todo in self.todos if todo.status == "open")
+        found += [Deadline(f"task:{one.id}", "task", one.person, one.due, one.remind_at) for one in open_todos]
+        found += [
+            Deadline(f"delegation:{one.by}", "delegation", one.to, one.until, one.until) for one in self.delegations
+        ]
         return tuple(found)
 
 
@@ -231,6 +236,7 @@ class Page:
     """Somebody is to be told something. `step` names the occasion: (case, step, person, channel) is sent once.
 
     What is not `critical` waits for the end of the person's quiet hours, which is then in `not_before`.
+    `channels`: by which it is wanted, the next if one fails; empty: by all that reach the person.
     """
 
     step: str
@@ -242,6 +248,7 @@ class Page:
     due: datetime | None = None
     critical: bool = False
     not_before: datetime | None = None
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -281,7 +288,9 @@ class Verdict(StrEnum):
     WITHDRAWN_AND_CLOSED = "withdrawn_and_closed"
     BREACHED = "breached"
     NUDGED = "nudged"
+    HANDED_OVER = "handed_over"
     CAME_BACK = "came_back"
+    DELEGATION_OVER = "delegation_over"
     REMINDED = "reminded"
     RELEASED = "released"
     NOT_DUE = "not_due"
@@ -292,20 +301,36 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class TaskChange:
-    """What becomes of the entry that the warning stands for, in the lists of `people`; `department`: it is a ticket."""
+    """What becomes of the entry that the warning stands for, in the lists of `people`; `department`: it is a ticket.
+    `due` is set where it is open."""
 
     people: tuple[str, ...]
     status: Literal["open", "ended", "withdrawn"]
     department: str | None = None
+    due: datetime | None = None
+    remind_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ListedTask:
+    """An open entry of people's lists whose reminder is due; `id` is its warning's."""
+
+    id: str
+    revision: int
+    people: tuple[str, ...]
+    due: datetime
+    reminders: int
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A decision: the case as it is from now on (None: no case is touched), and what follows from it."""
+    """A decision: the case as it is from now on (None: no case is touched), and what follows from it. `remind_at`: when
+    people are next reminded of the task that this was about."""
 
     verdict: Verdict
     case: Case | None = None
     pages: tuple[Page, ...] = ()
     events: tuple[Entry, ...] = ()
     task: TaskChange | None = None
+    remind_at: datetime | None = None
     refusals: tuple[Refusal, ...] = ()

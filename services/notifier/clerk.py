@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,10 +16,23 @@ from services.common.database import Database
 from services.notifier import holding, outbox, recording, settling, store
 from services.notifier.actions import Action, on_action
 from services.notifier.case import Case, Outcome, Page, Verdict
+from services.notifier.clocks import held_back
 from services.notifier.grouping import is_critical
+from services.notifier.house import House
 from services.notifier.people import Directory, Source, newest
-from services.notifier.policy import as_seen, case_for, must_settle, on_tick, on_warning, repeated, settled_since
+from services.notifier.policy import (
+    HOUSE,
+    as_seen,
+    case_for,
+    must_settle,
+    on_task_due,
+    on_tick,
+    on_warning,
+    repeated,
+    settled_since,
+)
 from services.notifier.recording import SERVICE, Origin
+from services.notifier.refusals import refusal, refused
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +42,8 @@ BATCH = 200
 
 class Clerk:
     """Safe to share between threads. `channels` are the names of those configured beside the inbox; `settle` is for how
-    long it must be quiet before what was found late is decided, zero that it is decided as it comes."""
+    long it must be quiet before what was found late is decided, zero that it is decided as it comes. `house` are the
+    clocks and routes by which is decided; `people` gives the newest directory."""
 
     def __init__(
         self,
@@ -38,17 +52,22 @@ class Clerk:
         now: Now,
         channels: Sequence[str] = (),
         settle: timedelta = timedelta(0),
+        house: House = HOUSE,
     ) -> None:
         self.database = database
-        self._directory = directory
+        self.people = directory
         self.now = now
         self._channels = tuple(channels)
+        self.reaches: outbox.Reaches = outbox.by_address
         self._settle = settle
+        self._house = house
+        self._seen: Directory | None = None
+        self._away: frozenset[str] = frozenset()
 
     @property
     def directory(self) -> Directory:
         """The newest directory; it may be another at the next look."""
-        return newest(self._directory)
+        return newest(self.people)
 
     def file(self, warnings: Sequence[wire.Warning]) -> Counter[Verdict]:
         """File the warnings in one transaction; how many met which verdict. A crash before its end files none."""
@@ -57,18 +76,46 @@ class Clerk:
             return Counter(self._file(tx, warning, now) for warning in warnings)
 
     def tick(self) -> int:
-        """Escalate what is overdue; the number of cases that were."""
+        """Take the steps that are due, of cases and of tasks; how many cases and tasks had one. Called again while that
+        is any: a step is late when its transaction is, so no transaction has many."""
         now = self.now()
         with self.database.reading() as tx:
-            if not store.due_cases(tx, now, limit=1):
-                return 0
+            nothing = not store.due_cases(tx, now, limit=1) and not store.due_tasks(tx, now, limit=1)
+        return (0 if nothing else self._take_steps(now)) + self._look_at_people(now)
+
+    def _take_steps(self, now: datetime) -> int:
         with self.database.writing() as tx:
-            due = store.due_cases(tx, now)
-            for case_id in due:
-                case = store.find_case(tx, case_id)
-                if case is not None:
-                    self._save(tx, on_tick(case, now, self.directory), now)
-            return len(due)
+            taken, tasks = self._tick_cases(tx, store.due_cases(tx, now), now), store.due_tasks(tx, now)
+            for task in tasks:
+                outcome = on_task_due(task, now, self.directory, self._house)
+                store.reminded(tx, task.id, outcome.remind_at)
+                self._save(tx, outcome, now)
+            return taken + len(tasks)
+
+    def _tick_cases(self, tx: Connection, case_ids: Sequence[str], now: datetime) -> int:
+        taken = 0
+        for case in filter(None, (store.find_case(tx, case_id) for case_id in case_ids)):
+            outcome = on_tick(case, now, self.directory, self._house)
+            taken += outcome.verdict is not Verdict.NOT_DUE
+            self._save(tx, outcome, now)
+        return taken
+
+    def _look_at_people(self, now: datetime) -> int:
+        """Whoever is asked for a review and has gone away, or was moved, hands it over at once and not only with the
+        next step of its clock. What was looked at is not remembered beyond a restart: then everything is."""
+        directory = self.directory
+        away = frozenset(one.person for one in directory.absences if directory.is_away(one.person, now))
+        if directory is self._seen and away == self._away:
+            return 0
+        holders, taken = None if directory is not self._seen else _touched(directory, away ^ self._away), 0
+        with self.database.reading() as tx:
+            found = store.reviewed_cases(tx, "", holders)
+        while found:
+            with self.database.writing() as tx:
+                taken += self._tick_cases(tx, found, now)
+                found = store.reviewed_cases(tx, found[-1], holders)
+        self._seen, self._away = directory, away
+        return taken
 
     def settle_down(self) -> Counter[Verdict]:
         """Decide what has waited for calm, if it has come; how many met which verdict. Called again while that is any:
@@ -99,15 +146,24 @@ class Clerk:
 
     def act(self, case_id: str, action: Action, origin: Origin = SERVICE) -> Outcome | None:
         """What somebody does with a case; None when there is no such case. Outcome.refusals says why not."""
-        now = self.now()
         with self.database.writing() as tx:
-            case = store.find_case(tx, case_id)
-            if case is None:
-                return None
-            outcome = on_action(case, action, now, self.directory)
-            self._save(tx, outcome, now)
-            recording.acted(tx, case, action, outcome.verdict, now, origin)
-            return outcome
+            return self.act_within(tx, case_id, action, origin)
+
+    def act_within(self, tx: Connection, case_id: str, action: Action, origin: Origin) -> Outcome | None:
+        """`act` in a transaction of the caller's."""
+        now, case = self.now(), store.find_case(tx, case_id)
+        if case is None:
+            return None
+        outcome = on_action(case, action, now, self.directory, self._house)
+        if outcome.case is not None and case.status == "closed" and outcome.case.status == "open":
+            other = store.find_open_case(tx, case.customer_id)
+            if other is not None:
+                outcome = refused(
+                    refusal("open_case", "该客户已有未结案件。", "The customer has an open case already.")
+                )
+        self._save(tx, outcome, now)
+        recording.acted(tx, case, action, outcome.verdict, now, origin)
+        return outcome
 
     def _file(self, tx: Connection, warning: wire.Warning, now: datetime) -> Verdict:
         waits = settling.is_waiting(tx, warning.id)
@@ -156,7 +212,7 @@ class Clerk:
         case = None
         if warning.output == "warning":
             case = case_for(holding, store.find_open_case(tx, warning.customer_id), warning)
-        outcome = on_warning(case, warning, now, self.directory, known)
+        outcome = on_warning(case, warning, now, self.directory, known, self._house)
         if warning.change == "withdrawn":
             outbox.cancel(tx, warning.id, now)
         self._save(tx, outcome, now, round_at, warning)
@@ -178,14 +234,16 @@ class Clerk:
             store.save_case(tx, case, self.directory, now)
             store.append(tx, case.id, case.customer_id, outcome.events, case)
         if outcome.pages:
-            wanted = self._through_channels(tx, [_graded(page, case, warning) for page in outcome.pages])
+            # Graded first: what is critical is not held back for anybody's night.
+            graded = [_graded(page, case, warning) for page in outcome.pages]
+            wanted = self._through_channels(tx, held_back(graded, self._house.clocks, self.directory, now))
             outbox.enqueue(tx, case.id if case else None, wanted, now, round_at=round_at)
 
-    def _through_channels(self, tx: Connection, pages: Sequence[Page]) -> Iterator[tuple[Page, outbox.Way]]:
+    def _through_channels(self, tx: Connection, pages: Iterable[Page]) -> Iterator[tuple[Page, outbox.Way]]:
         for page in pages:
             reached = outbox.reached(tx, page.warning_id, page.person) if page.kind == "withdrawn" else None
             person = self.directory.people.get(page.person)
-            for way in outbox.ways(person, self._channels):
+            for way in outbox.ways(person, self._channels, page.channels, self.reaches):
                 # Whom no page has reached is not told that it is off.
                 if reached is None or way.channel in reached:
                     yield page, way
@@ -200,6 +258,15 @@ def _graded(page: Page, case: Case | None, warning: wire.Warning | None) -> Page
         if about is None
         else replace(page, critical=is_critical(page.kind, about.severity, page_says=page.critical))
     )
+
+
+def _touched(directory: Directory, people: Collection[str]) -> set[str]:
+    """Who may have to hand a review over since these people went away or are back: they, their delegates, and those
+    above them, who act for them and then do not review what they did."""
+    found = {directory.fallback, *people}
+    for person in people:
+        found.update(directory.superiors_of(person))
+    return found | {one.delegate for one in directory.absences if one.delegate is not None and one.person in found}
 
 
 def _log(warning: wire.Warning, verdict: Verdict) -> None:

@@ -1,4 +1,4 @@
-"""PURE: the times by which people act: review deadlines with their nudges, due dates of tasks, idle cases, quiet hours."""
+"""PURE: the times by which people act: reviews and their nudges, due dates of tasks, idle cases, quiet hours."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ class Clocks:
 
     calendar: WorkCalendar = field(default_factory=lambda: WorkCalendar(_BEIJING))
     idle_days: int = IDLE_DAYS
-    act_within_days: Mapping[Severity, int] = ACT_WITHIN_DAYS
+    act_within_days: Mapping[Severity, int] = field(default_factory=lambda: ACT_WITHIN_DAYS)
     quiet: Quiet | None = None
 
-    def later(self, at: datetime, span_h: float, hours: Hours) -> datetime:
-        """So many hours after an instant, of all hours or of those in which the company works."""
-        return self.calendar.add_hours(at, span_h) if hours == "working" else at + timedelta(hours=span_h)
+    def later(self, at: datetime, span: timedelta, hours: Hours) -> datetime:
+        """So long after an instant, in all hours or in those in which the company works."""
+        return self.calendar.add(at, span) if hours == "working" else at + span
 
-    def left_h(self, at: datetime, due: datetime, hours: Hours) -> float:
-        """How many such hours there are from an instant to a deadline."""
-        return self.calendar.hours_between(at, due) if hours == "working" else (due - at) / timedelta(hours=1)
+    def left(self, at: datetime, due: datetime, hours: Hours) -> timedelta:
+        """How much of such time there is from an instant to a deadline."""
+        return self.calendar.between(at, due) if hours == "working" else due - at
 
     def nudges(self, at: datetime, due: datetime, hours: Hours) -> tuple[datetime, ...]:
         """When who was asked at an instant is reminded: at half of the time, and an hour of it before its end."""
-        left_h = self.left_h(at, due, hours)
-        spans = [left_h / 2, left_h - LAST_NUDGE / timedelta(hours=1)]
-        found = {self.later(at, span_h, hours) for span_h in spans if span_h >= left_h / 2 and span_h > 0}
+        left = self.left(at, due, hours)
+        spans = {left / 2, max(left / 2, left - LAST_NUDGE)}
+        found = {self.later(at, span, hours) for span in spans}
         return tuple(sorted(nudge for nudge in found if at < nudge < due))
 
     def idle_at(self, now: datetime) -> datetime:

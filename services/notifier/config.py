@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from services.common.clock import Now
 from services.common.settings import BadSetting, Settings
+from services.notifier import link_secrets
+from services.notifier.channels.base import Channel
 from services.notifier.channels.email import SmtpServer, parse_smtp_url
+from services.notifier.channels.file import read_channels_file
+from services.notifier.channels.opening import open_channels
+from services.notifier.house import House
+from services.notifier.links import VALID
+from services.notifier.routing_file import load_routes
+from services.notifier.worktime_file import default_clocks, load_clocks
 
 CHANNELS = ("inbox", "email", "webhook")
 
 DEFAULT_SETTLE_S = 60
+MAX_LINK_DAYS = 60
+
 MAX_SETTLE_S = 900
 """As long as anything may wait at all (policy.LONGEST_SETTLING)."""
 
@@ -27,7 +38,8 @@ MAX_DIGEST_WINDOW_S = 24 * 3600
 
 @dataclass(frozen=True)
 class NotifierSettings:
-    """`channels` are those beside the inbox, which always records. A channel that is listed has its settings."""
+    """`channels` are those beside the inbox, which always records. A channel that is listed has its settings. `env` is
+    where the channels of the file find their secrets."""
 
     channels: tuple[str, ...]
     console_url: str
@@ -36,17 +48,31 @@ class NotifierSettings:
     webhook_secret: str
     settle_s: int = DEFAULT_SETTLE_S
     lease_s: int = DEFAULT_LEASE_S
+    channels_file: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    house: House = field(default_factory=House)
+    link_secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    link_days: int = VALID.days
     digest_window_s: int = DEFAULT_DIGEST_WINDOW_S
     templates: Path | None = None
+
+    def open_channels(self, now: Now) -> dict[str, Channel]:
+        """All of `channels`, by name. Raises what is under UserError and BadSetting: a secret may not be there."""
+        webhook = (self.webhook_url, self.webhook_secret) if self.webhook_url is not None else None
+        return open_channels(self.env, now, self.smtp, webhook, self.channels_file, self.console_url)
 
 
 def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> NotifierSettings:
     """BELLWETHER_CHANNELS (comma-separated: inbox, email, webhook), BELLWETHER_SMTP_URL, BELLWETHER_WEBHOOK_URL,
     BELLWETHER_WEBHOOK_SECRET, BELLWETHER_CONSOLE_URL, BELLWETHER_SETTLE_S (for so long it must be quiet before people
     are paged about what was found late; 0: at once), BELLWETHER_LEASE_S (with several notifiers: so long after its last
-    sign of life one counts as dead), BELLWETHER_DIGEST_WINDOW_S (between two digests to one person by one channel),
-    BELLWETHER_TEMPLATES (a folder with templates of messages in the place of ours). Raises BadSetting or BadSmtpUrl,
-    naming the variable."""
+    sign of life one counts as dead), BELLWETHER_CHANNELS_FILE (more channels, docs/channels.md),
+    BELLWETHER_CHANNELS_ALLOW (networks that are not public and may be connected to), BELLWETHER_WORKTIME (a file of the
+    company's working time), BELLWETHER_ROUTES (a file of who is told of what), BELLWETHER_LINK_SECRET and _PREVIOUS (of
+    at least 32 bytes; else a file in the data directory has them), BELLWETHER_LINK_DAYS (for so long a link in a page
+    is good), BELLWETHER_DIGEST_WINDOW_S (between two digests to one person by one channel), BELLWETHER_TEMPLATES (a
+    folder with templates of messages in the place of ours). Raises BadSetting or BadSmtpUrl, naming the variable,
+    ChannelsInvalid, and WorktimeInvalid or RoutesInvalid, naming the file."""
     listed = [name.strip() for name in env.get("BELLWETHER_CHANNELS", "inbox").split(",") if name.strip()]
     unknown = [name for name in listed if name not in CHANNELS]
     if unknown:
@@ -59,18 +85,38 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
     for name, url in (("BELLWETHER_WEBHOOK_URL", webhook), ("BELLWETHER_CONSOLE_URL", console)):
         if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
             raise BadSetting(f"{name} must be an http or https URL")
-    channels = tuple(dict.fromkeys(name for name in listed if name != "inbox"))
-    settle_s = _seconds(env, "BELLWETHER_SETTLE_S", DEFAULT_SETTLE_S, (0, MAX_SETTLE_S))
-    lease_s = _seconds(env, "BELLWETHER_LEASE_S", DEFAULT_LEASE_S, LEASES_S)
-    window_s = _seconds(env, "BELLWETHER_DIGEST_WINDOW_S", DEFAULT_DIGEST_WINDOW_S, (0, MAX_DIGEST_WINDOW_S))
-    templates = Path(env["BELLWETHER_TEMPLATES"]) if env.get("BELLWETHER_TEMPLATES") else None
-    return NotifierSettings(channels, console, smtp, webhook, secret, settle_s, lease_s, window_s, templates)
+    file = Path(env["BELLWETHER_CHANNELS_FILE"]) if env.get("BELLWETHER_CHANNELS_FILE") else None
+    more = read_channels_file(file).channels if file is not None else {}
+    return NotifierSettings(
+        channels=tuple(dict.fromkeys(name for name in (*listed, *more) if name != "inbox")),
+        console_url=console,
+        smtp=smtp,
+        webhook_url=webhook,
+        webhook_secret=secret,
+        settle_s=_whole(env, "BELLWETHER_SETTLE_S", DEFAULT_SETTLE_S, 0, MAX_SETTLE_S),
+        lease_s=_whole(env, "BELLWETHER_LEASE_S", DEFAULT_LEASE_S, *LEASES_S),
+        channels_file=file,
+        env=env,
+        house=read_house(env, settings),
+        link_secrets=link_secrets.from_environment(env),
+        link_days=_whole(env, "BELLWETHER_LINK_DAYS", VALID.days, 1, MAX_LINK_DAYS),
+        digest_window_s=_whole(env, "BELLWETHER_DIGEST_WINDOW_S", DEFAULT_DIGEST_WINDOW_S, 0, MAX_DIGEST_WINDOW_S),
+        templates=Path(env["BELLWETHER_TEMPLATES"]) if env.get("BELLWETHER_TEMPLATES") else None,
+    )
 
 
-def _seconds(env: Mapping[str, str], name: str, default: int, bounds: tuple[int, int]) -> int:
+def read_house(env: Mapping[str, str], settings: Settings) -> House:
+    """By which clocks people act, and by which routes they are told (BELLWETHER_ROUTES). Raises WorktimeInvalid or
+    RoutesInvalid."""
+    worktime, routes = env.get("BELLWETHER_WORKTIME"), env.get("BELLWETHER_ROUTES")
+    clocks = load_clocks(Path(worktime), settings.zone) if worktime else default_clocks(settings.zone)
+    return House(clocks, load_routes(Path(routes) if routes else None))
+
+
+def _whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
     text = env.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or not bounds[0] <= int(text) <= bounds[1]:
-        raise BadSetting(f'{name} is "{text}": set it to a whole number of seconds from {bounds[0]} to {bounds[1]}')
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise BadSetting(f'{name} is "{text}": set it to a whole number from {low} to {high}')
     return int(text)
 
 

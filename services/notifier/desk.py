@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from copy import copy
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
 
 from schemas.cases import Decision
 from schemas.warnings import Bilingual
@@ -77,7 +80,9 @@ class Desk:
 
     def coming_from(self, origin: Origin) -> Desk:
         """The same desk for somebody who comes from there."""
-        return Desk(self._clerk, origin)
+        found = copy(self)
+        found._origin = origin  # noqa: SLF001 - another of us
+        return found
 
     def now(self) -> datetime:
         """The notifier's clock."""
@@ -179,16 +184,7 @@ class Desk:
         """The task is done, for all of its people. NotFound when it is not open (any more); Refused to all but them and
         who is above one of them."""
         with self._database.writing() as tx:
-            people = store.task_people(tx, task_id)
-            if not people:
-                raise NotFound(_reason("no_task", "没有这项未完成的待办。", "There is no such open task."))
-            above = {superior for person in people for superior in self.directory.superiors_of(person)}
-            if actor not in people and actor not in above:
-                zh = "只有这项待办的负责人或其上级可以完成它。"
-                raise Refused(
-                    _reason("not_your_task", zh, "Only the person whose task it is, or a superior, can finish it.")
-                )
-            store.finish_task(tx, task_id, actor, self.now(), self._origin)
+            finish_within(tx, self._clerk, task_id, actor, self._origin)
 
     def list_holds(self, customer_id: str | None = None, *, over: bool = False) -> list[holding.Listed]:
         """Holds of one customer or of all: those that count, the next to end first; also those that are `over`."""
@@ -249,6 +245,14 @@ class Desk:
         with self._database.writing() as tx:
             return accounts.open_session(tx, account, self.now())
 
+    def make_token(self, name: str, lasting: timedelta) -> Session:
+        """A token for a program that acts in the account's name; raises AccountInvalid for an unknown account."""
+        with self._database.writing() as tx:
+            account = accounts.find(tx, name)
+            if account is None:
+                raise AccountInvalid(_reason("no_account", "没有这个用户名。", f'There is no account "{name[:50]}".'))
+            return accounts.open_session(tx, account, self.now(), lasting)
+
     def session(self, token: str) -> Session | None:
         """The session of a cookie's token; None when it is unknown or has expired."""
         with self._database.reading() as tx:
@@ -282,6 +286,18 @@ class Desk:
             yield _reason(
                 "password", f"密码须有 {low} 到 {high} 个字符。", f"A password has {low} to {high} characters."
             )
+
+
+def finish_within(tx: Connection, clerk: Clerk, task_id: str, actor: str, origin: Origin) -> None:
+    """Desk.finish_task in a transaction of the caller's."""
+    people = store.task_people(tx, task_id)
+    if not people:
+        raise NotFound(_reason("no_task", "没有这项未完成的待办。", "There is no such open task."))
+    above = {superior for person in people for superior in clerk.directory.superiors_of(person)}
+    if actor not in people and actor not in above:
+        zh = "只有这项待办的负责人或其上级可以完成它。"
+        raise Refused(_reason("not_your_task", zh, "Only the person whose task it is, or a superior, can finish it."))
+    store.finish_task(tx, task_id, actor, clerk.now(), origin)
 
 
 def _unless(refusal: Refusal | None) -> None:

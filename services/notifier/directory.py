@@ -1,86 +1,102 @@
-"""Reads the file of people and customers. What is wrong in it is said in sentences that name the entry."""
+"""Reads the files of people and customers, YAML or CSV. What is wrong is said in sentences that name the entry."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from schemas.fields import Identifier, Label
 from services.common.errors import UserError
-from services.notifier.people import Customer, Directory, Language, Person
+from services.notifier.directory_csv import CsvUnusable, read_csv
+from services.notifier.directory_entries import Book
+from services.notifier.directory_listing import DEFAULT_ZONE, Listing, contradictions, said, strangers
+from services.notifier.people import Directory
 
 MAX_BYTES = 50_000_000
-"""Of the file: about 400,000 customers."""
+"""Of a file: about 400,000 customers."""
 
 
 class DirectoryInvalid(UserError):
     """The file cannot be used; `problems` has a sentence for each entry at fault."""
 
-    def __init__(self, path: Path, problems: list[str]) -> None:
+    def __init__(self, path: Path | str, problems: list[str]) -> None:
         shown = "\n  ".join(problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         super().__init__(f"the directory {path} cannot be used:\n  {shown}{more}")
         self.problems = problems
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def load_directory(path: Path, zone: ZoneInfo = DEFAULT_ZONE) -> Directory:
+    """The directory that one YAML file makes by itself; raises DirectoryInvalid with every problem found."""
+    listing = read_listing(path)
+    missing = [] if listing.fallback else ["fallback: Field required"]
+    _require(path, [*missing, *strangers(listing)])
+    return make_directory(path, listing, zone)
 
 
-class _Person(_Entry):
-    id: Identifier
-    name: Label
-    department: Label
-    language: Language = "zh"
-    reports_to: Identifier | None = None
-    email: Label | None = None
+def make_directory(path: Path | str, listing: Listing, zone: ZoneInfo = DEFAULT_ZONE) -> Directory:
+    """The directory that a listing makes by itself, with its gaps. Raises DirectoryInvalid without a fallback."""
+    book = Book()
+    for one in said(listing, zone):
+        book.put(one.kind, one.id, one.body)
+    directory = book.directory(0)
+    if directory is None:
+        raise DirectoryInvalid(path, [f'fallback: "{listing.fallback}" is not among the people'])
+    return directory
 
 
-class _Customer(_Entry):
-    id: Identifier
-    name: Label
-    owner: Identifier | None = None
-    region: str = ""
+def read_listings(paths: Sequence[Path]) -> Listing:
+    """Several files as one. Raises DirectoryInvalid."""
+    found = [read_listing(path) for path in paths]
+    merged = Listing(
+        people=[person for one in found for person in one.people],
+        customers=[customer for one in found for customer in one.customers],
+        departments=[department for one in found for department in one.departments],
+        absences=[absence for one in found for absence in one.absences],
+        fallback=next((one.fallback for one in found if one.fallback), None),
+    )
+    _require(", ".join(str(path) for path in paths), list(contradictions(merged)))
+    return merged
 
 
-class _File(_Entry):
-    people: list[_Person]
-    customers: list[_Customer] = []
-    fallback: Identifier
-
-
-def load_directory(path: Path) -> Directory:
-    """The directory in a YAML file; raises DirectoryInvalid with every problem found."""
+def read_listing(path: Path) -> Listing:
+    """What one file says, by its ending: .csv, or else YAML. Raises DirectoryInvalid."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DirectoryInvalid(path, [f"it is larger than {MAX_BYTES} bytes"])
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - both loaders are safe ones
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DirectoryInvalid(path, [f"it cannot be read: {error}"]) from None
+    return parse_listing(raw, path)
+
+
+def parse_listing(raw: bytes, path: Path) -> Listing:
+    """The same of bytes that were read already."""
+    if len(raw) > MAX_BYTES:
+        raise DirectoryInvalid(path, [f"it is larger than {MAX_BYTES} bytes"])
+    try:
+        document = read_csv(raw) if path.suffix.lower() == ".csv" else yaml.load(raw, Loader=_LOADER)  # noqa: S506 - safe
+    except CsvUnusable as error:
+        raise DirectoryInvalid(path, error.problems) from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise DirectoryInvalid(path, [f"it cannot be read: {error}"]) from None
     try:
-        file = _File.model_validate(document)
+        listing = Listing.model_validate(document)
     except ValidationError as error:
-        raise DirectoryInvalid(
-            path, [_sentence(document, item["loc"], item["msg"]) for item in error.errors()]
-        ) from None
-    problems = list(_problems(file))
-    if problems:
-        raise DirectoryInvalid(path, problems)
-    return _directory(file)
+        found = [_sentence(document, item["loc"], item["msg"]) for item in error.errors()]
+        raise DirectoryInvalid(path, found) from None
+    _require(path, list(contradictions(listing)))
+    return listing
 
 
 # The C loader reads 10,000 customers in a second rather than in ten.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _directory(file: _File) -> Directory:
-    people = {entry.id: Person(**entry.model_dump()) for entry in file.people}
-    customers = {entry.id: Customer(**entry.model_dump()) for entry in file.customers}
-    return Directory(people, customers, file.fallback)
+def _require(path: Path | str, problems: list[str]) -> None:
+    if problems:
+        raise DirectoryInvalid(path, problems)
 
 
 def _sentence(document: object, location: tuple[int | str, ...], message: str) -> str:
@@ -91,32 +107,3 @@ def _sentence(document: object, location: tuple[int | str, ...], message: str) -
     entry = document[section][index]
     name = f' "{entry["id"]}"' if isinstance(entry, dict) and "id" in entry else ""
     return f"{section}[{index}]{name}: {'.'.join(map(str, field)) or 'the entry'}: {message}"
-
-
-def _problems(file: _File) -> Iterator[str]:
-    people = {person.id: person for person in file.people}
-    for section, ids in (("people", [p.id for p in file.people]), ("customers", [c.id for c in file.customers])):
-        for name, count in Counter(ids).items():
-            if count > 1:
-                yield f'{section}: "{name}" stands there {count} times'
-    if file.fallback not in people:
-        yield f'fallback: "{file.fallback}" is not among the people'
-    for person in file.people:
-        if person.reports_to is not None and person.reports_to not in people:
-            yield f'people "{person.id}": reports to "{person.reports_to}", who is not among the people'
-    for customer in file.customers:
-        if customer.owner is not None and customer.owner not in people:
-            yield f'customers "{customer.id}": the owner "{customer.owner}" is not among the people'
-    yield from _loops(people)
-
-
-def _loops(people: dict[str, _Person]) -> Iterator[str]:
-    """Each loop once, told from its first person in the order of ids."""
-    for start in sorted(people):
-        line = [start]
-        at = people[start].reports_to
-        while at in people and at not in line:
-            line.append(at)
-            at = people[at].reports_to
-        if at == start and start == min(line):
-            yield f"people: the reporting line loops: {' -> '.join([*line, start])}"

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, RowMapping, Select, func, or_, select, update
 from schemas import warnings as wire
 from schemas.warnings import SEVERITIES, Bilingual
 from services.notifier import outbox, settling, store, undelivered
-from services.notifier.actions import departments, missing_to_close, reviewers
+from services.notifier.actions import departments, missing_to_close
 from services.notifier.case import Case, Held
-from services.notifier.delivering import INBOX
+from services.notifier.delivering import INBOX, Queued
 from services.notifier.people import Directory
+from services.notifier.reviews import reviewers
 from services.notifier.tables import cases, inbox, pages, poison, warnings
 from services.notifier.views import (
     CaseFilter,
@@ -79,7 +80,7 @@ class Lookup:
             timeline=tuple(self._entry(row) for row in store.timeline_of(self.tx, case.id)),
             pages=tuple(self._page(page) for page in outbox.of_case(self.tx, case.id)),
             missing=missing_to_close(case),
-            may_review=reviewers(case, self.directory),
+            may_review=reviewers(case, self.directory, self.now),
             departments=departments(case, self.directory),
             departments_joined=case.departments_joined,
             acknowledged_by=case.acknowledged_by,
@@ -159,7 +160,7 @@ class Lookup:
         fields = {name: row[name] for name in row if name != "case_id"}
         return TimelineEntry(**fields, actor_name=self.name(row["actor"]), person_name=self.name(row["person"]))
 
-    def _page(self, page: outbox.Queued) -> PageView:
+    def _page(self, page: Queued) -> PageView:
         return PageView(
             person=page.person,
             person_name=self.name(page.person) or page.person,

@@ -15,7 +15,7 @@ from services.common.clock import Now
 from services.common.database import Database
 from services.notifier import outbox, settling
 from services.notifier.case import Verdict
-from services.notifier.tables import cases, deadlines, poison, timeline
+from services.notifier.tables import cases, deadlines, poison, tasks, timeline
 from services.notifier.views import PageState
 
 _PREFIX = "bellwether_notifier"
@@ -81,12 +81,14 @@ class DatabaseCollector(Collector):
             for labels, number in {**self._no_pages, **outbox.count_by_state(tx)}.items():
                 pages.add_metric(list(labels), number)
             oldest = outbox.oldest_pending(tx)
-            overdue_since, step_due = _overdue_since(tx, now), tx.execute(select(func.min(deadlines.c.due_at))).scalar()
+            review = deadlines.c.kind == "review"
+            overdue_since, due = _overdue_since(tx, now), select(func.min(deadlines.c.due_at)).where(review)
+            step_due, steps = tx.execute(due).scalar(), _next_steps(tx)
             overdue = or_(deadlines.c.due_at <= now, deadlines.c.breaches > 0)
             counts = {
                 "settling": settling.count(tx),
                 "open": tx.execute(select(func.count()).where(cases.c.status == "open")).scalar_one(),
-                "overdue": tx.execute(select(func.count()).where(overdue)).scalar_one(),
+                "overdue": tx.execute(select(func.count()).where(review, overdue)).scalar_one(),
                 "breaches": tx.execute(select(func.count()).where(timeline.c.type == "review.breached")).scalar_one(),
                 "poison": tx.execute(select(func.count()).select_from(poison)).scalar_one(),
             }
@@ -101,14 +103,36 @@ class DatabaseCollector(Collector):
             ("review_overdue_seconds", "How long the longest overdue review has been so", overdue_since),
             ("escalation_late_seconds", "By how much the next step of a review is overdue", step_due),
         ):
-            age_s = max(0.0, (now - since).total_seconds()) if since else 0.0
-            yield GaugeMetricFamily(f"{_PREFIX}_{name}", text, age_s)
+            yield GaugeMetricFamily(f"{_PREFIX}_{name}", text, _age_s(since, now))
+        late = GaugeMetricFamily(
+            f"{_PREFIX}_step_late_seconds",
+            "By how much a step that is due by itself is overdue: of a review, an idle case, a task's reminder",
+            labels=["step"],
+        )
+        for kind, at in steps.items():
+            late.add_metric([kind], _age_s(at, now))
+        yield late
+
+
+def _age_s(since: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds()) if since else 0.0
+
+
+def _next_steps(tx: Connection) -> dict[str, datetime | None]:
+    """The earliest step of each kind that has still to be taken."""
+    by_kind = select(deadlines.c.kind, func.min(deadlines.c.next_at)).group_by(deadlines.c.kind)
+    found: dict[str, datetime | None] = dict.fromkeys(("review", "idle", "task", "delegation"))
+    found.update((kind, at) for kind, at in tx.execute(by_kind))
+    listed = tx.execute(select(func.min(tasks.c.remind_at)).where(tasks.c.status == "open")).scalar()
+    found["task"] = min((at for at in (found["task"], listed) if at), default=None)
+    return found
 
 
 def _overdue_since(tx: Connection, now: datetime) -> datetime | None:
     """The first deadline missed of any review that nobody has opened yet: when it was noticed, or when it was due."""
     same = (timeline.c.case_id == deadlines.c.case_id) & (timeline.c.warning_id == deadlines.c.warning_id)
     missed = timeline.c.type == "review.breached", deadlines.c.breaches > 0
+    late = deadlines.c.kind == "review", deadlines.c.due_at <= now, deadlines.c.breaches == 0
     breached = select(func.min(timeline.c.at)).join(deadlines, same).where(*missed)
-    due = select(func.min(deadlines.c.due_at)).where(deadlines.c.due_at <= now, deadlines.c.breaches == 0)
+    due = select(func.min(deadlines.c.due_at)).where(*late)
     return min((at for at in (tx.execute(breached).scalar(), tx.execute(due).scalar()) if at), default=None)

@@ -155,7 +155,7 @@ class Directory:
             left = tuple(person for person in present if person not in parties)
             if left:
                 return left
-        return (next(self._anybody(at, besides=line.owner), acting),)
+        return (acting,)
 
     def stand_in(self, person: str, at: datetime) -> str:
         """Who acts for somebody at an instant: the person if present; else the delegate, the delegate's delegate and so
@@ -208,10 +208,10 @@ class Directory:
             asked = next((absence.delegate for absence in away if absence.delegate is not None), None)
         return None
 
-    def _anybody(self, at: datetime, besides: str | None = None) -> Iterator[str]:
+    def _anybody(self, at: datetime) -> Iterator[str]:
         """Whoever is there, those at the top first: better than nobody at all."""
         for person in sorted(self.people.values(), key=lambda one: (one.reports_to is not None, one.id)):
-            if person.id != besides and not self.is_away(person.id, at):
+            if not self.is_away(person.id, at):
                 yield person.id
 
     def _above(self, person: str) -> Iterator[str]:

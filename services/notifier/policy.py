@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from schemas import warnings as wire
-from schemas.cases import CaseEventType
-from services.notifier.case import Case, Entry, Held, Outcome, Page, PageKind, ReviewClock, Role, TaskChange, Verdict
+from schemas.cases import CaseEventType, Decision
+from services.notifier import lists, reviews
+from services.notifier.case import (
+    Case,
+    Entry,
+    Held,
+    ListedTask,
+    Outcome,
+    Page,
+    PageKind,
+    ReviewClock,
+    Role,
+    TaskChange,
+    Verdict,
+)
+from services.notifier.house import House, acting
 from services.notifier.people import Directory
+from services.notifier.reviews import merged
+from services.notifier.routing import Plan, matter_of
+from services.notifier.stages import moved
+
+HOUSE = House()
+"""What holds where nothing is set: office hours in Beijing, no tree of routes."""
 
 _CASES = uuid.UUID("8d0a2b5e-6c1f-4f0e-9b51-5a2f1f6f7c11")
 
@@ -86,43 +107,75 @@ def case_for(holding: Case | None, open_case: Case | None, warning: wire.Warning
 
 
 def on_warning(
-    case: Case | None, warning: wire.Warning, now: datetime, directory: Directory, known_revision: int = 0
+    case: Case | None,
+    warning: wire.Warning,
+    now: datetime,
+    directory: Directory,
+    known_revision: int = 0,
+    house: House = HOUSE,
 ) -> Outcome:
     """Decide on one revision of a warning. `case` is what case_for gave; `known_revision` the highest received so far,
     0 for a warning never seen."""
     nothing_new = repeated(warning, known_revision)
-    if nothing_new is not None:
-        return Outcome(nothing_new)
-    if warning.output != "warning":
-        return _on_task(warning, directory, known_revision)
+    if nothing_new is not None or warning.output == "suggestion":
+        return Outcome(nothing_new or Verdict.FILED_SUGGESTION)
+    at = _At(now, directory, house, house.plan(matter_of(warning, directory), case, now, directory))
+    if warning.output == "task":
+        return _on_task(warning, at, known_revision)
     held = case.held(warning.id) if case else None
     if case is not None and held is not None and held.state != "withdrawn" and not _returns(case, warning):
-        return _on_held(case, held, warning, now, directory)
+        return _on_held(case, held, warning, at)
     if warning.change == "withdrawn":
         return Outcome(Verdict.FILED_NEVER_PAGED)
     if warning.historical:
         return Outcome(Verdict.FILED_HISTORICAL)
-    return _take_in(case, warning, now, directory)
+    return _take_in(case, warning, at)
 
 
-def on_tick(case: Case, now: datetime, directory: Directory) -> Outcome:
-    """Escalate every review whose deadline has passed: once per deadline, however late the tick comes."""
-    ladder = directory.ladder(case.customer_id)
-    pages: list[Page] = []
-    events: list[Entry] = []
-    for held in case.warnings:
-        clock = held.clock
-        if case.status != "open" or clock is None or not clock.running or now < clock.due:
-            continue
-        after = _escalate(clock, ladder, now)
-        step = f"breached:{held.id}:{held.revision}:{after.breaches}"
-        pages.append(Page(step, "breached", after.holder, "escalation", held.id, held.revision, after.due))
-        missed = f"期限 / due: {clock.due.isoformat()}"
-        events.append(Entry("review.breached", now, warning_id=held.id, person=clock.holder, note=missed))
-        case = case.with_held(replace(held, review=after, paged=_merge(held.paged, after.holder)))
-    if not pages:
+def on_tick(case: Case, now: datetime, directory: Directory, house: House = HOUSE) -> Outcome:
+    """What happens to a case by itself: its reviews' nudges and escalations, reminders of its tasks, and that it comes
+    back when nobody works on it. Each once, however late the tick comes. The verdict is the gravest."""
+    taken: list[Outcome] = []
+    for step in _steps(case, now, directory, house):
+        outcome = step(case)
+        if outcome.case is not None:
+            case = outcome.case
+            taken.append(outcome)
+    if not taken:
         return Outcome(Verdict.NOT_DUE)
-    return Outcome(Verdict.BREACHED, case, tuple(pages), tuple(events))
+    pages = tuple(page for outcome in taken for page in outcome.pages)
+    events = tuple(entry for outcome in taken for entry in outcome.events)
+    return Outcome(min((one.verdict for one in taken), key=_GRAVITY.index), case, pages, events)
+
+
+_GRAVITY = (
+    Verdict.BREACHED,
+    Verdict.HANDED_OVER,
+    Verdict.NUDGED,
+    Verdict.CAME_BACK,
+    Verdict.REMINDED,
+    Verdict.DELEGATION_OVER,
+)
+
+
+def _steps(case: Case, now: datetime, directory: Directory, house: House) -> Iterator[Callable[[Case], Outcome]]:
+    """What may have to be done; each is asked of the case as those before have left it."""
+    yield partial(lists.without_past_delegations, now=now)
+    for held in case.warnings:
+        yield partial(reviews.step, held=held, now=now, directory=directory, house=house)
+    yield partial(lists.come_back, now=now, directory=directory, house=house)
+    for todo in case.todos:
+        yield partial(lists.due_todo, todo=todo, now=now, directory=directory, house=house)
+
+
+@dataclass(frozen=True)
+class _At:
+    """The circumstances of a decision."""
+
+    now: datetime
+    directory: Directory
+    house: House
+    plan: Plan
 
 
 def _calls(held: Held | None, warning: wire.Warning) -> bool:
@@ -137,17 +190,19 @@ def _returns(case: Case, warning: wire.Warning) -> bool:
     return case.status == "closed" and warning.pages_again and not warning.historical and warning.change != "withdrawn"
 
 
-def _escalate(clock: ReviewClock, ladder: tuple[str, ...], now: datetime) -> ReviewClock:
-    """The next rung is asked, with the whole time from now on; beyond the last rung the last one is asked again."""
-    left = [person for person in ladder if person not in clock.asked]
-    holder = left[0] if left else ladder[-1]
-    due = now + timedelta(hours=clock.within_hours)
-    return replace(clock, holder=holder, due=due, breaches=clock.breaches + 1, asked=_merge(clock.asked, holder))
-
-
-def _take_in(case: Case | None, warning: wire.Warning, now: datetime, directory: Directory) -> Outcome:
-    clock = _start_clock(warning, now, directory)
-    pages = _pages(warning, "raised", directory, _open_deadline(clock))
+def _take_in(case: Case | None, warning: wire.Warning, at: _At) -> Outcome:
+    now = at.now
+    clock = reviews.start(warning, at.plan, now, at.house)
+    note = None if at.directory.responsible(warning.customer_id).assigned else _UNASSIGNED
+    joined = Entry("case.warning_joined", now, warning_id=warning.id, note=note)
+    verdict, events = Verdict.JOINED, [joined]
+    if case is None or (case.status == "closed" and case.held(warning.id) is None):
+        case = Case(_case_id(warning), warning.customer_id, now)
+        verdict, events = Verdict.OPENED, [Entry("case.opened", now, note=note), joined]
+    elif case.status == "closed":
+        case = reopened(case)
+        verdict, events = Verdict.REOPENED, [Entry("case.reopened", now), joined]
+    pages = _pages(warning, "raised", case, at, _open_deadline(clock))
     held = Held(
         id=warning.id,
         revision=warning.revision,
@@ -157,16 +212,24 @@ def _take_in(case: Case | None, warning: wire.Warning, now: datetime, directory:
         state="ended" if warning.change == "ended" else "standing",
         paged=tuple(page.person for page in pages),
         review=clock,
+        category=matter_of(warning, at.directory).category,
     )
-    note = None if directory.responsible(warning.customer_id).assigned else _UNASSIGNED
-    joined = Entry("case.warning_joined", now, warning_id=warning.id, note=note)
-    if case is None or (case.status == "closed" and case.held(warning.id) is None):
-        case = Case(_case_id(warning), warning.customer_id, now, warnings=(held,))
-        return Outcome(Verdict.OPENED, case, pages, (Entry("case.opened", now, note=note), joined))
-    if case.status == "closed":
-        case = replace(case, status="open", closed_at=None, decision=None, departments_joined=(), acknowledged_by=())
-        return Outcome(Verdict.REOPENED, case.with_held(held), pages, (Entry("case.reopened", now), joined))
-    return Outcome(Verdict.JOINED, case.with_held(held), pages, (joined,))
+    return _asked_for(Outcome(verdict, case.with_held(held), pages, tuple(events)), warning, at)
+
+
+def _asked_for(outcome: Outcome, warning: wire.Warning, at: _At) -> Outcome:
+    """People have just been called: what the warning advises is a task from now on, and the days in which nobody does
+    anything are counted anew."""
+    assert outcome.case is not None, "who is called is called about a case"
+    case = lists.advised(outcome.case, warning, at.now, at.directory, at.house)
+    return replace(outcome, case=replace(case, idle_at=at.house.clocks.idle_at(at.now), returns=0))
+
+
+def reopened(case: Case) -> Case:
+    """The case as it is open again: what was acknowledged and who had joined belongs to its past."""
+    stage = moved(case.stage, "reopen")
+    case = replace(case, departments_joined=(), acknowledged_by=())
+    return replace(case, status="open", stage=stage, closed_at=None, decision=None)
 
 
 _UNASSIGNED = (
@@ -175,26 +238,27 @@ _UNASSIGNED = (
 )
 
 
-def _on_held(case: Case, held: Held, warning: wire.Warning, now: datetime, directory: Directory) -> Outcome:
+def _on_held(case: Case, held: Held, warning: wire.Warning, at: _At) -> Outcome:
     if warning.change == "withdrawn":
-        return _withdraw(case, held, warning, now, directory)
+        return _withdraw(case, held, warning, at)
     calls = _calls(held, warning)
     clock = held.clock
     if clock is None or (calls and not clock.running):
         # A review that was held before it got worse says nothing about what is worse now.
-        clock = _start_clock(warning, now, directory) or clock
-    pages = _pages(warning, "amended", directory, _open_deadline(clock)) if calls else ()
+        clock = reviews.start(warning, at.plan, at.now, at.house) or clock
+    pages = _pages(warning, "amended", case, at, _open_deadline(clock)) if calls else ()
     after = replace(
         held,
         revision=warning.revision,
         severity=warning.severity,
         state=_state(held, warning),
-        paged=_merge(held.paged, *(page.person for page in pages)),
+        paged=merged(held.paged, *(page.person for page in pages)),
         review=clock,
     )
     kind: CaseEventType = "case.warning_ended" if warning.change == "ended" else "case.warning_amended"
     verdict = Verdict.PAGED_AGAIN if pages else Verdict.ENDED if warning.change == "ended" else Verdict.UPDATED
-    return Outcome(verdict, case.with_held(after), pages, (Entry(kind, now, warning_id=held.id),))
+    outcome = Outcome(verdict, case.with_held(after), pages, (Entry(kind, at.now, warning_id=held.id),))
+    return _asked_for(outcome, warning, at) if pages else outcome
 
 
 def _state(held: Held, warning: wire.Warning) -> Literal["standing", "ended"]:
@@ -203,21 +267,32 @@ def _state(held: Held, warning: wire.Warning) -> Literal["standing", "ended"]:
     return "ended" if warning.change == "ended" or still_over else "standing"
 
 
-def _withdraw(case: Case, held: Held, warning: wire.Warning, now: datetime, directory: Directory) -> Outcome:
+def _withdraw(case: Case, held: Held, warning: wire.Warning, at: _At) -> Outcome:
     """Those who were paged are told (the outbox leaves out whom no page has reached). Nothing else standing or ended in
     the case: it closes by itself."""
-    step = f"withdrawn:{warning.id}:{warning.revision}"
-    owner = directory.responsible(case.customer_id).owner
+    now, step = at.now, f"withdrawn:{warning.id}:{warning.revision}"
+    owner = at.directory.responsible(case.customer_id).owner
     roles: dict[str, Role] = {person: "owner" if person == owner else "superior" for person in held.paged}
     pages = tuple(Page(step, "withdrawn", person, role, warning.id, warning.revision) for person, role in roles.items())
     note = _merged(warning)
     events = [Entry("case.warning_withdrawn", now, warning_id=warning.id, note=note)]
     case = case.with_held(replace(held, revision=warning.revision, state="withdrawn"))
+    advice = case.todo(warning.id)
+    if advice is not None and advice.status == "open":
+        case = case.with_todo(replace(advice, status="withdrawn"))
     if case.status == "closed" or any(other.state != "withdrawn" for other in case.warnings):
+        if case.status == "open":
+            # The clock of its review may have kept the case from coming back; the others have their days from now on.
+            case = replace(case, idle_at=at.house.clocks.idle_at(now))
         return Outcome(Verdict.WITHDRAWN, case, pages, tuple(events))
     events.append(Entry("case.closed", now, decision="withdrawn", note=_NOTHING_LEFT))
-    case = replace(case, status="closed", closed_at=now, decision="withdrawn")
-    return Outcome(Verdict.WITHDRAWN_AND_CLOSED, case, pages, tuple(events))
+    return Outcome(Verdict.WITHDRAWN_AND_CLOSED, closed(case, "withdrawn", now), pages, tuple(events))
+
+
+def closed(case: Case, decision: Decision, now: datetime) -> Case:
+    """The case as it is over, and what was to be done about it."""
+    stage = moved(case.stage, "close")
+    return lists.ended(replace(case, status="closed", stage=stage, closed_at=now, decision=decision, idle_at=None))
 
 
 CUSTOMER_MERGED = "客户已并入 / the customer was merged into: "
@@ -233,76 +308,55 @@ def _merged(warning: wire.Warning) -> str | None:
 _NOTHING_LEFT = "所有预警都已撤回。 / Every warning of the case has been withdrawn."
 
 
-def _on_task(warning: wire.Warning, directory: Directory, known_revision: int) -> Outcome:
-    """A task goes to people's lists with a nudge, a suggestion is only filed. Neither has a case or a deadline."""
-    if warning.output == "suggestion":
-        return Outcome(Verdict.FILED_SUGGESTION)
-    told = _people_of_task(warning, directory)
+def _on_task(warning: wire.Warning, at: _At, known_revision: int) -> Outcome:
+    """A task goes to people's lists with a nudge. It has no case; a date by which it is to be done, and reminders."""
+    told = _told(at.plan)
+    people, clocks = tuple(told), at.house.clocks
     if warning.change == "ended" or warning.change == "withdrawn":
-        return Outcome(Verdict.TASK_ENDED, task=TaskChange(tuple(told), warning.change, warning.department))
+        return Outcome(Verdict.TASK_ENDED, task=TaskChange(people, warning.change, warning.department))
     if warning.historical:
         return Outcome(Verdict.FILED_HISTORICAL)
     # A ticket is opened once: that more is known of it is no reason to call a whole department again.
     worse = warning.pages_again and warning.department is None
     calls = known_revision == 0 or warning.change == "raised" or worse
-    pages = _to(told, warning, "nudge") if calls else ()
-    return Outcome(Verdict.TASK_SET, pages=pages, task=TaskChange(tuple(told), "open", warning.department))
+    pages = _to(told, warning, "nudge", at.plan) if calls else ()
+    due = clocks.act_by(at.now, warning.severity, warning.act_within_days)
+    task = TaskChange(people, "open", warning.department, due, clocks.first_reminder(due))
+    return Outcome(Verdict.TASK_SET, pages=pages, task=task)
 
 
-def _people_of_task(warning: wire.Warning, directory: Directory) -> dict[str, Role]:
-    """In whose lists it stands: a ticket in those of its department's people, or of the owner and the superior where
-    the department has nobody; any other task in those of its audience."""
-    if warning.department is None:
-        # A task is always somebody's: with no audience at all it is the owner's.
-        return _audience(warning.audience or ("owner",), warning.customer_id, directory)
-    people = directory.people_of(warning.department)
-    if people:
-        return dict.fromkeys(people, "department")
-    return _audience(("owner", "superior"), warning.customer_id, directory)
+def on_task_due(task: ListedTask, now: datetime, directory: Directory, house: House = HOUSE) -> Outcome:
+    """Reminds of a task in people's lists; `task.remind_at` is then the next time."""
+    reminder = lists.remind(task.people, task.reminders, None, now, directory, house)
+    step = f"reminder:{task.id}:{task.due.isoformat()}:{task.reminders + 1}"
+    pages = tuple(Page(step, "reminder", who, role, task.id, task.revision) for who, role in reminder.people)
+    return Outcome(Verdict.REMINDED, pages=pages, remind_at=reminder.next_at)
 
 
-def _audience(audience: Iterable[str], customer_id: str, directory: Directory) -> dict[str, Role]:
-    """The owner and the one above, as far as they are to be told; each once, whoever they are."""
-    line = directory.responsible(customer_id)
-    told: dict[str, Role] = {}
-    if "owner" in audience:
-        told[line.owner] = "owner" if line.assigned else "fallback"
-    if "superior" in audience:
-        told.setdefault(directory.ladder(customer_id)[0], "superior")
-    return told
+def _told(plan: Plan) -> dict[str, Role]:
+    return {target.person: "stand_in" if target.instead_of else target.role for target in plan.targets}
 
 
-def _pages(
-    warning: wire.Warning, kind: PageKind, directory: Directory, due: datetime | None = None
-) -> tuple[Page, ...]:
-    return _to(_audience(warning.audience, warning.customer_id, directory), warning, kind, due)
+def _pages(warning: wire.Warning, kind: PageKind, case: Case, at: _At, due: datetime | None = None) -> tuple[Page, ...]:
+    """To those of the plan, and to who works on the case in the owner's place."""
+    told = _told(at.plan)
+    if case.assignee is not None:
+        told.setdefault(acting(case, lists.worker(case, at.directory), at.now, at.directory), "assignee")
+    return _to(told, warning, kind, at.plan, due)
 
 
 def _to(
-    told: Mapping[str, Role], warning: wire.Warning, kind: PageKind, due: datetime | None = None
+    told: Mapping[str, Role], warning: wire.Warning, kind: PageKind, plan: Plan, due: datetime | None = None
 ) -> tuple[Page, ...]:
     step = f"{kind}:{warning.id}:{warning.revision}"
-    return tuple(Page(step, kind, person, role, warning.id, warning.revision, due) for person, role in told.items())
+    about = warning.id, warning.revision, due, plan.critical
+    return tuple(
+        Page(step, kind, person, role, *about, channels=plan.channels_of(person)) for person, role in told.items()
+    )
 
 
 def _open_deadline(clock: ReviewClock | None) -> datetime | None:
     return clock.due if clock is not None and clock.running else None
-
-
-def _start_clock(warning: wire.Warning, now: datetime, directory: Directory) -> ReviewClock | None:
-    """The review of this warning alone, asked of the superior; a later warning of the case starts its own."""
-    review = warning.review
-    if review is None:
-        return None
-    first = directory.ladder(warning.customer_id)[0]
-    # A deadline that was over before anybody could be told of it is nobody's failure: the time counts from now. Else
-    # whatever was found while the notifier was away, or on the events' own clock, would escalate as it comes in.
-    due = review.due if now < review.due else now + timedelta(hours=review.within_hours)
-    return ReviewClock(review.within_hours, tuple(review.departments), review.quorum, due, first, (first,))
-
-
-def _merge(people: tuple[str, ...], *more: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*people, *more)))
 
 
 def _case_id(warning: wire.Warning) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete
 
 from schemas import warnings as wire
 from schemas.cases import CaseEvent
@@ -16,9 +16,18 @@ from services.notifier.actions import Action
 from services.notifier.case import Case, Page, TaskChange, Verdict
 from services.notifier.holds import Hold
 from services.notifier.ledger import Private
+from services.notifier.tables import ledger_private
 from services.notifier.views import PageState
 
 Via = Literal["console", "link", "api", "command", "service"]
+
+ERASED = "private.erased"
+EXPIRED = "private.expired"
+"""Rows that tell why salts are gone."""
+
+KEPT = timedelta(days=180)
+EXPIRING = ("address", "agent", "said")
+"""From where somebody acted, and what a provider said, may be known for so long."""
 
 MAX_AGENT = 300
 """Characters of what a browser calls itself."""
@@ -149,3 +158,21 @@ def _from(origin: Origin) -> dict[str, Private | None]:
 
 def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def forget_customer(tx: Connection, customer_id: str, now: datetime) -> int:
+    """Destroy what opens the seals about a customer, and say so in the ledger; how many there were. Again: nothing."""
+    gone = tx.execute(delete(ledger_private).where(ledger_private.c.customer_id == customer_id)).rowcount
+    if gone:
+        ledger.append(tx, ERASED, None, {"customer_id": customer_id, "fields": gone}, at=now)
+    return int(gone)
+
+
+def expire(tx: Connection, now: datetime, keep: timedelta = KEPT) -> int:
+    """Delete from where people acted, and what providers said, once it is older than `keep`; how many fields."""
+    names, before = [*EXPIRING], now - keep
+    old = ledger_private.c.name.in_(names), ledger_private.c.at < before
+    gone = tx.execute(delete(ledger_private).where(*old)).rowcount
+    if gone:
+        ledger.append(tx, EXPIRED, None, {"names": names, "before": before.isoformat(), "fields": gone}, at=now)
+    return int(gone)

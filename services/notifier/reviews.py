@@ -1,61 +1,44 @@
-"""PURE: the clock of a review: who is asked, who is asked next, and who may answer. Time and directory are arguments."""
+"""PURE: the clock of a review: who is asked, who is asked next, who may answer. Time and directory are arguments."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Literal
 
 from schemas import warnings as wire
-from services.notifier.case import Case, Entry, Held, Outcome, Page, ReviewClock, Verdict
-from services.notifier.clocks import Clocks
+from services.notifier.case import Case, Entry, Held, Outcome, Page, ReviewClock, Role, Verdict
+from services.notifier.house import House, matter_of_held
 from services.notifier.people import Directory
+from services.notifier.routing import Plan
 
 
-def start(
-    case: Case | None, warning: wire.Warning, now: datetime, directory: Directory, clocks: Clocks
-) -> ReviewClock | None:
-    """The review of this warning alone, asked of the superior; a later warning of the case starts its own."""
+def start(warning: wire.Warning, plan: Plan, now: datetime, house: House) -> ReviewClock | None:
+    """The review of this warning alone, asked of the first of the plan; a later warning of the case starts its own."""
     review = warning.review
     if review is None:
         return None
-    first = rungs(case, warning.customer_id, now, directory)[0]
-    due = review.due
-    if review.hours == "working":
-        due = clocks.later(warning.first_detected_at, review.within_hours, review.hours)
+    clocks = house.clocks
+    hours: wire.Hours = "working" if "working" in (review.hours, plan.clock) else "wall"
+    due = (
+        clocks.later(warning.first_detected_at, timedelta(hours=review.within_hours), hours)
+        if hours == "working"
+        else review.due
+    )
     # A deadline that was over before anybody could be told of it is nobody's failure: the time counts from now. Else
     # whatever was found while the notifier was away, or on the events' own clock, would escalate as it comes in.
     if now >= due:
-        due = clocks.later(now, review.within_hours, review.hours)
+        due = clocks.later(now, timedelta(hours=review.within_hours), hours)
     return ReviewClock(
         within_hours=review.within_hours,
         departments=tuple(review.departments),
         quorum=review.quorum,
         due=due,
-        holder=first,
-        asked=(first,),
-        hours=review.hours,
-        nudges=clocks.nudges(now, due, review.hours),
+        holder=plan.ladder[0],
+        asked=plan.ladder[:1],
+        hours=hours,
+        nudges=clocks.nudges(now, due, hours),
     )
-
-
-def acting(case: Case | None, person: str, at: datetime, directory: Directory) -> str:
-    """Who acts for somebody in a case: to whom they delegated it, and for who is away the one who stands in."""
-    delegated = {one.by: one.to for one in case.delegations if at < one.until} if case else {}
-    seen = {person}
-    while (following := delegated.get(person)) is not None and following not in seen:
-        seen.add(following)
-        person = following
-    return directory.stand_in(person, at)
-
-
-def rungs(case: Case | None, customer_id: str, at: datetime, directory: Directory) -> tuple[str, ...]:
-    """Who is asked for a review in turn, as people are there and have delegated. Never the owner, nor who acts for the
-    owner, unless nobody else is there: then the next one up is asked."""
-    ladder = directory.ladder(customer_id, at)
-    owner = directory.responsible(customer_id).owner
-    found = dict.fromkeys(acting(case, person, at, directory) for person in ladder)
-    return tuple(person for person in found if person not in (owner, acting(case, owner, at, directory))) or ladder
 
 
 def reviewers(case: Case, directory: Directory, at: datetime | None = None) -> tuple[str, ...]:
@@ -65,80 +48,113 @@ def reviewers(case: Case, directory: Directory, at: datetime | None = None) -> t
     line = directory.responsible(case.customer_id)
     found = [*(line.superiors or directory.ladder(case.customer_id)), *asked]
     if at is not None:
-        found += [*rungs(case, case.customer_id, at, directory), *_deputies(case, found, at)]
+        found += [directory.stand_in(person, at) for person in found]
+        found += [one.to for one in case.delegations if one.by in found and at < one.until]
     others = tuple(dict.fromkeys(person for person in found if person != line.owner))
     return others or directory.ladder(case.customer_id)
 
 
-def _deputies(case: Case, people: list[str], at: datetime) -> list[str]:
-    return [one.to for one in case.delegations if one.by in people and at < one.until]
+@dataclass(frozen=True)
+class _Running:
+    """A clock that runs, with what its next step depends on."""
+
+    case: Case
+    held: Held
+    clock: ReviewClock
+    plan: Plan
+    now: datetime
+
+    @property
+    def following(self) -> str:
+        """The first of those above who has not been asked; beyond the last one that one again."""
+        left = (person for person in self.plan.ladder if person not in self.clock.asked)
+        return next(left, self.plan.ladder[-1])
+
+    def outcome(self, verdict: Verdict, after: ReviewClock, page: Page, entry: Entry) -> Outcome:
+        held = replace(self.held, review=after, paged=merged(self.held.paged, after.holder))
+        return Outcome(verdict, self.case.with_held(held), (page,), (entry,))
+
+    def page(self, step: str, kind: Literal["breached", "due_soon"], after: ReviewClock, role: Role) -> Page:
+        # A deadline that was missed wakes people up; that one comes near only does where the matter itself would.
+        critical = kind == "breached" or self.plan.critical
+        about = self.held.id, self.held.revision, after.due, critical
+        return Page(step, kind, after.holder, role, *about, channels=self.plan.channels_of(after.holder))
+
+    @property
+    def name(self) -> str:
+        return f"{self.held.id}:{self.held.revision}:{self.clock.breaches}"
 
 
-def step(case: Case, held: Held, now: datetime, directory: Directory, clocks: Clocks) -> Outcome:
+def hand_over(case: Case, held: Held, now: datetime, directory: Directory, house: House) -> Outcome:
+    """Hands a review over where its holder is not among those who are asked any more; before its clock does by itself,
+    when something has just changed."""
+    clock = held.clock
+    if clock is None or not clock.running or now >= clock.due:
+        return Outcome(Verdict.NOT_DUE)
+    plan = house.plan(matter_of_held(held, case.customer_id, directory), case, now, directory)
+    return (
+        Outcome(Verdict.NOT_DUE) if clock.holder in plan.ladder else _hand_over(_Running(case, held, clock, plan, now))
+    )
+
+
+def step(case: Case, held: Held, now: datetime, directory: Directory, house: House) -> Outcome:
     """What a review's clock does now: it is breached, handed over to somebody else, or reminds its holder."""
     clock = held.clock
     if clock is None or not clock.running or case.status != "open":
         return Outcome(Verdict.NOT_DUE)
+    plan = house.plan(matter_of_held(held, case.customer_id, directory), case, now, directory)
+    running = _Running(case, held, clock, plan, now)
     if now >= clock.due:
-        return _breach(case, held, clock, now, directory, clocks)
-    if clock.holder not in rungs(case, case.customer_id, now, directory):
-        return _hand_over(case, held, clock, now, directory)
-    over = sum(nudge <= now for nudge in clock.nudges)
-    if over <= clock.nudged:
-        return Outcome(Verdict.NOT_DUE)
-    after = replace(clock, nudged=over)
-    name = f"due_soon:{held.id}:{held.revision}:{clock.breaches}:{over}"
-    page = _page(name, "due_soon", held, after)
-    entry = Entry("review.nudged", now, warning_id=held.id, person=clock.holder)
-    return Outcome(Verdict.NUDGED, case.with_held(_heard(held, after)), (page,), (entry,))
+        return _breach(running, house)
+    if clock.holder not in plan.ladder:
+        return _hand_over(running)
+    return _nudge(running, directory)
 
 
-def _breach(
-    case: Case, held: Held, clock: ReviewClock, now: datetime, directory: Directory, clocks: Clocks
-) -> Outcome:
-    """The next rung is asked, with the whole time from now on; beyond the last rung the last one is asked again."""
-    holder = _next(case, clock, now, directory)
-    due = clocks.later(now, clock.within_hours, clock.hours)
+def _breach(running: _Running, house: House) -> Outcome:
+    """The next one up is asked, with the whole time from now on."""
+    clock, now = running.clock, running.now
+    holder, due = running.following, house.clocks.later(now, timedelta(hours=clock.within_hours), clock.hours)
     after = replace(
         clock,
         holder=holder,
         due=due,
         breaches=clock.breaches + 1,
         asked=merged(clock.asked, holder),
-        nudges=clocks.nudges(now, due, clock.hours),
+        nudges=house.clocks.nudges(now, due, clock.hours),
         nudged=0,
     )
-    page = _page(f"breached:{held.id}:{held.revision}:{after.breaches}", "breached", held, after)
+    page = running.page(
+        f"breached:{running.held.id}:{running.held.revision}:{after.breaches}", "breached", after, "escalation"
+    )
     missed = f"期限 / due: {clock.due.isoformat()}"
-    entry = Entry("review.breached", now, warning_id=held.id, person=clock.holder, note=missed)
-    return Outcome(Verdict.BREACHED, case.with_held(_heard(held, after)), (page,), (entry,))
+    entry = Entry("review.breached", now, warning_id=running.held.id, person=clock.holder, note=missed)
+    return running.outcome(Verdict.BREACHED, after, page, entry)
 
 
-def _hand_over(case: Case, held: Held, clock: ReviewClock, now: datetime, directory: Directory) -> Outcome:
+def _hand_over(running: _Running) -> Outcome:
     """Whoever was asked is away, has left, owns the customer by now, or is not above its owner any more. The deadline
     stays: a reorganisation gives nobody more time."""
-    holder = _next(case, clock, now, directory)
-    after = replace(
-        clock, holder=holder, asked=merged(clock.asked, holder), nudged=sum(nudge <= now for nudge in clock.nudges)
-    )
-    page = _page(f"handed_over:{held.id}:{held.revision}:{clock.breaches}:{len(after.asked)}", "due_soon", held, after)
-    entry = Entry("review.handed_over", now, warning_id=held.id, person=holder)
-    return Outcome(Verdict.NUDGED, case.with_held(_heard(held, after)), (page,), (entry,))
+    clock, holder = running.clock, running.following
+    over = sum(nudge <= running.now for nudge in clock.nudges)
+    after = replace(clock, holder=holder, asked=merged(clock.asked, holder), nudged=over)
+    page = running.page(f"handed_over:{running.name}:{len(after.asked)}", "due_soon", after, "escalation")
+    entry = Entry("review.handed_over", running.now, warning_id=running.held.id, person=holder)
+    return running.outcome(Verdict.HANDED_OVER, after, page, entry)
 
 
-def _next(case: Case, clock: ReviewClock, now: datetime, directory: Directory) -> str:
-    ladder = rungs(case, case.customer_id, now, directory)
-    return next((person for person in ladder if person not in clock.asked), ladder[-1])
-
-
-def _heard(held: Held, clock: ReviewClock) -> Held:
-    return replace(held, review=clock, paged=merged(held.paged, clock.holder))
-
-
-def _page(name: str, kind: Literal["breached", "due_soon"], held: Held, clock: ReviewClock) -> Page:
-    # A deadline that was missed wakes people up; that one comes near only does where the matter itself would.
-    critical = kind == "breached" or held.severity == "critical"
-    return Page(name, kind, clock.holder, "escalation", held.id, held.revision, clock.due, critical)
+def _nudge(running: _Running, directory: Directory) -> Outcome:
+    """However many nudges have passed while nobody looked, the holder is reminded once."""
+    clock = running.clock
+    over = sum(nudge <= running.now for nudge in clock.nudges)
+    if over <= clock.nudged:
+        return Outcome(Verdict.NOT_DUE)
+    superior = clock.holder in directory.responsible(running.case.customer_id).superiors
+    role: Role = "superior" if superior and not clock.breaches else "escalation"
+    after = replace(clock, nudged=over)
+    page = running.page(f"due_soon:{running.name}:{over}", "due_soon", after, role)
+    entry = Entry("review.nudged", running.now, warning_id=running.held.id, person=clock.holder)
+    return running.outcome(Verdict.NUDGED, after, page, entry)
 
 
 def merged(people: tuple[str, ...], *more: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from types import FrameType
 
@@ -13,23 +13,27 @@ import uvicorn
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from services.common.clock import clock_from, wall_now
-from services.common.errors import UserError
+from services.common.database import Database
 from services.common.settings import Settings
+from services.notifier import recording
+from services.notifier.acting import ActLinks
 from services.notifier.channels.base import Channel
-from services.notifier.channels.email import EmailChannel
 from services.notifier.channels.inbox import InboxChannel
-from services.notifier.channels.webhook import WebhookChannel
 from services.notifier.clerk import Clerk
 from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
 from services.notifier.delivering import INBOX
 from services.notifier.desk import Desk
-from services.notifier.directory import load_directory
+from services.notifier.directory_wiring import follow_people, open_people, people_routes
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.grouping import Manners
+from services.notifier.house import House
 from services.notifier.intake import Intake
+from services.notifier.link_secrets import kept_in
 from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
+from services.notifier.outbox import Reaches
+from services.notifier.policy import HOUSE
 from services.notifier.publisher import Publisher
 from services.notifier.replicas import Replica, lock_file
 from services.notifier.tables import open_database
@@ -45,32 +49,25 @@ TICK_S = 0.1
 
 DISPATCH_S = 0.1
 PUBLISH_S = 0.2
+RETENTION_S = 3600.0
 WIDTH = 16
 """Messages of one channel on their way at once: a receiver that takes 50 ms gets 300 a second."""
 
 
-class DirectoryMissing(UserError):
-    """BELLWETHER_DIRECTORY is not set."""
-
-
-def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0) -> Clerk:
-    """The clerk on the configured database, migrated to the newest schema, and directory."""
-    if settings.directory is None:
-        raise DirectoryMissing("set BELLWETHER_DIRECTORY to the YAML file of people and customers")
-    directory = load_directory(settings.directory)
+def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0, house: House = HOUSE) -> Clerk:
+    """The clerk on the configured database, migrated to the newest schema, with the newest directory in it. Raises
+    DirectoryInvalid for the file of BELLWETHER_DIRECTORY, and DirectoryEmpty where nothing was imported otherwise."""
+    now = clock_from(settings.clock)
     database = open_database(settings.database_url)
     database.migrate()
-    return Clerk(database, directory, clock_from(settings.clock), channels, timedelta(seconds=settle_s))
+    people = open_people(settings, database, now)
+    return Clerk(database, people, now, channels, timedelta(seconds=settle_s), house)
 
 
 def serve(settings: Settings, own: NotifierSettings) -> bool:
     """Run until a signal ends it; False when a worker died."""
-    clerk = open_clerk(settings, own.channels, own.settle_s)
-    if clerk.database.file is not None:
-        # Held until the process ends, however it ends.
-        lock_file(clerk.database.file)
-    replica = Replica(clerk.database, wall_now, lease_s=own.lease_s)
-    replica.join(alone=clerk.database.file is not None)
+    clerk = open_clerk(settings, own.channels, own.settle_s, own.house)
+    replica = _join(clerk.database, own)
     registry = CollectorRegistry()
     metrics = IntakeMetrics(registry)
     intake = Intake(settings.kafka, settings.topics, clerk, metrics)
@@ -85,7 +82,12 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         return {**waiting, **workers.troubles(), **workers.failures()}
 
     metrics.watch(lambda: not ready())
-    web = build_web(desk, workers.failures, ready, registry, build_console(desk, settings.zone))
+    links = ActLinks(clerk, own.link_secrets or kept_in(settings.data_dir))
+    console = build_console(desk, settings.zone, links)
+    channels = tuple(_channels(settings, own, clerk))
+    clerk.reaches = _reaching(channels)
+    people = people_routes(clerk, settings, channels)
+    web = build_web(desk, workers.failures, ready, registry, console, people)
     config = uvicorn.Config(
         web,
         host=settings.host,
@@ -96,13 +98,23 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         timeout_graceful_shutdown=10,
     )
     server.append(_Server(config))
-    _start(workers, settings, own, clerk, intake, metrics, replica)
+    _start(workers, settings, own, clerk, intake, metrics, replica, channels)
+    follow_people(workers, clerk, settings, own.channels)
     server[0].run()
     workers.stop()
     if not workers.failures():
         replica.leave()
     clerk.database.close()
     return not workers.failures()
+
+
+def _join(database: Database, own: NotifierSettings) -> Replica:
+    if database.file is not None:
+        # Held until the process ends, however it ends.
+        lock_file(database.file)
+    replica = Replica(database, wall_now, lease_s=own.lease_s)
+    replica.join(alone=database.file is not None)
+    return replica
 
 
 def _start(
@@ -113,12 +125,13 @@ def _start(
     intake: Intake,
     metrics: IntakeMetrics,
     replica: Replica,
+    channels: Sequence[Channel],
 ) -> None:
     workers.start("lease", _renewing(replica), replica.pause_s)
     workers.start("ticker", _ticker(clerk, metrics), TICK_S)
     templates = with_own(own.templates, lambda problem: log.error("a template is replaced by ours: %s", problem))
     letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words(), templates)
-    for channel in _channels(settings, own, clerk):
+    for channel in channels:
         dispatcher = Dispatcher(
             clerk.database,
             channel,
@@ -127,6 +140,7 @@ def _start(
             replica=replica,
             manners=Manners(window=timedelta(seconds=own.digest_window_s)),
             configured=own.channels,
+            reaches=clerk.reaches,
             width=1 if channel.name == INBOX else WIDTH,
         )
         left = dispatcher.recover()
@@ -134,8 +148,20 @@ def _start(
             log.warning("%s: %d pages were in flight when the last process ended", channel.name, left)
         workers.start(f"dispatcher-{channel.name}", _sending(dispatcher, workers), DISPATCH_S, dispatcher.close)
     publisher = Publisher(settings.kafka, settings.topics, clerk.database)
+    workers.start("retention", _forgetting(clerk), RETENTION_S)
     workers.start("publisher", publisher.step, PUBLISH_S, publisher.close)
     workers.start("consumer", intake.step, 0.0, intake.close)
+
+
+def _forgetting(clerk: Clerk) -> Callable[[], bool]:
+    """From where people acted is known for a while only."""
+
+    def step() -> bool:
+        with clerk.database.writing() as tx:
+            recording.expire(tx, clerk.now())
+        return False
+
+    return step
 
 
 def _renewing(replica: Replica) -> Callable[[], bool]:
@@ -164,10 +190,13 @@ def _ticker(clerk: Clerk, metrics: IntakeMetrics) -> Callable[[], bool]:
 def _channels(settings: Settings, own: NotifierSettings, clerk: Clerk) -> Iterator[Channel]:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     yield InboxChannel(clerk.database, settings.data_dir / "inbox.jsonl", clerk.now)
-    if own.smtp is not None:
-        yield EmailChannel(own.smtp, clerk.now)
-    if own.webhook_url is not None:
-        yield WebhookChannel(own.webhook_url, own.webhook_secret, clerk.now)
+    yield from own.open_channels(clerk.now).values()
+
+
+def _reaching(channels: Iterable[Channel]) -> Reaches:
+    """By what each channel says of itself; a channel that is no more reaches nobody."""
+    by_name = {channel.name: channel for channel in channels}
+    return lambda name, person: person is not None and name in by_name and by_name[name].reaches(person)
 
 
 def _end(server: list[_Server]) -> None:

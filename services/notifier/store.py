@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, 
 from schemas import warnings as wire
 from schemas.cases import CaseEvent
 from services.notifier import recording, tables
-from services.notifier.case import Case, Entry, TaskChange, Verdict
+from services.notifier.case import Case, Entry, ListedTask, TaskChange, Verdict
 from services.notifier.feedback import judged
 from services.notifier.people import Directory
 from services.notifier.recording import SERVICE, Origin
@@ -58,6 +58,8 @@ def save_case(tx: Connection, case: Case, directory: Directory, now: datetime) -
         "customer_name": directory.customer_name(case.customer_id),
         "owner": directory.responsible(case.customer_id).owner,
         "status": case.status,
+        "stage": case.stage,
+        "assignee": case.assignee,
         "severity": case.severity,
         "opened_at": case.opened_at,
         "closed_at": case.closed_at,
@@ -76,13 +78,15 @@ def _save_deadlines(tx: Connection, case: Case) -> None:
     rows = [
         {
             "case_id": case.id,
-            "warning_id": held.id,
-            "holder": held.clock.holder,
-            "due_at": held.clock.due,
-            "breaches": held.clock.breaches,
+            "name": one.name,
+            "kind": one.kind,
+            "warning_id": one.warning_id,
+            "holder": one.holder,
+            "due_at": one.due,
+            "next_at": one.next_at,
+            "breaches": one.breaches,
         }
-        for held in case.warnings
-        if held.clock is not None and held.clock.running and case.status == "open"
+        for one in case.deadlines
     ]
     if rows:
         tx.execute(insert(tables.deadlines), rows)
@@ -100,7 +104,7 @@ def append(tx: Connection, case_id: str, customer_id: str, entries: Sequence[Ent
         {"case_id": case_id, "sequence": sequence, **{name: getattr(entry, name) for name in _ENTRY}}
         for sequence, entry in enumerate(entries, last - len(entries) + 1)
     ]
-    tx.execute(insert(tables.timeline), rows)
+    tx.execute(insert(tables.timeline), [{**row, "value": row["value"] and str(row["value"])} for row in rows])
     for row, entry in zip(rows, entries, strict=True):
         about = {"customer_id": customer_id, "judged": judged(case, entry) if case else None}
         recording.timeline_entry(tx, CaseEvent.model_validate({**row, **about}))
@@ -151,10 +155,37 @@ def current_warnings(tx: Connection, warning_ids: Iterable[str]) -> dict[str, wi
 
 
 def due_cases(tx: Connection, now: datetime, limit: int = 200) -> list[str]:
-    """Cases in which a deadline has passed, the longest waiting first."""
-    due = tables.deadlines.c.due_at <= now
-    query = select(tables.deadlines.c.case_id).where(due).group_by(tables.deadlines.c.case_id)
-    return list(tx.execute(query.order_by(func.min(tables.deadlines.c.due_at)).limit(limit)).scalars())
+    """Cases of which a step is due, the longest waiting first."""
+    at = tables.deadlines.c.next_at
+    query = select(tables.deadlines.c.case_id).where(at <= now).group_by(tables.deadlines.c.case_id)
+    return list(tx.execute(query.order_by(func.min(at), tables.deadlines.c.case_id).limit(limit)).scalars())
+
+
+def reviewed_cases(tx: Connection, after: str, holders: Collection[str] | None, limit: int = 200) -> list[str]:
+    """Cases whose review is being waited for, in the order of their ids beyond `after`; of these holders, or all."""
+    found = select(tables.deadlines.c.case_id).where(
+        tables.deadlines.c.kind == "review", tables.deadlines.c.case_id > after
+    )
+    if holders is not None:
+        found = found.where(tables.deadlines.c.holder.in_(sorted(holders)))
+    return list(tx.execute(found.distinct().order_by(tables.deadlines.c.case_id).limit(limit)).scalars())
+
+
+def due_tasks(tx: Connection, now: datetime, limit: int = 200) -> list[ListedTask]:
+    """Open entries of people's lists whose reminder is due, the longest waiting first."""
+    due = tables.tasks.c.status == "open", tables.tasks.c.remind_at <= now
+    query = select(tables.tasks).where(*due).order_by(tables.tasks.c.remind_at, tables.tasks.c.id).limit(limit)
+    rows = tx.execute(query).mappings().all()
+    return [
+        ListedTask(row["id"], row["revision"], task_people(tx, row["id"]), row["due_at"], row["reminders"])
+        for row in rows
+    ]
+
+
+def reminded(tx: Connection, task_id: str, remind_at: datetime | None) -> None:
+    """People were reminded of the task, and will be again."""
+    more = {"remind_at": remind_at, "reminders": tables.tasks.c.reminders + 1}
+    tx.execute(update(tables.tasks).where(tables.tasks.c.id == task_id).values(more))
 
 
 def set_task(tx: Connection, warning: wire.Warning, change: TaskChange, now: datetime) -> None:
@@ -163,6 +194,9 @@ def set_task(tx: Connection, warning: wire.Warning, change: TaskChange, now: dat
     known = tx.execute(select(tables.tasks.c.status).where(tables.tasks.c.id == warning.id)).scalar()
     if known is None and change.status != "open":
         return
+    if change.status == "open" and known != "open":
+        # That more became known of what is on the list already gives nobody more time.
+        row |= {"due_at": change.due, "remind_at": change.remind_at, "reminders": 0}
     if known is None:
         added = {"customer_id": warning.customer_id, "status": change.status, "created_at": now}
         tx.execute(insert(tables.tasks).values(id=warning.id, **added, **row))

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -22,6 +21,9 @@ from sqlalchemy import (
 
 from services.common.columns import UtcInstant
 from services.common.database import Database, Schema
+from services.notifier import directory_tables
+from services.notifier.metadata import ID, LABEL
+from services.notifier.metadata import metadata as gathered
 
 SCHEMA = Schema(Path(__file__).with_name("migrations"), "BELLWETHER_DATABASE_URL", 0x62656C6C, "alembic_version")
 
@@ -31,10 +33,13 @@ def open_database(url: str) -> Database:
     return Database(url, SCHEMA)
 
 
-metadata = MetaData()
+metadata = gathered
 
-_ID = String(100)
-_LABEL = String(200)
+PARTS = (directory_tables,)
+"""Modules that describe tables of the same database."""
+
+_ID = ID
+_LABEL = LABEL
 
 cases = Table(
     "cases",
@@ -45,6 +50,8 @@ cases = Table(
     Column("customer_name", _LABEL, nullable=False),
     Column("owner", _ID, nullable=False),
     Column("status", String(10), nullable=False),
+    Column("stage", String(20), nullable=False, server_default="opened"),
+    Column("assignee", _ID, index=True),
     Column("severity", String(10), nullable=False),
     Column("opened_at", UtcInstant, nullable=False),
     Column("closed_at", UtcInstant),
@@ -105,15 +112,20 @@ timeline = Table(
     Column("channel", _LABEL),
     Column("decision", String(20)),
     Column("note", Text),
+    Column("value", String(50)),
 )
 
+# Everything that is to happen to a case by itself. It repeats what is in the case's state, so that it can be searched.
 deadlines = Table(
     "deadlines",
     metadata,
     Column("case_id", _ID, ForeignKey("cases.id"), primary_key=True),
-    Column("warning_id", _ID, primary_key=True),
-    Column("holder", _ID, nullable=False),
-    Column("due_at", UtcInstant, nullable=False, index=True),
+    Column("name", String(120), primary_key=True),
+    Column("kind", String(10), nullable=False),
+    Column("warning_id", _ID),
+    Column("holder", _ID, nullable=False, index=True),
+    Column("due_at", UtcInstant, nullable=False),
+    Column("next_at", UtcInstant, nullable=False, index=True),
     Column("breaches", Integer, nullable=False),
 )
 
@@ -200,6 +212,9 @@ tasks = Table(
     Column("created_at", UtcInstant, nullable=False),
     Column("updated_at", UtcInstant, nullable=False),
     Column("done_by", _ID),
+    Column("due_at", UtcInstant),
+    Column("remind_at", UtcInstant, index=True),
+    Column("reminders", Integer, nullable=False, server_default="0"),
 )
 
 task_people = Table(

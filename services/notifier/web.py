@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from services.common.ops import Check
+from services.notifier.api import add_case_api
 from services.notifier.desk import Desk
 from services.notifier.outbox_api import outbox_api
 
 
-def build_web(desk: Desk, healthy: Check, ready: Check, registry: CollectorRegistry, console: ASGIApp) -> FastAPI:
-    """The ASGI application. Endpoints are sync: they block on the database, on FastAPI's threads."""
+def build_web(
+    desk: Desk,
+    healthy: Check,
+    ready: Check,
+    registry: CollectorRegistry,
+    console: ASGIApp,
+    more: Sequence[BaseRoute] = (),
+) -> FastAPI:
+    """The ASGI application, with `more` addresses beside the console. Endpoints are sync: they block on the database,
+    on FastAPI's threads."""
     app = FastAPI(title="Bellwether notifier", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/healthz")
@@ -38,7 +49,9 @@ def build_web(desk: Desk, healthy: Check, ready: Check, registry: CollectorRegis
         names = ("cases_open", "pages", "warnings", "pages_uncertain", "settling", "rejected", "undelivered")
         return JSONResponse({name: getattr(counts, name) for name in names})
 
+    add_case_api(app, desk)
     app.include_router(outbox_api(desk))
+    app.router.routes.extend(more)
     app.mount("/", console)
     return app
 

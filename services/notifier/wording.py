@@ -59,7 +59,8 @@ OPENING: dict[PageKind, Words] = {
     },
     "idle": {
         "zh": "客户 {customer} 的案件已多日无人跟进：{name}。请继续处理，或作出结论。",
-        "en": "For days nobody has done anything about the case of {customer}: {name}. Please go on with it, or close it.",
+        "en": "Nobody has done anything about the case of {customer} for days: {name}. "
+        "Please go on with it, or close it.",
     },
     "reminder": {
         "zh": "客户 {customer} 的待办尚未完成：{name}。",

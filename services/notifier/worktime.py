@@ -1,7 +1,7 @@
 """PURE: working hours and days of the company, and people's quiet hours. Local times belong to a zone, instants do not.
 
-A working calendar counts time only where the company works: on working days, in its hours. Where clocks are put forward
-or back, an hour that there is not begins when the clock has jumped, and one that comes twice counts from its first time.
+A working calendar counts time only where the company works: on working days, in its hours. Where clocks are put
+forward, a time of day that there is not is the one that far after the jump; where they are put back, the first of two.
 """
 
 from __future__ import annotations
@@ -50,23 +50,23 @@ class WorkCalendar:
     is_working_day: Callable[[date], bool] = is_weekday
     hours: tuple[Hours, ...] = OFFICE_HOURS
 
-    def add_hours(self, at: datetime, hours: float) -> datetime:
-        """The instant by which so many working hours have passed from `at` on; the first such, also at a day's end."""
-        left = timedelta(hours=hours)
+    def add(self, at: datetime, span: timedelta) -> datetime:
+        """The instant by which so much working time has passed from `at` on; the first such, also at a day's end."""
+        left = span
         for start, end in self._worked(at):
             if end - start >= left:
                 return start + left
             left -= end - start
-        return at + timedelta(hours=hours)
+        return at + span
 
-    def hours_between(self, start: datetime, end: datetime) -> float:
-        """Working hours from one instant to another, 0 if there are none or the second is earlier."""
+    def between(self, start: datetime, end: datetime) -> timedelta:
+        """Working time from one instant to another; none if the second is earlier."""
         total = timedelta()
         for begin, stop in self._worked(start):
             if begin >= end:
                 break
             total += min(stop, end) - begin
-        return total / timedelta(hours=1)
+        return total
 
     def add_days(self, at: datetime, days: int) -> datetime:
         """The same time of day so many working days later. From a day off it counts as from the beginning of the next

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote_plus
@@ -21,15 +21,17 @@ from services.notifier.channels.base import (
     TooLarge,
     TryLater,
 )
-from services.notifier.channels.fitting import fit, in_json
+from services.notifier.channels.fitting import cut_characters, fit, in_json
 from services.notifier.channels.limits import Limits, Window
 from services.notifier.channels.provider import Answer, Request, document, judge_status, no_verdict, said_code
-from services.notifier.channels.saying import whole
+from services.notifier.channels.saying import mentionable, subject_of, whole
 from services.notifier.channels.wecom_bot import fingerprint
 from services.notifier.people import Person
 
 HOME = "https://oapi.dingtalk.com"
 LONGEST_BODY = 20_000
+TITLE = 200
+"""Characters of the title that a message in markdown must have; it is what a locked screen shows."""
 BLOCK_S = 600.0
 
 _TOO_MANY = frozenset({130101, 410100})
@@ -64,11 +66,17 @@ class DingTalk:
         return True
 
     def requests(self, message: Message, at: datetime) -> Sequence[Request]:
-        """One text, or its parts."""
-        room = LONGEST_BODY - len(self._body("", message)) - in_json(self.keyword) - 1
-        parts = fit(whole(message), room, message.link, message.to.language, in_json)
+        """One message in markdown where it is written so, else one text or its parts."""
         url = f"{self.home}/robot/send?access_token={quote_plus(self.token)}{self._signature(at)}"
-        return [Request(url, self._body(self._with_keyword(part), message)) for part in parts]
+        user = mentionable(message, self.kind) if self.mention else None
+        if message.markdown:
+            text = self._with_keyword(message.markdown) + (f"\n\n@{user}" if user else "")
+            body = _body("markdown", {"title": cut_characters(subject_of(message), TITLE), "text": text}, user)
+            if len(body) <= LONGEST_BODY:
+                return [Request(url, body)]
+        room = LONGEST_BODY - len(_body("text", {"content": ""}, user)) - in_json(self.keyword) - 1
+        parts = fit(whole(message), room, message.link, message.to.language, in_json)
+        return [Request(url, _body("text", {"content": self._with_keyword(part)}, user)) for part in parts]
 
     def judge(self, answer: Answer, at: datetime) -> Accepted:
         """errcode 0 alone is accepted."""
@@ -93,20 +101,20 @@ class DingTalk:
     def _with_keyword(self, text: str) -> str:
         return text if self.keyword in text else f"{self.keyword} {text}"
 
-    def _body(self, text: str, message: Message) -> bytes:
-        found: dict[str, object] = {"msgtype": "text", "text": {"content": text}}
-        user = message.to.reached_by(self.kind)
-        if self.mention and user:
-            mobile = user.lstrip("+").isdigit()
-            found["at"] = {"atMobiles" if mobile else "atUserIds": [user], "isAtAll": False}
-        return orjson.dumps(found)
-
     def _signature(self, at: datetime) -> str:
         """Made anew for each attempt: it is good for an hour."""
         if self.secret is None:
             return ""
         timestamp = int(at.timestamp() * 1000)
         return f"&timestamp={timestamp}&sign={quote_plus(sign(timestamp, self.secret))}"
+
+
+def _body(kind: str, said: Mapping[str, object], user: str | None) -> bytes:
+    found: dict[str, object] = {"msgtype": kind, kind: said}
+    if user:
+        mobile = user.lstrip("+").isdigit()
+        found["at"] = {"atMobiles" if mobile else "atUserIds": [user], "isAtAll": False}
+    return orjson.dumps(found)
 
 
 def sign(timestamp_ms: int, secret: str) -> str:

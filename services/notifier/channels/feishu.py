@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,10 +20,10 @@ from services.notifier.channels.base import (
     TooLarge,
     TryLater,
 )
-from services.notifier.channels.fitting import fit, in_json
+from services.notifier.channels.fitting import cut_characters, fit, in_json
 from services.notifier.channels.limits import Limits, Window
 from services.notifier.channels.provider import Answer, Request, document, judge_status, no_verdict, said_code
-from services.notifier.channels.saying import subject_of, text_of
+from services.notifier.channels.saying import mentionable, subject_of, text_of
 from services.notifier.channels.wecom_bot import fingerprint
 from services.notifier.people import Person
 
@@ -31,6 +31,8 @@ FEISHU = "https://open.feishu.cn"
 LARK = "https://open.larksuite.com"
 LONGEST_BODY = 20_000
 """Of 20 KB, by whichever of the two the provider counts them."""
+TITLE = 500
+"""Characters."""
 LIMITS = Limits((Window(5, 1.0, reserved=1), Window(100, 60.0, reserved=20)), 60.0, LONGEST_BODY, "bot")
 
 # 19001: no such bot. 19021: the sign or its hour. 19022: our address. 19024: the key word it wants.
@@ -63,11 +65,15 @@ class Feishu:
         return True
 
     def requests(self, message: Message, at: datetime) -> Sequence[Request]:
-        """One rich text, or its parts."""
-        room = LONGEST_BODY - len(self._body("", message, at))
-        parts = fit(text_of(message), room, message.link, message.to.language, in_json)
+        """One card where the message is written in markdown, else one rich text or its parts."""
         url = f"{self.home}/open-apis/bot/v2/hook/{self.token}"
-        return [Request(url, self._body(part, message, at)) for part in parts]
+        if message.markdown:
+            card = self._body(self._card(message), at)
+            if len(card) <= LONGEST_BODY:
+                return [Request(url, card)]
+        room = LONGEST_BODY - len(self._body(self._post("", message), at))
+        parts = fit(text_of(message), room, message.link, message.to.language, in_json)
+        return [Request(url, self._body(self._post(part, message), at)) for part in parts]
 
     def judge(self, answer: Answer, at: datetime) -> Accepted:
         """`code` 0 alone is accepted; errors come with any HTTP status."""
@@ -82,16 +88,33 @@ class Feishu:
         words = str(found.get("msg", ""))
         raise _refusal(self.title, code, words)
 
-    def _body(self, text: str, message: Message, at: datetime) -> bytes:
+    def _body(self, said: Mapping[str, object], at: datetime) -> bytes:
+        return orjson.dumps({**self._signature(at), **said})
+
+    def _card(self, message: Message) -> dict[str, object]:
+        user = self._mentioned(message)
+        text = message.markdown + (f"\n<at id={user}></at>" if user else "")
+        header = {"title": {"tag": "plain_text", "content": self._title(message)}}
+        return {
+            "msg_type": "interactive",
+            "card": {"header": header, "elements": [{"tag": "markdown", "content": text}]},
+        }
+
+    def _post(self, text: str, message: Message) -> dict[str, object]:
         # The elements of a rich text are told as they are: no name in them can mention anybody.
         line: list[dict[str, str]] = [{"tag": "text", "text": text}]
-        user = message.to.reached_by(self.kind)
-        if self.mention and user:
+        if user := self._mentioned(message):
             line.insert(0, {"tag": "at", "user_id": user})
-        subject = subject_of(message)
-        title = subject if self.keyword in subject else f"{self.keyword} {subject}"
-        post = {"zh_cn" if message.to.language == "zh" else "en_us": {"title": title, "content": [line]}}
-        return orjson.dumps({**self._signature(at), "msg_type": "post", "content": {"post": post}})
+        post = {"title": self._title(message), "content": [line]}
+        language = "zh_cn" if message.to.language == "zh" else "en_us"
+        return {"msg_type": "post", "content": {"post": {language: post}}}
+
+    def _mentioned(self, message: Message) -> str | None:
+        return mentionable(message, self.kind) if self.mention else None
+
+    def _title(self, message: Message) -> str:
+        subject = cut_characters(subject_of(message), TITLE)
+        return subject if self.keyword in subject else f"{self.keyword} {subject}"
 
     def _signature(self, at: datetime) -> dict[str, str]:
         if self.secret is None:

@@ -32,13 +32,16 @@ from services.notifier.channels.provider import (
     retry_after_s,
     said_status,
 )
-from services.notifier.channels.saying import subject_of, text_of
+from services.notifier.channels.saying import one_line, subject_of, text_of, without_contacts
 from services.notifier.channels.wecom_bot import fingerprint
 from services.notifier.people import Person
 
 HOME = "https://events.pagerduty.com"
 SUMMARY_CHARACTERS = 1024
+KEY_LENGTH = 32
+"""Of a routing key."""
 KEY_CHARACTERS = 255
+"""Of a deduplication key."""
 LONGEST_BODY = 512_000
 LONGEST_DETAILS = 200_000
 MOST_INCIDENTS = 20
@@ -111,7 +114,7 @@ class PagerDuty:
         link = _text(page, "url") or message.link
         told = fit(text, LONGEST_DETAILS, message.link, message.to.language, in_json)
         payload: dict[str, object] = {
-            "summary": cut_characters(subject, SUMMARY_CHARACTERS),
+            "summary": cut_characters(self._summary(message) or subject, SUMMARY_CHARACTERS),
             "source": "Bellwether",
             "severity": _SEVERITY.get(str(page.get("severity", "")), "error"),
             "class": _text(page, "rule") or "digest",
@@ -121,6 +124,10 @@ class PagerDuty:
         }
         links = [{"href": link, "text": subject}] if link else []
         return {"payload": payload, "links": links, "client": "Bellwether", "client_url": link or ""}
+
+    def _summary(self, message: Message) -> str:
+        found = one_line(message.summary)
+        return found if self.contacts else without_contacts(found, message)
 
 
 def action_of(action: Action, page: Mapping[str, object], case_id: str | None) -> Action | None:

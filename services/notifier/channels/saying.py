@@ -42,6 +42,14 @@ def whole(message: Message, *, contacts: bool = True) -> str:
     return f"{subject_of(message, contacts=contacts)}\n\n{text_of(message, contacts=contacts)}"
 
 
+def mentionable(message: Message, kind: str) -> str | None:
+    """Who is mentioned on a channel of that kind: one person, whatever somebody has written into the directory."""
+    user = message.to.reached_by(kind)
+    # An id or a telephone number: nothing that a program would read as more than one name.
+    named = user is not None and re.fullmatch(r"\+?\w[\w.@-]{0,63}", user, re.ASCII) and user.lower() != "all"
+    return user if named else None
+
+
 def without_contacts(text: str, message: Message) -> str:
     """With a note to the reader in the place of each."""
     return _CONTACTS.sub(_REMOVED[message.to.language], text)

@@ -30,7 +30,7 @@ from services.notifier.channels.provider import (
     said_code,
     said_status,
 )
-from services.notifier.channels.saying import subject_of, text_of
+from services.notifier.channels.saying import subject_of, text_of, without_contacts
 from services.notifier.channels.wecom_bot import fingerprint
 from services.notifier.people import Person
 
@@ -78,11 +78,15 @@ class Slack:
         return bool(self.webhook or self.channel or person.reached_by(self.kind))
 
     def requests(self, message: Message, at: datetime) -> Sequence[Request]:
-        """One message; or its parts, as many as it takes."""
+        """One message, in its markdown where it is written so; or its parts, as many as it takes."""
+        if message.markdown:
+            said = message.markdown if self.contacts else without_contacts(message.markdown, message)
+            if _utf16(said) <= SECTION_CHARACTERS:
+                return [self._request([_section({"type": "mrkdwn", "text": said})], message)]
         most = SECTIONS * SECTION_CHARACTERS
         text = text_of(message, contacts=self.contacts)
         parts = fit(text, most, message.link, message.to.language, len)
-        return [self._request(part, message) for part in parts]
+        return [self._request([_section(_plain(one)) for one in sections(part)], message) for part in parts]
 
     def judge(self, answer: Answer, at: datetime) -> Accepted:
         """`ok` of the body, which is a document of the API and a word of the webhook."""
@@ -108,13 +112,13 @@ class Slack:
     def _to(self, message: Message) -> str:
         return message.to.reached_by(self.kind) or self.channel
 
-    def _request(self, text: str, message: Message) -> Request:
+    def _request(self, told: Sequence[dict[str, object]], message: Message) -> Request:
         subject = subject_of(message, contacts=self.contacts)
         # Plain text is told as it is; what Slack would read as a mention or a link in the rest is escaped.
         blocks: list[dict[str, object]] = [
             {"type": "header", "text": _plain(cut_characters(subject, HEADER_CHARACTERS))},
+            *told,
         ]
-        blocks += [{"type": "section", "text": _plain(section)} for section in sections(text)]
         if message.link:
             link = f"<{escape(message.link).replace('|', '%7C')}>"
             blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": link}]})
@@ -148,6 +152,10 @@ def _utf16(text: str) -> int:
 
 def _plain(text: str) -> dict[str, object]:
     return {"type": "plain_text", "text": text, "emoji": False}
+
+
+def _section(text: dict[str, object]) -> dict[str, object]:
+    return {"type": "section", "text": text}
 
 
 def _refusal(title: str, error: str) -> Exception:

@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 import orjson
 
 from services.notifier.channels.base import Accepted, BadAddress, BadCredential, Message, TryLater
-from services.notifier.channels.fitting import fit
+from services.notifier.channels.fitting import fit, utf8
 from services.notifier.channels.limits import Limits, Window
 from services.notifier.channels.provider import Answer, Request, document, judge_status, no_verdict, said_code
 from services.notifier.channels.saying import whole
@@ -91,15 +91,18 @@ class WecomMessages:
         return person.reached_by(self.kind) is not None
 
     def requests(self, message: Message, at: datetime) -> Sequence[Request]:
-        """One text, or its parts. WeCom itself would cut what is too long."""
+        """One message in markdown where it is written so and short enough, else one text or its parts: WeCom itself
+        would cut what is too long."""
         member = message.to.reached_by(self.kind)
         if not member or "|" in member or member.startswith("@") or not member.isprintable():
             said = f"没有可用的企业微信账号 / no usable WeCom user id: {message.to.id}"
             raise BadAddress(said, code="no_address")
-        parts = fit(whole(message), LONGEST_TEXT, message.link, message.to.language)
         url = f"{self.app.home}/cgi-bin/message/send?access_token={quote_plus(self.token)}"
-        common = {"touser": member, "msgtype": "text", "agentid": self.app.agent, "safe": 0}
-        return [Request(url, orjson.dumps({**common, "text": {"content": part}})) for part in parts]
+        kind, parts = "markdown", [message.markdown]
+        if not message.markdown or utf8(message.markdown) > LONGEST_TEXT:
+            kind, parts = "text", fit(whole(message), LONGEST_TEXT, message.link, message.to.language)
+        common = {"touser": member, "msgtype": kind, "agentid": self.app.agent, "safe": 0}
+        return [Request(url, orjson.dumps({**common, kind: {"content": part}})) for part in parts]
 
     def judge(self, answer: Answer, at: datetime) -> Accepted:
         """errcode 0 with nobody left out is accepted: there is one recipient."""

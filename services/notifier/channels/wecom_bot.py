@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,15 +18,16 @@ from services.notifier.channels.base import (
     TooLarge,
     TryLater,
 )
-from services.notifier.channels.fitting import fit
+from services.notifier.channels.fitting import fit, utf8
 from services.notifier.channels.limits import Limits, Window
 from services.notifier.channels.provider import Answer, Request, document, judge_status, no_verdict, said_code
-from services.notifier.channels.saying import whole
+from services.notifier.channels.saying import mentionable, whole
 from services.notifier.people import Person
 
 HOME = "https://qyapi.weixin.qq.com"
 LONGEST_TEXT = 2048
-"""Bytes of a text; over it the message is lost with error 40058."""
+LONGEST_MARKDOWN = 4096
+"""Bytes of a text, and of one in markdown; over it the message is lost with error 40058."""
 BLOCK_S = 600.0
 
 _BAD_KEY = frozenset({93000, 93004, 93008, 93017, 40014, 41001, 42001})
@@ -34,7 +35,7 @@ _TOO_MANY = frozenset({45009, 45033})
 _TOO_LARGE = frozenset({40058, 45002})
 _BUSY = frozenset({-1, 6000, 50001})
 
-LIMITS = Limits((Window(20, 60.0, reserved=5),), BLOCK_S, LONGEST_TEXT, "bot")
+LIMITS = Limits((Window(20, 60.0, reserved=5),), BLOCK_S, LONGEST_MARKDOWN, "bot")
 
 
 @dataclass(frozen=True)
@@ -59,21 +60,24 @@ class WecomBot:
         return True
 
     def requests(self, message: Message, at: datetime) -> Sequence[Request]:
-        """One text, or its parts."""
+        """One message in markdown where it is written so, else one text or its parts."""
+        user = mentionable(message, self.kind) if self.mention else None
+        if message.markdown:
+            called = f"{message.markdown}\n<@{user}>" if user else message.markdown
+            said = called if utf8(called) <= LONGEST_MARKDOWN else message.markdown
+            if utf8(said) <= LONGEST_MARKDOWN:
+                return [self._request("markdown", {"content": said})]
         parts = fit(whole(message), LONGEST_TEXT, message.link, message.to.language)
-        return [self._request(part, message) for part in parts]
+        names = {"mentioned_list": [user]} if user else {}
+        return [self._request("text", {"content": part, **names}) for part in parts]
 
     def judge(self, answer: Answer, at: datetime) -> Accepted:
         """errcode 0 alone is accepted."""
         judge_status(self.title, answer, at)
         return judge_errcode(self.title, answer)
 
-    def _request(self, text: str, message: Message) -> Request:
-        said: dict[str, object] = {"content": text}
-        user = message.to.reached_by(self.kind)
-        if self.mention and user:
-            said["mentioned_list"] = [user]
-        body = orjson.dumps({"msgtype": "text", "text": said})
+    def _request(self, kind: str, said: Mapping[str, object]) -> Request:
+        body = orjson.dumps({"msgtype": kind, kind: said})
         return Request(f"{self.home}/cgi-bin/webhook/send?key={self.key}", body)
 
 

@@ -13,26 +13,31 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from services.notifier.acting import ActLinks
 from services.notifier.console.cases import ACTIONS, act, show_case, show_list
 from services.notifier.console.findings import show_customer, show_finding, show_rejected, show_suggestions
 from services.notifier.console.gate import Gate, Visit, not_found
 from services.notifier.console.holds import lift_hold, set_hold, show_holds
 from services.notifier.console.inbox import finish_task, mark_read, show_inbox, show_tasks
+from services.notifier.console.links import Door
 from services.notifier.console.look import STATIC, Look
 from services.notifier.console.signin import HOME, change_language, show_sign_in, sign_in, sign_out
 from services.notifier.console.texts import load_texts
 from services.notifier.console.undelivered import drop_page, send_again, show_undelivered
 from services.notifier.console.web import Call, SafeHeaders, endpoint, see_other
 from services.notifier.desk import Desk
+from services.notifier.links import PATH
 
 Handler = Callable[[Visit], Response]
 DEFAULT_ZONE = ZoneInfo("Asia/Shanghai")
 
 
-def build_console(desk: Desk, zone: ZoneInfo = DEFAULT_ZONE) -> ASGIApp:
-    """The pages on `desk`, with times in the company's `zone`. Mount it at "/": its addresses are absolute paths."""
+def build_console(desk: Desk, zone: ZoneInfo = DEFAULT_ZONE, links: ActLinks | None = None) -> ASGIApp:
+    """The pages on `desk`, with times in the company's `zone`. Mount it at "/": its addresses are absolute paths.
+    Without `links` those in pages lead nowhere."""
     gate = Gate(desk, Look(zone), load_texts())
-    app = Starlette(routes=_public(gate) + _for_members(gate), middleware=[Middleware(SafeHeaders)])
+    acting = _for_links(Door(gate, links)) if links is not None else []
+    app = Starlette(routes=_public(gate) + acting + _for_members(gate), middleware=[Middleware(SafeHeaders)])
     app.router.redirect_slashes = False
     return app
 
@@ -48,6 +53,15 @@ def _public(gate: Gate) -> list[BaseRoute]:
         Route("/sign-in", endpoint(form), methods=["GET"]),
         Route("/sign-in", endpoint(lambda call: sign_in(gate, call)), methods=["POST"]),
         Route("/language", endpoint(lambda call: change_language(gate, call)), methods=["POST"]),
+    ]
+
+
+def _for_links(door: Door) -> list[BaseRoute]:
+    """They answer without a session too: what their addresses hold is the proof."""
+    path = f"{PATH}/{{token}}"
+    return [
+        Route(path, endpoint(door.show), methods=["GET"]),
+        Route(path, endpoint(door.act), methods=["POST"]),
     ]
 
 

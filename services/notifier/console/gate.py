@@ -79,7 +79,7 @@ def way_back(call: Call) -> str:
     section, *rest = call.path.strip("/").split("/")
     if section == "cases" and rest:
         return f"/cases/{rest[0]}"
-    return f"/{section}" if section in ("inbox", "tasks", "undelivered") else "/"
+    return f"/{section}" if section in ("holds", "inbox", "tasks", "undelivered") else "/"
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,9 @@ class Gate:
         if session is None or person is None:
             return None
         texts = self.texts[choose_language(call.cookies.get(LANGUAGE_COOKIE), person.language)]
-        return Visit(call, self.desk, self.look, texts, session, person, self.desk.now())
+        return Visit(
+            call, self.desk.coming_from(call.origin("console")), self.look, texts, session, person, self.desk.now()
+        )
 
     def stranger(self, call: Call, secret: str) -> Frame:
         """The frame of the pages before signing in; `secret` is the visitor's cookie."""

@@ -23,6 +23,9 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+LINK_HEADERS = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow, noarchive"}
+"""Of pages whose address is a secret, in the place of the others: it is told to nobody that they lead to."""
+
 FAILURES_ALLOWED = 5
 FAILURE_WINDOW = timedelta(minutes=15)
 ACCOUNTS_REMEMBERED = 10_000
@@ -61,6 +64,40 @@ def local_path(wanted: str, otherwise: str) -> str:
     return wanted if not parts.scheme and not parts.netloc else otherwise
 
 
+class Limit:
+    """How often something may be done under a key: after `allowed` times within `window` it must wait. In memory, for
+    at most ACCOUNTS_REMEMBERED keys: it only has to make trying slow."""
+
+    def __init__(self, allowed: int, window: timedelta) -> None:
+        self._allowed, self._window = allowed, window
+        self._times: OrderedDict[str, deque[datetime]] = OrderedDict()
+        # Handlers run on threads.
+        self._lock = threading.Lock()
+
+    def anew(self) -> Limit:
+        """The same limit, of which nothing is used."""
+        return Limit(self._allowed, self._window)
+
+    def reached(self, key: str, now: datetime) -> bool:
+        """Whether it must wait at the moment."""
+        with self._lock:
+            times = tuple(self._times.get(key, ()))
+        return sum(now - at < self._window for at in times) >= self._allowed
+
+    def count(self, key: str, now: datetime) -> None:
+        """It was done."""
+        with self._lock:
+            self._times.setdefault(key, deque(maxlen=self._allowed)).append(now)
+            self._times.move_to_end(key)
+            if len(self._times) > ACCOUNTS_REMEMBERED:
+                self._times.popitem(last=False)
+
+    def forget(self, key: str) -> None:
+        """It may be done as often as at first."""
+        with self._lock:
+            self._times.pop(key, None)
+
+
 class FailedSignIns:
     """Counts failed sign-ins per account: after FAILURES_ALLOWED within FAILURE_WINDOW the account must wait.
 
@@ -69,25 +106,16 @@ class FailedSignIns:
     """
 
     def __init__(self) -> None:
-        self._failures: OrderedDict[str, deque[datetime]] = OrderedDict()
-        # Handlers run on threads.
-        self._lock = threading.Lock()
+        self._failures = Limit(FAILURES_ALLOWED, FAILURE_WINDOW)
 
     def must_wait(self, account: str, now: datetime) -> bool:
         """Whether even the right password is refused at the moment."""
-        with self._lock:
-            failures = tuple(self._failures.get(account, ()))
-        return sum(now - at < FAILURE_WINDOW for at in failures) >= FAILURES_ALLOWED
+        return self._failures.reached(account, now)
 
     def failed(self, account: str, now: datetime) -> None:
         """Remembers a failure."""
-        with self._lock:
-            self._failures.setdefault(account, deque(maxlen=FAILURES_ALLOWED)).append(now)
-            self._failures.move_to_end(account)
-            if len(self._failures) > ACCOUNTS_REMEMBERED:
-                self._failures.popitem(last=False)
+        self._failures.count(account, now)
 
     def succeeded(self, account: str) -> None:
         """Forgets the account's failures."""
-        with self._lock:
-            self._failures.pop(account, None)
+        self._failures.forget(account)

@@ -12,7 +12,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.notifier.console.safety import HEADERS
+from services.notifier.console.safety import HEADERS, LINK_HEADERS
+from services.notifier.links import PATH
+from services.notifier.recording import Origin, Via
 
 FORM_BYTES = 64 * 1024
 FORM_FIELDS = 50
@@ -39,6 +41,12 @@ class Call:
     cookies: Mapping[str, str]
     accept_language: str
     secure: bool
+    address: str = ""
+    agent: str = ""
+
+    def origin(self, via: Via) -> Origin:
+        """From where it comes, for the ledger."""
+        return Origin(via, self.address, self.agent)
 
     def text(self, name: str) -> str:
         """A field of the form, stripped, with lines ending as people count them; "" when it is not there."""
@@ -66,6 +74,8 @@ async def read_call(request: Request) -> Call:
         cookies=request.cookies,
         accept_language=request.headers.get("accept-language", ""),
         secure=request.url.scheme == "https",
+        address=request.client.host if request.client else "",
+        agent=request.headers.get("user-agent", ""),
     )
 
 
@@ -121,12 +131,13 @@ class SafeHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        wanted = {**HEADERS, **LINK_HEADERS} if scope["path"].startswith(f"{PATH}/") else HEADERS
         caching = "max-age=3600" if scope["path"].startswith("/static/") else "no-store"
 
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in wanted.items():
                     headers[name] = value
                 headers["Cache-Control"] = caching
             await send(message)

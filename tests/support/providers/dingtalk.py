@@ -37,7 +37,7 @@ class DingTalkServer(ProviderServer):
 
     def _take(self, asked: Asked) -> Reply:
         message = asked.json
-        kind = message.get("msgtype")
+        kind = str(message.get("msgtype"))
         if kind == "markdown" and not message["markdown"].get("title"):
             return said(40035, "缺少参数 title")
         content = message[kind]["content" if kind == "text" else "text"]

@@ -42,7 +42,7 @@ class FeishuServer(ProviderServer):
     def _wrong(self, message: dict[str, Any]) -> Reply | None:
         if self.secret is not None and not self._signed(message):
             return said(19021, "sign match fail or timestamp is not within one hour from current time")
-        if message.get("msg_type") not in ("text", "post"):
+        if message.get("msg_type") not in ("text", "post", "interactive"):
             return said(9499, "Bad Request")
         if self.keyword and self.keyword not in json.dumps(message, ensure_ascii=False):
             return said(19024, "Key Words Not Found")

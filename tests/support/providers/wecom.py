@@ -27,10 +27,12 @@ class WecomBotServer(ProviderServer):
             self.broken_limits += 1
             return said(45009, "api freq out of limit")
         message = asked.json
-        if message.get("msgtype") != "text":
+        kind = message.get("msgtype")
+        if kind not in ("text", "markdown"):
             return said(40008, "invalid message type")
-        if len(message["text"]["content"].encode()) > self.longest_text:
-            return said(40058, "text.content exceed max length 2048")
+        most = self.longest_text * (2 if kind == "markdown" else 1)
+        if len(message[kind]["content"].encode()) > most:
+            return said(40058, f"{kind}.content exceed max length {most}")
         self.accepted.append(message)
         return said(0, "ok")
 
@@ -86,7 +88,7 @@ class WecomAppServer(ProviderServer):
         known = [one for one in wanted if one in self.members or one == "@all"]
         if not known:
             return said(81013, "user & party & tag all invalid", invaliduser="|".join(wanted))
-        if len(message["text"]["content"].encode()) > self.longest_text:
+        if len(message[message["msgtype"]]["content"].encode()) > self.longest_text:
             self.truncated += 1
         fresh = [Counter(30, 60), Counter(1000, 3600)]
         took = [counter.takes(self.now()) for counter in self._counters.setdefault(known[0], fresh)]

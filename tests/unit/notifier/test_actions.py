@@ -17,10 +17,10 @@ from services.notifier.actions import (
     OpenReview,
     missing_to_close,
     on_action,
-    reviewers,
 )
 from services.notifier.case import Case, Outcome, Verdict
 from services.notifier.policy import on_tick, on_warning
+from services.notifier.reviews import reviewers
 from tests.unit.notifier.making import DAY, DIRECTORY, NOON, make_warning, r1, review
 
 

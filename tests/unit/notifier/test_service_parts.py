@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -25,11 +26,13 @@ from services.notifier.channels.email import BadSmtpUrl
 from services.notifier.clerk import Clerk
 from services.notifier.config import NotifierSettings, read_notifier_settings
 from services.notifier.desk import Desk
+from services.notifier.house import House
 from services.notifier.intake import read_batch
 from services.notifier.metrics import DatabaseCollector
 from services.notifier.tables import open_database
 from services.notifier.web import build_web
 from services.notifier.workers import Workers
+from services.notifier.worktime_file import default_clocks
 from tests.unit.notifier.making import DAY, DIRECTORY, DIRECTORY_YAML, HOUR, NOON, make_warning, r1, review
 
 
@@ -38,7 +41,8 @@ def own(**env: str) -> NotifierSettings:
 
 
 def test_without_settings_there_is_the_inbox_alone_and_links_lead_to_this_machine() -> None:
-    assert own() == NotifierSettings((), "http://127.0.0.1:8082", None, None, "")
+    house = House(default_clocks(ZoneInfo("Asia/Shanghai")))
+    assert own() == NotifierSettings((), "http://127.0.0.1:8082", None, None, "", house=house)
 
 
 def test_channels_bring_their_settings() -> None:

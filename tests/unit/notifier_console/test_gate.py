@@ -78,7 +78,7 @@ def test_a_session_expires(superior: Visitor, office: Office) -> None:
 
 def test_who_has_left_the_directory_is_out_at_once_and_told_why(superior: Visitor, office: Office) -> None:
     staying = {name: person for name, person in DIRECTORY.people.items() if name != "li.na"}
-    office.desk._clerk._directory = replace(DIRECTORY, people=staying)
+    office.desk._clerk.people = replace(DIRECTORY, people=staying)
     assert superior.get("/cases").status_code == 303
     answer = superior.sign_in("li.na")
     assert answer.status_code == 403

@@ -87,8 +87,11 @@ def _begin() -> None:
         count += 1
         before.update(json.dumps(list(row), ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
     at = datetime.now(UTC).isoformat()
-    said = {"at": at, "before": before.hexdigest(), "before_rows": count, "kind": "ledger.begun", "sequence": 1}
-    body = json.dumps(said, separators=(",", ":"))
+    rows = {"timeline": count}
+    for name in ("cases", "pages", "tasks", "warnings"):
+        rows[name] = connection.execute(sa.select(sa.func.count()).select_from(sa.table(name))).scalar_one()
+    said = {"at": at, "before": rows, "kind": "ledger.begun", "sequence": 1, "timeline": before.hexdigest()}
+    body = json.dumps(said, separators=(",", ":"), sort_keys=True)
     previous = "0" * 64
     inner = hashlib.sha256(body.encode()).hexdigest()
     first = hashlib.sha256(f"{previous}\n{inner}".encode()).hexdigest()

@@ -1,0 +1,51 @@
+"""The newest directory, kept in memory: whoever decides asks for it and gets a value that stays as it is."""
+
+from __future__ import annotations
+
+import threading
+
+from services.common.database import Database
+from services.common.errors import UserError
+from services.notifier import directory_store
+from services.notifier.directory_entries import Book
+from services.notifier.people import Directory
+
+
+class DirectoryEmpty(UserError):
+    """Nothing was ever imported, or nobody is named as fallback."""
+
+
+class LiveDirectory:
+    """Safe to share between threads. Every notifier asks the database for its version now and then (`refresh`); only
+    what has changed is read."""
+
+    def __init__(self, database: Database) -> None:
+        """Reads all of it. Raises DirectoryEmpty."""
+        self._database = database
+        self._lock = threading.Lock()
+        self._book = Book()
+        self._version = 0
+        self._directory: Directory | None = None
+        self.refresh()
+        if self._directory is None:
+            raise DirectoryEmpty(
+                "there is no directory: set BELLWETHER_DIRECTORY to the YAML file of people and customers, or import "
+                "one with `bellwether directory import FILE --fallback PERSON`"
+            )
+
+    def __call__(self) -> Directory:
+        """The directory as it was at the last refresh."""
+        if self._directory is None:
+            raise DirectoryEmpty("the directory was never read")
+        return self._directory
+
+    def refresh(self) -> bool:
+        """Read what has changed; True when something had. Raises the database's error, and then keeps what it has."""
+        with self._lock, self._database.reading() as tx:
+            last = directory_store.last_version(tx)
+            if last == self._version:
+                return False
+            self._version = directory_store.fill(tx, self._book, self._version)
+            # While the fallback is gone for a moment, the directory before is better than none.
+            self._directory = self._book.directory(self._version) or self._directory
+            return True

@@ -1,0 +1,121 @@
+"""Tells the fallback once of every gap in the directory: a task in their list, and a page that has the new gaps."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select, tuple_
+
+from schemas import warnings as wire
+from schemas.warnings import Bilingual, Evidence
+from services.common.clock import Now
+from services.common.database import Database
+from services.notifier import outbox, store
+from services.notifier.case import Page, TaskChange, Verdict
+from services.notifier.directory_tables import directory_gaps
+from services.notifier.gaps import Gap, find_gaps, keys_of, summary
+from services.notifier.people import Directory
+
+RULE = "directory"
+"""What stands for a rule in the task: its id is no rule's, so that no route or snooze meant for one takes it."""
+
+ABOUT = "directory"
+"""What stands for the customer in it."""
+
+TASK = str(uuid.uuid5(uuid.UUID("5b7cf2a1-0d0b-4d52-9a35-6c1f6a1d6a3e"), RULE))
+"""The one task. Each time that gaps are new it has another revision."""
+
+CHUNK = 400
+
+
+class GapTeller:
+    """One worker's. Looks at a directory when it is another than the last; of several notifiers one tells."""
+
+    def __init__(self, database: Database, now: Now, channels: Sequence[str]) -> None:
+        self._database = database
+        self._now = now
+        self._channels = tuple(channels)
+        self._open: frozenset[tuple[str, str]] | None = None
+
+    def look(self, directory: Directory) -> bool:
+        """Find the gaps and tell what has changed; True when anything had."""
+        gaps = find_gaps(directory)
+        found = keys_of(gaps)
+        if found == self._open:
+            return False
+        with self._database.writing() as tx:
+            told = tell(tx, directory, gaps, self._now(), self._channels)
+        self._open = found
+        return told
+
+
+def tell(tx: Connection, directory: Directory, gaps: Sequence[Gap], now: datetime, channels: Sequence[str]) -> bool:
+    """Page the fallback about gaps that were not open before; forget those that are closed; True when it was either.
+
+    In one transaction, so that of two notifiers that look at the same directory one pages.
+    """
+    known = {(kind, subject) for kind, subject in tx.execute(select(directory_gaps.c.kind, directory_gaps.c.subject))}
+    new = [gap for gap in gaps if (gap.kind, gap.subject) not in known]
+    closed = list(known - keys_of(gaps))
+    for start in range(0, len(closed), CHUNK):
+        named = tuple_(directory_gaps.c.kind, directory_gaps.c.subject)
+        tx.execute(delete(directory_gaps).where(named.in_(closed[start : start + CHUNK])))
+    if new:
+        rows = [
+            {"kind": gap.kind, "subject": gap.subject, "version": directory.version, "found_at": now} for gap in new
+        ]
+        tx.execute(insert(directory_gaps), rows)
+        _page(tx, directory, new, now, channels)
+    elif closed and not gaps:
+        _close(tx, now)
+    return bool(new or closed)
+
+
+def _page(tx: Connection, directory: Directory, new: Sequence[Gap], now: datetime, channels: Sequence[str]) -> None:
+    warning = _task(store.known_revision(tx, TASK) + 1, new, now)
+    store.file_warning(tx, warning, None, Verdict.TASK_SET, now)
+    store.set_task(tx, warning, TaskChange((directory.fallback,), "open"), now)
+    person = directory.people[directory.fallback]
+    page = Page(f"gaps:{warning.revision}", "nudge", person.id, "fallback", warning.id, warning.revision)
+    outbox.enqueue(tx, None, [(page, way) for way in outbox.ways(person, channels)], now)
+
+
+def _close(tx: Connection, now: datetime) -> None:
+    """No gap is left: the task ends, and nobody is told."""
+    revision = store.known_revision(tx, TASK)
+    last = store.find_warning(tx, TASK, revision)
+    if last is None or last.change == "ended":
+        return
+    over = last.model_copy(update={"revision": revision + 1, "change": "ended", "end": now})
+    store.file_warning(tx, over, None, Verdict.TASK_ENDED, now)
+    store.set_task(tx, over, TaskChange((), "ended"), now)
+
+
+def _task(revision: int, new: Sequence[Gap], now: datetime) -> wire.Warning:
+    """A task as a rule would set it."""
+    found = Bilingual(zh=f"{len(new)} 个新缺口", en=f"{len(new)} new gaps")
+    return wire.Warning(
+        id=TASK,
+        revision=revision,
+        change="raised",
+        output="task",
+        rule=RULE,
+        name=Bilingual(zh=f"通讯录有{found.zh}", en=f"The directory has {found.en}"),
+        customer_id=ABOUT,
+        kind="stretch",
+        severity="high" if any(gap.kind == "nobody_to_page" for gap in new) else "medium",
+        start=now,
+        detected_at=now,
+        first_detected_at=now,
+        evidence=Evidence(events=[], events_total=0, compared=[], summary=summary(new)),
+        advice=Bilingual(
+            zh="补全通讯录：为客户指定负责人，修正汇报关系，验证联系方式。全部清单：bellwether directory check。",
+            en="Complete the directory: name owners, mend reporting lines, verify addresses. The whole list: "
+            "bellwether directory check.",
+        ),
+        clause=Bilingual(zh="每条预警都必须有人收到。", en="Every warning must reach somebody."),
+        clause_source=RULE,
+        audience=["owner"],
+    )

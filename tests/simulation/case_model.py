@@ -1,0 +1,410 @@
+"""What must become of cases over time: an independent model, written from the words of the issue and docs/cases.md.
+
+It knows nothing of the notifier's code but the people's directory as data. Where the notifier reckons instants, the
+model asks at each tick how much time has passed, by a table of all minutes: working hours are counted, not computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import accumulate
+from zoneinfo import ZoneInfo
+
+from services.notifier.people import Directory
+
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+OPENS, CLOSES = time(9), time(18)
+BREAK = (time(12), time(13))
+
+HOLIDAYS_2026 = {date(2026, 2, day) for day in range(15, 24)} | {date(2026, 4, day) for day in (4, 5, 6)}
+MADE_UP_2026 = {date(2026, 2, 14), date(2026, 2, 28)}
+"""As the State Council announced them: Spring Festival and Qingming, and the Saturdays worked in their place."""
+
+Told = tuple[datetime, str, str, str]
+"""When somebody is told: at, kind, person, warning or task."""
+
+
+def next_day_worked(days: set[date], day: date) -> date:
+    day += DAY
+    while day not in days:
+        day += DAY
+    return day
+
+
+class Calendar:
+    """Which minutes are worked, from `start` for so many days."""
+
+    def __init__(self, start: datetime, days: int, zone: ZoneInfo, off: set[date], worked: set[date]) -> None:
+        self.start, self.zone = start, zone
+        first = start.astimezone(zone).date() - DAY
+        every = [first + DAY * n for n in range(days + 60)]
+        normal = {day for day in every if day.weekday() < 5 and day not in HOLIDAYS_2026} | MADE_UP_2026
+        self.days = (normal - off) | worked
+        minutes = [self._is_worked(start + MINUTE * n) for n in range(days * 1440)]
+        self._total = [0, *accumulate(minutes)]
+
+    def _is_worked(self, at: datetime) -> bool:
+        local = at.astimezone(self.zone)
+        clock = local.time()
+        return local.date() in self.days and OPENS <= clock < CLOSES and not BREAK[0] <= clock < BREAK[1]
+
+    def passed_min(self, since: datetime, until: datetime, *, working: bool) -> int:
+        """Minutes from one instant to another: of work, or all of them."""
+        if not working:
+            return (until - since) // MINUTE
+        return self._total[(until - self.start) // MINUTE] - self._total[(since - self.start) // MINUTE]
+
+    def left_min(self, review: Review, at: datetime) -> int:
+        return review.total_min - self.passed_min(review.since, at, working=review.working)
+
+    def after_days(self, at: datetime, number: int) -> tuple[date, time]:
+        local = at.astimezone(self.zone)
+        day, clock = local.date(), local.time()
+        if day not in self.days:
+            day, clock = next_day_worked(self.days, day), OPENS
+        for _ in range(number):
+            day = next_day_worked(self.days, day)
+        return day, clock
+
+    def instant(self, day: date, clock: time) -> datetime:
+        return datetime.combine(day, clock, self.zone).astimezone(UTC)
+
+    def morning_from(self, day: date) -> datetime:
+        while day not in self.days:
+            day += DAY
+        return self.instant(day, OPENS)
+
+
+@dataclass
+class Review:
+    """A review that is demanded: asked at `since`, with `total_min` minutes, of `holder`."""
+
+    working: bool
+    hours: int
+    since: datetime
+    total_min: int
+    holder: str
+    asked: list[str]
+    told: int = 0
+    opened: bool = False
+
+
+@dataclass
+class Item:
+    """Something to do, with the day on which people are reminded next."""
+
+    person: str
+    remind_at: datetime
+    times: int = 0
+    open: bool = True
+
+
+@dataclass
+class Warned:
+    id: str
+    severity: str
+    order: int
+    state: str = "standing"
+    review: Review | None = None
+
+
+@dataclass
+class OpenCase:
+    customer: str
+    warnings: dict[str, Warned] = field(default_factory=dict)
+    items: dict[str, Item] = field(default_factory=dict)
+    idle_at: datetime | None = None
+    came_back: int = 0
+    assignee: str | None = None
+    delegated: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+
+    @property
+    def waited_for(self) -> list[Warned]:
+        return [w for w in self.warnings.values() if w.review and not w.review.opened and w.state != "withdrawn"]
+
+    @property
+    def gravest(self) -> str:
+        """Standing before ended before withdrawn; then the gravest; of equals the first."""
+        states, grades = ["withdrawn", "ended", "standing"], ["low", "medium", "high", "critical"]
+        found = sorted(self.warnings.values(), key=lambda w: w.order)
+        return max(found, key=lambda w: (states.index(w.state), grades.index(w.severity))).id
+
+
+class People:
+    """Who answers for whom at an instant, by the directory as plain data."""
+
+    def __init__(self, directory: Directory) -> None:
+        self.all, self.customers, self.fallback = directory.people, directory.customers, directory.fallback
+        self.absences = directory.absences
+
+    def owner(self, customer: str) -> str:
+        return self.customers[customer].owner or self.fallback
+
+    def above(self, person: str) -> list[str]:
+        found = []
+        boss = self.all[person].reports_to if person in self.all else None
+        while boss is not None:
+            found.append(boss)
+            boss = self.all[boss].reports_to
+        return found
+
+    def is_away(self, person: str, at: datetime) -> bool:
+        return any(a.person == person and a.start <= at < a.end for a in self.absences)
+
+    def there(self, person: str, at: datetime) -> str | None:
+        """The person, or a delegate who is there, or the delegate's; nobody where that ends."""
+        passed = set()
+        while person in self.all and person not in passed:
+            if not self.is_away(person, at):
+                return person
+            passed.add(person)
+            named = [
+                a.delegate
+                for a in sorted(self.absences, key=lambda a: a.start)
+                if a.person == person and a.start <= at < a.end and a.delegate
+            ]
+            if not named:
+                return None
+            person = named[0] or ""
+        return None
+
+    def anybody_but(self, person: str, at: datetime) -> str:
+        """Where nobody else is above: somebody at the top who is there, or whoever is."""
+        there = [one for one in sorted(self.all) if one != person and not self.is_away(one, at)]
+        return min(there, key=lambda one: self.all[one].reports_to is not None)
+
+    def stands_in(self, person: str, at: datetime) -> str:
+        line = [person, *self.above(person), self.fallback]
+        return next(found for found in (self.there(one, at) for one in line) if found)
+
+
+@dataclass
+class Model:
+    """Every open case and list, and whom it has told of what."""
+
+    calendar: Calendar
+    people: People
+    cases: dict[str, OpenCase] = field(default_factory=dict)
+    tasks: dict[str, Item] = field(default_factory=dict)
+    told: list[Told] = field(default_factory=list)
+    missed: int = 0
+    met: int = 0
+    order: int = 0
+
+    # -- who
+
+    def acts_for(self, case: OpenCase | None, person: str, at: datetime) -> str:
+        passed = [person]
+        while case and person in case.delegated and at < case.delegated[person][1]:
+            following = case.delegated[person][0]
+            if following in passed:
+                break
+            passed.append(following)
+            person = following
+        return self.people.stands_in(person, at)
+
+    def line(self, customer: str, case: OpenCase | None, at: datetime) -> list[str]:
+        """Who is asked for a review, in turn: those above the owner, then the fallback, as they are there."""
+        owner = self.people.owner(customer)
+        there = [self.people.there(one, at) for one in (*self.people.above(owner), self.people.fallback)]
+        present = [one for one in dict.fromkeys(there) if one]
+        acting = self.people.stands_in(owner, at)
+        found = [p for p in present if p not in (owner, acting)] or [p for p in present if p != owner]
+        found = found or [self.people.anybody_but(owner, at)]
+        deputies = list(dict.fromkeys(self.acts_for(case, one, at) for one in found))
+        parties = (owner, self.acts_for(case, owner, at))
+        return [one for one in deputies if one not in parties] or deputies
+
+    def worker(self, case: OpenCase) -> str:
+        return case.assignee if case.assignee in self.people.all else self.people.owner(case.customer)  # type: ignore[return-value]
+
+    def may_review(self, case: OpenCase, at: datetime) -> list[str]:
+        """Who is sure to be entitled: who is asked now, and the owner's superiors who are there."""
+        holders = [w.review.holder for w in case.waited_for if w.review]
+        owner = self.people.owner(case.customer)
+        return [p for p in dict.fromkeys([*holders, *self.people.above(owner)]) if p in self.people.all and p != owner]
+
+    # -- what comes
+
+    def called(
+        self,
+        customer: str,
+        warning: str,
+        severity: str,
+        kind: str,
+        at: datetime,
+        demand: tuple[int, bool] | None,
+        found_at: datetime,
+        within_days: int | None,
+    ) -> None:
+        """A warning is new, or worse: people are told, its review begins, its advice is something to do."""
+        case = self.cases.setdefault(customer, OpenCase(customer))
+        warned = case.warnings.get(warning)
+        if warned is None:
+            self.order += 1
+            warned = case.warnings[warning] = Warned(warning, severity, self.order)
+        warned.severity, warned.state = severity, "standing"
+        line = self.line(customer, case, at)
+        if demand and (warned.review is None or warned.review.opened):
+            hours, working = demand
+            passed = self.calendar.passed_min(found_at, at, working=working)
+            left = hours * 60 - passed
+            warned.review = Review(working, hours, at, left if left > 0 else hours * 60, line[0], [line[0]])
+        whom = [self.acts_for(case, self.people.owner(customer), at), line[0]]
+        if case.assignee:
+            whom.append(self.acts_for(case, self.worker(case), at))
+        self._tell(at, kind, whom, warning)
+        self._to_do(case.items, warning, self.worker(case), severity, within_days, at)
+        self._busy(case, at)
+
+    def listed(self, customer: str, task: str, severity: str, within_days: int | None, at: datetime) -> None:
+        """A task for the owner's list."""
+        whom = self.people.stands_in(self.people.owner(customer), at)
+        self._tell(at, "nudge", [whom], task)
+        self._to_do(self.tasks, task, whom, severity, within_days, at)
+
+    def _to_do(
+        self, items: dict[str, Item], name: str, person: str, severity: str, within_days: int | None, at: datetime
+    ) -> None:
+        days = within_days or {"critical": 1, "high": 3, "medium": 5, "low": 10}[severity]
+        day, _ = self.calendar.after_days(at, days)
+        items[name] = Item(person, self.calendar.morning_from(day))
+
+    def _busy(self, case: OpenCase, at: datetime) -> None:
+        day, clock = self.calendar.after_days(at, 3)
+        case.idle_at, case.came_back = self.calendar.instant(day, clock), 0
+
+    def withdrawn(self, customer: str, warning: str, at: datetime) -> None:
+        case = self.cases[customer]
+        case.warnings[warning].state = "withdrawn"
+        case.items[warning].open = False
+        if all(one.state == "withdrawn" for one in case.warnings.values()):
+            self._over(case)
+            return
+        day, clock = self.calendar.after_days(at, 3)
+        case.idle_at = self.calendar.instant(day, clock)
+
+    def _over(self, case: OpenCase) -> None:
+        del self.cases[case.customer]
+
+    # -- what people do
+
+    def acted(self, customer: str, at: datetime) -> None:
+        self._busy(self.cases[customer], at)
+
+    def opened_review(self, customer: str, at: datetime) -> None:
+        for warned in self.cases[customer].waited_for:
+            assert warned.review is not None
+            warned.review.opened = True
+            self.met += 1
+        self.acted(customer, at)
+
+    def assigned(self, customer: str, actor: str, person: str, at: datetime) -> None:
+        case = self.cases[customer]
+        before = self.worker(case)
+        for item in case.items.values():
+            if item.open and item.person == before:
+                item.person = person
+        case.assignee = person
+        self._tell(at, "assigned", [person] if person != actor else [], case.gravest)
+        self.acted(customer, at)
+
+    def delegated(self, customer: str, actor: str, person: str, until: datetime, at: datetime) -> None:
+        case = self.cases[customer]
+        case.delegated[actor] = (person, until)
+        for warned in case.waited_for:
+            if warned.review and warned.review.holder == actor:
+                warned.review.holder = person
+                warned.review.asked.append(person)
+        self._tell(at, "assigned", [person], case.gravest)
+        for warned in case.waited_for:
+            if warned.review and self.calendar.left_min(warned.review, at) > 0:
+                self._hand_over(case, warned, warned.review, at)
+        self.acted(customer, at)
+
+    def closed(self, customer: str) -> None:
+        self._over(self.cases[customer])
+
+    # -- what happens by itself
+
+    def tick(self, at: datetime) -> None:
+        for case in list(self.cases.values()):
+            for warned in case.waited_for:
+                assert warned.review is not None
+                self._review(case, warned, warned.review, at)
+            if not case.waited_for and case.idle_at and at >= case.idle_at:
+                self._idle(case, at)
+            for name, item in case.items.items():
+                about = name if name in case.warnings else case.gravest
+                self._remind(case, about, item, at)
+        for name, item in self.tasks.items():
+            self._remind(None, name, item, at)
+
+    def _review(self, case: OpenCase, warned: Warned, review: Review, at: datetime) -> None:
+        passed = self.calendar.passed_min(review.since, at, working=review.working)
+        line = self.line(case.customer, case, at)
+        following = next((one for one in line if one not in review.asked), line[-1])
+        if passed >= review.total_min:
+            self.missed += 1
+            review.since, review.total_min, review.told = at, review.hours * 60, 0
+            review.holder = following
+            review.asked.append(following)
+            self._tell(at, "breached", [following], warned.id)
+            return
+        due = self._reminders_due(review, passed)
+        if not self._hand_over(case, warned, review, at) and due > review.told:
+            review.told = due
+            self._tell(at, "due_soon", [review.holder], warned.id)
+
+    def _reminders_due(self, review: Review, passed: int) -> int:
+        """How many of the two nudges are over. With two hours in all, half of them and an hour before their end are
+        one; with less there is no hour before the end in the second half."""
+        half = passed * 2 >= review.total_min
+        last_hour = passed >= review.total_min - 60 and (review.total_min - 60) * 2 >= review.total_min
+        return half + (last_hour and review.total_min != 120)
+
+    def _hand_over(self, case: OpenCase, warned: Warned, review: Review, at: datetime) -> bool:
+        """Who is asked must be among those who can be: else the next one is, with what time is left."""
+        line = self.line(case.customer, case, at)
+        if review.holder in line:
+            return False
+        review.holder = next((one for one in line if one not in review.asked), line[-1])
+        review.asked.append(review.holder)
+        passed = self.calendar.passed_min(review.since, at, working=review.working)
+        review.told = self._reminders_due(review, passed)
+        self._tell(at, "due_soon", [review.holder], warned.id)
+        return True
+
+    def _idle(self, case: OpenCase, at: datetime) -> None:
+        """Told to who works on it and the owner, and each time to one more of those above."""
+        # The ladder here is the people's as they are there; what was delegated is followed from each of them.
+        owner = self.people.owner(case.customer)
+        there = [self.people.there(one, at) for one in (*self.people.above(owner), self.people.fallback)]
+        present = [one for one in dict.fromkeys(there) if one]
+        acting = self.people.stands_in(owner, at)
+        above = [p for p in present if p not in (owner, acting)] or [p for p in present if p != owner]
+        above = above or [self.people.anybody_but(owner, at)]
+        rung = above[min(case.came_back, len(above) - 1)]
+        whom = [self.acts_for(case, one, at) for one in (owner, self.worker(case), rung)]
+        self._tell(at, "idle", whom, case.gravest)
+        day, clock = self.calendar.after_days(at, 3)
+        case.idle_at = self.calendar.instant(day, clock)
+        case.came_back += 1
+
+    def _remind(self, case: OpenCase | None, about: str, item: Item, at: datetime) -> None:
+        if not item.open or at < item.remind_at:
+            return
+        deputy = self.acts_for(case, item.person, at)
+        whom = [deputy]
+        if item.times >= 3:
+            boss = next(iter(self.people.above(deputy)), None)
+            whom.append(self.acts_for(case, boss, at) if boss else self.people.fallback)
+        self._tell(at, "reminder", whom, about)
+        item.times += 1
+        day, _ = self.calendar.after_days(at, 1 if item.times < 3 else 5)
+        item.remind_at = self.calendar.morning_from(day)
+
+    def _tell(self, at: datetime, kind: str, whom: list[str], about: str) -> None:
+        self.told += [(at, kind, person, about) for person in dict.fromkeys(whom)]
