@@ -267,4 +267,5 @@ class Dispatcher:
             )
         subject = outbox.find(tx, page.about) if page.about is not None else None
         about = About(subject.person, subject.channel, subject.error or "") if subject else None
-        return Notice(page.key, page.kind, page.role, page.case_id, warning, page.due_at, about)
+        value = store.value_of(tx, page.case_id) if page.case_id is not None else None
+        return Notice(page.key, page.kind, page.role, page.case_id, warning, page.due_at, about, value, page.created_at)

@@ -42,6 +42,9 @@ READ: dict[str, tuple[Flavour | None, tuple[Form, ...]]] = {
 }
 """What each kind of channel reads of a message beside subject and text; of any other kind it is not known."""
 
+PERSONAL = ("email", "wecom_app")
+"""Channels that nobody but the person reads: a link in a group would let everybody there act in that person's name."""
+
 _FEW_LINES = 4
 _SHORT = 200
 
@@ -77,9 +80,10 @@ class Letters:
         return newest(self.people)
 
     def for_channel(self, kind: str) -> Letters:
-        """The same for a kind of channel: nothing is written that it does not read."""
+        """The same for a kind of channel: nothing is written that it does not read, and no link that acts to a group."""
         flavour, forms = READ.get(kind, (None, FORMS))
-        return replace(self, flavour=flavour, forms=forms)
+        acknowledge = self.acknowledge if kind in PERSONAL else None
+        return replace(self, flavour=flavour, forms=forms, acknowledge=acknowledge)
 
     def single(self, notice: Notice, to: Person) -> Message:
         """The message of one page."""

@@ -6,7 +6,9 @@ import contextlib
 import logging
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -30,6 +32,7 @@ from services.notifier.grouping import Manners
 from services.notifier.house import House
 from services.notifier.intake import Intake
 from services.notifier.link_secrets import kept_in
+from services.notifier.links import LinkMaker, to_acknowledge
 from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
 from services.notifier.outbox import Reaches
@@ -130,7 +133,9 @@ def _start(
     workers.start("lease", _renewing(replica), replica.pause_s)
     workers.start("ticker", _ticker(clerk, metrics), TICK_S)
     templates = with_own(own.templates, lambda problem: log.error("a template is replaced by ours: %s", problem))
+    maker = LinkMaker(own.console_url, own.link_secrets or kept_in(settings.data_dir), timedelta(days=own.link_days))
     letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words(), templates)
+    letters = replace(letters, acknowledge=partial(to_acknowledge, maker))
     for channel in channels:
         dispatcher = Dispatcher(
             clerk.database,
