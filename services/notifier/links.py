@@ -17,10 +17,6 @@ from urllib.parse import quote
 
 import orjson
 
-from services.notifier.case import PageKind
-from services.notifier.contents import Notice
-from services.notifier.people import Person
-
 LinkAction = Literal["acknowledge", "open_review", "finish_task"]
 ACTIONS: tuple[LinkAction, ...] = get_args(LinkAction)
 
@@ -88,17 +84,6 @@ class LinkMaker:
         the same link, however often it is sent."""
         link = Link(action, subject, person, page_mark(page_key), _whole_second(at + self.valid))
         return f"{self.console_url}{PATH}/{quote(token_of(link, self.secrets[0]), safe='')}"
-
-
-def to_acknowledge(maker: LinkMaker, notice: Notice, to: Person) -> str | None:
-    """The link in a page to a person by which they say that they have seen its case; None where there is nothing to
-    acknowledge."""
-    if notice.case_id is None or notice.at is None or notice.kind not in _ACKNOWLEDGED:
-        return None
-    return maker.link_for("acknowledge", notice.case_id, to.id, notice.key, notice.at)
-
-
-_ACKNOWLEDGED: tuple[PageKind, ...] = ("raised", "amended", "breached", "due_soon", "idle", "assigned")
 
 
 def page_mark(page_key: str) -> str:

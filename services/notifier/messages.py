@@ -17,6 +17,7 @@ from services.notifier.channels.fitting import cut, utf8
 from services.notifier.contents import About, Contents, Notice, Parts
 from services.notifier.digests import MAX_LINES, digest_of
 from services.notifier.escaping import Flavour, Link, Shape
+from services.notifier.linking import PERSONAL
 from services.notifier.people import Directory, Language, Person, Source, newest
 from services.notifier.template_files import shipped
 from services.notifier.templating import FORMS, Form, Part, Templates, names_of
@@ -42,9 +43,6 @@ READ: dict[str, tuple[Flavour | None, tuple[Form, ...]]] = {
 }
 """What each kind of channel reads of a message beside subject and text; of any other kind it is not known."""
 
-PERSONAL = ("email", "wecom_app")
-"""Channels that nobody but the person reads: a link in a group would let everybody there act in that person's name."""
-
 _FEW_LINES = 4
 _SHORT = 200
 
@@ -63,7 +61,7 @@ class Letters:
     """Writes messages. `console_url` is where the console answers, without a slash at the end; `zone` the company's.
     `words` are those of the evidence; a value that has none is said as it is. `flavour` is the markdown of the channel,
     None where it takes none; `forms` are those it reads beside subject and text: the others stay empty. `acknowledge`
-    gives a reader's link to acknowledge a page, None where there is none."""
+    gives a reader's link to acknowledge a page, None where there is none; channels that groups read have none."""
 
     people: Source
     console_url: str
@@ -80,7 +78,7 @@ class Letters:
         return newest(self.people)
 
     def for_channel(self, kind: str) -> Letters:
-        """The same for a kind of channel: nothing is written that it does not read, and no link that acts to a group."""
+        """The same for a kind of channel: nothing is written that it does not read."""
         flavour, forms = READ.get(kind, (None, FORMS))
         acknowledge = self.acknowledge if kind in PERSONAL else None
         return replace(self, flavour=flavour, forms=forms, acknowledge=acknowledge)

@@ -133,7 +133,7 @@ def page_held(tx: Connection, hold: Hold, page: Page, case_id: str | None, now: 
 
 
 def pages_became(
-    tx: Connection, pages: Iterable[Mapping[str, Any]], state: PageState, now: datetime, note: str | None = None
+    tx: Connection, pages: Iterable[Mapping[Any, Any]], state: PageState, now: datetime, note: str | None = None
 ) -> None:
     """Pages with the columns in PAGE are in another state, pending when they were written down. `note` is the
     provider's word: an id, or why not. It may name an address."""

@@ -6,9 +6,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -28,11 +26,15 @@ from services.notifier.delivering import INBOX
 from services.notifier.desk import Desk
 from services.notifier.directory_wiring import follow_people, open_people, people_routes
 from services.notifier.dispatcher import Dispatcher
+from services.notifier.greetings.follower import MourningFollower
+from services.notifier.greetings.opening import open_greeter
+from services.notifier.greetings.work import PAUSE_S as GREETINGS_S
 from services.notifier.grouping import Manners
 from services.notifier.house import House
 from services.notifier.intake import Intake
 from services.notifier.link_secrets import kept_in
-from services.notifier.links import LinkMaker, to_acknowledge
+from services.notifier.linking import acknowledging
+from services.notifier.links import LinkMaker
 from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
 from services.notifier.outbox import Reaches
@@ -85,7 +87,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         return {**waiting, **workers.troubles(), **workers.failures()}
 
     metrics.watch(lambda: not ready())
-    links = ActLinks(clerk, own.link_secrets or kept_in(settings.data_dir))
+    links = ActLinks(clerk, _secrets(settings, own))
     console = build_console(desk, settings.zone, links)
     channels = tuple(_channels(settings, own, clerk))
     clerk.reaches = _reaching(channels)
@@ -120,6 +122,10 @@ def _join(database: Database, own: NotifierSettings) -> Replica:
     return replica
 
 
+def _secrets(settings: Settings, own: NotifierSettings) -> tuple[bytes, ...]:
+    return own.link_secrets or kept_in(settings.data_dir)
+
+
 def _start(
     workers: Workers,
     settings: Settings,
@@ -133,9 +139,15 @@ def _start(
     workers.start("lease", _renewing(replica), replica.pause_s)
     workers.start("ticker", _ticker(clerk, metrics), TICK_S)
     templates = with_own(own.templates, lambda problem: log.error("a template is replaced by ours: %s", problem))
-    maker = LinkMaker(own.console_url, own.link_secrets or kept_in(settings.data_dir), timedelta(days=own.link_days))
-    letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words(), templates)
-    letters = replace(letters, acknowledge=partial(to_acknowledge, maker))
+    maker = LinkMaker(own.console_url, _secrets(settings, own), timedelta(days=own.link_days))
+    letters = Letters(
+        lambda: clerk.directory,
+        own.console_url,
+        settings.zone,
+        load_words(),
+        templates,
+        acknowledge=acknowledging(maker),
+    )
     for channel in channels:
         dispatcher = Dispatcher(
             clerk.database,
@@ -152,6 +164,13 @@ def _start(
         if left:
             log.warning("%s: %d pages were in flight when the last process ended", channel.name, left)
         workers.start(f"dispatcher-{channel.name}", _sending(dispatcher, workers), DISPATCH_S, dispatcher.close)
+    if own.greetings_file is not None:
+        greeter = open_greeter(
+            own.greetings_file, own.env, clerk.database, lambda: clerk.directory, clerk.now, settings.zone
+        )
+        archive = MourningFollower(settings.kafka, settings.topics, clerk.database, clerk.now)
+        workers.start("greetings", greeter.step, GREETINGS_S)
+        workers.start("mourning", archive.step, 0.0, archive.close)
     publisher = Publisher(settings.kafka, settings.topics, clerk.database)
     workers.start("retention", _forgetting(clerk), RETENTION_S)
     workers.start("publisher", publisher.step, PUBLISH_S, publisher.close)
