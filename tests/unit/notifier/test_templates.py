@@ -14,7 +14,7 @@ from schemas.warnings import Bilingual
 from services.cli import main
 from services.notifier.channels.fitting import utf8
 from services.notifier.contents import Notice
-from services.notifier.escaping import FLAVOURS, Flavour
+from services.notifier.escaping import FLAVOURS, Flavour, Shape
 from services.notifier.messages import MARKDOWN_BYTES, READ, SUMMARY_BYTES, Letters
 from services.notifier.people import Language
 from services.notifier.template_files import SHIPPED, NoTemplates, read_folder, with_own
@@ -24,7 +24,7 @@ from services.notifier.words import load_words
 from tests.unit.notifier.golden_pages import NOW, every_sample, golden, letters, pages
 from tests.unit.notifier.making import DAY, DIRECTORY, NOON, PEOPLE, make_warning, r1
 
-WANG, _, CHEN, *_ = PEOPLE
+WANG, CHEN = PEOPLE[0], PEOPLE[2]
 RAISED = Notice("key-1", "raised", "owner", "case-1", r1(), NOON + DAY)
 
 
@@ -109,7 +109,7 @@ def test_what_a_template_must_not_do_is_an_error_with_its_line(source: str) -> N
 @pytest.mark.parametrize(
     ("shape", "wanted"), [("html", "&lt;"), ("wecom", "＜"), ("feishu", "&#60;"), ("slack", "&lt;")]
 )
-def test_whatever_a_template_does_with_a_name_it_comes_out_escaped(source: str, shape: Flavour, wanted: str) -> None:
+def test_whatever_a_template_does_with_a_name_it_comes_out_escaped(source: str, shape: Shape, wanted: str) -> None:
     filled = Templates({"t.j2": source}).fill(shape, ["t.j2"], {"page": {"customer": "<x>*[b](c)"}})
     assert wanted in filled
     assert "<" not in filled.replace("&lt;", "")
