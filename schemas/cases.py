@@ -18,6 +18,7 @@ CaseEventType = Literal[
     "case.warning_withdrawn",
     "case.paged",
     "case.page_uncertain",
+    "case.page_held",
     "case.acknowledged",
     "case.assigned",
     "case.delegated",
@@ -32,6 +33,8 @@ CaseEventType = Literal[
     "task.set",
     "task.done",
     "case.commented",
+    "hold.set",
+    "hold.ended",
     "case.closed",
     "case.reopened",
 ]

@@ -22,22 +22,29 @@ class Entry:
 
 COMMANDS = {
     "advance": Entry("services.rules.cli:advance", "Move the event clock of every partition up to an instant."),
+    "audit": Entry("services.notifier.audit_cli:audit", "Verify what was decided and delivered; export one case."),
     "backtest": Entry("services.rules.cli:backtest", "Replay past events through the rules and report what they find."),
     "capacity": Entry("services.rules.sizing_cli:capacity", "What so many events and customers need."),
+    "channels": Entry("services.notifier.channels_cli:channels", "The channels that page people: check and try them."),
     "dead-letters": Entry("services.ingest.letters_cli:dead_letters", "What was refused: look, mend, replay or drop."),
     "directory": Entry("services.notifier.directory_cli:directory", "People and customers: import, check, show."),
     "explain": Entry("services.rules.reports.explain_cli:explain", "Show how one customer stands, and why."),
     "feeds": Entry("services.feeds_cli:feeds", "When each source was heard, and which are late or silent."),
+    "greetings": Entry(
+        "services.notifier.greetings.cli:greetings", "Greetings to customers, where they are switched on."
+    ),
     "ids": Entry("services.ingest.ids_cli:ids", "Whose the ids of sources are, and what waits for one."),
     "import": Entry("services.ingest.imports_cli:import_command", "Turn a CSV or XLSX export into events."),
     "ingest": Entry("services.ingest.cli:ingest", "The service that takes events by HTTP and puts them on Kafka."),
     "notifier": Entry("services.notifier.cli:notifier", "The service that pages people, keeps cases, has the console."),
+    "outbox": Entry("services.notifier.outbox_cli:outbox", "Pages that could not be delivered: look, retry or drop."),
     "ranks": Entry("services.rules.reports.cli:ranks", "Rank all customers by what they buy."),
     "report": Entry("services.rules.reports.cli:report", "Work out a report from what is known of all customers."),
     "routes": Entry("services.notifier.routing_cli:routes", "Who is told of which warnings: try it, and check it."),
     "rules": Entry("services.rules.cli:rules", "The service that watches customers, and its rule files."),
     "sample": Entry("services.ingest.cli:sample_command", "Make sample events and the people file that fits them."),
     "schema": Entry("services.common.schema_cli:schema", "Write and compare the contracts of all topics."),
+    "templates": Entry("services.templates_cli:templates", "The templates of messages: check them, and preview them."),
     "topics": Entry("services.common.cli:topics", "Create the Kafka topics, and make them larger."),
 }
 

@@ -58,6 +58,12 @@ class Database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         self._engine = _sqlite_engine(parsed) if self._sqlite else _server_engine(parsed)
 
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None for a server's database, or one in memory."""
+        named = self._engine.url.database
+        return Path(named) if self._sqlite and named and named != ":memory:" else None
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that may write, committed at the end. One at a time: what it reads stays true, and no two can
@@ -83,8 +89,8 @@ class Database:
 
     @contextmanager
     def alone(self, number: int) -> Iterator[bool]:
-        """Whether the caller is the only one of all processes who does what the number stands for, while this lasts; who
-        is not must leave it. SQLite has one process by itself."""
+        """Whether the caller is the only one of all processes who does what the number stands for, while this lasts;
+        who is not must leave it. SQLite has one process by itself."""
         if self._sqlite:
             yield True
             return
@@ -134,7 +140,7 @@ def _finish(tx: Connection) -> None:
 
 def _server_engine(url: Any) -> Engine:
     # hide_parameters, here and below: an error in a log must not show customers.
-    return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    return create_engine(url, pool_pre_ping=True, hide_parameters=True, pool_size=10, max_overflow=30)
 
 
 def _sqlite_engine(url: Any) -> Engine:

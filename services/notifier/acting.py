@@ -13,9 +13,9 @@ from services.notifier import outbox, store
 from services.notifier.actions import Acknowledge, Action, OpenReview
 from services.notifier.case import Verdict
 from services.notifier.clerk import Clerk
+from services.notifier.delivering import Queued
 from services.notifier.desk import NotFound, Refused, finish_within
 from services.notifier.links import Link, LinkAction, form_holds, form_token, page_mark, read_token
-from services.notifier.outbox import Queued
 from services.notifier.people import Person
 from services.notifier.recording import Origin
 from services.notifier.tables import link_uses, pages

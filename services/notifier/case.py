@@ -290,6 +290,7 @@ class Verdict(StrEnum):
     CAME_BACK = "came_back"
     DELEGATION_OVER = "delegation_over"
     REMINDED = "reminded"
+    RELEASED = "released"
     NOT_DUE = "not_due"
     DONE = "done"
     ALREADY_DONE = "already_done"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -12,10 +13,11 @@ from sqlalchemy import Connection
 from schemas import warnings as wire
 from services.common.clock import Now
 from services.common.database import Database
-from services.notifier import outbox, recording, settling, store
+from services.notifier import holding, outbox, recording, settling, store
 from services.notifier.actions import Action, on_action
 from services.notifier.case import Case, Outcome, Page, Verdict
 from services.notifier.clocks import held_back
+from services.notifier.grouping import is_critical
 from services.notifier.house import House
 from services.notifier.people import Directory, Source, newest
 from services.notifier.policy import (
@@ -128,6 +130,19 @@ class Clerk:
             taken = list(settling.take(tx, BATCH))
             return Counter(self._decide(tx, one, now, round_at) for round_at, one in taken)
 
+    def release(self) -> int:
+        """Page about what holds kept back, where they are over and it still holds; how much was looked at."""
+        now = self.now()
+        with self.database.reading() as tx:
+            if not holding.are_due(tx, now):
+                return 0
+        with self.database.writing() as tx:
+            found = 0
+            for outcome, warning in holding.release(tx, self.directory, now):
+                self._save(tx, outcome, now, warning=warning)
+                found += 1
+            return found
+
     def act(self, case_id: str, action: Action, origin: Origin = SERVICE) -> Outcome | None:
         """What somebody does with a case; None when there is no such case. Outcome.refusals says why not."""
         with self.database.writing() as tx:
@@ -199,29 +214,49 @@ class Clerk:
         outcome = on_warning(case, warning, now, self.directory, known, self._house)
         if warning.change == "withdrawn":
             outbox.cancel(tx, warning.id, now)
-        self._save(tx, outcome, now, round_at)
+        self._save(tx, outcome, now, round_at, warning)
         if outcome.task is not None:
             store.set_task(tx, warning, outcome.task, now)
         return outcome
 
-    def _save(self, tx: Connection, outcome: Outcome, now: datetime, round_at: datetime | None = None) -> None:
+    def _save(
+        self,
+        tx: Connection,
+        outcome: Outcome,
+        now: datetime,
+        round_at: datetime | None = None,
+        warning: wire.Warning | None = None,
+    ) -> None:
+        outcome = holding.keep_back(tx, outcome, now, warning)
         case = outcome.case
         if case is not None:
             store.save_case(tx, case, self.directory, now)
             store.append(tx, case.id, case.customer_id, outcome.events, case)
         if outcome.pages:
-            pages = held_back(outcome.pages, self._house.clocks, self.directory, now)
-            wanted = self._through_channels(tx, pages)
+            # Graded first: what is critical is not held back for anybody's night.
+            graded = [_graded(page, case, warning) for page in outcome.pages]
+            wanted = self._through_channels(tx, held_back(graded, self._house.clocks, self.directory, now))
             outbox.enqueue(tx, case.id if case else None, wanted, now, round_at=round_at)
 
-    def _through_channels(self, tx: Connection, pages: Iterable[Page]) -> Iterator[tuple[Page, str]]:
+    def _through_channels(self, tx: Connection, pages: Iterable[Page]) -> Iterator[tuple[Page, outbox.Way]]:
         for page in pages:
             reached = outbox.reached(tx, page.warning_id, page.person) if page.kind == "withdrawn" else None
             person = self.directory.people.get(page.person)
-            for channel in outbox.channels_for(person, self._channels):
+            for way in outbox.ways(person, self._channels):
                 # Whom no page has reached is not told that it is off.
-                if reached is None or channel in reached:
-                    yield page, channel
+                if reached is None or way.channel in reached:
+                    yield page, way
+
+
+def _graded(page: Page, case: Case | None, warning: wire.Warning | None) -> Page:
+    """The page with what decides whether it waits for company: how grave its warning is."""
+    held = case.held(page.warning_id) if case else None
+    about = held or warning
+    return (
+        page
+        if about is None
+        else replace(page, critical=is_critical(page.kind, about.severity, page_says=page.critical))
+    )
 
 
 def _touched(directory: Directory, people: Collection[str]) -> set[str]:

@@ -45,6 +45,8 @@ def serve() -> None:
 
     settings = read_settings(os.environ)
     own = read_notifier_settings(os.environ, settings)
+    # Before anything runs: a secret that is missing is said at once.
+    own.open_channels(wall_now)
     _log_to_stderr()
     if not run(settings, own):
         sys.exit(1)

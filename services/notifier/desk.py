@@ -16,9 +16,10 @@ from sqlalchemy import Connection
 
 from schemas.cases import Decision
 from schemas.warnings import Bilingual
-from services.notifier import accounts, findings, store, working
+from services.notifier import accounts, findings, holding, store, undelivered, working
 from services.notifier.actions import Acknowledge, Action, Close, Comment, DecideReview, Join, OpenReview
 from services.notifier.clerk import Clerk
+from services.notifier.holds import Hold, against, may_hold
 from services.notifier.lookup import Lookup
 from services.notifier.people import Directory, Person
 from services.notifier.recording import SERVICE, Origin
@@ -37,6 +38,7 @@ from services.notifier.views import (
     Summary,
     TaskView,
     TodoView,
+    UndeliveredView,
 )
 
 
@@ -174,11 +176,50 @@ class Desk:
         with self._looking() as look:
             return findings.rejected(look)
 
+    def list_undelivered(self, *, handled: bool = False, limit: int = 200) -> list[UndeliveredView]:
+        """Pages that could not be delivered and wait for a decision, or those about which somebody has decided."""
+        with self._looking() as look:
+            return undelivered.listed(look.tx, self.directory, handled=handled, limit=limit)
+
+    def send_again(self, page_id: int, by: str, note: str = "") -> None:
+        """Have an undelivered page sent again. Raises Refused."""
+        with self._database.writing() as tx:
+            _unless(undelivered.retry(tx, page_id, by, note, self.now()))
+
+    def drop_page(self, page_id: int, by: str, reason: str) -> None:
+        """Nobody will send it. Raises Refused, also where no reason is given."""
+        with self._database.writing() as tx:
+            _unless(undelivered.drop(tx, page_id, by, reason, self.now()))
+
     def finish_task(self, task_id: str, actor: str) -> None:
         """The task is done, for all of its people. NotFound when it is not open (any more); Refused to all but them and
         who is above one of them."""
         with self._database.writing() as tx:
             finish_within(tx, self._clerk, task_id, actor, self._origin)
+
+    def list_holds(self, customer_id: str | None = None, *, over: bool = False) -> list[holding.Listed]:
+        """Holds of one customer or of all: those that count, the next to end first; also those that are `over`."""
+        with self._database.reading() as tx:
+            return holding.listed(tx, self.directory, self.now(), customer_id, over=over)
+
+    def hold(self, hold: Hold, *, by_operator: bool = False) -> None:
+        """Pages about (rule, customer) are kept back from now on. Refused lists everything that is wrong with it."""
+        reasons = against(hold, self.directory, self.now(), by_operator=by_operator)
+        if reasons:
+            raise Refused(*reasons)
+        with self._database.writing() as tx:
+            holding.begin(tx, hold)
+
+    def lift_hold(self, hold_id: str, actor: str, *, by_operator: bool = False) -> None:
+        """It ends now, and what still holds pages. NotFound when it is over; Refused to who could not have made it."""
+        with self._database.writing() as tx:
+            hold = holding.find(tx, hold_id)
+            allowed = may_hold(hold.kind, hold.customer_id, self.directory) if hold is not None else ()
+            if hold is not None and not by_operator and actor not in (*allowed, hold.author):
+                zh, en = "只有能设置它的人可以解除它。", "Only those who could have made it can lift it."
+                raise Refused(_reason("not_your_customer", zh, en))
+            if hold is None or not holding.lift(tx, hold, actor, self.now()):
+                raise NotFound(_reason("no_hold", "没有这项生效的暂缓。", "There is no such hold that counts."))
 
     def inbox(self, person: str, limit: int = 100) -> list[InboxView]:
         """The person's local inbox, newest first."""
@@ -268,6 +309,11 @@ def finish_within(tx: Connection, clerk: Clerk, task_id: str, actor: str, origin
         zh = "只有这项待办的负责人或其上级可以完成它。"
         raise Refused(_reason("not_your_task", zh, "Only the person whose task it is, or a superior, can finish it."))
     store.finish_task(tx, task_id, actor, clerk.now(), origin)
+
+
+def _unless(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise Refused(refusal)
 
 
 def _no_case(case_id: str) -> NotFound:

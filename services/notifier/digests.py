@@ -9,6 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from schemas import warnings as wire
 from schemas.warnings import SEVERITIES
 from services.notifier.case import PageKind
+from services.notifier.grouping import REPORTS
 
 MAX_LINES = 45
 """Of all customers together: what fits on a page, or on a screen or two of a phone."""
@@ -25,9 +26,9 @@ class Told(Protocol):
     @property
     def kind(self) -> PageKind: ...
 
+    @property
+    def key(self) -> str: ...
 
-_REPORTS: tuple[PageKind, ...] = ("undelivered", "uncertain")
-"""Pages that tell of another one, and not of the warning."""
 
 T = TypeVar("T", bound=Told)
 
@@ -66,10 +67,10 @@ class Digest(Generic[T]):
         return len(self.ordered) - sum(len(block.notices) for block in self.blocks)
 
 
-def digest_of(notices: Sequence[T], customer_name: Callable[[str], str]) -> Digest[T]:
+def digest_of(notices: Sequence[T], customer_name: Callable[[str], str], max_lines: int = MAX_LINES) -> Digest[T]:
     """Customers by their gravest page, then by how many they have, then by name. Of several pages about one warning
-    only the last is told: it got worse before anybody heard of it."""
-    newest = {(notice.warning.id, notice.kind if notice.kind in _REPORTS else ""): notice for notice in notices}
+    only the last is told: it got worse before anybody heard of it. Pages that tell of a lost one are each told."""
+    newest = {(notice.key if notice.kind in REPORTS else notice.warning.id): notice for notice in notices}
     by_customer: dict[str, list[T]] = {}
     for notice in newest.values():
         by_customer.setdefault(notice.warning.customer_id, []).append(notice)
@@ -79,7 +80,7 @@ def digest_of(notices: Sequence[T], customer_name: Callable[[str], str]) -> Dige
     for block in blocks:
         lines += block.lines
         # The first one is always told: a digest of nothing but a link says nothing.
-        if fitting and lines > MAX_LINES:
+        if fitting and lines > max_lines:
             break
         fitting += 1
     ordered = tuple(notice for block in blocks for notice in block.notices)

@@ -56,12 +56,14 @@ def claim(
     """
     wanted: dict[Key, str | None] = {one.key: _text(one.body) for one in said}
     before = _claims_of(tx, source, None if prune or len(wanted) > MANY else list(wanted))
+    gone: set[Key] = set()
     if prune:
         # A fallback is named or not; leaving the line out does not take it away.
-        gone = {key for key, kept in before.items() if kept.text is not None and key[0] != "fallback"}
-        wanted.update(dict.fromkeys(gone - wanted.keys()))
+        gone = {key for key, kept in before.items() if kept.text is not None and key[0] != "fallback"} - wanted.keys()
+        wanted.update(dict.fromkeys(gone))
+    unsaid = {key for key in gone if key[0] == "owner"}
     changed = {key: text for key, text in wanted.items() if key not in before or before[key].text != text}
-    news = {key: (text, NEVER if key[0] == "owner" and text is None else now) for key, text in changed.items()}
+    news = {key: (text, NEVER if key in unsaid else now) for key, text in changed.items()}
     return _write(tx, source, news, set(before), now, actor)
 
 

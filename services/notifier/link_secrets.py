@@ -24,8 +24,8 @@ def from_environment(env: Mapping[str, str]) -> tuple[bytes, ...]:
 
 
 def kept_in(data_dir: Path) -> tuple[bytes, ...]:
-    """Those in the file, which is made with one of 256 bits if it is not there. Notifiers that share a console must share
-    it, or have theirs from the environment. Raises BadSetting for a file that others may read, or that holds none."""
+    """Those in the file, which is made with one of 256 bits if it is not there. Notifiers that share a console must
+    share it, or have theirs from the environment. Raises BadSetting for a file that others may read, or without any."""
     file = data_dir / FILE
     if not file.exists():
         data_dir.mkdir(parents=True, exist_ok=True)

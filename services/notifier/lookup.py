@@ -10,9 +10,10 @@ from sqlalchemy import Connection, RowMapping, Select, func, or_, select, update
 
 from schemas import warnings as wire
 from schemas.warnings import SEVERITIES, Bilingual
-from services.notifier import outbox, settling, store
+from services.notifier import outbox, settling, store, undelivered
 from services.notifier.actions import departments, missing_to_close
 from services.notifier.case import Case, Held
+from services.notifier.delivering import INBOX
 from services.notifier.people import Directory
 from services.notifier.reviews import reviewers
 from services.notifier.tables import cases, inbox, pages, poison, warnings
@@ -49,6 +50,7 @@ class Lookup:
             pages_uncertain=self._count(select(func.count()).where(pages.c.state == "uncertain")),
             settling=settling.count(self.tx),
             rejected=self._count(select(func.count()).select_from(poison)),
+            undelivered=undelivered.count(self.tx),
         )
 
     def cases(self, wanted: CaseFilter) -> list[CaseLine]:
@@ -119,7 +121,10 @@ class Lookup:
         """False when the person has no such message."""
         mine = inbox.c.id == message_id, inbox.c.person == person
         read_at = func.coalesce(inbox.c.read_at, self.now)
-        return bool(self.tx.execute(update(inbox).where(*mine).values(read_at=read_at)).rowcount)
+        key = self.tx.execute(update(inbox).where(*mine).values(read_at=read_at).returning(inbox.c.key)).scalar()
+        if key is not None:
+            outbox.mark_further(self.tx, INBOX, key, "opened", self.now)
+        return key is not None
 
     def _count(self, query: Select[int]) -> int:
         return self.tx.execute(query).scalar_one()

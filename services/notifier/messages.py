@@ -1,228 +1,166 @@
 """PURE: what a page says, in its reader's language: what happened, why, since when, what to do, by when, and where.
 
-Contact details of anybody are never part of a message.
+contents.py has what is said, the templates how it stands in each shape of message. Contact details of anybody are never
+part of a message.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
-from urllib.parse import quote
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
+from typing import TypedDict
 
-from schemas import warnings as wire
-from schemas.warnings import SEVERITIES, Bilingual
-from services.notifier.case import PageKind, Role
 from services.notifier.channels.base import Message
-from services.notifier.digests import Block, digest_of
-from services.notifier.explaining import Group, Leaf, explain, explain_rise, lines
-from services.notifier.layout import Row, marked_up, plain
+from services.notifier.channels.fitting import cut, utf8
+from services.notifier.contents import About, Contents, Notice, Parts
+from services.notifier.digests import MAX_LINES, digest_of
+from services.notifier.escaping import Flavour, Link, Shape
+from services.notifier.linking import PERSONAL
 from services.notifier.people import Directory, Language, Person, Source, newest
-from services.notifier.wording import DIGEST, DIGEST_LINE, LABEL, OPENING, ROLE, SEVERITY, STAND_IN, SUBJECT
-from services.notifier.words import Known, summary_in_words
+from services.notifier.template_files import shipped
+from services.notifier.templating import FORMS, Form, Part, Templates, names_of
 
-SHOWN_EVENTS = 3
-SHOWN_OTHERS = 5
-"""Of each value, and of the customer's other findings, in one message; the console shows them all."""
+__all__ = ["About", "Letters", "Notice"]
+
+MARKDOWN_BYTES: dict[Flavour, int] = {"wecom": 4096, "dingtalk": 18_000, "feishu": 18_000, "slack": 3000}
+"""What each takes of one message, with room for what is put around it; over it WeCom loses the message."""
+
+SUMMARY_BYTES = 500
+"""Of the shortest form: a line on a locked screen, or the summary of an incident."""
+
+READ: dict[str, tuple[Flavour | None, tuple[Form, ...]]] = {
+    "inbox": (None, ()),
+    "webhook": (None, ()),
+    "email": (None, ("html",)),
+    "wecom_bot": ("wecom", ("markdown",)),
+    "wecom_app": ("wecom", ("markdown",)),
+    "dingtalk": ("dingtalk", ("markdown",)),
+    "feishu": ("feishu", ("markdown",)),
+    "slack": ("slack", ("markdown", "summary")),
+    "pagerduty": (None, ("summary",)),
+}
+"""What each kind of channel reads of a message beside subject and text; of any other kind it is not known."""
+
+_FEW_LINES = 4
+_SHORT = 200
 
 
-@dataclass(frozen=True)
-class About:
-    """The page that an `undelivered` or `uncertain` one reports on."""
+class Written(TypedDict):
+    """What a message says in every shape but markdown."""
 
-    person: str
-    channel: str
-    error: str
-
-
-@dataclass(frozen=True)
-class Notice:
-    """One page with what its text needs."""
-
-    key: str
-    kind: PageKind
-    role: Role
-    case_id: str | None
-    warning: wire.Warning
-    due: datetime | None = None
-    about: About | None = None
+    subject: str
+    text: str
+    html: str
+    summary: str
 
 
 @dataclass(frozen=True)
 class Letters:
     """Writes messages. `console_url` is where the console answers, without a slash at the end; `zone` the company's.
-    `words` are those of the evidence; a value that has none is said as it is."""
+    `words` are those of the evidence; a value that has none is said as it is. `flavour` is the markdown of the channel,
+    None where it takes none; `forms` are those it reads beside subject and text: the others stay empty. `acknowledge`
+    gives a reader's link to acknowledge a page, None where there is none; channels that groups read have none."""
 
     people: Source
     console_url: str
     zone: tzinfo
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    templates: Templates = field(default_factory=shipped)
+    flavour: Flavour | None = None
+    forms: tuple[Form, ...] = FORMS
+    acknowledge: Callable[[Notice, Person], str | None] | None = None
 
     @property
     def directory(self) -> Directory:
         """The newest directory."""
         return newest(self.people)
 
+    def for_channel(self, kind: str) -> Letters:
+        """The same for a kind of channel: nothing is written that it does not read."""
+        flavour, forms = READ.get(kind, (None, FORMS))
+        acknowledge = self.acknowledge if kind in PERSONAL else None
+        return replace(self, flavour=flavour, forms=forms, acknowledge=acknowledge)
+
     def single(self, notice: Notice, to: Person) -> Message:
         """The message of one page."""
-        words = self._words(notice, to.language)
-        subject = SUBJECT[notice.kind][to.language].format(**words)
-        paragraphs = [OPENING[notice.kind][to.language].format(**words)]
-        if notice.kind not in ("withdrawn", "undelivered"):
-            stands_in = notice.warning.department is not None and notice.role != "department"
-            said = STAND_IN if stands_in and notice.warning.output == "task" else ROLE[notice.role]
-            paragraphs.append(said[to.language].format(**words))
-        if notice.warning.merged_into and notice.kind == "withdrawn":
-            paragraphs.append(LABEL["merged"][to.language])
-        if notice.warning.customer_merged_into and notice.kind == "withdrawn":
-            paragraphs.append(LABEL["customer_merged"][to.language].format(into=notice.warning.customer_merged_into))
-        rows = [] if notice.kind == "withdrawn" else self._rows(notice, to.language)
-        link = self.link(notice)
-        end = (LABEL["link" if notice.case_id else "task"][to.language], link)
-        text, html = plain(paragraphs, rows, end), marked_up(paragraphs, rows, end, to.language)
-        return Message(notice.key, to, subject, text, html, notice.case_id, self._data(notice, link))
+        contents = self.contents(to.language)
+        page = contents.page(notice)
+        signed = self.acknowledge(notice, to) if self.acknowledge is not None else None
+        page["acknowledge"] = Link(signed) if signed else ""
+        special = (notice.warning.rule, notice.kind)
+        written = self._written("page", page, to.language, special)
+        return Message(
+            key=notice.key,
+            to=to,
+            **written,
+            case_id=notice.case_id,
+            data=self._data(notice, contents),
+            link=str(page["link"]),
+            markdown=self.markdown(page, to.language, special),
+        )
 
     def digest(self, notices: Sequence[Notice], to: Person) -> Message:
         """One message for many pages to one person: by customer, the gravest first, and no longer than a page."""
-        chosen = digest_of(notices, self.directory.customer_name)
-        words = {"n": len(chosen.ordered), "customers": chosen.customers}
-        rows = [self._block(block, to.language) for block in chosen.blocks]
-        all_of_it = f"{self.console_url}/cases?whose=mine"
-        if chosen.left_out:
-            said = {"n": chosen.left_out, "customers": chosen.customers - len(chosen.blocks)}
-            rows.append((DIGEST["rest"][to.language].format(**said), [all_of_it]))
-        opening = [DIGEST["opening"][to.language].format(**words)]
-        end = (LABEL["console"][to.language], all_of_it)
-        text, html = plain(opening, rows, end), marked_up(opening, rows, end, to.language)
-        key = "digest/" + hashlib.sha256("\n".join(notice.key for notice in notices).encode()).hexdigest()
-        data: dict[str, object] = {"kind": "digest", "pages": [self._data(n, self.link(n)) for n in chosen.ordered]}
-        return Message(key, to, DIGEST["subject"][to.language].format(**words), text, html, None, data)
+        contents = self.contents(to.language)
+        chosen = digest_of(notices, contents.directory.customer_name)
+        digest = contents.digest(chosen)
+        lengths = (MAX_LINES, MAX_LINES // 2, MAX_LINES // 5, 1)
+        shorter = (contents.digest(digest_of(notices, contents.directory.customer_name, most)) for most in lengths)
+        data: dict[str, object] = {"kind": "digest", "pages": [self._data(one, contents) for one in chosen.ordered]}
+        return Message(
+            key="digest/" + hashlib.sha256("\n".join(notice.key for notice in notices).encode()).hexdigest(),
+            to=to,
+            **self._written("digest", digest, to.language),
+            data=data,
+            link=str(digest["link"]),
+            markdown=self._markdown("digest", shorter, to.language),
+        )
 
-    def _block(self, block: Block[Notice], language: Language) -> Row:
-        """What a digest says of one customer."""
-        first = block.notices[0]
-        severity = SEVERITY[first.warning.severity][language]
-        said = {"customer": self.directory.customer_name(first.warning.customer_id), "severity": severity}
-        label = DIGEST["customer"][language].format(**said, n=len(block.notices))
-        lines = [self._digest_line(notice, language) for notice in block.shown]
-        if block.left_out:
-            lines.append(LABEL["more"][language].format(n=block.left_out))
-        return label, [*lines, self._where(block.notices)]
+    def contents(self, language: Language) -> Contents:
+        """What the templates are given, in a language, by the newest directory."""
+        return Contents(self.directory, self.console_url, self.zone, self.words, language)
 
-    def _where(self, notices: Sequence[Notice]) -> str:
-        """Where all of one customer's pages are followed up."""
-        found = {notice.case_id for notice in notices}
-        if len(notices) == 1 or (len(found) == 1 and None not in found):
-            return self.link(notices[0])
-        if found == {None}:
-            return f"{self.console_url}/tasks"
-        return f"{self.console_url}/customers/{quote(notices[0].warning.customer_id, safe='')}"
+    def markdown(self, page: Parts, language: Language, special: Sequence[str]) -> str:
+        """A page in the channel's flavour, shortened until the channel takes it; empty where nothing helps."""
+        return self._markdown("page", _shorter(page), language, special)
 
-    def _digest_line(self, notice: Notice, language: Language) -> str:
-        warning = notice.warning
-        words = {"severity": SEVERITY[warning.severity][language], "name": _in(warning.name, language)}
-        line = DIGEST_LINE[notice.kind][language].format(**words)
-        if warning.subject:
-            line = DIGEST["line"][language].format(line=line, subject=warning.subject)
-        due = DIGEST["due"][language].format(due=self._local(notice.due)[:16]) if notice.due else ""
-        return f"{line}  {due}".rstrip()
+    def fill(self, part: Part, form: Form, parts: Parts, language: Language, special: Sequence[str] = ()) -> str:
+        """One form of a message."""
+        names = names_of(part, form, language, *special)
+        values = {part: parts, "language": language, "flavour": self.flavour or ""}
+        return self.templates.fill(self._shape(form), names, values)
 
-    def _words(self, notice: Notice, language: Language) -> dict[str, str]:
-        warning = notice.warning
-        owner = self.directory.responsible(warning.customer_id).owner
-        about = notice.about or About("", "", "")
-        return {
-            "severity": SEVERITY[warning.severity][language],
-            "customer": self.directory.customer_name(warning.customer_id),
-            "name": _in(warning.name, language),
-            "owner": self._name(owner),
-            "department": self._known(language)(f"department.{warning.department}", warning.department or ""),
-            "about_person": self._name(about.person),
-            "about_channel": about.channel,
-            # It is a sentence of its own, and stands within one of ours.
-            "about_error": about.error.rstrip(".。 "),
-        }
+    def _written(self, part: Part, parts: Parts, language: Language, special: Sequence[str] = ()) -> Written:
+        def fill(form: Form) -> str:
+            return self.fill(part, form, parts, language, special)
 
-    def _rows(self, notice: Notice, language: Language) -> list[Row]:
-        warning = notice.warning
-        rows = [
-            (
-                LABEL["what"][language],
-                [summary_in_words(_in(warning.evidence.summary, language), language, self._known(language))],
-            ),
-            (LABEL["why"][language], self._why(warning.evidence, language)),
-            (LABEL["since"][language], [self._local(warning.start)]),
-            (LABEL["do"][language], [_in(warning.advice, language)]),
-        ]
-        if warning.subject:
-            rows.insert(0, (LABEL["subject"][language], [warning.subject]))
-        if warning.clears is not None:
-            rows.append((LABEL["clears"][language], [_in(warning.clears, language)]))
-        if notice.due is not None:
-            rows.append((LABEL["due"][language], [self._local(notice.due)]))
-        rows.append((LABEL["clause"][language], [f"{_in(warning.clause, language)} ({warning.clause_source})"]))
-        if warning.others:
-            rows.append((LABEL["others"][language], self._others(warning.others, language)))
-        return rows
+        summary = " ".join(fill("summary").split()) if "summary" in self.forms else ""
+        if utf8(summary) > SUMMARY_BYTES:
+            summary = cut(summary, SUMMARY_BYTES - utf8("…")) + "…"
+        html = fill("html") if "html" in self.forms else ""
+        return {"subject": " ".join(fill("subject").split()), "text": fill("plain"), "html": html, "summary": summary}
 
-    def _why(self, evidence: wire.Evidence, language: Language) -> list[str]:
-        known = self._known(language)
-        told = explain(evidence, lambda text: _in(text, language), known)
-        found = self._lines(told, language) if told else []
-        raised = explain_rise(evidence, lambda text: _in(text, language), known)
-        if raised:
-            found += [raised.said, *(f"\u3000{line}" for line in self._lines(raised.because, language))]
-        total = evidence.events_total
-        if not total:
-            # It rests on a class alone, whose events stand with its leaf on the case's page.
-            return found
-        return [*found, LABEL["event" if total == 1 else "events"][language].format(n=total)]
+    def _markdown(self, part: Part, versions: Iterator[Parts], language: Language, special: Sequence[str] = ()) -> str:
+        """The longest version that the channel takes; empty where it takes no markdown, or none of them."""
+        if self.flavour is None or "markdown" not in self.forms:
+            return ""
+        written = (self.fill(part, "markdown", parts, language, special) for parts in versions)
+        return next((text for text in written if utf8(text) <= MARKDOWN_BYTES[self.flavour]), "")
 
-    def _lines(self, told: Group, language: Language) -> list[str]:
-        # Not spaces: HTML would swallow them, and a mail program may.
-        return [
-            "\u3000" * depth + (heading if leaf is None else self._leaf(leaf, language))
-            for depth, heading, leaf in lines(told, self._known(language))
-        ]
+    def _shape(self, form: Form) -> Shape:
+        if form == "markdown" and self.flavour is not None:
+            return self.flavour
+        return "html" if form == "html" else "plain"
 
-    def _leaf(self, leaf: Leaf, language: Language) -> str:
-        known = self._known(language)
-        mark = "✓" if leaf.held else "✗"
-        words = {"label": leaf.label, "value": leaf.value, "condition": leaf.condition}
-        said = f"{mark} {LABEL['threshold'][language].format(**words)}"
-        if leaf.decided:
-            said += f" ← {known('condition.decided', '')}"
-        if leaf.events:
-            named = [f"{event.source}/{event.id}" for event in leaf.events[-SHOWN_EVENTS:]]
-            shown = known("between.values", ", ").join(named)
-            said += LABEL["newest"][language].format(n=leaf.total, events=shown)
-        return said
-
-    def _others(self, others: Sequence[wire.Other], language: Language) -> list[str]:
-        gravest = sorted(others, key=lambda other: -SEVERITIES.index(other.severity))
-        found = []
-        for other in gravest[:SHOWN_OTHERS]:
-            words = {"name": _in(other.name, language), "severity": SEVERITY[other.severity][language]}
-            said = LABEL["other"][language].format(**words, since=self._local(other.start)[:10])
-            found.append(f"{said}  {self.console_url}/findings/{quote(other.id, safe='')}")
-        if len(others) > SHOWN_OTHERS:
-            found.append(LABEL["more"][language].format(n=len(others) - SHOWN_OTHERS))
-        return found
-
-    def _known(self, language: Language) -> Known:
-        def known(key: str, word: str, /, **values: object) -> str:
-            return self.words[key][language].format(**values) if key in self.words else word
-
-        return known
-
-    def _data(self, notice: Notice, link: str) -> dict[str, object]:
+    def _data(self, notice: Notice, contents: Contents) -> dict[str, object]:
         warning = notice.warning
         return {
             "kind": notice.kind,
             "role": notice.role,
             "customer_id": warning.customer_id,
-            "customer": self.directory.customer_name(warning.customer_id),
+            "customer": contents.directory.customer_name(warning.customer_id),
             "warning_id": warning.id,
             "revision": warning.revision,
             "rule": warning.rule,
@@ -231,22 +169,27 @@ class Letters:
             "severity": warning.severity,
             "since": warning.start.isoformat(),
             "due": notice.due.isoformat() if notice.due else None,
-            "url": link,
+            "value": contents.value(notice),
+            "url": str(contents.link(notice)),
         }
 
-    def link(self, notice: Notice) -> str:
-        """Where a page is followed up: the case, or the task's own page."""
-        if notice.case_id:
-            return f"{self.console_url}/cases/{quote(notice.case_id, safe='')}"
-        return f"{self.console_url}/findings/{quote(notice.warning.id, safe='')}"
 
-    def _local(self, at: datetime) -> str:
-        return at.astimezone(self.zone).strftime("%Y-%m-%d %H:%M %z")
+def _shorter(page: Parts) -> Iterator[Parts]:
+    """The page, then with less and less: the deadline, what to do and the link are never left out."""
+    yield page
+    page = {**page, "shortened": True, "others": [], "more_others": ""}
+    yield page
+    why = page["why"]
+    assert isinstance(why, list), "contents.py makes it one"
+    page = {**page, "clears": "", "why": [*why[:_FEW_LINES], *(["…"] if len(why) > _FEW_LINES else [])]}
+    yield page
+    for most in (_SHORT, _SHORT // 4):
+        yield {name: _cut(value, most) for name, value in page.items()}
 
-    def _name(self, person_id: str) -> str:
-        person = self.directory.people.get(person_id)
-        return person.name if person else person_id
 
-
-def _in(text: Bilingual, language: Language) -> str:
-    return text.zh if language == "zh" else text.en
+def _cut(value: object, most: int) -> object:
+    if isinstance(value, Link):
+        return value
+    if isinstance(value, list):
+        return [_cut(one, most) for one in value]
+    return value[: most - 1] + "…" if isinstance(value, str) and len(value) > most else value

@@ -2,69 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from services.notifier import recording
-from services.notifier.case import Page, PageKind, Role
+from services.notifier.case import Page, PageKind
+from services.notifier.delivering import INBOX, Queued
 from services.notifier.people import Person
-from services.notifier.tables import pages, settling
+from services.notifier.tables import pages, recipients
 from services.notifier.views import PageState
-
-MAX_ATTEMPTS = 6
-"""Of one page. That a whole channel is away is not counted: a mail server that restarts is no reason to give up."""
-LONGEST_OUTAGE = timedelta(hours=24)
-"""A page that has waited so long for an absent channel is given up, and the fallback told."""
-FIRST_BACKOFF_S = 15.0
-LONGEST_BACKOFF_S = 15 * 60.0
-INBOX = "inbox"
-
-
-@dataclass(frozen=True)
-class Queued:
-    """A row of the outbox. `about` is the page that this one reports on, for kinds undelivered and uncertain."""
-
-    id: int
-    key: str
-    case_id: str | None
-    warning_id: str
-    revision: int
-    step: str
-    kind: PageKind
-    role: Role
-    person: str
-    channel: str
-    due_at: datetime | None
-    state: PageState
-    attempts: int
-    created_at: datetime
-    error: str | None
-    about: int | None
-    message_key: str | None
-    sent_at: datetime | None = None
-    round_at: datetime | None = None
-
 
 _CALLS: tuple[PageKind, ...] = ("raised", "amended", "breached", "nudge", "due_soon")
 """Pages that ask somebody to act on a warning that holds."""
+
+_OFF: tuple[PageKind, ...] = (*_CALLS, "uncertain")
+"""Pages that nobody needs any more once the warning is withdrawn."""
+
+TOLD: tuple[PageState, ...] = ("sending", "accepted", "delivered", "opened", "uncertain")
+"""Of a page that has reached its reader, or may have."""
+
+LOST: tuple[PageState, ...] = ("failed", "uncertain")
 
 _RECORDED = [pages.c[name] for name in recording.PAGE]
 _COLUMNS = [pages.c[name] for name in Queued.__dataclass_fields__]
 
 
+class Way(NamedTuple):
+    """A channel by which a page goes, and those that are tried in turn once it has failed for good."""
+
+    channel: str
+    later: tuple[str, ...] = ()
+
+
+def ways(person: Person | None, configured: Sequence[str], wanted: Sequence[str] = ()) -> tuple[Way, ...]:
+    """The inbox always. Where channels are `wanted`, the first by which the person can be reached, and the others if it
+    fails; else every one of those configured, at once."""
+    usable = [name for name in wanted or configured if name in configured and name != INBOX and _reaches(person, name)]
+    if wanted and usable:
+        return Way(INBOX), Way(usable[0], tuple(dict.fromkeys(usable[1:])))
+    return (Way(INBOX), *(Way(name) for name in dict.fromkeys(usable)))
+
+
 def channels_for(person: Person | None, configured: Sequence[str]) -> tuple[str, ...]:
-    """The inbox always; e-mail only for who has an address."""
-    reachable = [name for name in configured if name != "email" or (person is not None and person.email)]
-    return tuple(dict.fromkeys((INBOX, *reachable)))
+    """The channels by which somebody is paged when nothing says by which: the inbox, and all that reach the person."""
+    return tuple(way.channel for way in ways(person, configured))
 
 
-def backoff_s(attempts: int) -> float:
-    """Seconds until the next attempt after so many: doubling, bounded."""
-    return min(FIRST_BACKOFF_S * float(2 ** max(attempts - 1, 0)), LONGEST_BACKOFF_S)
+def _reaches(person: Person | None, channel: str) -> bool:
+    """E-mail only reaches who has an address."""
+    return channel != "email" or (person is not None and bool(person.email))
 
 
 def printable(text: str) -> str:
@@ -75,24 +64,29 @@ def printable(text: str) -> str:
 def enqueue(
     tx: Connection,
     case_id: str | None,
-    wanted: Iterable[tuple[Page, str]],
+    wanted: Iterable[tuple[Page, Way]],
     now: datetime,
     about: int | None = None,
     round_at: datetime | None = None,
+    after_s: float = 0.0,
 ) -> None:
-    """Write (page, channel) pairs down, to be sent from now on, or when the round is decided to its end. The same
-    (case, step, person, channel) again changes nothing."""
-    rows = [{**_row(case_id, page, channel, now, about), "round_at": round_at} for page, channel in wanted]
+    """Write pages down with their ways, to be sent from now on (or from Page.not_before, or in `after_s` seconds), or
+    when the round is decided to its end. The same (case, step, person, channel) again changes nothing."""
+    rows = [
+        {**_row(case_id, page, way, now + timedelta(seconds=after_s), now), "about": about, "round_at": round_at}
+        for page, way in wanted
+    ]
     known = set(tx.execute(select(pages.c.key).where(pages.c.key.in_([row["key"] for row in rows]))).scalars())
     new = [row for row in rows if row["key"] not in known]
     if new:
+        _expect(tx, new)
         tx.execute(insert(pages), new)
         recording.pages_became(tx, new, "pending", now)
 
 
-def _row(case_id: str | None, page: Page, channel: str, now: datetime, about: int | None) -> dict[str, Any]:
+def _row(case_id: str | None, page: Page, way: Way, at: datetime, now: datetime) -> dict[str, Any]:
     return {
-        "key": f"{case_id or 'task'}/{page.step}/{page.person}/{channel}",
+        "key": f"{case_id or 'task'}/{page.step}/{page.person}/{way.channel}",
         "case_id": case_id,
         "warning_id": page.warning_id,
         "revision": page.revision,
@@ -100,31 +94,29 @@ def _row(case_id: str | None, page: Page, channel: str, now: datetime, about: in
         "kind": page.kind,
         "role": page.role,
         "person": page.person,
-        "channel": channel,
+        "channel": way.channel,
         "due_at": page.due,
         "state": "pending",
         "attempts": 0,
-        "next_at": page.not_before or now,
+        "next_at": max(at, page.not_before or at),
         "created_at": now,
         "updated_at": now,
-        "about": about,
+        "critical": page.critical,
+        "later": ",".join(way.later),
     }
 
 
-def pending(tx: Connection, channel: str, now: datetime, limit: int = 5000) -> list[Queued]:
-    """What is to be sent through the channel now, oldest first: enough for a first import to make one digest each."""
-    wanted = pages.c.channel == channel, pages.c.state == "pending", pages.c.next_at <= now
-    # A round that is still being decided would be told in pieces.
-    undecided = select(settling.c.round_at).where(settling.c.round_at.is_not(None))
-    whole = or_(pages.c.round_at.is_(None), pages.c.round_at.not_in(undecided))
-    rows = tx.execute(select(*_COLUMNS).where(*wanted, whole).order_by(pages.c.id).limit(limit))
-    return [Queued(*row) for row in rows]
-
-
-def in_flight(tx: Connection, channel: str) -> list[Queued]:
-    """Pages that were being sent when the last process ended."""
-    wanted = pages.c.channel == channel, pages.c.state == "sending"
-    return [Queued(*row) for row in tx.execute(select(*_COLUMNS).where(*wanted).order_by(pages.c.id))]
+def _expect(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Each channel knows its recipients; who has a critical page now is looked at again at once."""
+    found = {(row["channel"], row["person"]) for row in rows}
+    people = {person for _, person in found}
+    query = select(recipients.c.channel, recipients.c.person).where(recipients.c.person.in_(people))
+    new = sorted(found - {(channel, person) for channel, person in tx.execute(query)})
+    if new:
+        tx.execute(insert(recipients), [{"channel": channel, "person": person} for channel, person in new])
+    urgent = {row["person"] for row in rows if row["critical"]}
+    if urgent:
+        tx.execute(update(recipients).where(recipients.c.person.in_(urgent)).values(held_until=None))
 
 
 def find(tx: Connection, page_id: int) -> Queued | None:
@@ -143,23 +135,16 @@ def select_pages(tx: Connection, *wanted: ColumnElement[bool]) -> list[Queued]:
     return [Queued(*row) for row in tx.execute(select(*_COLUMNS).where(*wanted).order_by(pages.c.id))]
 
 
-def still_pending(tx: Connection, ids: Sequence[int]) -> set[int]:
-    """Those of them that nobody has cancelled or taken since they were read."""
-    found = select(pages.c.id).where(pages.c.id.in_(ids), pages.c.state == "pending")
-    return set(tx.execute(found).scalars())
-
-
 def cancel(tx: Connection, warning_id: str, now: datetime) -> None:
     """The warning is withdrawn: what has not gone out about it stays here, visibly unsent."""
-    waiting = pages.c.warning_id == warning_id, pages.c.state == "pending", pages.c.kind.in_(_CALLS)
-    cancelled = update(pages).where(*waiting).values(state="cancelled", updated_at=now)
-    recording.pages_became(tx, tx.execute(cancelled.returning(*_RECORDED)).mappings(), "cancelled", now)
+    waiting = pages.c.warning_id == warning_id, pages.c.state == "pending", pages.c.kind.in_(_OFF)
+    _became(tx, waiting, "cancelled", now)
 
 
 def reached(tx: Connection, warning_id: str, person: str) -> set[str]:
     """The channels by which the person was told, or may have been, that the warning holds, and not that it is off."""
     about = pages.c.warning_id == warning_id, pages.c.person == person, pages.c.kind.in_((*_CALLS, "withdrawn"))
-    told = select(pages.c.channel, pages.c.kind).where(*about, pages.c.state.in_(("sending", "accepted", "uncertain")))
+    told = select(pages.c.channel, pages.c.kind).where(*about, pages.c.state.in_(TOLD))
     found: set[str] = set()
     for channel, kind in tx.execute(told.order_by(pages.c.id)):
         if kind == "withdrawn":
@@ -169,42 +154,84 @@ def reached(tx: Connection, warning_id: str, person: str) -> set[str]:
     return found
 
 
-def mark_sending(tx: Connection, ids: Sequence[int], message_key: str, now: datetime) -> None:
+def mark_sending(tx: Connection, ids: Sequence[int], message_key: str, replica: str, now: datetime) -> None:
     """Write first: from here on a crash leaves them in `sending`, and nobody takes them for unsent."""
-    values = {"state": "sending", "message_key": message_key, "attempts": pages.c.attempts + 1, "updated_at": now}
-    tx.execute(update(pages).where(pages.c.id.in_(ids)).values(values))
+    claimed = {"claimed_by": replica, "taken_at": now, "attempts": pages.c.attempts + 1}
+    _move(tx, ids, "sending", now, message_key=message_key, **claimed)
 
 
 def mark_accepted(tx: Connection, ids: Sequence[int], provider_id: str, now: datetime) -> None:
     """The provider has taken them over."""
-    known_as = printable(provider_id)[:500]
-    accepted = {"state": "accepted", "provider_id": known_as, "sent_at": now}
-    changed = update(pages).where(pages.c.id.in_(ids)).values({**accepted, "error": None, "updated_at": now})
-    became = tx.execute(changed.returning(*_RECORDED)).mappings()
-    recording.pages_became(tx, became, "accepted", now, known_as)
+    _move(tx, ids, "accepted", now, provider_id=printable(provider_id)[:500], sent_at=now, error=None)
 
 
 def mark_pending(tx: Connection, ids: Sequence[int], after_s: float, error: str | None, now: datetime) -> None:
     """To be sent again, `after_s` seconds from now."""
-    values = {
-        "state": "pending",
-        "next_at": now + timedelta(seconds=after_s),
-        "error": error and printable(error),
-        "updated_at": now,
-    }
-    tx.execute(update(pages).where(pages.c.id.in_(ids)).values(values))
+    _move(tx, ids, "pending", now, **_waiting(after_s, error, now))
 
 
-def mark_untried(tx: Connection, ids: Sequence[int], after_s: float, error: str, now: datetime) -> None:
+def mark_untried(tx: Connection, ids: Sequence[int], after_s: float, error: str | None, now: datetime) -> None:
     """To be sent again, `after_s` seconds from now, and the last attempt was none."""
-    mark_pending(tx, ids, after_s, error, now)
-    tx.execute(update(pages).where(pages.c.id.in_(ids)).values(attempts=pages.c.attempts - 1))
+    _move(tx, ids, "pending", now, attempts=pages.c.attempts - 1, **_waiting(after_s, error, now))
+
+
+def _waiting(after_s: float, error: str | None, now: datetime) -> dict[str, Any]:
+    said = error and printable(error)
+    return {"next_at": now + timedelta(seconds=after_s), "error": said, "claimed_by": None, "taken_at": None}
 
 
 def mark_lost(tx: Connection, ids: Sequence[int], state: PageState, error: str, now: datetime) -> None:
-    """`failed` for good, or `uncertain`: it may have been sent and may not."""
-    said = printable(error)
-    changed = update(pages).where(pages.c.id.in_(ids)).values(state=state, error=said, updated_at=now)
+    """`failed` for good, or `uncertain`: it may have been sent and may not. It is for people to look at (again)."""
+    _move(tx, ids, state, now, error=printable(error), handled_by=None, handled_at=None, handled_note=None)
+
+
+def mark_handled(tx: Connection, ids: Sequence[int], by: str, note: str, now: datetime) -> None:
+    """Nobody needs to look at them any more, and why."""
+    handled = {"handled_by": by, "handled_at": now, "handled_note": printable(note)}
+    tx.execute(update(pages).where(pages.c.id.in_(ids), pages.c.handled_at.is_(None)).values(**handled))
+
+
+def mark_dropped(tx: Connection, page_id: int, by: str, reason: str, now: datetime) -> None:
+    """Nobody will send it; `by` and `reason` stay with it."""
+    handled = {"handled_by": by, "handled_at": now, "handled_note": printable(reason)}
+    _became(tx, [pages.c.id == page_id], "dropped", now, **handled)
+
+
+def send_again(tx: Connection, page_id: int, by: str, note: str, now: datetime) -> None:
+    """Somebody wants it sent, whatever became of it before: a page like one that was never tried. What is asked now
+    waits for no window."""
+    fresh = {"attempts": 0, "next_at": now, "claimed_by": None, "taken_at": None, "handled_by": by, "handled_at": now}
+    at = update(pages).where(pages.c.id == page_id)
+    again = at.values(state="pending", updated_at=now, handled_note=printable(note), **fresh)
+    row = tx.execute(again.returning(*_RECORDED)).mappings().one()
+    recording.pages_became(tx, [row], "pending", now, f"{by}: {printable(note)}")
+    whose = recipients.c.channel == row["channel"], recipients.c.person == row["person"]
+    tx.execute(update(recipients).where(*whose).values(held_until=None))
+
+
+def mark_further(tx: Connection, channel: str, message_key: str, state: PageState, now: datetime) -> None:
+    """`delivered` or `opened`, as the channel tells of a message that it had accepted. Never back again."""
+    before = ("accepted",) if state == "delivered" else ("accepted", "delivered")
+    told = pages.c.channel == channel, pages.c.message_key == message_key, pages.c.state.in_(before)
+    ids = list(tx.execute(select(pages.c.id).where(*told)).scalars())
+    if ids:
+        _move(tx, ids, state, now)
+
+
+def _move(tx: Connection, ids: Sequence[int], state: PageState, now: datetime, **values: Any) -> None:
+    _became(tx, [pages.c.id.in_(ids)], state, now, **values)
+
+
+def _became(
+    tx: Connection, which: Iterable[ColumnElement[bool]], state: PageState, now: datetime, **values: Any
+) -> None:
+    """The one place where a page changes its state. The ledger is told of what matters to people: not that a page is
+    taken in hand or waits once more."""
+    changed = update(pages).where(*which).values(state=state, updated_at=now, **values)
+    if state in ("pending", "sending"):
+        tx.execute(changed)
+        return
+    said = values.get("provider_id") or values.get("error") or values.get("handled_note")
     recording.pages_became(tx, tx.execute(changed.returning(*_RECORDED)).mappings(), state, now, said)
 
 

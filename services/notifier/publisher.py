@@ -12,6 +12,9 @@ from services.notifier import store
 
 SEND_TIMEOUT_S = 20.0
 
+PUBLISHING = 1
+"""What Database.alone calls it."""
+
 
 class Publisher:
     """At least once: readers tell a repeated event by (case_id, sequence)."""
@@ -24,6 +27,11 @@ class Publisher:
 
     def step(self) -> bool:
         """Send what waits; True when something did. Raises KafkaError, BrokerUnreachable, and then it waits on."""
+        with self._database.alone(PUBLISHING) as ours:
+            # Of several notifiers one publishes at a time: events of a case must not overtake each other.
+            return ours and self._publish()
+
+    def _publish(self) -> bool:
         with self._database.reading() as tx:
             rows = store.unsent_case_events(tx)
         if not rows:

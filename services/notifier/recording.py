@@ -13,7 +13,8 @@ from schemas import warnings as wire
 from schemas.cases import CaseEvent
 from services.notifier import ledger
 from services.notifier.actions import Action
-from services.notifier.case import Case, TaskChange, Verdict
+from services.notifier.case import Case, Page, TaskChange, Verdict
+from services.notifier.holds import Hold
 from services.notifier.ledger import Private
 from services.notifier.tables import ledger_private
 from services.notifier.views import PageState
@@ -30,6 +31,9 @@ EXPIRING = ("address", "agent", "said")
 
 MAX_AGENT = 300
 """Characters of what a browser calls itself."""
+
+MAX_ADDRESS = 100
+"""A proxy may say anything."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +120,23 @@ def acted(tx: Connection, case: Case, action: Action, verdict: Verdict, now: dat
     ledger.append(tx, "case.acted", case.id, body, at=now, private=_from(origin))
 
 
+def hold_became(tx: Connection, hold: Hold, state: Literal["set", "ended"], actor: str | None, now: datetime) -> None:
+    """Pages about (rule, customer) are kept back from now on, or no longer. Why is what somebody wrote."""
+    body = {"hold": hold.id, "hold_kind": hold.kind, "rule": hold.rule, "customer_id": hold.customer_id}
+    until = {"expires_at": hold.expires_at.isoformat(), "up_to": hold.up_to, "actor": actor}
+    ledger.append(
+        tx, f"hold.{state}", None, {**body, **until}, at=now, private={"reason": Private(hold.reason, kept=False)}
+    )
+
+
+def page_held(tx: Connection, hold: Hold, page: Page, case_id: str | None, now: datetime) -> None:
+    """A page was decided on, and a hold keeps it back."""
+    body = {"hold": hold.id, "warning_id": page.warning_id, "revision": page.revision, "person": page.person}
+    ledger.append(tx, "page.held", case_id, {**body, "page_kind": page.kind, "step": page.step}, at=now)
+
+
 def pages_became(
-    tx: Connection, pages: Iterable[Mapping[str, Any]], state: PageState, now: datetime, note: str | None = None
+    tx: Connection, pages: Iterable[Mapping[Any, Any]], state: PageState, now: datetime, note: str | None = None
 ) -> None:
     """Pages with the columns in PAGE are in another state, pending when they were written down. `note` is the
     provider's word: an id, or why not. It may name an address."""
@@ -136,7 +155,7 @@ def pages_became(
 
 
 def _from(origin: Origin) -> dict[str, Private | None]:
-    said = {"address": origin.address, "agent": _printable(origin.agent)[:MAX_AGENT]}
+    said = {"address": _printable(origin.address)[:MAX_ADDRESS], "agent": _printable(origin.agent)[:MAX_AGENT]}
     return {name: Private(value) if value else None for name, value in said.items()}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from types import FrameType
@@ -13,28 +12,36 @@ from types import FrameType
 import uvicorn
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from services.common.clock import clock_from
+from services.common.clock import clock_from, wall_now
+from services.common.database import Database
 from services.common.settings import Settings
+from services.notifier import recording
 from services.notifier.acting import ActLinks
 from services.notifier.channels.base import Channel
-from services.notifier.channels.email import EmailChannel
 from services.notifier.channels.inbox import InboxChannel
-from services.notifier.channels.webhook import WebhookChannel
 from services.notifier.clerk import Clerk
 from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
+from services.notifier.delivering import INBOX
 from services.notifier.desk import Desk
 from services.notifier.directory_wiring import follow_people, open_people, people_routes
 from services.notifier.dispatcher import Dispatcher
+from services.notifier.greetings.follower import MourningFollower
+from services.notifier.greetings.opening import open_greeter
+from services.notifier.greetings.work import PAUSE_S as GREETINGS_S
+from services.notifier.grouping import Manners
 from services.notifier.house import House
 from services.notifier.intake import Intake
 from services.notifier.link_secrets import kept_in
+from services.notifier.linking import acknowledging
+from services.notifier.links import LinkMaker
 from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
-from services.notifier.outbox import INBOX
 from services.notifier.policy import HOUSE
 from services.notifier.publisher import Publisher
+from services.notifier.replicas import Replica, lock_file
 from services.notifier.tables import open_database
+from services.notifier.template_files import with_own
 from services.notifier.web import build_web
 from services.notifier.words import load_words
 from services.notifier.workers import Workers
@@ -46,8 +53,9 @@ TICK_S = 0.1
 
 DISPATCH_S = 0.1
 PUBLISH_S = 0.2
-LONGEST_GATHERING_S = 60.0
-"""Pages wait while warnings are still pouring in, so that a first import makes one digest; no longer than this."""
+RETENTION_S = 3600.0
+WIDTH = 16
+"""Messages of one channel on their way at once: a receiver that takes 50 ms gets 300 a second."""
 
 
 def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0, house: House = HOUSE) -> Clerk:
@@ -63,6 +71,7 @@ def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int
 def serve(settings: Settings, own: NotifierSettings) -> bool:
     """Run until a signal ends it; False when a worker died."""
     clerk = open_clerk(settings, own.channels, own.settle_s, own.house)
+    replica = _join(clerk.database, own)
     registry = CollectorRegistry()
     metrics = IntakeMetrics(registry)
     intake = Intake(settings.kafka, settings.topics, clerk, metrics)
@@ -77,9 +86,9 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         return {**waiting, **workers.troubles(), **workers.failures()}
 
     metrics.watch(lambda: not ready())
-    links = ActLinks(clerk, own.link_secrets or kept_in(settings.data_dir))
-    people = people_routes(clerk, settings, _channels(settings, own, clerk))
+    links = ActLinks(clerk, _secrets(settings, own))
     console = build_console(desk, settings.zone, links)
+    people = people_routes(clerk, settings, _channels(settings, own, clerk))
     web = build_web(desk, workers.failures, ready, registry, console, people)
     config = uvicorn.Config(
         web,
@@ -91,36 +100,108 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         timeout_graceful_shutdown=10,
     )
     server.append(_Server(config))
-    workers.start("ticker", _ticker(clerk, metrics), TICK_S)
-    _start(workers, settings, own, clerk, intake)
+    _start(workers, settings, own, clerk, intake, metrics, replica)
     follow_people(workers, clerk, settings, own.channels)
     server[0].run()
     workers.stop()
+    if not workers.failures():
+        replica.leave()
     clerk.database.close()
     return not workers.failures()
 
 
-def _start(workers: Workers, settings: Settings, own: NotifierSettings, clerk: Clerk, intake: Intake) -> None:
-    letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words())
+def _join(database: Database, own: NotifierSettings) -> Replica:
+    if database.file is not None:
+        # Held until the process ends, however it ends.
+        lock_file(database.file)
+    replica = Replica(database, wall_now, lease_s=own.lease_s)
+    replica.join(alone=database.file is not None)
+    return replica
+
+
+def _secrets(settings: Settings, own: NotifierSettings) -> tuple[bytes, ...]:
+    return own.link_secrets or kept_in(settings.data_dir)
+
+
+def _start(
+    workers: Workers,
+    settings: Settings,
+    own: NotifierSettings,
+    clerk: Clerk,
+    intake: Intake,
+    metrics: IntakeMetrics,
+    replica: Replica,
+) -> None:
+    workers.start("lease", _renewing(replica), replica.pause_s)
+    workers.start("ticker", _ticker(clerk, metrics), TICK_S)
+    templates = with_own(own.templates, lambda problem: log.error("a template is replaced by ours: %s", problem))
+    maker = LinkMaker(own.console_url, _secrets(settings, own), timedelta(days=own.link_days))
+    letters = Letters(
+        lambda: clerk.directory,
+        own.console_url,
+        settings.zone,
+        load_words(),
+        templates,
+        acknowledge=acknowledging(maker),
+    )
     for channel in _channels(settings, own, clerk):
-        dispatcher = Dispatcher(clerk.database, channel, letters, clerk.now)
+        dispatcher = Dispatcher(
+            clerk.database,
+            channel,
+            letters.for_channel(channel.kind),
+            clerk.now,
+            replica=replica,
+            manners=Manners(window=timedelta(seconds=own.digest_window_s)),
+            configured=own.channels,
+            width=1 if channel.name == INBOX else WIDTH,
+        )
         left = dispatcher.recover()
         if left:
             log.warning("%s: %d pages were in flight when the last process ended", channel.name, left)
-        gathered = Gathering(lambda: intake.settled, time.monotonic)
-        workers.start(f"dispatcher-{channel.name}", _when(gathered, dispatcher, workers), DISPATCH_S)
+        workers.start(f"dispatcher-{channel.name}", _sending(dispatcher, workers), DISPATCH_S, dispatcher.close)
+    if own.greetings_file is not None:
+        greeter = open_greeter(
+            own.greetings_file, own.env, clerk.database, lambda: clerk.directory, clerk.now, settings.zone
+        )
+        archive = MourningFollower(settings.kafka, settings.topics, clerk.database, clerk.now)
+        workers.start("greetings", greeter.step, GREETINGS_S)
+        workers.start("mourning", archive.step, 0.0, archive.close)
     publisher = Publisher(settings.kafka, settings.topics, clerk.database)
+    workers.start("retention", _forgetting(clerk), RETENTION_S)
     workers.start("publisher", publisher.step, PUBLISH_S, publisher.close)
     workers.start("consumer", intake.step, 0.0, intake.close)
 
 
-def _ticker(clerk: Clerk, metrics: IntakeMetrics) -> Callable[[], bool]:
-    """Looks at the clock: at deadlines, and at what has settled."""
+def _forgetting(clerk: Clerk) -> Callable[[], bool]:
+    """From where people acted is known for a while only."""
 
     def step() -> bool:
-        escalated, decided = clerk.tick(), clerk.settle_down()
+        with clerk.database.writing() as tx:
+            recording.expire(tx, clerk.now())
+        return False
+
+    return step
+
+
+def _renewing(replica: Replica) -> Callable[[], bool]:
+    def step() -> bool:
+        replica.renew()
+        return False
+
+    return step
+
+
+def _sending(dispatcher: Dispatcher, workers: Workers) -> Callable[[], bool]:
+    return lambda: dispatcher.round(workers.stopping) > 0
+
+
+def _ticker(clerk: Clerk, metrics: IntakeMetrics) -> Callable[[], bool]:
+    """Looks at the clock: at deadlines, at what has settled, and at holds that are over."""
+
+    def step() -> bool:
+        escalated, decided, released = clerk.tick(), clerk.settle_down(), clerk.release()
         metrics.count(decided)
-        return escalated > 0 or bool(decided)
+        return escalated > 0 or bool(decided) or released > 0
 
     return step
 
@@ -128,33 +209,7 @@ def _ticker(clerk: Clerk, metrics: IntakeMetrics) -> Callable[[], bool]:
 def _channels(settings: Settings, own: NotifierSettings, clerk: Clerk) -> Iterator[Channel]:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     yield InboxChannel(clerk.database, settings.data_dir / "inbox.jsonl", clerk.now)
-    if own.smtp is not None:
-        yield EmailChannel(own.smtp, clerk.now)
-    if own.webhook_url is not None:
-        yield WebhookChannel(own.webhook_url, own.webhook_secret, clerk.now)
-
-
-class Gathering:
-    """Says whether pages may go out: at once when the consumer is idle, after a bounded while when it is not."""
-
-    def __init__(self, settled: Callable[[], bool], monotonic_s: Callable[[], float]) -> None:
-        self._settled = settled
-        self._monotonic_s = monotonic_s
-        self._since_s: float | None = None
-
-    def done(self) -> bool:
-        """True starts the next while."""
-        now_s = self._monotonic_s()
-        if self._since_s is None:
-            self._since_s = now_s
-        if self._settled() or now_s - self._since_s >= LONGEST_GATHERING_S:
-            self._since_s = None
-            return True
-        return False
-
-
-def _when(gathering: Gathering, dispatcher: Dispatcher, workers: Workers) -> Callable[[], bool]:
-    return lambda: gathering.done() and dispatcher.round(workers.stopping) > 0
+    yield from own.open_channels(clerk.now).values()
 
 
 def _end(server: list[_Server]) -> None:

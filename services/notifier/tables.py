@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
@@ -160,6 +161,8 @@ pages = Table(
     Column("critical", Boolean, nullable=False, server_default=false()),
     # The notifier that is sending it. Its lease is in the table of replicas.
     Column("claimed_by", _ID),
+    # When a notifier last took it in hand.
+    Column("taken_at", UtcInstant),
     # Names of the channels that are tried in turn once this one has failed for good, with a comma between.
     Column("later", String(500), nullable=False, server_default=""),
     # What somebody made of a page that could not be sent; empty again if it is lost once more.
@@ -254,6 +257,41 @@ inbox = Table(
     Column("read_at", UtcInstant),
 )
 
+# Pages about (rule, customer) are kept back. `next_at` is when somebody must look: it is over, or its pause is; none
+# when its end has been dealt with.
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("rule", _LABEL, nullable=False),
+    Column("customer_id", _ID, nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("author", _ID, nullable=False),
+    Column("created_at", UtcInstant, nullable=False),
+    Column("expires_at", UtcInstant, nullable=False),
+    Column("up_to", String(10), nullable=False),
+    Column("pause_s", Integer),
+    Column("paged_at", UtcInstant),
+    Column("ended_at", UtcInstant),
+    Column("ended_by", _ID),
+    Column("next_at", UtcInstant, index=True),
+)
+
+# Every page that a hold kept back; `released`: the hold has let go of it, whatever became of its warning.
+held_pages = Table(
+    "held_pages",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("hold_id", _ID, ForeignKey("holds.id"), nullable=False, index=True),
+    Column("warning_id", _ID, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("person", _ID, nullable=False),
+    Column("at", UtcInstant, nullable=False),
+    Column("released", Boolean, nullable=False, server_default=false()),
+)
+
 case_events = Table(
     "case_events",
     metadata,
@@ -316,4 +354,44 @@ link_uses = Table(
     Column("use", String(64), primary_key=True),
     Column("at", UtcInstant, nullable=False, index=True),
     Column("outcome", String(30), nullable=False),
+)
+
+# What people have said about greetings in their name: every yes and no, the newest counts.
+greeting_consents = Table(
+    "greeting_consents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("person", _ID, nullable=False, index=True),
+    Column("given", Boolean, nullable=False),
+    Column("at", UtcInstant, nullable=False),
+    Column("recorded_by", _ID, nullable=False),
+    Column("note", Text),
+)
+
+# Bereavements that the archive tells of (customer.milestone, kind mourning), by the event's name. One that was taken
+# back has no day.
+mourning_days = Table(
+    "mourning_days",
+    metadata,
+    Column("source", _LABEL, primary_key=True),
+    Column("event_id", _LABEL, primary_key=True),
+    Column("customer_id", _ID, nullable=False, index=True),
+    Column("day", Date),
+    Column("supersedes", _LABEL),
+    Column("told_at", UtcInstant, nullable=False),
+)
+
+# What became of each greeting to a customer, by the warning that called for it. No address and no name of a contact.
+greetings = Table(
+    "greetings",
+    metadata,
+    Column("warning_id", _ID, primary_key=True),
+    Column("customer_id", _ID, nullable=False, index=True),
+    Column("day", Date, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("verdict", String(30), nullable=False),
+    Column("signer", _ID),
+    Column("provider_id", String(500)),
+    Column("error", Text),
+    Column("updated_at", UtcInstant, nullable=False),
 )

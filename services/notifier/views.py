@@ -23,7 +23,8 @@ TaskStatus = Literal["open", "done", "ended", "withdrawn"]
 @dataclass(frozen=True)
 class Summary:
     """`warnings` counts warnings, not their revisions; `pages` every page in whatever state; `settling` the warnings
-    that were found late and wait until things are calm; `rejected` the records that could not be kept."""
+    that were found late and wait until things are calm; `rejected` the records that could not be kept; `undelivered`
+    the pages that could not be delivered and wait for somebody's decision."""
 
     cases_open: int
     pages: int
@@ -31,6 +32,7 @@ class Summary:
     pages_uncertain: int
     settling: int = 0
     rejected: int = 0
+    undelivered: int = 0
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,30 @@ class PageView:
     attempts: int
     error: str | None
     sent_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class UndeliveredView:
+    """A page that could not be delivered, or may not have been (`state` uncertain). `handled_by` says who decided what
+    becomes of it, `note` why; "bellwether" when another page in its place was accepted."""
+
+    id: int
+    state: PageState
+    person: str
+    person_name: str
+    channel: str
+    kind: str
+    critical: bool
+    case_id: str | None
+    customer_name: str
+    warning_id: str
+    error: str
+    attempts: int
+    written_at: datetime
+    lost_at: datetime
+    handled_by: str | None
+    handled_at: datetime | None
+    note: str
 
 
 @dataclass(frozen=True)

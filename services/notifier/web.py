@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from services.common.ops import Check
 from services.notifier.api import add_case_api
 from services.notifier.desk import Desk
+from services.notifier.outbox_api import outbox_api
 
 
 def build_web(
@@ -45,10 +46,11 @@ def build_web(
         if not _is_loopback(request):
             return JSONResponse({"error": "the summary is answered on this machine only"}, status_code=403)
         counts = desk.summary()
-        names = ("cases_open", "pages", "warnings", "pages_uncertain", "settling", "rejected")
+        names = ("cases_open", "pages", "warnings", "pages_uncertain", "settling", "rejected", "undelivered")
         return JSONResponse({name: getattr(counts, name) for name in names})
 
     add_case_api(app, desk)
+    app.include_router(outbox_api(desk))
     app.router.routes.extend(more)
     app.mount("/", console)
     return app

@@ -1,4 +1,4 @@
-"""PURE: the words of the pages, Chinese and English side by side. Placeholders in braces are filled by messages.py."""
+"""PURE: the words of the pages, Chinese and English side by side. Placeholders in braces are filled by contents.py."""
 
 from __future__ import annotations
 
@@ -103,21 +103,11 @@ STAND_IN: Words = {
     "customer and the superior.",
 }
 
+# The labels of a message's parts are in the templates (zh/labels.j2, en/labels.j2).
 LABEL: dict[str, Words] = {
-    "subject": {"zh": "对象", "en": "About"},
-    "what": {"zh": "情况", "en": "What happened"},
-    "why": {"zh": "依据", "en": "Why"},
-    "since": {"zh": "开始于", "en": "Since"},
-    "do": {"zh": "建议", "en": "What to do"},
-    "due": {"zh": "须在此前开始审核", "en": "The review must be opened by"},
-    "clause": {"zh": "制度依据", "en": "Policy"},
-    "clears": {"zh": "怎样解除", "en": "What would clear it"},
-    "others": {"zh": "该客户目前的其他情况", "en": "Also open for this customer"},
     "other": {"zh": "{name}（{severity}，{since} 起）", "en": "{name} ({severity}, since {since})"},
+    "worth": {"zh": "客户年价值约 {value}", "en": "about {value}, the customer's worth in a year"},
     "more": {"zh": "另有 {n} 条", "en": "{n} more"},
-    "link": {"zh": "案件", "en": "Case"},
-    "task": {"zh": "待办", "en": "To do"},
-    "console": {"zh": "全部查看", "en": "See all"},
     "event": {"zh": "共 1 条事件", "en": "1 event in all"},
     "events": {"zh": "共 {n} 条事件", "en": "{n} events in all"},
     "newest": {"zh": "；依据 {n} 条事件，最新：{events}", "en": "; events: {n}, the newest {events}"},
@@ -157,6 +147,12 @@ DIGEST_LINE: dict[PageKind, Words] = {
     "idle": {"zh": "【无人跟进】{name}", "en": "[nobody is at work on it] {name}"},
     "reminder": {"zh": "【未完成】{name}", "en": "[not done yet] {name}"},
     "assigned": {"zh": "【交给您】{name}", "en": "[given to you] {name}"},
-    "undelivered": {"zh": "【通知未送达】{name}", "en": "[page not delivered] {name}"},
-    "uncertain": {"zh": "【通知可能未送达】{name}", "en": "[page may not have arrived] {name}"},
+    "undelivered": {
+        "zh": "【通知未送达】{name}（{about_person}，{about_channel}）",
+        "en": "[page not delivered] {name} ({about_person}, {about_channel})",
+    },
+    "uncertain": {
+        "zh": "【通知可能未送达】{name}（{about_channel}）",
+        "en": "[page may not have arrived] {name} ({about_channel})",
+    },
 }

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from schemas.codec import InvalidEvent, parse
 from schemas.events import PREFIX, Event
 from schemas.fields import parse_instant
+from schemas.warnings import Warning
 from services.rules.backtest import Backtest
 from services.rules.books import assemble
 from services.rules.calendar import NEVER, Micros, instant, micros
@@ -43,18 +44,39 @@ def run_examples(definition: Definition, file: str, others: Others | None = None
 
 def _problem(definition: Definition, example: Example, file: str, others: Others) -> str | None:
     try:
-        rule = compile_rule(definition, example.params, file)
-        backtest = Backtest(assemble([rule, *_read(rule, others, {rule.id})], EXAMPLE_ZONE, None))
-        for number, short in enumerate(example.reference):
-            backtest.feed(_event(short, number, None))
-        for number, short in enumerate(example.events):
-            backtest.feed(_event(short, number, "customer"))
-        backtest.advance(micros(parse_instant(example.until)))
+        backtest = played(definition, example, file, others)
         if backtest.refused:
             return f"an event was refused: {backtest.refused[0].message}"
         return _differs(definition, example, backtest)
     except (BadRule, InvalidEvent, ValueError) as error:
         return str(error)
+
+
+def played(definition: Definition, example: Example, file: str, others: Others) -> Backtest:
+    """An example's events, gone through. Raises BadRule, InvalidEvent or ValueError for what cannot be read."""
+    rule = compile_rule(definition, example.params, file)
+    backtest = Backtest(assemble([rule, *_read(rule, others, {rule.id})], EXAMPLE_ZONE, None))
+    for number, short in enumerate(example.reference):
+        backtest.feed(_event(short, number, None))
+    for number, short in enumerate(example.events):
+        backtest.feed(_event(short, number, "customer"))
+    backtest.advance(micros(parse_instant(example.until)))
+    return backtest
+
+
+def samples(definitions: Others) -> dict[str, list[Warning]]:
+    """What each rule says in those of its examples in which it fires, as if it were said for the first time: for those
+    who want to see how it reads. Rules that say nothing to anybody (classes, scores) have none."""
+    found: dict[str, list[Warning]] = {}
+    for definition in definitions.values():
+        for example in definition.examples:
+            if not example.fires:
+                continue
+            said = played(definition, example, definition.id, definitions).warnings.values()
+            mine = [one for one in said if one.rule == definition.id and one.change != "withdrawn"]
+            fresh = [one.model_copy(update={"change": "raised", "historical": False}) for one in mine]
+            found.setdefault(definition.id, []).extend(fresh)
+    return {rule: said for rule, said in found.items() if said}
 
 
 def _read(rule: Rule, others: Others, seen: set[str]) -> list[Rule]:

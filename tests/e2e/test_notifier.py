@@ -135,6 +135,7 @@ def test_a_warning_on_the_topic_pages_the_owner_and_the_superior_once_and_opens_
         "pages_uncertain": 0,
         "settling": 0,
         "rejected": 0,
+        "undelivered": 0,
     }
     events = house.case_events(4)
     assert [event.type for event in events] == ["case.opened", "case.warning_joined", "case.paged", "case.paged"]
@@ -172,6 +173,7 @@ def test_what_was_found_late_pages_as_one_digest_once_it_is_quiet_also_after_a_k
         "pages_uncertain": 0,
         "settling": 0,
         "rejected": 0,
+        "undelivered": 0,
     }
     assert {subject[:10] for _, subject in house.delivered()} == {"[Digest] 5", "【预警汇总】5 条通"}
 

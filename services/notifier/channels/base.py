@@ -21,6 +21,9 @@ class Message:
 
     `data` is for programs: what the message says, by name. It carries no contact details. `link` is where all of it
     can be read, for what is too long for a channel. `action` is for PagerDuty and its like; others tell all three.
+    `markdown` is the text in the flavour of the channel, within its bytes, empty where there is none; `summary`
+    says it in a line of at most 500 bytes. In both what comes from outside is escaped already. `reply_to` is where an
+    answer by e-mail goes, when it is to go to somebody.
     """
 
     key: str
@@ -32,6 +35,9 @@ class Message:
     data: dict[str, object] = field(default_factory=dict)
     link: str | None = None
     action: Action = "trigger"
+    markdown: str = ""
+    summary: str = ""
+    reply_to: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,10 @@ class Channel(Protocol):
 
     def cost(self, message: Message) -> int:
         """As how many messages the provider counts it."""
+        ...
+
+    def reaches(self, person: Person) -> bool:
+        """Whether there is a way to the person: a verified address of theirs, where the channel needs one."""
         ...
 
     def has_sent(self, key: str) -> bool | None:

@@ -17,8 +17,19 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from services.common.clock import Now
 from services.common.errors import UserError
-from services.notifier.channels.base import Accepted, FateUnknown, Message, Refused, TryLater
-from services.notifier.channels.limits import Limits
+from services.notifier.channels.base import (
+    Accepted,
+    BadAddress,
+    BadCredential,
+    FateUnknown,
+    Message,
+    Refused,
+    TooLarge,
+    TryLater,
+)
+from services.notifier.channels.limits import UNLIMITED, Limits
+from services.notifier.channels.saying import one_line
+from services.notifier.people import Person
 
 TIMEOUT_S = 15.0
 _PORTS = {"smtp": 587, "smtps": 465}
@@ -63,11 +74,21 @@ def parse_smtp_url(url: str) -> SmtpServer:
 class EmailChannel:
     """Hands each message over on a connection of its own; a page is rare enough for that."""
 
-    name = "email"
     kind = "email"
-    limits = Limits()
 
-    def __init__(self, server: SmtpServer, now: Now, tls_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        server: SmtpServer,
+        now: Now,
+        tls_context: ssl.SSLContext | None = None,
+        *,
+        name: str = "email",
+        limits: Limits = UNLIMITED,
+        sender_name: str = "Bellwether",
+    ) -> None:
+        self.name = name
+        self._sender_name = sender_name
+        self.limits = limits
         self._server = server
         self._now = now
         self._tls = tls_context or ssl.create_default_context()
@@ -80,6 +101,10 @@ class EmailChannel:
         """One message is one."""
         return 1
 
+    def reaches(self, person: Person) -> bool:
+        """Who has an address."""
+        return person.email is not None
+
     def has_sent(self, key: str) -> bool | None:
         """Nobody can be asked."""
         return None
@@ -87,8 +112,9 @@ class EmailChannel:
     def send(self, message: Message) -> Accepted:
         """Accepted with the Message-ID once the server has answered 250 to the whole mail."""
         if message.to.email is None or not _is_address(message.to.email):
-            raise Refused(f"通讯录中没有可用的邮箱地址 / no usable e-mail address in the directory: {message.to.id}")
-        mail = compose(message, self._server.sender, format_datetime(self._now()))
+            said = f"通讯录中没有可用的邮箱地址 / no usable e-mail address in the directory: {message.to.id}"
+            raise BadAddress(said, code="no_address")
+        mail = compose(message, self._server.sender, format_datetime(self._now()), self._sender_name)
         with self._connection() as smtp:
             _hand_over(smtp, self._server.sender, message.to.email, mail)
         return Accepted(str(mail["Message-ID"]))
@@ -98,9 +124,8 @@ class EmailChannel:
         try:
             smtp = self._connect()
         except smtplib.SMTPAuthenticationError as error:
-            raise TryLater(
-                f"邮件服务器拒绝密码 / the mail server refuses our password: {_said(error)}", everyone=True
-            ) from None
+            said = f"邮件服务器拒绝密码 / the mail server refuses our password: {_said(error)}"
+            raise BadCredential(said, code=str(error.smtp_code)) from None
         except (OSError, smtplib.SMTPException) as error:
             raise TryLater(f"邮件服务器不可用 / the mail server cannot be used: {error}", everyone=True) from None
         try:
@@ -126,16 +151,18 @@ class EmailChannel:
         return smtp
 
 
-def compose(message: Message, sender: str, date: str) -> EmailMessage:
+def compose(message: Message, sender: str, date: str, sender_name: str = "Bellwether") -> EmailMessage:
     """The mail. Names and subject lose control characters: nobody adds a header through them."""
     assert message.to.email is not None, "send() refuses who has no address"
     domain = sender.rpartition("@")[2]
     mail = EmailMessage(policy=SMTP_POLICY)
-    mail["From"] = Address("Bellwether", addr_spec=sender)
-    mail["To"] = Address(_one_line(message.to.name), addr_spec=message.to.email)
-    mail["Subject"] = _one_line(message.subject)
+    mail["From"] = Address(one_line(sender_name), addr_spec=sender)
+    mail["To"] = Address(one_line(message.to.name), addr_spec=message.to.email)
+    mail["Subject"] = one_line(message.subject)
     mail["Date"] = date
     mail["Message-ID"] = f"<{_digest(message.key)}@{domain}>"
+    if message.reply_to is not None and _is_address(message.reply_to):
+        mail["Reply-To"] = message.reply_to
     # Nobody else should answer a machine: holiday notes and the like.
     mail["Auto-Submitted"] = "auto-generated"
     if message.case_id is not None:
@@ -150,8 +177,10 @@ def compose(message: Message, sender: str, date: str) -> EmailMessage:
 def _hand_over(smtp: smtplib.SMTP, sender: str, recipient: str, mail: EmailMessage) -> None:
     """MAIL, RCPT and DATA one by one: only a connection lost in DATA leaves the mail's fate unknown."""
     try:
-        _expect(smtp.mail(sender))
-        _expect(smtp.rcpt(recipient))
+        # The server's own limit is asked before the mail is carried there.
+        size = [f"size={len(mail.as_bytes())}"] if smtp.has_extn("size") else []
+        _expect(smtp.mail(sender, size))
+        _expect(smtp.rcpt(recipient), BadAddress)
     except (OSError, smtplib.SMTPException) as error:
         raise TryLater(f"发信前连接中断 / the mail server went away before the mail: {error}", everyone=True) from None
     try:
@@ -162,13 +191,19 @@ def _hand_over(smtp: smtplib.SMTP, sender: str, recipient: str, mail: EmailMessa
         raise FateUnknown(f"发信时连接中断 / the mail server went away during the mail: {error}") from None
 
 
-def _expect(answer: tuple[int, bytes]) -> None:
-    """2xx goes on, 4xx is for later, anything else is for ever."""
+def _expect(answer: tuple[int, bytes], otherwise: type[Refused] = Refused) -> None:
+    """2xx goes on, 4xx is for later, anything else is for ever: 552 and its like for the mail's size."""
     code, text = answer
     if 200 <= code < 300:
         return
-    said = f"邮件服务器答复 / the mail server answered {code} {text.decode(errors='replace')[:200]}"
-    raise TryLater(said) if 400 <= code < 500 else Refused(said)
+    words = text.decode(errors="replace")[:200]
+    said, shown = f"邮件服务器答复 / the mail server answered {code} {words}", str(code)
+    if 400 <= code < 500:
+        raise TryLater(said, code=shown)
+    if code == 552 or words.startswith("5.3.4"):
+        raise TooLarge(said, code=shown)
+    # A server may refuse a recipient for what we are, not for who they are: 5.7 is its policy.
+    raise (Refused if words.startswith("5.7") else otherwise)(said, code=shown)
 
 
 def _said(error: smtplib.SMTPResponseException) -> str:
@@ -185,10 +220,6 @@ def _is_address(text: str) -> bool:
     except (ValueError, HeaderParseError, IndexError):
         return False
     return bool(address.username and address.domain) and text.isascii() and text.isprintable()
-
-
-def _one_line(text: str) -> str:
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def _digest(text: str) -> str:

@@ -12,6 +12,7 @@ from services.common.database import Database
 from services.notifier import tables
 from services.notifier.channels.base import Accepted, Message, TryLater
 from services.notifier.channels.limits import Limits
+from services.notifier.people import Person
 
 
 class InboxChannel:
@@ -33,6 +34,10 @@ class InboxChannel:
     def cost(self, message: Message) -> int:
         """One message is one."""
         return 1
+
+    def reaches(self, person: Person) -> bool:
+        """Everybody."""
+        return True
 
     def has_sent(self, key: str) -> bool:
         """The inbox knows what it has."""

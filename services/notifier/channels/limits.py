@@ -50,6 +50,9 @@ class Limits:
         return min((window.messages for window in self.windows), default=None)
 
 
+UNLIMITED = Limits()
+
+
 @dataclass(frozen=True)
 class Usage:
     """What a scope has used: for each message of the longest window the latest instant at which it can have reached

@@ -2,110 +2,93 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import hashlib
 import hmac
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
-import httpx
 import orjson
 
 from services.common.clock import Now
-from services.notifier.channels.base import Accepted, FateUnknown, Message, Refused, TryLater
-from services.notifier.channels.limits import Limits
+from services.notifier.channels.addresses import PUBLIC_ONLY, Guard, networks
+from services.notifier.channels.base import Accepted, BadAddress, Message
+from services.notifier.channels.courier import DEADLINE_S, Courier
+from services.notifier.channels.limits import UNLIMITED, Limits
+from services.notifier.channels.posting import Posting
+from services.notifier.channels.provider import Answer, Request, judge_status, said_status
+from services.notifier.channels.wecom_bot import fingerprint
+from services.notifier.people import Person
 
-TIMEOUT_S = 10.0
-DEADLINE_S = 20.0
-"""For all of one attempt: a receiver that lets its answer trickle in holds up nobody for longer."""
-BODY_DEADLINE_S = 2.0
-LONGEST_BODY = 4096
-"""Bytes read of an answer; only its beginning is kept, to say why a page was refused."""
-LONGEST_RETRY_AFTER_S = 3600.0
 SIGNATURE = "X-Bellwether-Signature"
 
 
-class WebhookChannel:
-    """POSTs each message to `url`.
+@dataclass(frozen=True)
+class Webhook:
+    """POSTs each message to `url`, or to the address that the person has for this channel.
 
     The header X-Bellwether-Signature is `t=<unix seconds>,v1=<hex>`, the HMAC-SHA256 of "<t>.<body>" under the shared
     secret; refuse old timestamps against replays. Idempotency-Key is the same for every attempt at one message.
     """
 
-    name = "webhook"
-    kind = "webhook"
-    limits = Limits()
-
-    def __init__(self, url: str, secret: str, now: Now) -> None:
-        self._url = url
-        self._secret = secret.encode()
-        self._now = now
-        self._tls = httpx.create_ssl_context()
+    url: str | None = field(repr=False)
+    secret: str = field(repr=False)
+    kind: str = "webhook"
+    title: str = "Webhook / the webhook"
+    limits: Limits = UNLIMITED
+    repeatable: bool = False
 
     def scope(self, message: Message) -> str:
-        """One for all."""
-        return self.name
+        """One for each address."""
+        return f"{self.kind}:{fingerprint(self._address(message) or '')}"
 
-    def cost(self, message: Message) -> int:
-        """One message is one."""
-        return 1
+    def reaches(self, person: Person) -> bool:
+        """Everybody when there is a common address, else who has one."""
+        return self.url is not None or person.reached_by(self.kind) is not None
 
-    def has_sent(self, key: str) -> bool | None:
-        """Nobody can be asked."""
-        return None
-
-    def send(self, message: Message) -> Accepted:
-        """2xx is accepted; 408, 429 and 5xx are tried later; everything else is refused."""
-        now = self._now()
+    def requests(self, message: Message, at: datetime) -> Sequence[Request]:
+        """The document and its signature."""
+        url = self._address(message)
+        if url is None or not is_web(url):
+            raise BadAddress(f"没有可用的 Webhook 地址 / no usable webhook address: {message.to.id}", code="no_address")
         body = orjson.dumps(_document(message))
         headers = {
             "Content-Type": "application/json",
-            # What is kept of an answer is read as it came: nothing to unpack, nothing that unpacks to gigabytes.
-            "Accept-Encoding": "identity",
             "Idempotency-Key": hashlib.sha256(message.key.encode()).hexdigest(),
-            SIGNATURE: sign(self._secret, int(now.timestamp()), body),
+            SIGNATURE: sign(self.secret.encode(), int(at.timestamp()), body),
         }
-        try:
-            answer = asyncio.run(self._post(body, headers))
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise TryLater(f"Webhook 无法连接 / the webhook cannot be reached: {error}", everyone=True) from None
-        except (httpx.RequestError, TimeoutError) as error:
-            raise FateUnknown(
-                f"未收到 Webhook 的答复 / the webhook's answer was lost: {type(error).__name__} {error}"
-            ) from None
-        return _judge(answer, message, now)
+        return [Request(url, body, headers)]
 
-    async def _post(self, body: bytes, headers: Mapping[str, str]) -> _Answer:
-        async with (
-            asyncio.timeout(DEADLINE_S),
-            httpx.AsyncClient(verify=self._tls, timeout=TIMEOUT_S, follow_redirects=False) as client,
-            client.stream("POST", self._url, content=body, headers=headers) as answer,
-        ):
-            # An acceptance is one without its body.
-            text = "" if answer.is_success else await _beginning(answer)
-            return _Answer(answer.status_code, answer.headers, text)
+    def judge(self, answer: Answer, at: datetime) -> Accepted:
+        """2xx is accepted; 401 and 403 wait for a better secret; 408, 429 and 5xx are tried later; all else is refused
+        for good."""
+        if answer.status in (404, 410):
+            raise BadAddress(said_status(self.title, answer), code=str(answer.status))
+        judge_status(self.title, answer, at)
+        return Accepted(answer.headers.get("x-request-id", ""))
+
+    def _address(self, message: Message) -> str | None:
+        return message.to.reached_by(self.kind) or self.url
 
 
-@dataclass(frozen=True)
-class _Answer:
-    status: int
-    headers: Mapping[str, str]
-    text: str
+class WebhookChannel(Posting):
+    """The webhook of BELLWETHER_WEBHOOK_URL. An address that stands there in digits was chosen by whoever runs the
+    notifier, so it may be a private one; names have to lead to public addresses or into what the guard allows."""
 
-
-async def _beginning(answer: httpx.Response) -> str:
-    """The status has decided: how the body ends changes nothing."""
-    found = bytearray()
-    with contextlib.suppress(httpx.RequestError, TimeoutError):
-        async with asyncio.timeout(BODY_DEADLINE_S):
-            async for chunk in answer.aiter_raw(LONGEST_BODY):
-                found += chunk
-                if len(found) >= LONGEST_BODY:
-                    break
-    return found[:LONGEST_BODY].decode(errors="replace")
+    def __init__(
+        self,
+        url: str,
+        secret: str,
+        now: Now,
+        guard: Guard = PUBLIC_ONLY,
+        *,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        allowed = Guard((*guard.allowed, *networks(_digits(url))))
+        webhook = Webhook(url, secret)
+        super().__init__("webhook", webhook, Courier(webhook.title, allowed, deadline_s=deadline_s), now)
 
 
 def sign(secret: bytes, timestamp: int, body: bytes) -> str:
@@ -114,31 +97,26 @@ def sign(secret: bytes, timestamp: int, body: bytes) -> str:
     return f"t={timestamp},v1={digest}"
 
 
+def is_web(url: str) -> bool:
+    """Whether it is an http or https URL with a host."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isprintable()
+    except ValueError:
+        return False
+
+
+def _digits(url: str) -> list[str]:
+    """The host, when it is an address; never one of the machine's own link, where clouds keep their secrets."""
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return []
+    return [] if address.is_link_local else [str(address)]
+
+
 def _document(message: Message) -> dict[str, object]:
     to = {"id": message.to.id, "name": message.to.name}
     text = {"subject": message.subject, "text": message.text}
     return {"version": 1, "id": message.key, "to": to, "case_id": message.case_id, **text, **message.data}
-
-
-def _judge(answer: _Answer, message: Message, now: datetime) -> Accepted:
-    status = answer.status
-    if 200 <= status < 300:
-        return Accepted(answer.headers.get("X-Request-Id") or message.key)
-    said = f"Webhook 答复 / the webhook answered {status}: {answer.text[:200]}"
-    if status == 408 or status == 429 or status >= 500:
-        after_s = _retry_after_s(answer.headers.get("Retry-After"), now)
-        raise TryLater(said, after_s, everyone=status == 429 or status == 503)
-    raise Refused(said)
-
-
-def _retry_after_s(header: str | None, now: datetime) -> float:
-    """Seconds or an HTTP date; what cannot be read counts as 0, and the outbox's own backoff applies."""
-    if header is None:
-        return 0.0
-    if header.isascii() and header.isdigit():
-        return min(float(header), LONGEST_RETRY_AFTER_S)
-    try:
-        after = (parsedate_to_datetime(header) - now).total_seconds()
-    except (ValueError, TypeError):
-        return 0.0
-    return max(0.0, min(after, LONGEST_RETRY_AFTER_S))

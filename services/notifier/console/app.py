@@ -22,6 +22,7 @@ from services.notifier.console.links import Door
 from services.notifier.console.look import STATIC, Look
 from services.notifier.console.signin import HOME, change_language, show_sign_in, sign_in, sign_out
 from services.notifier.console.texts import load_texts
+from services.notifier.console.undelivered import drop_page, send_again, show_undelivered
 from services.notifier.console.web import Call, SafeHeaders, endpoint, see_other
 from services.notifier.desk import Desk
 from services.notifier.links import PATH
@@ -84,6 +85,9 @@ def _for_members(gate: Gate) -> list[BaseRoute]:
         get("/findings/{warning_id}", show_finding),
         get("/suggestions", show_suggestions),
         get("/rejected", show_rejected),
+        get("/undelivered", show_undelivered),
+        post("/undelivered/{page_id}/retry", send_again),
+        post("/undelivered/{page_id}/drop", drop_page),
         get("/tasks", show_tasks),
         post("/tasks/{task_id}/done", finish_task),
         post("/sign-out", sign_out),

@@ -34,13 +34,15 @@ def show_list(visit: Visit) -> Response:
     if wanted.tab in ("closed", "all"):
         closed = visit.desk.list_cases(desk_filter(wanted, "closed", visit.person.id))
     lines = {"open": still_open, "overdue": overdue, "closed": closed, "all": [*still_open, *closed]}[wanted.tab]
+    counted = visit.desk.summary()
     return visit.page(
         "list.html",
         "cases",
         wanted=wanted,
         shown=page_of(in_order(lines), wanted.page),
         counts={"open": len(still_open), "overdue": len(overdue)},
-        rejected=visit.desk.summary().rejected,
+        rejected=counted.rejected,
+        undelivered=counted.undelivered,
         cut_at=LISTED_CASES if max(len(still_open), len(closed)) >= LISTED_CASES else None,
     )
 

@@ -1,4 +1,4 @@
-"""The pages of the links in messages: GET shows what one would do, POST does it. Nobody signs in; the link is enough."""
+"""The pages of the links in messages: GET shows what one would do, POST does it. Nobody signs in: the link will do."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Door:
     def _expired(self, call: Call, expired: Expired) -> Response:
         used = self.links.used(expired.link)
         if used is not None:
-            return self._message(call, "link.used", 410, said=f"link.did_{expired.link.action}", used=used)
+            return self._message(call, "link.used", 410, said=f"link_done.{expired.link.action}", used=used)
         return self._message(call, "link.expired", 410)
 
     def _page(

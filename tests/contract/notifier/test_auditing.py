@@ -31,7 +31,7 @@ def lived(database: Database, clerk: Clerk, desk: Desk, clock: Clock) -> Databas
     clerk.file([r1(), make_warning("w2", customer_id="C2"), make_warning("t1", output="task")])
     with database.writing() as tx:
         ids = list(tx.execute(select(tables.pages.c.id).order_by(tables.pages.c.id)).scalars())
-        outbox.mark_sending(tx, ids, "m", clock())
+        outbox.mark_sending(tx, ids, "m", "one", clock())
         outbox.mark_accepted(tx, ids[:3], "provider-1", clock())
         outbox.mark_lost(tx, ids[3:4], "failed", "550 wang@example.com is not here", clock())
         outbox.mark_lost(tx, ids[4:5], "uncertain", "the line broke", clock())

@@ -15,9 +15,14 @@ from services.notifier.channels.limits import Limits
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
 from services.notifier.dispatcher import Dispatcher
+from services.notifier.grouping import Manners
 from services.notifier.messages import Letters
+from services.notifier.people import Person
 from services.notifier.tables import open_database, pages
 from tests.unit.notifier.making import DIRECTORY, NOON
+
+AT_ONCE = Manners(window=timedelta(0), gather=timedelta(0))
+"""Many pages are a digest that waits for nothing."""
 
 
 class Scripted:
@@ -37,6 +42,9 @@ class Scripted:
 
     def cost(self, message: Message) -> int:
         return 1
+
+    def reaches(self, person: Person) -> bool:
+        return True
 
     def has_sent(self, key: str) -> bool | None:
         return None
@@ -68,7 +76,7 @@ class Office:
 
     def through(self, channel: Channel) -> Dispatcher:
         letters = Letters(DIRECTORY, "http://console", ZoneInfo("Asia/Shanghai"))
-        return Dispatcher(self.database, channel, letters, self.now)
+        return Dispatcher(self.database, channel, letters, self.now, manners=AT_ONCE)
 
     def pass_seconds(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
@@ -77,6 +85,12 @@ class Office:
         with self.database.reading() as tx:
             query = select(pages.c.state).where(pages.c.channel == channel).order_by(pages.c.id)
             return list(tx.execute(query).scalars())
+
+    def keys(self, channel: str = "webhook") -> list[str]:
+        with self.database.reading() as tx:
+            return list(
+                tx.execute(select(pages.c.key).where(pages.c.channel == channel).order_by(pages.c.id)).scalars()
+            )
 
     def subjects(self, person: str) -> list[str]:
         return [message.subject for message in reversed(self.desk.inbox(person))]

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from services.notifier import outbox
+from services.notifier import delivering
 from services.notifier.channels.base import FateUnknown, Refused, TryLater
+from services.notifier.delivering import JITTER, backoff_s
 from services.notifier.desk import NotFound
 from services.notifier.tables import pages
 from services.notifier.views import CaseFilter
@@ -49,15 +50,21 @@ def test_a_page_that_may_be_tried_later_is_with_growing_pauses(office: Office) -
     page_wang(office)
     office.channel.script = [TryLater("busy"), TryLater("busy")]
     office.dispatcher.round()
-    office.pass_seconds(outbox.FIRST_BACKOFF_S - 1)
-    assert office.dispatcher.round() == 0
-    office.pass_seconds(1)
-    assert office.dispatcher.round() == 1
-    office.pass_seconds(outbox.FIRST_BACKOFF_S)
-    assert office.dispatcher.round() == 0
-    office.pass_seconds(outbox.FIRST_BACKOFF_S)
-    office.dispatcher.round()
+    (key,) = office.keys()
+    for attempts in (1, 2):
+        pause_s = backoff_s(attempts, key)
+        office.pass_seconds(pause_s - 0.1)
+        assert office.dispatcher.round() == 0
+        office.pass_seconds(0.1)
+        assert office.dispatcher.round() == 1
     assert office.states() == ["accepted"]
+
+
+def test_what_failed_together_is_not_tried_again_together_and_each_at_the_same_time_whenever_it_is_reckoned() -> None:
+    pauses = [backoff_s(1, f"case/step/p{number}/webhook") for number in range(100)]
+    assert len({round(pause_s, 3) for pause_s in pauses}) > 90
+    assert all(delivering.FIRST_BACKOFF_S <= one <= delivering.FIRST_BACKOFF_S * (1 + JITTER) for one in pauses)
+    assert pauses == [backoff_s(1, f"case/step/p{number}/webhook") for number in range(100)]
 
 
 def test_what_the_provider_says_about_when_is_heeded(office: Office) -> None:
@@ -72,12 +79,12 @@ def test_what_the_provider_says_about_when_is_heeded(office: Office) -> None:
 
 def test_after_the_last_attempt_it_has_failed_and_the_fallback_is_told(office: Office) -> None:
     page_wang(office)
-    office.channel.script = [TryLater("busy")] * outbox.MAX_ATTEMPTS
-    for _ in range(outbox.MAX_ATTEMPTS + 2):
+    office.channel.script = [TryLater("busy")] * delivering.MAX_ATTEMPTS
+    for _ in range(delivering.MAX_ATTEMPTS + 2):
         office.dispatcher.round()
-        office.pass_seconds(outbox.LONGEST_BACKOFF_S)
+        office.pass_seconds(delivering.LONGEST_BACKOFF_S * (1 + JITTER))
     assert office.states() == ["failed"]
-    assert len(office.channel.sent) == outbox.MAX_ATTEMPTS
+    assert len(office.channel.sent) == delivering.MAX_ATTEMPTS
     office.inbox.round()
     (message,) = office.desk.inbox("sun")
     assert message.subject.startswith("[Page not delivered]")
@@ -94,18 +101,37 @@ def test_a_refused_page_has_failed_at_once(office: Office) -> None:
     assert office.states() == ["failed"]
 
 
-def test_a_page_whose_answer_was_lost_is_uncertain_and_repeated_by_inbox_with_its_doubt(office: Office) -> None:
+def test_a_page_whose_answer_was_lost_is_uncertain_and_repeated_with_its_doubt_by_inbox_and_by_its_channel(
+    office: Office,
+) -> None:
     page_wang(office)
     office.channel.script = [FateUnknown("connection lost")]
     office.dispatcher.round()
     office.inbox.round()
-    assert office.states() == ["uncertain"]
+    assert office.states() == ["uncertain", "pending"]
     assert len(office.channel.sent) == 1
     assert [subject[:8] for subject in office.subjects("wang")] == ["【预警·中】江南", "【通知可能未送达"]
     assert office.desk.summary().pages_uncertain == 1
+    office.pass_seconds(delivering.FIRST_BACKOFF_S * (1 + JITTER))
+    office.dispatcher.round()
+    assert office.channel.sent[1].subject.startswith("【通知可能未送达】")
+    assert office.states() == ["uncertain", "accepted"]
 
 
-def test_what_a_crash_left_in_flight_is_uncertain_and_never_sent_again_by_itself(office: Office) -> None:
+def test_a_page_that_stays_in_doubt_is_repeated_three_times_and_then_the_fallback_is_told_once(office: Office) -> None:
+    page_wang(office)
+    office.channel.script = [FateUnknown("connection lost")] * 10
+    for _ in range(10):
+        office.dispatcher.round()
+        office.pass_seconds(delivering.LONGEST_BACKOFF_S)
+    assert office.states() == ["uncertain"] * (1 + delivering.MAX_REPEATS)
+    office.inbox.round()
+    assert [subject[:8] for subject in office.subjects("wang")] == ["【预警·中】江南", "【通知可能未送达"]
+    (told,) = office.subjects("sun")
+    assert told.startswith("[Page not delivered]")
+
+
+def test_what_a_crash_left_in_flight_is_uncertain_and_sent_again_only_with_its_doubt(office: Office) -> None:
     page_wang(office)
     office.channel.script = [KeyboardInterrupt()]
     with pytest.raises(KeyboardInterrupt):
@@ -113,14 +139,14 @@ def test_what_a_crash_left_in_flight_is_uncertain_and_never_sent_again_by_itself
     assert office.states() == ["sending"]
     after = office.through(office.channel)
     assert (after.recover(), after.recover(), after.round()) == (1, 0, 0)
-    assert office.states() == ["uncertain"]
+    assert office.states() == ["uncertain", "pending"]
 
 
 def test_a_receiver_that_answers_as_nobody_foresaw_leaves_its_page_in_doubt_and_goes_on(office: Office) -> None:
     office.clerk.file([make_warning()])
     office.channel.script = [ValueError("no such answer")]
     assert office.dispatcher.round() == 2
-    assert sorted(office.states()) == ["accepted", "uncertain"]
+    assert sorted(office.states()) == ["accepted", "pending", "uncertain"]
 
 
 def test_what_a_receiver_says_is_kept_without_its_control_characters(office: Office) -> None:
@@ -137,7 +163,7 @@ def test_an_inbox_whose_log_cannot_be_written_keeps_the_page_for_later(office: O
     office.inbox.round()
     assert (office.states("inbox"), office.subjects("wang")) == (["pending"], [])
     office.log.rmdir()
-    office.pass_seconds(outbox.LONGEST_BACKOFF_S)
+    office.pass_seconds(delivering.LONGEST_BACKOFF_S)
     office.inbox.round()
     assert office.states("inbox") == ["accepted"]
 
@@ -154,7 +180,7 @@ def test_a_database_that_was_away_for_a_moment_leaves_no_page_in_flight(office: 
     assert office.states() == ["sending"]
     office.channel.during = lambda: None
     office.dispatcher.round()
-    assert office.states() == ["uncertain"]
+    assert office.states() == ["uncertain", "pending"]
 
 
 @pytest.mark.parametrize("warnings", [1, 5])
@@ -206,7 +232,7 @@ def test_an_outage_of_the_channel_costs_no_page_an_attempt(office: Office) -> No
     office.channel.script = [TryLater("down", everyone=True)] * 20
     for _ in range(20):
         office.dispatcher.round()
-        office.pass_seconds(outbox.LONGEST_BACKOFF_S)
+        office.pass_seconds(delivering.LONGEST_BACKOFF_S)
     office.dispatcher.round()
     assert office.states() == ["accepted", "accepted"]
 
@@ -224,7 +250,7 @@ def test_pages_that_have_waited_a_day_for_an_absent_channel_have_all_failed_and_
     office: Office,
 ) -> None:
     office.clerk.file([make_warning()])
-    office.pass_seconds(outbox.LONGEST_OUTAGE.total_seconds())
+    office.pass_seconds(delivering.LONGEST_OUTAGE.total_seconds())
     office.clerk.file([make_warning("w2", customer_id="C2", audience=["owner"])])
     office.channel.script = [TryLater("down", everyone=True)]
     office.dispatcher.round()

@@ -106,7 +106,7 @@ def test_what_no_longer_counts_is_forgotten() -> None:
 
 @dataclass
 class Provider:
-    """Written without a look at limits.py: counts arrivals in the sliding window and remembers whether it was broken."""
+    """Written without a look at limits.py: counts arrivals in the sliding window."""
 
     messages: int
     seconds: float

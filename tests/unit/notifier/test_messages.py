@@ -10,8 +10,9 @@ import pytest
 
 from schemas.warnings import SEVERITIES, Branch, Compared, ComparedOp, EventRef, Evidence, Other, Rise, Severity
 from services.notifier.case import PageKind
+from services.notifier.contents import SHOWN_OTHERS, About, Notice
 from services.notifier.digests import MAX_LINES, SHOWN_OF_A_CUSTOMER
-from services.notifier.messages import SHOWN_OTHERS, About, Letters, Notice
+from services.notifier.messages import Letters
 from services.notifier.people import Language
 from services.notifier.words import load_words
 from tests.unit.notifier.making import DAY, DIRECTORY, NOON, PEOPLE, both, evidence, make_warning, r1

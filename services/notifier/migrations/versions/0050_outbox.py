@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0050"
-down_revision = "0020"
+down_revision = "0030"
 branch_labels = None
 depends_on = None
 
@@ -15,6 +15,7 @@ _INSTANT = sa.DateTime(timezone=True)
 _ADDED = (
     lambda: sa.Column("critical", sa.Boolean(), nullable=False, server_default=sa.false()),
     lambda: sa.Column("claimed_by", _ID),
+    lambda: sa.Column("taken_at", _INSTANT),
     lambda: sa.Column("later", sa.String(length=500), nullable=False, server_default=""),
     lambda: sa.Column("handled_by", _ID),
     lambda: sa.Column("handled_at", _INSTANT),
@@ -26,6 +27,7 @@ def upgrade() -> None:
     """Whoever has a page is a recipient. What is being sent is claimed by nobody, and so in doubt."""
     for column in _ADDED:
         op.add_column("pages", column())
+    op.execute("UPDATE pages SET taken_at = updated_at WHERE message_key IS NOT NULL")
     op.create_index("pages_lost", "pages", ["state", "handled_at"])
     op.create_index("pages_of_recipient", "pages", ["channel", "person", "state"])
     op.create_table(

@@ -1,0 +1,170 @@
+"""Holds on every database: pages wait, verdicts and cases do not, and what still holds at the end pages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from schemas import warnings as wire
+from services.notifier.case import Verdict
+from services.notifier.clerk import Clerk
+from services.notifier.desk import Desk, NotFound, Refused
+from services.notifier.holds import Hold, HoldKind
+from services.notifier.views import CaseFilter, CaseView
+from tests.contract.notifier.clocks import Clock
+from tests.unit.notifier.making import DAY, HOUR, NOON, make_warning, r1
+
+PAGED = ["wang", "li"]
+
+
+def hold(kind: HoldKind = "exemption", rule: str = "R7", **fields: object) -> Hold:
+    made = Hold(f"h-{kind}-{rule}", kind, rule, "C1", "a strike at the customer's", "li", NOON, NOON + 7 * DAY)
+    return replace(made, **fields)  # type: ignore[arg-type]  # the names are those of the fields
+
+
+def test_while_it_counts_pages_wait_but_verdict_case_and_clock_are_as_without_it(clerk: Clerk, desk: Desk) -> None:
+    desk.hold(hold(rule="R1"))
+    assert clerk.file([r1()]) == {Verdict.OPENED: 1}
+    case = the_case(desk)
+    assert paged(case) == []
+    assert (case.line.review, case.line.due) == ("waiting", r1().review and NOON + DAY)
+    told = [(entry.type, entry.person, entry.note) for entry in case.timeline if entry.type == "case.page_held"]
+    assert [(type, person) for type, person, _ in told] == [("case.page_held", person) for person in PAGED]
+    assert all("a strike at the customer's" in str(note) for _, _, note in told)
+    (listed,) = desk.list_holds()
+    assert (listed.pages, listed.warnings, listed.author) == (2, 1, "李娜")
+
+
+def test_other_rules_and_other_customers_page_as_ever(clerk: Clerk, desk: Desk) -> None:
+    desk.hold(hold())
+    clerk.file([make_warning(customer_id="C2"), make_warning("w2", rule="R6"), make_warning("w3")])
+    assert paged(the_case(desk, "C2")) == PAGED
+    assert paged(the_case(desk)) == PAGED, "of R6 alone"
+
+
+def test_at_expiry_what_still_holds_pages_those_who_answer_for_it_now(clerk: Clerk, desk: Desk, clock: Clock) -> None:
+    desk.hold(hold())
+    clerk.file([make_warning()])
+    clock.at = NOON + 7 * DAY - HOUR
+    assert clerk.release() == 0
+    clock.at += HOUR
+    assert clerk.release() == 1
+    assert clerk.release() == 0, "once"
+    case = the_case(desk)
+    assert paged(case) == PAGED
+    assert case.timeline[-1].type == "hold.ended"
+
+
+def test_who_was_told_before_a_snooze_is_told_again_at_its_end(clerk: Clerk, desk: Desk, clock: Clock) -> None:
+    clerk.file([make_warning()])
+    desk.hold(hold("snooze", author="wang"))
+    clock.at = NOON + 7 * DAY
+    clerk.release()
+    assert paged(the_case(desk)) == [*PAGED, *PAGED]
+
+
+@pytest.mark.parametrize("over", ["ended", "withdrawn", "closed"])
+def test_what_is_over_by_then_pages_nobody(over: str, clerk: Clerk, desk: Desk, clock: Clock) -> None:
+    desk.hold(hold())
+    clerk.file([make_warning()])
+    case = the_case(desk)
+    if over == "closed":
+        desk.close(case.line.id, "li", "accept", "we know")
+    else:
+        clerk.file([make_warning(revision=2, change=over, end=NOON)])
+    clock.at = NOON + 7 * DAY
+    clerk.release()
+    assert paged(the_case(desk)) == []
+
+
+def test_lifted_early_it_pages_at_once_and_says_who_lifted_it(clerk: Clerk, desk: Desk) -> None:
+    wanted = hold()
+    desk.hold(wanted)
+    clerk.file([make_warning()])
+    with pytest.raises(Refused):
+        desk.lift_hold(wanted.id, "wang")
+    desk.lift_hold(wanted.id, "chen")
+    clerk.release()
+    case = the_case(desk)
+    assert paged(case) == PAGED
+    assert (case.timeline[-1].type, case.timeline[-1].actor) == ("hold.ended", "chen")
+    assert desk.list_holds() == []
+    (over,) = desk.list_holds(over=True)
+    assert over.ended_by == "Chen Jie"
+    for hold_id in (wanted.id, "unknown"):
+        with pytest.raises(NotFound):
+            desk.lift_hold(hold_id, "chen")
+
+
+def test_a_hold_that_is_set_on_an_open_case_is_on_its_timeline(clerk: Clerk, desk: Desk) -> None:
+    clerk.file([make_warning()])
+    desk.hold(hold())
+    entry = the_case(desk).timeline[-1]
+    assert (entry.type, entry.actor) == ("hold.set", "li")
+    assert "R7" in str(entry.note)
+    assert "a strike at the customer's" in str(entry.note)
+
+
+def test_where_two_holds_meet_the_pages_wait_for_the_later_end(clerk: Clerk, desk: Desk, clock: Clock) -> None:
+    desk.hold(hold("snooze", author="wang", expires_at=NOON + DAY))
+    desk.hold(hold(expires_at=NOON + 2 * DAY))
+    clerk.file([make_warning()])
+    clock.at = NOON + DAY
+    clerk.release()
+    assert paged(the_case(desk)) == []
+    clock.at = NOON + 2 * DAY
+    clerk.release()
+    assert paged(the_case(desk)) == PAGED
+
+
+def test_a_cooldown_pages_once_a_pause_and_only_about_what_it_kept_back(clerk: Clerk, desk: Desk, clock: Clock) -> None:
+    def worse(revision: int) -> wire.Warning:
+        return make_warning(revision=revision, change="amended", pages_again=True)
+
+    desk.hold(hold("cooldown", pause=HOUR, up_to="high"))
+    clerk.file([make_warning()])
+    assert paged(the_case(desk)) == PAGED
+    clock.at += timedelta(minutes=10)
+    clerk.file([worse(2), worse(3)])
+    assert paged(the_case(desk)) == PAGED
+    clock.at = NOON + HOUR
+    clerk.release()
+    assert paged(the_case(desk)) == [*PAGED, *PAGED], "the newest of what was kept back"
+    clock.at = NOON + 3 * HOUR
+    assert clerk.release() == 0
+    clock.at = NOON + 7 * DAY
+    assert clerk.release() == 0
+    assert paged(the_case(desk)) == [*PAGED, *PAGED]
+
+
+def test_a_task_waits_too_and_comes_to_its_list_all_the_same(clerk: Clerk, desk: Desk, clock: Clock) -> None:
+    desk.hold(hold())
+    clerk.file([make_warning(output="task")])
+    assert len(desk.list_tasks("wang")) == 1
+    assert desk.summary().pages == 0
+    clock.at = NOON + 7 * DAY
+    clerk.release()
+    assert desk.summary().pages == 3, "one by each channel"
+
+
+def test_an_escalation_is_held_like_the_page_before_it_and_counted_all_the_same(
+    clerk: Clerk, desk: Desk, clock: Clock
+) -> None:
+    desk.hold(hold(rule="R1"))
+    clerk.file([r1()])
+    clock.at = NOON + DAY
+    clerk.tick()
+    case = the_case(desk)
+    assert paged(case) == []
+    assert "review.breached" in [entry.type for entry in case.timeline]
+
+
+def the_case(desk: Desk, customer: str = "C1") -> CaseView:
+    (line,) = desk.list_cases(CaseFilter(status=None, customer_id=customer))
+    return desk.get_case(line.id)
+
+
+def paged(case: CaseView) -> list[str]:
+    return [page.person for page in case.pages if page.channel == "inbox"]
