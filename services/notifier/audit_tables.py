@@ -17,7 +17,9 @@ from sqlalchemy import Column, Connection, RowMapping, Table, select, tuple_
 from schemas.cases import Money
 from services.notifier import chain
 from services.notifier.chain import SEAL
+from services.notifier.directory_tables import directory_entries
 from services.notifier.ledger_check import Finding, Trouble
+from services.notifier.recording import directory_text
 from services.notifier.tables import cases, ledger_private, pages, tasks, timeline, warnings
 
 Said = Mapping[str, Any]
@@ -121,6 +123,8 @@ class TableCheck:
             if row is not None:
                 self._entry(sequence, said, row)
                 return str(row["note"]) if row["note"] is not None else None
+        elif kind == "directory.changed":
+            return self._directory(said["version"])
         elif kind.startswith("warning."):
             row = filed.get((said["warning_id"], said["revision"]))
             if row is not None:
@@ -128,6 +132,11 @@ class TableCheck:
                     self._differs(sequence, f"the verdict of warning {said['warning_id']}")
                 return str(row["body"])
         return None
+
+    def _directory(self, version: int) -> str:
+        entries = directory_entries.c
+        query = select(entries.kind, entries.id, entries.body).where(entries.version == version)
+        return directory_text([(row.kind, row.id, row.body) for row in self.tx.execute(query)])
 
     def _entry(self, sequence: int, said: Said, row: RowMapping) -> None:
         pairs = {name: (said.get(name), row[name]) for name in _ENTRY}
