@@ -12,12 +12,13 @@ from sqlalchemy import Connection, func, select, text
 
 from schemas.cases import CaseEvent, decode_case_event
 from services.common.database import Database
-from services.notifier import auditing, chain, directory_store, outbox, recording, store, tables
+from services.notifier import auditing, chain, directory_store, holding, outbox, recording, store, tables
 from services.notifier.auditing import Audit
 from services.notifier.chain import Head
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
 from services.notifier.directory_entries import Said
+from services.notifier.holds import Hold
 from services.notifier.recording import Origin
 from services.notifier.views import CaseFilter
 from tests.contract.notifier.clocks import Clock
@@ -285,3 +286,22 @@ def test_who_answers_for_whom_is_in_the_ledger_sealed(database: Database, clock:
     assert "王强" not in bodies
     by_hand(database, "UPDATE directory_entries SET body = replace(body, 'sales', 'finance')")
     assert troubles(verify(database)) == ["private_differs: row 2: entries of directory.changed"]
+
+
+def test_a_hold_is_in_the_ledger_with_its_reason_sealed(database: Database, clerk: Clerk, clock: Clock) -> None:
+    hold = Hold("h1", "snooze", "R7", "C1", "Lin Tao is on leave", "li", clock(), clock() + HOUR)
+    with database.writing() as tx:
+        holding.begin(tx, hold)
+    clerk.file([make_warning()])
+    with database.writing() as tx:
+        assert holding.lift(tx, hold, "li", clock())
+    clock.at += HOUR
+    clerk.tick()
+    assert verify(database).findings == []
+    with database.reading() as tx:
+        bodies = " ".join(tx.execute(select(tables.ledger.c.body)).scalars())
+    assert "hold.set" in bodies
+    assert "page.held" in bodies
+    assert "Lin Tao" not in bodies
+    by_hand(database, "UPDATE holds SET reason = 'none'")
+    assert any("reason of hold.set" in one for one in troubles(verify(database)))
