@@ -1,4 +1,5 @@
-"""A producer of librdkafka: how it is set up, connected and ended. The only importer of confluent-kafka.
+"""A producer of librdkafka: how it is set up, connected and ended. With the publisher the only importer of
+confluent-kafka.
 
 What blocks is said to; none of that may be called on the event loop.
 """

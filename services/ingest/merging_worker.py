@@ -20,7 +20,7 @@ from services.ingest.ids_registry import Registry
 from services.ingest.merging import Move, Reseal, left_to_read, unsealed
 from services.ingest.merging_reader import TopicReader
 from services.ingest.merging_store import Work
-from services.ingest.publisher import TryLater
+from services.ingest.working import persistently
 
 log = logging.getLogger(__name__)
 
@@ -56,17 +56,12 @@ class Merger:
         self._reseal = reseal
 
     async def run(self) -> None:
-        """For ever. Whatever goes wrong is tried again a second later."""
-        while True:
-            try:
-                while await self.step():
-                    pass
-            except TryLater as later:
-                log.warning("a merge has to wait: %s", later.code)
-            except Exception as error:  # noqa: BLE001 this worker must outlive what it does not know
-                # The type alone: a message may hold a value from an event.
-                log.error("a merge has to wait: %s", type(error).__name__)  # noqa: TRY400
-            await asyncio.sleep(PAUSE_S)
+        """For ever."""
+        await persistently(self._all_steps, PAUSE_S, "a merge has to wait")
+
+    async def _all_steps(self) -> None:
+        while await self.step():
+            pass
 
     async def step(self) -> bool:
         """A little of the oldest merge. False when nothing can be done for now. Raises TryLater."""
