@@ -1,7 +1,7 @@
 """Sends records to Kafka and tells when they are durable.
 
 librdkafka puts them together and sends them on threads of its own. All of ours happens on the event loop: records are
-handed over without waiting, and while any is under way it is asked every POLL_S what was acknowledged. No thread of
+handed over without waiting, and while any is under way it is asked now and again what was acknowledged. No thread of
 ours waits for that: it would take the interpreter from the loop each time. When a delivery fails the producer is thrown
 away with all that it holds, and a new one made: after a failure nobody knows which sequence numbers the broker has
 seen, and a fresh producer id makes the question go away.
@@ -32,7 +32,8 @@ MAX_OUTSTANDING = 20_000
 """Records that are accepted for sending and not yet acknowledged; beyond it callers are told to come back."""
 
 POLL_S = 0.002
-"""How long an acknowledgement may lie unread."""
+MAX_POLL_S = 0.02
+"""How long an acknowledgement may lie unread: less while others come soon, more while the broker takes its time."""
 
 PROBE_EVERY_S = 2.0
 RETRY_CONNECT_S = 1.0
@@ -175,10 +176,10 @@ class KafkaPublisher:
         except (KafkaException, BufferError) as error:
             self._fail(f"a record was not taken: {reason(error)}")
         if self._next_look is None:
-            self._look_again()
+            self._look_after(POLL_S)
 
-    def _look_again(self) -> None:
-        self._next_look = asyncio.get_running_loop().call_later(POLL_S, self._look)
+    def _look_after(self, seconds: float) -> None:
+        self._next_look = asyncio.get_running_loop().call_later(seconds, self._look)
 
     def _look(self) -> None:
         """Hear what was acknowledged; again a little later as long as anything is under way."""
@@ -188,10 +189,12 @@ class KafkaPublisher:
         oldest = next(iter(self._open), None)
         if oldest is None:
             return
-        if asyncio.get_running_loop().time() - oldest.begun_s > ANSWER_BOUND_S:
+        waited_s = asyncio.get_running_loop().time() - oldest.begun_s
+        if waited_s > ANSWER_BOUND_S:
             self._fail("Kafka did not acknowledge in time")
         else:
-            self._look_again()
+            # A quarter as long again: a slow broker is not asked hundreds of times for one acknowledgement.
+            self._look_after(min(max(POLL_S, waited_s / 4), MAX_POLL_S))
 
     def _forget(self, delivery: _Delivery) -> None:
         del self._open[delivery]
