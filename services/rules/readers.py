@@ -321,6 +321,18 @@ def _parsed(schema: Schema) -> Way:
 
 _IN_JSON = {"when_used": "json"}
 
+
+def _personal(shortest: int, longest: int) -> Test:
+    """What fits, or is sealed. Only the beginning tells: what looks sealed and fits as it is must not pass."""
+
+    def test(value: str) -> bool:
+        if value.startswith(fields.SEALED):
+            return fields.is_sealed(value)
+        return shortest <= len(value) <= longest
+
+    return test
+
+
 _PARSED: dict[Any, Way] = {
     fields.parse_instant: Way(None, spelling.instant),
     fields.parse_date: Way(None, spelling.ordinal),
@@ -328,6 +340,8 @@ _PARSED: dict[Any, Way] = {
     fields.parse_not_negative: Way(spelling.NOT_NEGATIVE.fullmatch),
     fields.parse_positive: Way(spelling.POSITIVE.fullmatch),
     fields.parse_currency: Way(ISO_4217.__contains__),
+    fields.parse_personal_label: Way(_personal(1, fields.LABEL_CHARS)),
+    fields.parse_personal_text: Way(_personal(0, fields.TEXT_CHARS)),
 }
 _INSIDE: dict[Any, tuple[str, ...]] = {
     fields.parse_instant: ("datetime", "microseconds_precision"),
@@ -336,6 +350,8 @@ _INSIDE: dict[Any, tuple[str, ...]] = {
     fields.parse_not_negative: ("decimal",),
     fields.parse_positive: ("decimal",),
     fields.parse_currency: ("str",),
+    fields.parse_personal_label: ("str",),
+    fields.parse_personal_text: ("str",),
 }
 
 _WAYS: dict[str, Callable[[Schema], Way]] = {
