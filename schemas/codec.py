@@ -43,8 +43,8 @@ class InvalidEvent(Exception):
     """An event that must not be processed: it belongs in the dead letters.
 
     `code` is stable (not_json, not_an_object, too_large, too_deep, resident_id, sealed, unknown_type, invalid,
-    id_reused, before_horizon …); `event_id` and `source` are what could be read of them, for the answer and the dead letter's
-    headers. Nothing in it quotes a resident-ID number.
+    id_reused, before_horizon …); `event_id` and `source` are what could be read of them, for the answer and the dead
+    letter's headers. Nothing in it quotes a resident-ID number.
     """
 
     def __init__(

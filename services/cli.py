@@ -34,6 +34,9 @@ COMMANDS = {
     "rules": Entry("services.rules.cli:rules", "The service that watches customers, and its rule files."),
     "sample": Entry("services.ingest.cli:sample_command", "Make sample events and the people file that fits them."),
     "schema": Entry("services.common.cli:schema", "Write the JSON Schema of every event."),
+    "sealing": Entry(
+        "services.ingest.sealing_cli:sealing", "The master keys that wrap what personal fields are sealed with."
+    ),
     "topics": Entry("services.common.cli:topics", "Create the Kafka topics, and make them larger."),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 from services.common.errors import UserError
@@ -60,7 +61,7 @@ def _replace(file: Path, text: str) -> None:
 
 
 def _draft(file: Path, text: str) -> Path:
-    draft = file.with_name(f"{file.name}.{os.getpid()}.new")
+    draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}.new")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
         stream.write(text)
         stream.flush()

@@ -29,6 +29,7 @@ class Settings:
     workers keep each partition's states up to date.
     `feed_silent_minutes`: after so long without a heartbeat, a feed that ever sent one is told to ops.
     `snapshot_minutes`: so long after a change reports are told of a customer; 0: never.
+    `sealing_key_file`: the master keys that wrap the customers' keys; `sealing_key_may_be_made`: nobody has named it.
     """
 
     kafka: Connection
@@ -51,6 +52,8 @@ class Settings:
     standbys: int
     feed_silent_minutes: int
     snapshot_minutes: int
+    sealing_key_file: Path
+    sealing_key_may_be_made: bool
 
     @property
     def zone(self) -> ZoneInfo:
@@ -83,6 +86,8 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         standbys=_whole(env, "BELLWETHER_STANDBYS", 1, 0, 10),
         feed_silent_minutes=_whole(env, "BELLWETHER_FEED_SILENT_MINUTES", 60, 1, 1_000_000),
         snapshot_minutes=_whole(env, "BELLWETHER_SNAPSHOT_MINUTES", 10, 0, 1_000_000),
+        sealing_key_file=Path(env.get("BELLWETHER_SEALING_KEY_FILE", data_dir / "sealing.key")),
+        sealing_key_may_be_made="BELLWETHER_SEALING_KEY_FILE" not in env,
     )
     _check(settings)
     return settings

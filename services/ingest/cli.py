@@ -27,11 +27,15 @@ def serve() -> None:
     from services.ingest.app import Intake, build_app
     from services.ingest.metrics import IngestMetrics
     from services.ingest.publisher import KafkaPublisher
+    from services.ingest.sealing import KeyRing, Sealing
+    from services.ingest.sealing_cli import open_store
 
     settings = read_settings(os.environ)
     _log_to_stderr()
     publisher = KafkaPublisher(settings.kafka, settings.topics)
-    intake = Intake(publisher, settings.topics, clock_from(settings.clock), IngestMetrics(REGISTRY))
+    now = clock_from(settings.clock)
+    sealing = Sealing(KeyRing(open_store(settings), now))
+    intake = Intake(publisher, settings.topics, now, IngestMetrics(REGISTRY), [sealing])
     config = uvicorn.Config(
         build_app(intake),
         host=settings.host,

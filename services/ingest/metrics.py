@@ -9,10 +9,20 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.ingest.judge import Judgement
 
-REFUSALS = ("not_json", "not_an_object", "too_large", "too_deep", "resident_id", "unknown_type", "invalid")
+REFUSALS = (
+    "not_json",
+    "not_an_object",
+    "too_large",
+    "too_deep",
+    "resident_id",
+    "sealed",
+    "unknown_type",
+    "invalid",
+    "forgotten",
+)
 PROBLEMS = (
     *("not_json", "unsupported_media_type", "batch_too_long", "body_too_slow", "body_too_large"),
-    *("broker_unavailable", "overloaded", "internal"),
+    *("broker_unavailable", "keys_unavailable", "overloaded", "internal"),
 )
 """Known in advance, so that their counters start at 0: Prometheus sees no increase from "not there" to 1."""
 
