@@ -26,6 +26,7 @@ COMMANDS = {
     "capacity": Entry("services.rules.sizing_cli:capacity", "What so many events and customers need."),
     "explain": Entry("services.rules.reports.explain_cli:explain", "Show how one customer stands, and why."),
     "feeds": Entry("services.rules.feeds_cli:feeds", "List the feeds that send heartbeats, and which are silent."),
+    "forget": Entry("services.forgetting.cli:forget", "Destroy what is known of a customer's people, and prove it."),
     "import": Entry("services.ingest.cli:import_command", "Turn a CSV export into events, to Kafka or to a file."),
     "ingest": Entry("services.ingest.cli:ingest", "The service that takes events by HTTP and puts them on Kafka."),
     "notifier": Entry("services.notifier.cli:notifier", "The service that pages people, keeps cases, has the console."),

@@ -20,8 +20,8 @@ from services.ingest.answers import Problem, Refused, Results, problem_answer, r
 from services.ingest.judge import MAX_BATCH_EVENTS, MAX_BODY_BYTES, BadBody, Judgement, Post, judge
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater, overloaded
-from services.ingest.records import Record
-from services.ingest.treating import Treatment
+from services.ingest.records import Hide, Record, as_it_came
+from services.ingest.treating import ANYBODY, Treatment
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +73,11 @@ class Intake:
         now: Now,
         metrics: IngestMetrics,
         treatments: Sequence[Treatment] = (),
+        hide: Hide = as_it_came,
     ) -> None:
-        """`treatments` are done to every valid event, in their order."""
+        """`treatments` are done to every valid event, in their order; `hide` to what is refused."""
         self._treatments = treatments
+        self._hide = hide
         self.publisher = publisher
         self.metrics = metrics
         self._topics = topics
@@ -121,8 +123,8 @@ class Intake:
     async def _judge(self, request: Request, body: bytes) -> Judgement:
         post = Post(body, request.headers, self._now())
         if len(body) < THREAD_FROM_BYTES:
-            return judge(post, self._topics, self._treatments)
-        return await asyncio.to_thread(judge, post, self._topics, self._treatments)
+            return judge(post, self._topics, self._treatments, ANYBODY, self._hide)
+        return await asyncio.to_thread(judge, post, self._topics, self._treatments, ANYBODY, self._hide)
 
     async def _refuse(self, bad: BadBody) -> Response:
         try:

@@ -29,13 +29,14 @@ def serve() -> None:
     from services.ingest.publisher import KafkaPublisher
     from services.ingest.sealing import KeyRing, Sealing
     from services.ingest.sealing_cli import open_store
+    from services.ingest.sealing_letters import SealedLetters
 
     settings = read_settings(os.environ)
     _log_to_stderr()
     publisher = KafkaPublisher(settings.kafka, settings.topics)
     now = clock_from(settings.clock)
-    sealing = Sealing(KeyRing(open_store(settings), now))
-    intake = Intake(publisher, settings.topics, now, IngestMetrics(REGISTRY), [sealing])
+    ring = KeyRing(open_store(settings), now)
+    intake = Intake(publisher, settings.topics, now, IngestMetrics(REGISTRY), [Sealing(ring)], SealedLetters(ring))
     config = uvicorn.Config(
         build_app(intake),
         host=settings.host,

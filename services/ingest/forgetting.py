@@ -42,15 +42,16 @@ def found(database: Database, customer_id: str) -> Row[Any] | None:
         return tx.execute(select(forgotten).where(forgotten.c.customer_id == customer_id)).one_or_none()
 
 
-def readmit(database: Database, customer_id: str, now: datetime) -> bool:
-    """Take the customer's events again. False for one who is not forgotten, or not yet to the end."""
-    waits = (
-        forgotten.c.customer_id == customer_id,
-        forgotten.c.readmitted_at.is_(None),
-        forgotten.c.done_at.is_not(None),
-    )
+def is_done(database: Database, customer_id: str) -> bool:
+    """Whether the customer is forgotten to the end, and was not readmitted."""
+    row = found(database, customer_id)
+    return row is not None and row.done_at is not None and row.readmitted_at is None
+
+
+def readmit(database: Database, customer_id: str, now: datetime) -> None:
+    """Take the customer's events again."""
     with database.writing() as tx:
-        return tx.execute(update(forgotten).where(*waits).values(readmitted_at=now)).rowcount > 0
+        tx.execute(update(forgotten).where(forgotten.c.customer_id == customer_id).values(readmitted_at=now))
 
 
 def others_of(database: Database, customer_id: str) -> list[str]:

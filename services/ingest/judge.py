@@ -15,7 +15,7 @@ from schemas.codec import MAX_EVENT_BYTES, FieldError, InvalidEvent
 from schemas.events import Event, Retraction
 from schemas.privacy import excerpt
 from schemas.topics import Topics
-from services.ingest.records import Record, Refusal, dead_letters, event_record
+from services.ingest.records import Hide, Record, Refusal, as_it_came, dead_letters, event_record
 from services.ingest.splitting import array_elements
 from services.ingest.treating import ANYBODY, Coming, Sender, Treatment
 
@@ -97,14 +97,20 @@ def check_content_type(content_type: str) -> None:
             raise BadBody(415, "unsupported_media_type", "JSON is sent in UTF-8; leave the charset out")
 
 
-def judge(post: Post, topics: Topics, treatments: Sequence[Treatment] = (), sender: Sender = ANYBODY) -> Judgement:
+def judge(
+    post: Post,
+    topics: Topics,
+    treatments: Sequence[Treatment] = (),
+    sender: Sender = ANYBODY,
+    hide: Hide = as_it_came,
+) -> Judgement:
     """Judge every event of a body: one event, an array of them, or one in binary mode (ce-… headers). What is valid
-    goes through the treatments, in their order.
+    goes through the treatments, in their order; what is refused through `hide`.
 
     Raises BadBody when the body is not JSON or has too many events.
     """
     check_content_type(post.content_type)
-    court = _Court(post, topics, treatments, sender)
+    court = _Court(post, topics, treatments, sender, hide)
     if codec.is_binary(post.headers):
         court.judge_binary()
         return court.judgement
@@ -128,8 +134,9 @@ def _loads(post: Post, topics: Topics) -> Any:
 class _Court:
     """Judges the events of one post, collecting verdicts and records."""
 
-    def __init__(self, post: Post, topics: Topics, treatments: Sequence[Treatment], sender: Sender) -> None:
+    def __init__(self, post: Post, topics: Topics, treatments: Sequence[Treatment], sender: Sender, hide: Hide) -> None:
         self._post = post
+        self._hide = hide
         self._topics = topics
         self._treatments = treatments
         self._sender = sender
@@ -179,7 +186,9 @@ class _Court:
         errors = problem.errors or (FieldError("event", problem.message),)
         self.judgement.verdicts.append(Verdict(index, problem.event_id, problem.source, problem.code, errors))
         refusal = Refusal(raw, problem, attributes)
-        self.judgement.records += dead_letters(refusal, self._post.received_at, self._post.content_type, self._topics)
+        self.judgement.records += dead_letters(
+            refusal, self._post.received_at, self._post.content_type, self._topics, self._hide
+        )
 
 
 def _bytes_on_topic(document: dict[str, Any], event: Event, ignored: tuple[str, ...]) -> bytes:

@@ -40,6 +40,12 @@ class SealingStore:
                 found |= new
         return {customer_id: key for customer_id, key in found.items() if key is not None}
 
+    def known(self, customer_ids: Collection[str]) -> dict[str, bytes]:
+        """The keys that there are; none is made. Raises UnknownMaster, NotSealed."""
+        with self._database.reading() as connection:
+            found = self._read(connection, sorted(set(customer_ids)))
+        return {customer_id: key for customer_id, key in found.items() if key is not None}
+
     def forgotten(self) -> frozenset[str]:
         """Of whom nothing is taken any more."""
         asked = select(forgotten.c.customer_id).where(forgotten.c.readmitted_at.is_(None))
