@@ -62,7 +62,7 @@ def reference_key(event: Event) -> str:
     return "/".join((event.source, event.kind, *natural_key(event.data)))
 
 
-def as_it_came(raw: bytes, refusal: Refusal) -> bytes:
+def as_it_came(raw: bytes, _refusal: Refusal) -> bytes:
     """Nothing more is hidden in a dead letter."""
     return raw
 

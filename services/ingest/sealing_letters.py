@@ -43,10 +43,18 @@ class SealedLetters:
         key = self.ring.key_of(document["subject"]) if said else None
         if key is None:
             return document
-        name = [value if isinstance(value := document.get(part), str) else "" for part in ("subject", "source", "id")]
-        return with_values(
-            document, {place: key.seal(Context(*name, place.path), _text(value)) for place, value in said}
-        )
+        source, event_id = _read(document, "source"), _read(document, "id")
+        contexts = {place: Context(document["subject"], source, event_id, place.path) for place, _ in said}
+        return with_values(document, {place: key.seal(contexts[place], _text(value)) for place, value in said})
+
+
+def _attributes(refusal: Refusal) -> dict[str, str]:
+    return {name.removeprefix("ce_"): value for name, value in refusal.attributes.items()}
+
+
+def _read(document: dict[str, Any], name: str) -> str:
+    value = document.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _text(value: Any) -> str:
