@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -16,9 +17,12 @@ from tests.support.waiting import wait_until
 class IngestService:
     """One process with settings of its own."""
 
-    def __init__(self, commands: Commands, bootstrap: str, topics: Topics) -> None:
+    def __init__(
+        self, commands: Commands, bootstrap: str, topics: Topics, env: Mapping[str, str] | None = None
+    ) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
         self.env = {
+            **(env or {}),
             "BELLWETHER_KAFKA": bootstrap,
             "BELLWETHER_TOPIC_PREFIX": topics.prefix,
             "BELLWETHER_INGEST_PORT": self.url.rpartition(":")[2],

@@ -56,7 +56,7 @@ class Commands:
             name,
             bellwether_argv(*arguments),
             log_file=self._directory / f"{name}.log",
-            env=bellwether_env(env),
+            env=bellwether_env({"BELLWETHER_DATA_DIR": str(self._directory / "data"), **(env or {})}),
             cwd=cwd,
         )
         self._children.append(child)
