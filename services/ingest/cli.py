@@ -27,16 +27,19 @@ def serve() -> None:
     from services.ingest.app import Intake, build_app
     from services.ingest.metrics import IngestMetrics
     from services.ingest.publisher import KafkaPublisher
+    from services.ingest.screening import Screening
     from services.ingest.sealing import KeyRing, Sealing
     from services.ingest.sealing_cli import open_store
     from services.ingest.sealing_letters import SealedLetters
+    from services.ingest.treating import Treatment
 
     settings = read_settings(os.environ)
     _log_to_stderr()
     publisher = KafkaPublisher(settings.kafka, settings.topics)
     now = clock_from(settings.clock)
     ring = KeyRing(open_store(settings), now)
-    intake = Intake(publisher, settings.topics, now, IngestMetrics(REGISTRY), [Sealing(ring)], SealedLetters(ring))
+    treatments: list[Treatment] = [Screening(settings.personal_data), Sealing(ring)]
+    intake = Intake(publisher, settings.topics, now, IngestMetrics(REGISTRY), treatments, SealedLetters(ring))
     config = uvicorn.Config(
         build_app(intake),
         host=settings.host,

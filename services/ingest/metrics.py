@@ -15,6 +15,7 @@ REFUSALS = (
     "too_large",
     "too_deep",
     "resident_id",
+    "personal_data",
     "sealed",
     "unknown_type",
     "invalid",

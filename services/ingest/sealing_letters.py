@@ -11,6 +11,7 @@ import orjson
 from schemas.fields import IDENTIFIER, SEALED
 from schemas.personal import PERSONAL, Place
 from services.common.sealing import Context
+from services.ingest.looking_personal import redact
 from services.ingest.records import Refusal
 from services.ingest.sealing import KeyRing, with_values
 
@@ -28,6 +29,9 @@ class SealedLetters:
     def __call__(self, raw: bytes, refusal: Refusal) -> bytes:
         """What the letter holds of the bytes. Raises TryLater."""
         body = _loads(raw)
+        if refusal.problem.code == "personal_data":
+            body = _without(body, refusal)
+            raw = orjson.dumps(body)
         document = {**_attributes(refusal), "data": body} if refusal.attributes else body
         if not isinstance(document, dict) or not _is_id(document.get("subject")):
             return raw
@@ -46,6 +50,22 @@ class SealedLetters:
         source, event_id = _read(document, "source"), _read(document, "id")
         contexts = {place: Context(document["subject"], source, event_id, place.path) for place, _ in said}
         return with_values(document, {place: key.seal(contexts[place], _text(value)) for place, value in said})
+
+
+def _without(body: Any, refusal: Refusal) -> Any:
+    """The body without the values for which it was refused. Theirs are no fields in which they could be sealed."""
+    prefix = "data." if refusal.attributes else ""
+    for error in refusal.problem.errors:
+        *way, last = error.field.removeprefix(prefix).split(".")
+        holder = body
+        for step in way:
+            holder = holder[_step(holder, step)]
+        holder[_step(holder, last)] = redact(str(holder[_step(holder, last)]))
+    return body
+
+
+def _step(holder: Any, name: str) -> str | int:
+    return int(name) if isinstance(holder, list) else name
 
 
 def _attributes(refusal: Refusal) -> dict[str, str]:

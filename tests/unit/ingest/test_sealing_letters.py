@@ -10,6 +10,7 @@ import pytest
 from schemas.fields import SEALED
 from schemas.personal import PERSONAL, Place
 from services.ingest.judge import Post, judge
+from services.ingest.screening import Screening
 from services.ingest.sealing import with_values
 from services.ingest.sealing_letters import SealedLetters
 from tests.unit.ingest.test_sealing import NOW, PERSONAL_KINDS, TOPICS, Bench, bench, opened
@@ -22,7 +23,7 @@ __all__ = ["bench"]
 def refused(bench: Bench, body: bytes, **headers: str) -> list[bytes]:
     """The dead letters of a post."""
     post = Post(body, {"content-type": "application/json", **headers}, NOW)
-    judgement = judge(post, TOPICS, [bench.sealing], hide=SealedLetters(bench.sealing.ring))
+    judgement = judge(post, TOPICS, [Screening("refuse"), bench.sealing], hide=SealedLetters(bench.sealing.ring))
     return [record.value for record in judgement.records if record.topic == TOPICS.dead_letters]
 
 
@@ -100,3 +101,17 @@ def test_of_a_forgotten_customer_only_the_envelope_is_kept(bench: Bench) -> None
     assert len(letters) == 3
     headers = {f"ce-{name}": str(value) for name, value in example("promise.made").items() if name != "data"}
     assert refused(bench, orjson.dumps(DATA["promise.made"]), **headers) == [b"null"]
+
+
+def test_a_value_in_a_field_that_is_not_for_it_is_taken_out(bench: Bench) -> None:
+    """It cannot be sealed there, and what it was refused for need not be kept."""
+    data = {**DATA["activity.logged"], "with": ["lin", "lin@example.com"]}
+    event = example("activity.logged", data=data)
+    (letter,) = refused(bench, orjson.dumps(event))
+    assert opened(orjson.loads(letter))["data"] == {**data, "with": ["lin", "[e-mail address removed]"]}
+    headers = {f"ce-{name}": event[name] for name in ("specversion", "id", "source", "type", "time", "subject")}
+    (letter,) = refused(bench, orjson.dumps(data), **headers)
+    assert b"example.com" not in letter
+    profile = example("profile.updated", data={"section": "basic", "fields": {"ceo_phone": 13812345678}})
+    (letter,) = refused(bench, orjson.dumps(profile))
+    assert orjson.loads(letter)["data"]["fields"] == {"ceo_phone": "[phone number removed]"}
