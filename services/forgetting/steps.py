@@ -89,7 +89,7 @@ def forget(
 
 
 def _gathered(places: Places, everyone: list[str]) -> Values:
-    keys = {one: CustomerKey(key) for one, key in places.keys.known(everyone).items()}
+    keys = {one: CustomerKey(key) for one, key in places.keys.find(everyone).items() if key is not None}
 
     def opener(document: Mapping[str, Any], place: Place, sealed: str) -> str | None:
         key, source, event_id = keys.get(document["subject"]), document.get("source"), document.get("id")

@@ -63,6 +63,20 @@ class Publisher(Protocol):
         """Return when all are durable; raises TryLater."""
 
 
+class Keeper(Protocol):
+    """What seals with keys that must be kept; see sealing.KeyRing."""
+
+    @property
+    def has_new(self) -> bool:
+        """Whether there is a key to keep."""
+
+    def mark(self) -> int:
+        """Taken before something is sealed."""
+
+    def keep(self, mark: int) -> None:
+        """Return when the keys are durable with which anything was sealed since; raises TryLater."""
+
+
 class Intake:
     """Takes posts in. One per process."""
 
@@ -74,8 +88,11 @@ class Intake:
         metrics: IngestMetrics,
         treatments: Sequence[Treatment] = (),
         hide: Hide = as_it_came,
+        keys: Keeper | None = None,
     ) -> None:
-        """`treatments` are done to every valid event, in their order; `hide` to what is refused."""
+        """`treatments` are done to every valid event, in their order; `hide` to what is refused. `keys` keeps those
+        with which they have sealed."""
+        self._keys = keys
         self._treatments = treatments
         self._hide = hide
         self.publisher = publisher
@@ -90,7 +107,9 @@ class Intake:
         try:
             with self.metrics.seconds.time():
                 await self._read_in_time(request, body)
+                mark = self._keys.mark() if self._keys else 0
                 judgement = await self._judge(request, bytes(body))
+                await self._keep_keys(mark)
                 await self.publisher.publish(judgement.records)
         except BadBody as bad:
             return await self._refuse(bad)
@@ -125,6 +144,12 @@ class Intake:
         if len(body) < THREAD_FROM_BYTES:
             return judge(post, self._topics, self._treatments, ANYBODY, self._hide)
         return await asyncio.to_thread(judge, post, self._topics, self._treatments, ANYBODY, self._hide)
+
+    async def _keep_keys(self, mark: int) -> None:
+        """Before anything is published: what no key opens is lost."""
+        # Off the event loop, for it waits for a disk. Mostly there is nothing new.
+        if self._keys is not None and (self._keys.has_new or self._keys.mark() != mark):
+            await asyncio.to_thread(self._keys.keep, mark)
 
     async def _refuse(self, bad: BadBody) -> Response:
         try:

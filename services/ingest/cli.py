@@ -39,7 +39,7 @@ def serve() -> None:
     now = clock_from(settings.clock)
     ring = KeyRing(open_store(settings), now)
     treatments: list[Treatment] = [Screening(settings.personal_data), Sealing(ring)]
-    intake = Intake(publisher, settings.topics, now, IngestMetrics(REGISTRY), treatments, SealedLetters(ring))
+    intake = Intake(publisher, settings.topics, now, IngestMetrics(REGISTRY), treatments, SealedLetters(ring), ring)
     config = uvicorn.Config(
         build_app(intake),
         host=settings.host,

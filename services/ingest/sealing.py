@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Lock
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from schemas.events import CustomerEvent, Retraction
 from schemas.fields import SEALED
 from schemas.personal import PERSONAL, Place
 from services.common.clock import Now
-from services.common.sealing import Context, CustomerKey, NotSealed
+from services.common.sealing import Context, CustomerKey, NotSealed, new_key
 from services.ingest.publisher import TryLater
 from services.ingest.treating import Coming, Sender
 
@@ -30,12 +31,14 @@ MOST_KEYS = 50_000
 class Keys(Protocol):
     """Where keys rest; see SealingStore."""
 
-    def keys_of(self, customer_ids: Collection[str], now: Any) -> Mapping[str, bytes]: ...
+    def find(self, customer_ids: Collection[str]) -> Mapping[str, bytes | None]: ...
+    def add(self, keys: Mapping[str, bytes], now: datetime) -> frozenset[str]: ...
     def forgotten(self) -> frozenset[str]: ...
 
 
 class KeyRing:
-    """Keys at hand. Threads share it."""
+    """Keys at hand. A new one is used at once and kept later, with others in one transaction: what it has sealed must
+    not be published before `keep` has returned. Threads share it."""
 
     def __init__(self, keys: Keys, now: Now, seconds: Callable[[], float] = time.monotonic) -> None:
         """`seconds` is a clock that never goes back."""
@@ -43,7 +46,10 @@ class KeyRing:
         self._now = now
         self._seconds = seconds
         self._lock = Lock()
+        self._keeping = Lock()
         self._held: OrderedDict[str, CustomerKey] = OrderedDict()
+        self._new: dict[str, bytes] = {}
+        self._lost = 0
         self._forgotten: frozenset[str] = frozenset()
         self._looked_at: float | None = None
 
@@ -58,19 +64,43 @@ class KeyRing:
         with self._lock:
             self._look()
             held = self._held.get(customer_id)
-            if held is None:
-                self._fetch([customer_id])
-                return self._held.get(customer_id)
-            self._held.move_to_end(customer_id)
-            return held
+            if held is not None:
+                self._held.move_to_end(customer_id)
+                return held
+            return self._fetch(customer_id)
 
-    def expect(self, customer_ids: Collection[str]) -> None:
-        """Have the keys of all of them at hand: one look at the database instead of many. Raises TryLater."""
+    def mark(self) -> int:
+        """To be taken before something is sealed, and given to `keep`."""
+        return self._lost
+
+    @property
+    def has_new(self) -> bool:
+        """Whether `keep` has something to write."""
+        return bool(self._new)
+
+    def keep(self, mark: int) -> None:
+        """Return when every key is kept that has sealed something since the mark. Raises TryLater, and then what was
+        sealed must be thrown away: somebody else has made the same customer's key in the same moment."""
+        with self._keeping:
+            with self._lock:
+                new = dict(self._new)
+            if new:
+                self._write(new)
+            if self._lost != mark:
+                raise TryLater("keys_unavailable", "a customer's key was made twice; send this again", after_s=1)
+
+    def _write(self, new: dict[str, bytes]) -> None:
+        try:
+            taken = self._keys.add(new, self._now())
+        except SQLAlchemyError:
+            raise _keys_away() from None
         with self._lock:
-            self._look()
-            missing = [customer_id for customer_id in customer_ids if customer_id not in self._held]
-            if len(missing) > 1:
-                self._fetch(missing)
+            # First: who finds nothing new any more must find this.
+            self._lost += len(taken)
+            for customer_id in taken:
+                self._held.pop(customer_id, None)
+            for customer_id in new:
+                del self._new[customer_id]
 
     def _look(self) -> None:
         now = self._seconds()
@@ -84,15 +114,20 @@ class KeyRing:
             del self._held[customer_id]
         self._looked_at = now
 
-    def _fetch(self, customer_ids: Collection[str]) -> None:
-        try:
-            found = self._keys.keys_of(customer_ids, self._now())
-        except SQLAlchemyError:
-            raise _keys_away() from None
-        for customer_id, key in found.items():
-            self._held[customer_id] = CustomerKey(key)
+    def _fetch(self, customer_id: str) -> CustomerKey | None:
+        key: bytes | None = self._new.get(customer_id)
+        if key is None:
+            try:
+                found = self._keys.find([customer_id])
+            except SQLAlchemyError:
+                raise _keys_away() from None
+            if customer_id in found and found[customer_id] is None:
+                return None
+            key = found.get(customer_id) or self._new.setdefault(customer_id, new_key())
+        held = self._held[customer_id] = CustomerKey(key)
         while len(self._held) > MOST_KEYS:
             self._held.popitem(last=False)
+        return held
 
 
 def _keys_away() -> TryLater:

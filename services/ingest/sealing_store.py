@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
@@ -22,29 +22,18 @@ class SealingStore:
         self._database = database
         self._masters = masters
 
-    def keys_of(self, customer_ids: Collection[str], now: datetime) -> dict[str, bytes]:
-        """The customers' keys, made where there are none. Who was forgotten is not in it.
-
-        Raises UnknownMaster, NotSealed.
-        """
-        wanted = sorted(set(customer_ids))
+    def find(self, customer_ids: Collection[str]) -> dict[str, bytes | None]:
+        """The keys that there are, None where one was destroyed. Raises UnknownMaster, NotSealed."""
         with self._database.reading() as connection:
-            found = self._read(connection, wanted)
-        missing = [customer_id for customer_id in wanted if customer_id not in found]
-        if missing:
-            with self._database.writing() as connection:
-                # Again: somebody else may have made them since.
-                found |= self._read(connection, missing)
-                new = {customer_id: new_key() for customer_id in missing if customer_id not in found}
-                self._insert(connection, new, now)
-                found |= new
-        return {customer_id: key for customer_id, key in found.items() if key is not None}
+            return self._read(connection, sorted(set(customer_ids)))
 
-    def known(self, customer_ids: Collection[str]) -> dict[str, bytes]:
-        """The keys that there are; none is made. Raises UnknownMaster, NotSealed."""
-        with self._database.reading() as connection:
-            found = self._read(connection, sorted(set(customer_ids)))
-        return {customer_id: key for customer_id, key in found.items() if key is not None}
+    def add(self, keys: Mapping[str, bytes], now: datetime) -> frozenset[str]:
+        """Keep new keys; whose was not kept, for there is one already."""
+        with self._database.writing() as connection:
+            taken = frozenset(self._read(connection, sorted(keys)))
+            new = {customer_id: key for customer_id, key in keys.items() if customer_id not in taken}
+            self._insert(connection, new, now)
+        return taken
 
     def forgotten(self) -> frozenset[str]:
         """Of whom nothing is taken any more."""
