@@ -199,6 +199,16 @@ def _changes(data: Any, new: Mapping[Place, str]) -> dict[str, Any]:
     return own
 
 
+def opened(document: dict[str, Any], key: CustomerKey) -> dict[str, Any]:
+    """A kept event's document with its personal fields as they were: what is sent again for another customer, or under
+    another id, has to be sealed anew. Raises NotSealed."""
+    clear = {}
+    for place, text in _said(PERSONAL.get(document["type"], ()), document.get("data")):
+        if text.startswith(SEALED):
+            clear[place] = key.open(Context(document["subject"], document["source"], document["id"], place.path), text)
+    return with_values(document, clear) if clear else document
+
+
 def with_values(document: dict[str, Any], new: Mapping[Place, Any]) -> dict[str, Any]:
     """A document with other values in these places of its data; what it was made from stays as it is."""
     data = dict(document["data"])

@@ -15,10 +15,11 @@ from schemas.events import CUSTOMER_EVENTS, REFERENCE_EVENTS
 from schemas.fields import SEALED
 from schemas.personal import PERSONAL
 from schemas.topics import Topics
-from services.common.sealing import Context, CustomerKey
+from services.common.sealing import CustomerKey
+from services.ingest import sealing
 from services.ingest.judge import Judgement, Post, judge
 from services.ingest.publisher import TryLater
-from services.ingest.sealing import LOOK_EVERY_S, KeyRing, Sealing, with_values
+from services.ingest.sealing import LOOK_EVERY_S, KeyRing, Sealing
 from services.rules.intake import judge as rules_judge
 from services.rules.partitioner import partition_of
 from services.rules.shortcut import heard
@@ -94,14 +95,7 @@ def codes(judgement: Judgement) -> list[str]:
 
 def opened(document: dict[str, Any]) -> dict[str, Any]:
     """The document with its personal fields as they were."""
-    customer_id = document["subject"]
-    key = CustomerKey(fixed_key(customer_id))
-    clear = {}
-    for place in PERSONAL[document["type"]]:
-        holder = place.holder(document["data"]) or {}
-        context = Context(customer_id, document["source"], document["id"], place.path)
-        clear[place] = key.open(context, holder[place.name])
-    return with_values(document, clear)
+    return sealing.opened(document, CustomerKey(fixed_key(document["subject"])))
 
 
 @pytest.mark.parametrize("kind", PERSONAL_KINDS)
