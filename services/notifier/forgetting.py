@@ -92,7 +92,7 @@ def _without_words(body: str) -> str:
     """A warning without what it rests on: values and texts. Rule, severity and times are the case's numbers."""
     warning = wire.decode_warning(body.encode())
     evidence = warning.evidence.model_copy(update={"compared": [], "summary": _BOTH, "tree": None, "rise": None})
-    return wire.encode_warning(warning.model_copy(update={"evidence": evidence, "others": []})).decode()
+    return wire.encode_warning(warning.model_copy(update={"evidence": evidence})).decode()
 
 
 def _clear_case_events(tx: Connection, customer_id: str) -> int:
