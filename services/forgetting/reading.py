@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
 from services.common.errors import UserError
-from services.common.kafka_admin import BrokerUnreachable
+from services.common.kafka_admin import CANNOT_CONNECT, unreachable
+from services.common.kafka_connection import Address, client_options
 
 _POLL_MS = 500
 _IDLE_POLLS = 120
@@ -22,27 +22,27 @@ class TopicUnread(UserError):
 
 
 @contextmanager
-def consumer_on(bootstrap: str) -> Iterator[KafkaConsumer]:
+def consumer_on(kafka: Address) -> Iterator[KafkaConsumer]:
     """A consumer of no group. Raises BrokerUnreachable."""
     try:
         consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap,
+            **client_options(kafka),
             bootstrap_timeout_ms=_CONNECT_TIMEOUT_MS,
             client_id="bellwether-forget",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
         )
-    except (KafkaError, ValueError) as error:
-        raise BrokerUnreachable(f"no Kafka answers at {bootstrap}; start one, or set BELLWETHER_KAFKA") from error
+    except CANNOT_CONNECT as error:
+        raise unreachable(kafka, error) from error
     try:
         yield consumer
     finally:
         consumer.close()
 
 
-def records_of(bootstrap: str, topic: str) -> Iterator[Any]:
+def records_of(kafka: Address, topic: str) -> Iterator[Any]:
     """All records up to the present end (kafka-python's ConsumerRecord). Raises BrokerUnreachable, TopicUnread."""
-    with consumer_on(bootstrap) as consumer:
+    with consumer_on(kafka) as consumer:
         parts = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         if not parts:
             raise TopicUnread(f"topic {topic} does not exist: run `bellwether topics create` first")
@@ -63,11 +63,11 @@ def _up_to(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> Iterator
 
 
 def wait_for_tombstones(
-    bootstrap: str, topic: str, partition: int, is_its: Callable[[bytes], bool], pause: Callable[[], bool]
+    kafka: Address, topic: str, partition: int, is_its: Callable[[bytes], bool], pause: Callable[[], bool]
 ) -> bool:
     """Follow a compacted topic's partition until the newest record of each of the keys is a tombstone, and there is
     one at all. `pause` waits a little; it is False, and so is the answer, when there is no time left."""
-    with consumer_on(bootstrap) as consumer:
+    with consumer_on(kafka) as consumer:
         part = TopicPartition(topic, partition)
         consumer.assign([part])
         consumer.seek_to_beginning(part)

@@ -17,6 +17,7 @@ from schemas.topics import Topics, topic_specs
 from services.common.clock import Now
 from services.common.database import Database
 from services.common.errors import UserError
+from services.common.kafka_connection import Address
 from services.common.sealing import Context, CustomerKey, NotSealed
 from services.forgetting.reading import records_of, wait_for_tombstones
 from services.forgetting.report import STAYS, Report
@@ -45,7 +46,7 @@ class NotErased(UserError):
 class Places:
     """All that an installation keeps."""
 
-    bootstrap: str
+    kafka: Address
     topics: Topics
     partitions: int
     ingest: Database
@@ -102,7 +103,7 @@ def _gathered(places: Places, everyone: list[str]) -> Values:
 
     values, customers = Values(), frozenset(everyone)
     for topic in (places.topics.events, places.topics.dead_letters):
-        for record in records_of(places.bootstrap, topic):
+        for record in records_of(places.kafka, topic):
             gather(record.value, customers, values, opener)
     for one in everyone:
         for text in at_notifier.said_of(places.notifier, one):
@@ -130,10 +131,10 @@ def _erase_states(places: Places, everyone: list[str], wait_s: float, sleep: Cal
         return next(rounds, None) is not None
 
     for one in everyone:
-        erase(places.bootstrap, places.topics, one)
+        erase(places.kafka, places.topics, one)
     for one in everyone:
         home = partition_of(one, places.partitions)
-        if not wait_for_tombstones(places.bootstrap, places.topics.changelog, home, _belongs_to([one]), pause):
+        if not wait_for_tombstones(places.kafka, places.topics.changelog, home, _belongs_to([one]), pause):
             raise NotErased(
                 f"after {wait_s:g} s no rules worker has erased {one}: is one running? Run the same command again"
             )
@@ -153,7 +154,7 @@ def _traces(places: Places, everyone: frozenset[str], values: Values, report: Re
         if spec.name in (places.topics.reference, places.topics.rulebook):
             continue
         count = 0
-        for record in records_of(places.bootstrap, spec.name):
+        for record in records_of(places.kafka, spec.name):
             count += 1
             if search.finds(record.key, record.value, *(value for _, value in record.headers)):
                 ours = record.key is not None and (is_its(record.key) or spec.name == places.topics.dead_letters)
