@@ -76,12 +76,13 @@ def _readmit(settings: Settings, customer_id: str) -> None:
 
 def _places(settings: Settings) -> Places:
     from services.forgetting.steps import Places
-    from services.ingest.sealing_cli import open_store
+    from services.ingest.sealing_cli import store_in
     from services.ingest.tables import open_database as open_ingest
     from services.notifier.tables import open_database as open_notifier
 
     notifier = open_notifier(settings.database_url)
     notifier.migrate()
-    keys = open_store(settings)
     ingest = open_ingest(settings.ingest_database_url)
+    ingest.migrate()
+    keys = store_in(ingest, settings)
     return Places(settings.kafka, settings.topics, settings.partitions, ingest, notifier, keys)

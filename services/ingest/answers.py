@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import orjson
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from services.ingest.judge import Judgement, Verdict
+from services.ingest.judge import BadBody, Judgement, Verdict
+from services.ingest.publisher import TryLater
+from services.ingest.tallying import Tally
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -40,6 +43,38 @@ class Results(BaseModel):
     rejected: int
 
 
+class LineResult(BaseModel):
+    """What became of one line of a stream. Empty lists are left out."""
+
+    line: int
+    id: str | None
+    source: str | None
+    status: Literal["accepted", "rejected"]
+    code: str
+    errors: list[FieldProblem] = []
+    ignored_fields: list[str] = []
+
+
+class Summary(BaseModel):
+    """The end of a stream's results. If it is not `complete`, `code` and `detail` say why, and the stream is to be sent
+    again from `next_line`, the first line of which nothing is claimed."""
+
+    complete: bool
+    code: str
+    detail: str | None = None
+    retry_after_s: int | None = None
+    lines: int
+    accepted: int
+    rejected: int
+    next_line: int
+
+
+class SummaryLine(BaseModel):
+    """The last line."""
+
+    summary: Summary
+
+
 class Problem(BaseModel):
     """RFC 9457. `code` is stable; `detail` is for people."""
 
@@ -58,6 +93,7 @@ TITLES = {
     400: "The body cannot be read",
     404: "There is nothing here",
     405: "Wrong method",
+    409: "Still at work",
     408: "Too slow",
     413: "Too large",
     415: "Unsupported content type",
@@ -83,9 +119,38 @@ def results_answer(judgement: Judgement) -> Response:
     return Response(orjson.dumps({**problem, **body}), 422, media_type=PROBLEM_JSON)
 
 
-def problem_answer(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+def line_results(judgement: Judgement, *, only_refused: bool) -> bytes:
+    """The results of some lines of a stream, as lines."""
+    told = (verdict for verdict in judgement.verdicts if not (only_refused and verdict.accepted))
+    return b"".join(orjson.dumps(_line_result(verdict), option=orjson.OPT_APPEND_NEWLINE) for verdict in told)
+
+
+def _line_result(verdict: Verdict) -> dict[str, Any]:
+    result = _result(verdict)
+    line = {"line": result.pop("index"), **result}
+    return {name: value for name, value in line.items() if value != []}
+
+
+def summary_line(tally: Tally, trouble: BadBody | TryLater | None = None) -> bytes:
+    """The last line of a stream's results; `trouble` is what cut it short."""
+    summary: dict[str, Any] = {"complete": trouble is None, "code": "ok" if trouble is None else trouble.code}
+    if trouble is not None:
+        summary["detail"] = trouble.message
+    if isinstance(trouble, TryLater):
+        summary["retry_after_s"] = trouble.after_s
+    counts = {"lines": tally.lines, "accepted": tally.accepted, "rejected": tally.rejected}
+    document = {"summary": {**summary, **counts, "next_line": tally.next_line}}
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def problem_answer(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """An answer about the request as a whole."""
     return Response(orjson.dumps(_problem(status, code, detail)), status, headers, media_type=PROBLEM_JSON)
+
+
+def kept_answer(status: int, body: bytes, headers: Mapping[str, str]) -> Response:
+    """An answer that was given before."""
+    return Response(body, status, headers, media_type="application/json" if status == 202 else PROBLEM_JSON)
 
 
 def _problem(status: int, code: str, detail: str) -> dict[str, Any]:

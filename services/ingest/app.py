@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
 from typing import Any, Protocol
 
 from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from schemas.topics import Topics
 from services.common.clock import Now
-from services.ingest.answers import Problem, Refused, Results, problem_answer, results_answer
-from services.ingest.judge import MAX_BATCH_EVENTS, MAX_BODY_BYTES, BadBody, Judgement, Post, judge
+from services.ingest import description, idempotency
+from services.ingest.answers import problem_answer, results_answer
+from services.ingest.bodies import Posted, Room
+from services.ingest.idempotency import digest_of, key_of
+from services.ingest.judge import LINES_TYPES, BadBody, Judgement, Post, judge, judge_lines, kind_of
+from services.ingest.lines import Line
 from services.ingest.metrics import IngestMetrics
-from services.ingest.publisher import TryLater, overloaded
+from services.ingest.publisher import TryLater
 from services.ingest.records import Hide, Record, as_it_came
-from services.ingest.treating import ANYBODY, Treatment
+from services.ingest.repeating import Repeating
+from services.ingest.streaming import LineStream, Pause, ResultLines
+from services.ingest.treating import ANYBODY, Sender, Treatment
 
 log = logging.getLogger(__name__)
-
-MAX_HELD_BYTES = 64 * 1024 * 1024
-"""Bodies in memory at one time, over all requests; beyond it senders are told to come back."""
-
-DRAIN_BYTES = 4 * MAX_BODY_BYTES
-"""What is read and thrown away of a body that is too large, so that its sender gets to see the answer."""
-
-READ_TIMEOUT_S = 60.0
-"""For a whole body: one that never ends must not hold its share of MAX_HELD_BYTES for ever."""
 
 THREAD_FROM_BYTES = 64 * 1024
 """Larger bodies are judged off the event loop, so that small requests do not wait behind them."""
@@ -87,63 +84,66 @@ class Intake:
         now: Now,
         metrics: IngestMetrics,
         treatments: Sequence[Treatment] = (),
+        repeating: Repeating | None = None,
+        pause: Pause = asyncio.sleep,
         hide: Hide = as_it_came,
         keys: Keeper | None = None,
     ) -> None:
-        """`treatments` are done to every valid event, in their order; `hide` to what is refused. `keys` keeps those
-        with which they have sealed."""
+        """`treatments` are done to every valid event, in their order; `hide` to what is refused; `keys` keeps those by
+        which they have sealed. `repeating` answers Idempotency-Keys, which are refused without it; `pause` is how
+        streams wait."""
         self._keys = keys
         self._treatments = treatments
         self._hide = hide
         self.publisher = publisher
         self.metrics = metrics
+        self.room = Room()
         self._topics = topics
         self._now = now
-        self._held_bytes = 0
+        self._repeating = repeating
+        self._pause = pause
 
     async def take(self, request: Request) -> Response:
         """Answer one POST. The answer never claims more than the broker has acknowledged."""
-        body = bytearray()
         try:
-            with self.metrics.seconds.time():
-                await self._read_in_time(request, body)
-                mark = self._keys.mark() if self._keys else 0
-                judgement = await self._judge(request, bytes(body))
-                await self._keep_keys(mark)
-                await self.publisher.publish(judgement.records)
+            if kind_of(request.headers.get("content-type", "")) in LINES_TYPES:
+                return await self._take_lines(request)
+            with self.metrics.seconds.time(), closing(self.room.share()) as held:
+                post = Post(await Posted(request).whole(held), request.headers, self._now())
+                return await self._answer(post, sender_of(request))
         except BadBody as bad:
             return await self._refuse(bad)
         except TryLater as later:
             return self._later(later)
-        finally:
-            self._held_bytes -= len(body)
-        self.metrics.count(judgement)
+
+    async def _answer(self, post: Post, sender: Sender) -> Response:
+        key = key_of(post)
+        if key is None:
+            return await self._act(post, sender)
+        if self._repeating is None:
+            raise BadBody(400, "bad_idempotency_key", "this ingest keeps no answers: leave the Idempotency-Key out")
+        asked = idempotency.Request(sender.source or sender.name, key, digest_of(post))
+        return await self._repeating.once(asked, lambda: self._act(post, sender))
+
+    async def _act(self, post: Post, sender: Sender) -> Response:
+        try:
+            judgement = await self._durable(
+                lambda: judge(post, self._topics, self._treatments, sender, self._hide), len(post.body)
+            )
+        except BadBody as bad:
+            return await self._refuse(bad)
+        except TryLater as later:
+            return self._later(later)
         return results_answer(judgement)
 
-    async def _read_in_time(self, request: Request, body: bytearray) -> None:
-        try:
-            async with asyncio.timeout(READ_TIMEOUT_S):
-                await self._read(request, body)
-        except TimeoutError:
-            raise BadBody(408, "body_too_slow", f"the body was not complete after {READ_TIMEOUT_S:g} s") from None
-
-    async def _read(self, request: Request, body: bytearray) -> None:
-        chunks = request.stream()
-        async for chunk in chunks:
-            if len(body) + len(chunk) > MAX_BODY_BYTES:
-                await _drain(chunks)
-                limit = MAX_BODY_BYTES // 1024**2
-                raise BadBody(413, "body_too_large", f"the body is larger than {limit} MiB: send smaller batches")
-            if self._held_bytes + len(chunk) > MAX_HELD_BYTES:
-                raise overloaded()
-            body += chunk
-            self._held_bytes += len(chunk)
-
-    async def _judge(self, request: Request, body: bytes) -> Judgement:
-        post = Post(body, request.headers, self._now())
-        if len(body) < THREAD_FROM_BYTES:
-            return judge(post, self._topics, self._treatments, ANYBODY, self._hide)
-        return await asyncio.to_thread(judge, post, self._topics, self._treatments, ANYBODY, self._hide)
+    async def _durable(self, judging: Callable[[], Judgement], size: int) -> Judgement:
+        """Judge so many bytes, and return when all that is accepted is durable, and all that is refused too."""
+        mark = self._keys.mark() if self._keys else 0
+        judgement = judging() if size < THREAD_FROM_BYTES else await asyncio.to_thread(judging)
+        await self._keep_keys(mark)
+        await self.publisher.publish(judgement.records)
+        self.metrics.count(judgement)
+        return judgement
 
     async def _keep_keys(self, mark: int) -> None:
         """Before anything is published: what no key opens is lost."""
@@ -151,56 +151,55 @@ class Intake:
         if self._keys is not None and (self._keys.has_new or self._keys.mark() != mark):
             await asyncio.to_thread(self._keys.keep, mark)
 
+    async def _take_lines(self, request: Request) -> Response:
+        only_refused = _only_refused(request)
+        if idempotency.HEADER in request.headers:
+            sentence = "a stream takes no Idempotency-Key: its events are recognised by (source, id) if sent again"
+            raise BadBody(400, "bad_idempotency_key", sentence)
+        post, sender = Post(b"", request.headers, self._now()), sender_of(request)
+
+        async def take(lines: Sequence[Line]) -> Judgement:
+            size = sum(len(line.raw or b"") for line in lines)
+            return await self._durable(
+                lambda: judge_lines(lines, post, self._topics, self._treatments, sender, self._hide), size
+            )
+
+        held = self.room.share()
+        stream = LineStream(Posted(request), held, take, only_refused=only_refused, pause=self._pause)
+        results = stream.results()
+        try:
+            # Until the first chunk is durable a problem is answered as one, with its own status.
+            first = await anext(results)
+        except BaseException:
+            held.close()
+            raise
+        return ResultLines(first, results, held.close)
+
     async def _refuse(self, bad: BadBody) -> Response:
         try:
             await self.publisher.publish(bad.records)
         except TryLater as later:
             return self._later(later)
         self.metrics.count_problem(bad.code)
-        return problem_answer(bad.status, bad.code, bad.message)
+        return problem_answer(bad.status, bad.code, bad.message, bad.headers)
 
     def _later(self, later: TryLater) -> Response:
         self.metrics.count_problem(later.code)
         return problem_answer(503, later.code, later.message, {"Retry-After": str(later.after_s)})
 
 
-async def _drain(chunks: AsyncIterator[bytes]) -> None:
-    """Throw the rest of a body away, up to a bound."""
-    dropped = 0
-    async for chunk in chunks:
-        dropped += len(chunk)
-        if dropped > DRAIN_BYTES:
-            return
+def sender_of(request: Request) -> Sender:
+    """Who sends, as whoever looked at the key has left it with the request."""
+    sender = getattr(request.state, "sender", ANYBODY)
+    assert isinstance(sender, Sender)
+    return sender
 
 
-POST_DESCRIPTION = f"""
-Takes one event, an array of up to {MAX_BATCH_EVENTS} events, or one event in CloudEvents binary mode (`ce-…` headers).
-
-* **202**: every event is acknowledged by the broker (all in-sync replicas).
-* **422**: at least one event was refused. Each has a result: those with status `accepted` *are* durable and must not be
-  sent again; those with status `rejected` name the field and the reason, and their bytes are in the dead letters.
-* **400**: the body is no JSON (truncated, NaN, …). Nothing is accepted; the bytes are in the dead letters.
-* **408**, **413**, **415**: too slow, too large, or no JSON type. Nothing is accepted or kept.
-* **503**: nothing is claimed to be durable. Send the whole request again after `Retry-After` seconds: an event is
-  recognised by (source, id), so one that got through already does no harm.
-
-`ignored_fields` names fields that Bellwether does not know; they were kept out of the event.
-"""
-
-
-def _openapi_body() -> dict[str, Any]:
-    event = {"type": "object", "description": "a CloudEvents 1.0 event; `bellwether schema` writes the schema of each"}
-    batch = {"type": "array", "items": event, "maxItems": MAX_BATCH_EVENTS}
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/cloudevents+json": {"schema": event},
-                "application/cloudevents-batch+json": {"schema": batch},
-                "application/json": {"schema": {"oneOf": [event, batch]}},
-            },
-        }
-    }
+def _only_refused(request: Request) -> bool:
+    wanted = request.query_params.get("results", "all")
+    if wanted not in ("all", "refused"):
+        raise BadBody(400, "bad_query", 'results is "all" or "refused"')
+    return wanted == "refused"
 
 
 def build_app(intake: Intake) -> FastAPI:
@@ -217,27 +216,37 @@ def build_app(intake: Intake) -> FastAPI:
     _add_events(app, intake)
     _add_ops(app, intake)
     _add_problems(app, intake.metrics)
+    _describe(app)
     return app
 
 
+def _describe(app: FastAPI) -> None:
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = made()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if "Event" not in schemas:
+            schemas.update(description.components())
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's manual does it
+
+
 def _add_events(app: FastAPI, intake: Intake) -> None:
-    problem: dict[str, Any] = {"model": Problem}
+    described = {
+        "requestBody": description.request_body(),
+        "parameters": description.parameters(),
+        "responses": description.responses(),
+    }
 
     @app.post(
         "/v1/events",
         status_code=202,
         response_model=None,
-        description=POST_DESCRIPTION,
-        openapi_extra=_openapi_body(),
-        responses={
-            202: {"model": Results},
-            422: {"model": Refused},
-            400: problem,
-            408: problem,
-            413: problem,
-            415: problem,
-            503: problem,
-        },
+        summary="Send events",
+        description=description.POST_DESCRIPTION,
+        openapi_extra=described,
     )
     async def post_events(request: Request) -> Response:
         try:
@@ -251,15 +260,17 @@ def _add_ops(app: FastAPI, intake: Intake) -> None:
     publisher = intake.publisher
     intake.metrics.watch(lambda: publisher.outstanding, lambda: publisher.problem is None)
 
-    @app.get("/healthz", include_in_schema=False)
+    state = {"responses": description.state_responses()}
+
+    @app.get("/healthz", summary="Must the process be replaced?", response_model=None, openapi_extra=state)
     async def healthz() -> Response:
         return _state({} if publisher.alive else {"kafka": "the sending thread has ended"})
 
-    @app.get("/readyz", include_in_schema=False)
+    @app.get("/readyz", summary="Are events taken?", response_model=None, openapi_extra=state)
     async def readyz() -> Response:
         return _state({"kafka": publisher.problem} if publisher.problem else {})
 
-    @app.get("/metrics", include_in_schema=False)
+    @app.get("/metrics", summary="For Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
         return Response(generate_latest(intake.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from services.common.clock import clock_from
+from services.common.clock import clock_from, wall_now
 from services.common.settings import read_settings
 
 
@@ -25,21 +25,31 @@ def serve() -> None:
     from prometheus_client import REGISTRY
 
     from services.ingest.app import Intake, build_app
+    from services.ingest.idempotency_store import IdempotencyStore
     from services.ingest.metrics import IngestMetrics
     from services.ingest.publisher import KafkaPublisher
+    from services.ingest.repeating import Repeating
     from services.ingest.screening import Screening
     from services.ingest.sealing import KeyRing, Sealing
-    from services.ingest.sealing_cli import open_store
+    from services.ingest.sealing_cli import store_in
     from services.ingest.sealing_letters import SealedLetters
+    from services.ingest.tables import open_database
     from services.ingest.treating import Treatment
 
     settings = read_settings(os.environ)
     _log_to_stderr()
     publisher = KafkaPublisher(settings.kafka, settings.topics)
     now = clock_from(settings.clock)
-    ring = KeyRing(open_store(settings), now)
+    database = open_database(settings.ingest_database_url)
+    database.migrate()
+    # Claims run out by the wall: a clock that stands still would hold those of the dead for ever.
+    repeating = Repeating(IdempotencyStore(database), wall_now)
+    ring = KeyRing(store_in(database, settings), wall_now)
     treatments: list[Treatment] = [Screening(settings.personal_data), Sealing(ring)]
-    intake = Intake(publisher, settings.topics, now, IngestMetrics(REGISTRY), treatments, SealedLetters(ring), ring)
+    metrics = IngestMetrics(REGISTRY)
+    intake = Intake(
+        publisher, settings.topics, now, metrics, treatments, repeating, hide=SealedLetters(ring), keys=ring
+    )
     config = uvicorn.Config(
         build_app(intake),
         host=settings.host,

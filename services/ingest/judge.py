@@ -15,6 +15,7 @@ from schemas.codec import MAX_EVENT_BYTES, FieldError, InvalidEvent
 from schemas.events import Event, Retraction
 from schemas.privacy import excerpt
 from schemas.topics import Topics
+from services.ingest.lines import Line
 from services.ingest.records import Hide, Record, Refusal, as_it_came, dead_letters, event_record
 from services.ingest.splitting import array_elements
 from services.ingest.treating import ANYBODY, Coming, Sender, Treatment
@@ -23,6 +24,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_BATCH_EVENTS = 2000
 
 JSON_TYPES = ("application/json", "application/cloudevents+json", "application/cloudevents-batch+json")
+LINES_TYPES = ("application/x-ndjson", "application/jsonl")
 UTF_8 = ("utf-8", "utf8", "us-ascii")
 
 
@@ -63,12 +65,21 @@ class BadBody(Exception):
     all (too large, too slow, wrong content type).
     """
 
-    def __init__(self, status: int, code: str, message: str, records: list[Record] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        records: list[Record] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`headers` are those of the answer."""
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.records = records or []
+        self.headers = headers or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +96,17 @@ class Post:
         return self.headers.get("content-type", "")
 
 
-def check_content_type(content_type: str) -> None:
-    """Raises BadBody (415) for what is no JSON in UTF-8."""
+def kind_of(content_type: str) -> str:
+    """One of JSON_TYPES or LINES_TYPES; raises BadBody (415) for what is no JSON in UTF-8."""
     kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
-    if kind not in JSON_TYPES:
-        wanted = ", ".join(JSON_TYPES)
+    if kind not in JSON_TYPES + LINES_TYPES:
+        wanted = ", ".join(JSON_TYPES + LINES_TYPES)
         raise BadBody(415, "unsupported_media_type", f'the content type is "{excerpt(kind, 80)}"; send one of {wanted}')
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip(' "') not in UTF_8:
             raise BadBody(415, "unsupported_media_type", "JSON is sent in UTF-8; leave the charset out")
+    return kind
 
 
 def judge(
@@ -107,9 +119,9 @@ def judge(
     """Judge every event of a body: one event, an array of them, or one in binary mode (ce-… headers). What is valid
     goes through the treatments, in their order; what is refused through `hide`.
 
-    Raises BadBody when the body is not JSON or has too many events.
+    Raises BadBody when the body is not JSON, or not said to be, or has too many events.
     """
-    check_content_type(post.content_type)
+    kind_of(post.content_type)
     court = _Court(post, topics, treatments, sender, hide)
     if codec.is_binary(post.headers):
         court.judge_binary()
@@ -119,6 +131,21 @@ def judge(
         court.judge_batch(document)
     else:
         court.judge_one(0, document, post.body)
+    return court.judgement
+
+
+def judge_lines(
+    lines: Sequence[Line],
+    post: Post,
+    topics: Topics,
+    treatments: Sequence[Treatment] = (),
+    sender: Sender = ANYBODY,
+    hide: Hide = as_it_came,
+) -> Judgement:
+    """Judge an event a line; a verdict's index is the line's number. Of `post` the headers and the time are used."""
+    court = _Court(post, topics, treatments, sender, hide)
+    for line in lines:
+        court.judge_line(line)
     return court.judgement
 
 
@@ -160,6 +187,21 @@ class _Court:
             self._accept(index, document)
         except InvalidEvent as problem:
             self._refuse(index, problem, raw, {})
+
+    def judge_line(self, line: Line) -> None:
+        if line.raw is None:
+            # Nobody holds its bytes: it was thrown away as it came.
+            sentence = f"the line has more than {MAX_EVENT_BYTES} bytes, the most of an event"
+            self.judgement.verdicts.append(
+                Verdict(line.number, None, None, "too_large", (FieldError("event", sentence),))
+            )
+            return
+        try:
+            document = codec.loads(line.raw)
+        except InvalidEvent as problem:
+            self._refuse(line.number, problem, line.raw, {})
+            return
+        self.judge_one(line.number, document, line.raw)
 
     def judge_binary(self) -> None:
         attributes = {

@@ -23,7 +23,8 @@ REFUSALS = (
 )
 PROBLEMS = (
     *("not_json", "unsupported_media_type", "batch_too_long", "body_too_slow", "body_too_large"),
-    *("broker_unavailable", "keys_unavailable", "overloaded", "internal"),
+    *("unsupported_encoding", "broken_gzip", "bad_idempotency_key", "bad_query"),
+    *("broker_unavailable", "database_unavailable", "keys_unavailable", "overloaded", "internal"),
 )
 """Known in advance, so that their counters start at 0: Prometheus sees no increase from "not there" to 1."""
 

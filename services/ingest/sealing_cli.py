@@ -6,6 +6,7 @@ import os
 
 import click
 
+from services.common.database import Database
 from services.common.errors import UserError
 from services.common.master_file import add_master, keep_first_master, master_keys
 from services.common.sealing import NotSealed, UnknownMaster
@@ -18,12 +19,16 @@ class KeysUnreadable(UserError):
     """A customer's key cannot be unwrapped with the master keys at hand."""
 
 
-def open_store(settings: Settings) -> SealingStore:
-    """The keys in ingest's database, whose tables are made if need be. Raises BadMasterFile, BadDatabaseUrl."""
-    database = open_database(settings.ingest_database_url)
-    database.migrate()
+def store_in(database: Database, settings: Settings) -> SealingStore:
+    """The keys in ingest's database. Raises BadMasterFile."""
     masters = master_keys(settings.sealing_key_file, may_be_made=settings.sealing_key_may_be_made)
     return SealingStore(database, masters)
+
+
+def _open_store(settings: Settings) -> SealingStore:
+    database = open_database(settings.ingest_database_url)
+    database.migrate()
+    return store_in(database, settings)
 
 
 @click.group()
@@ -45,7 +50,7 @@ def rewrap(keep_old: bool) -> None:
     """Wrap every customer's key by the newest master key, and drop the older ones from the file."""
     settings = read_settings(os.environ)
     try:
-        count = open_store(settings).rewrap()
+        count = _open_store(settings).rewrap()
     except UnknownMaster as problem:
         raise KeysUnreadable(f"nothing was changed: {problem}") from problem
     except NotSealed:

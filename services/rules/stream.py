@@ -54,7 +54,7 @@ MAX_SIDE_BY_SIDE = 8
 """Partitions of which a batch is in hand: while one waits for its acknowledgements another is decided."""
 
 _FETCH_BYTES = 4 << 20
-_POLL_RECORDS = 2000
+_POLL_RECORDS = 8000
 
 
 @dataclass(frozen=True)

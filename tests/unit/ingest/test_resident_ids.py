@@ -29,7 +29,7 @@ from services.ingest.judge import BadBody, Post, judge
 from services.ingest.metrics import IngestMetrics
 from services.ingest.records import Record
 from tests.unit.ingest.exports import HEADER, OPEN, PAID, export
-from tests.unit.ingest.test_app import ScriptedPublisher
+from tests.unit.ingest.scripted import ScriptedPublisher
 from tests.unit.ingest.test_importing import RECEIVABLE, TARGET, Collecting
 from tests.unit.schemas.examples import DATA, example
 from tests.unit.schemas.resident_ids import BORN_IN_1990, VALID, reads, spellings

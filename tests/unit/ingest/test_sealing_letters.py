@@ -9,7 +9,8 @@ import pytest
 
 from schemas.fields import SEALED
 from schemas.personal import PERSONAL, Place
-from services.ingest.judge import Post, judge
+from services.ingest.judge import Post, judge, judge_lines
+from services.ingest.lines import Line
 from services.ingest.screening import Screening
 from services.ingest.sealing import with_values
 from services.ingest.sealing_letters import SealedLetters
@@ -115,3 +116,16 @@ def test_a_value_in_a_field_that_is_not_for_it_is_taken_out(bench: Bench) -> Non
     profile = example("profile.updated", data={"section": "basic", "fields": {"ceo_phone": 13812345678}})
     (letter,) = refused(bench, orjson.dumps(profile))
     assert orjson.loads(letter)["data"]["fields"] == {"ceo_phone": "[phone number removed]"}
+
+
+def test_lines_of_a_stream_are_sealed_as_events_are(bench: Bench) -> None:
+    lines = [
+        Line(number, orjson.dumps(one)) for number, one in enumerate((example("promise.made"), spoilt("promise.made")))
+    ]
+    post = Post(b"", {"content-type": "application/jsonl"}, NOW)
+    judgement = judge_lines(lines, post, TOPICS, [bench.sealing], hide=SealedLetters(bench.sealing.ring))
+    assert [opened(orjson.loads(record.value)) for record in judgement.records] == [
+        example("promise.made"),
+        spoilt("promise.made"),
+    ]
+    assert all(DATA["promise.made"]["about"].encode() not in record.value for record in judgement.records)
