@@ -321,18 +321,6 @@ def _parsed(schema: Schema) -> Way:
 
 _IN_JSON = {"when_used": "json"}
 
-
-def _personal(shortest: int, longest: int) -> Test:
-    """What fits, or is sealed. Only the beginning tells: what looks sealed and fits as it is must not pass."""
-
-    def test(value: str) -> bool:
-        if value.startswith(fields.SEALED):
-            return fields.is_sealed(value)
-        return shortest <= len(value) <= longest
-
-    return test
-
-
 _PARSED: dict[Any, Way] = {
     fields.parse_instant: Way(None, spelling.instant),
     fields.parse_date: Way(None, spelling.ordinal),
@@ -340,8 +328,8 @@ _PARSED: dict[Any, Way] = {
     fields.parse_not_negative: Way(spelling.NOT_NEGATIVE.fullmatch),
     fields.parse_positive: Way(spelling.POSITIVE.fullmatch),
     fields.parse_currency: Way(ISO_4217.__contains__),
-    fields.parse_personal_label: Way(_personal(1, fields.LABEL_CHARS)),
-    fields.parse_personal_text: Way(_personal(0, fields.TEXT_CHARS)),
+    fields.parse_personal_label: Way(spelling.personal(1, fields.LABEL_CHARS)),
+    fields.parse_personal_text: Way(spelling.personal(0, fields.TEXT_CHARS)),
 }
 _INSIDE: dict[Any, tuple[str, ...]] = {
     fields.parse_instant: ("datetime", "microseconds_precision"),
