@@ -52,6 +52,8 @@ static: install
 	$(BIN)/python -m ruff format --check $(CHECKED)
 	$(BIN)/python -m mypy $(CHECKED)
 	$(BIN)/lint-imports
+	$(BIN)/bellwether schema --check
+	$(BIN)/bellwether schema compare
 
 pytest: install
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term

@@ -10,7 +10,16 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, StringConstraints, Tag, TypeAdapter
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    Tag,
+    TypeAdapter,
+    WithJsonSchema,
+)
 
 from schemas.fields import Currency, Day, Identifier, Instant, Label, Slug, Wire
 from schemas.warnings import Bilingual, Severity
@@ -37,7 +46,12 @@ def _plain(value: Decimal) -> str:
     return format(value, "f")
 
 
-Sum = Annotated[Decimal, BeforeValidator(_parse_sum), PlainSerializer(_plain, return_type=str, when_used="json")]
+Sum = Annotated[
+    Decimal,
+    BeforeValidator(_parse_sum),
+    WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]{1,40}(\.[0-9]{1,12})?$"}),
+    PlainSerializer(_plain, return_type=str, when_used="json"),
+]
 """A decimal string with up to 40 digits before and 12 after the point."""
 
 MonthName = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]

@@ -1,14 +1,15 @@
 """Every business event: a CloudEvents 1.0 envelope around one data model, chosen by `type`.
 
-To add an event, write its data model and name it in CUSTOMER_EVENTS or REFERENCE_EVENTS; the codec, the JSON
-Schemas and ingest follow.
+To add an event, write its data model and name it in CUSTOMER_EVENTS or REFERENCE_EVENTS; the codec, the contracts
+and ingest follow.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import Discriminator, Tag, TypeAdapter, model_validator
+from pydantic import ConfigDict, Discriminator, Tag, TypeAdapter, model_validator
+from pydantic.config import JsonDict
 
 from schemas import finance, people, reference, sales, service
 from schemas.fields import EventId, Identifier, Instant, JsonMediaType, Wire
@@ -109,8 +110,16 @@ class CustomerEvent(Envelope, Generic[DataT]):
     data: DataT
 
 
+_RETRACTED_NEEDS_SUPERSEDES: JsonDict = {
+    "if": {"required": ["retracted"], "properties": {"retracted": {"const": True}}},
+    "then": {"required": ["supersedes"], "properties": {"supersedes": {"not": {"type": "null"}}}},
+}
+
+
 class ReferenceEvent(Envelope, Generic[DataT]):
     """An event of no customer, on the reference topic."""
+
+    model_config = ConfigDict(json_schema_extra=_RETRACTED_NEEDS_SUPERSEDES)
 
     subject: None = None
     data: DataT
@@ -171,8 +180,3 @@ def _union() -> Any:
 
 
 EVENT_ADAPTER: TypeAdapter[Event] = TypeAdapter(_union())
-
-
-def json_schemas() -> dict[str, dict[str, Any]]:
-    """JSON Schema (draft 2020-12) of every event by its full type, `data` included."""
-    return {kind: model.model_json_schema(by_alias=True) for kind, model in EVENT_MODELS.items()}

@@ -141,14 +141,25 @@ def _plain(value: Decimal) -> str:
     return format(value, "f")
 
 
-_decimal_schema = WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$"})
+def _matching(pattern: str, **more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, **more})
+
+
+# What a JSON Schema refuses must be refused here too, so the patterns are as wide as what is parsed.
+_DECIMAL_SCHEMA = _matching(r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$")
+_POSITIVE_SCHEMA = _matching(r"^(?=.*[1-9])[0-9]{1,15}(\.[0-9]{1,6})?$")
+_NOT_NEGATIVE_SCHEMA = _matching(r"^(-(?!.*[1-9]))?[0-9]{1,15}(\.[0-9]{1,6})?$")
+_OFFSET = r"(Z|[+-][0-9]{2}(:?[0-9]{2}(:?[0-9]{2}([.,][0-9]+)?)?)?)$"
+_INSTANT_SCHEMA = _matching(_OFFSET, format="date-time", minLength=11)
+_DAY_SCHEMA = _matching("^[0-9]{4}-?([0-9]{2}-?[0-9]{2}|W[0-9]{2}(-?[1-7])?)$", format="date")
+
 _decimal_text = PlainSerializer(_plain, return_type=str, when_used="json")
 
-Instant = Annotated[datetime, BeforeValidator(parse_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
-Day = Annotated[date, BeforeValidator(parse_date), WithJsonSchema({"type": "string", "format": "date"})]
-Number = Annotated[Decimal, BeforeValidator(parse_decimal), _decimal_schema, _decimal_text]
-Amount = Annotated[Decimal, BeforeValidator(parse_positive), _decimal_schema, _decimal_text]
-AmountOrZero = Annotated[Decimal, BeforeValidator(parse_not_negative), _decimal_schema, _decimal_text]
+Instant = Annotated[datetime, BeforeValidator(parse_instant), _INSTANT_SCHEMA]
+Day = Annotated[date, BeforeValidator(parse_date), _DAY_SCHEMA]
+Number = Annotated[Decimal, BeforeValidator(parse_decimal), _DECIMAL_SCHEMA, _decimal_text]
+Amount = Annotated[Decimal, BeforeValidator(parse_positive), _POSITIVE_SCHEMA, _decimal_text]
+AmountOrZero = Annotated[Decimal, BeforeValidator(parse_not_negative), _NOT_NEGATIVE_SCHEMA, _decimal_text]
 Currency = Annotated[str, BeforeValidator(parse_currency), WithJsonSchema({"type": "string", "enum": sorted(ISO_4217)})]
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=IDENTIFIER)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from schemas.fields import (
     Amount,
@@ -29,8 +30,18 @@ class Instalment(Wire):
     amount: Amount
 
 
+_DUE_ONCE: JsonDict = {
+    "oneOf": [
+        {"required": ["due_date"], "properties": {"due_date": {"not": {"type": "null"}}}},
+        {"required": ["instalments"], "properties": {"instalments": {"type": "array", "minItems": 1}}},
+    ]
+}
+
+
 class InvoiceIssued(Wire):
     """A claim on the customer: due at once on `due_date`, or in `instalments` that add up to `amount`."""
+
+    model_config = ConfigDict(json_schema_extra=_DUE_ONCE)
 
     invoice_id: Identifier
     amount: Amount

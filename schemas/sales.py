@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from schemas.fields import (
     Amount,
@@ -41,8 +42,18 @@ class ExternalNoted(Wire):
 ProfileValue = str | bool | int | float | None
 
 
+_SAYS_SOMETHING: JsonDict = {
+    "anyOf": [
+        {"required": ["fields"], "properties": {"fields": {"minProperties": 1}}},
+        {"required": ["confirmed_unchanged"], "properties": {"confirmed_unchanged": {"const": True}}},
+    ]
+}
+
+
 class ProfileUpdated(Wire):
     """One section of the archive: changed `fields`, or `confirmed_unchanged`. Decimals are strings."""
+
+    model_config = ConfigDict(json_schema_extra=_SAYS_SOMETHING)
 
     section: Literal["basic", "relationship", "transaction", "external"]
     fields: Annotated[dict[Slug, ProfileValue], Field(max_length=200)] = {}

@@ -34,7 +34,7 @@ COMMANDS = {
     "report": Entry("services.rules.reports.cli:report", "Work out a report from what is known of all customers."),
     "rules": Entry("services.rules.cli:rules", "The service that watches customers, and its rule files."),
     "sample": Entry("services.ingest.cli:sample_command", "Make sample events and the people file that fits them."),
-    "schema": Entry("services.common.cli:schema", "Write the JSON Schema of every event."),
+    "schema": Entry("services.common.schema_cli:schema", "Write and compare the contracts of all topics."),
     "sealing": Entry(
         "services.ingest.sealing_cli:sealing", "The master keys that wrap what personal fields are sealed with."
     ),

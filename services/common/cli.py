@@ -1,10 +1,8 @@
-"""The commands that belong to no single service: topics and schemas."""
+"""The command that belongs to no single service: topics."""
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
 
 import click
 
@@ -34,23 +32,3 @@ def create() -> None:
         click.echo(f"created {name}")
     for name in done.existing:
         click.echo(f"exists  {name}")
-
-
-@click.command()
-@click.option(
-    "--to",
-    "folder",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to write to, one <type>.schema.json for each event; made if it is missing.",
-)
-def schema(folder: Path) -> None:
-    """Write the JSON Schema (draft 2020-12) of every event."""
-    from schemas.events import json_schemas
-
-    folder.mkdir(parents=True, exist_ok=True)
-    schemas = json_schemas()
-    for kind, document in schemas.items():
-        text = json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True)
-        (folder / f"{kind}.schema.json").write_text(text + "\n", encoding="utf-8")
-    click.echo(f"wrote {len(schemas)} schemas to {folder}")

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from services.ingest.judge import BadBody, Judgement, Verdict
+from services.ingest.keys import NOT_ALLOWED
 from services.ingest.publisher import TryLater
 from services.ingest.tallying import Tally
 
@@ -91,6 +92,8 @@ class Refused(Results, Problem):
 
 TITLES = {
     400: "The body cannot be read",
+    401: "No key that works",
+    403: "Not allowed",
     404: "There is nothing here",
     405: "Wrong method",
     409: "Still at work",
@@ -98,13 +101,16 @@ TITLES = {
     413: "Too large",
     415: "Unsupported content type",
     422: "Events were refused",
+    429: "Too many",
+    431: "Header too large",
     500: "An error of ours",
     503: "Try again later",
 }
 
 
 def results_answer(judgement: Judgement) -> Response:
-    """202 when every event was accepted, 422 when any was refused (the others are durable all the same)."""
+    """202 when every event was accepted, 422 when any was refused (the others are durable all the same), 403 when the
+    sender's key covers none of them."""
     rejected = judgement.rejected
     body = {
         "results": [_result(verdict) for verdict in judgement.verdicts],
@@ -114,9 +120,10 @@ def results_answer(judgement: Judgement) -> Response:
     if not rejected:
         return Response(orjson.dumps(body), 202, media_type="application/json")
     codes = {verdict.code for verdict in judgement.verdicts if not verdict.accepted}
+    status = 403 if codes == {NOT_ALLOWED} and rejected == len(judgement.verdicts) else 422
     detail = f"{rejected} of {len(judgement.verdicts)} events were refused: each result says why"
-    problem = _problem(422, codes.pop() if len(codes) == 1 else "several", detail)
-    return Response(orjson.dumps({**problem, **body}), 422, media_type=PROBLEM_JSON)
+    problem = _problem(status, codes.pop() if len(codes) == 1 else "several", detail)
+    return Response(orjson.dumps({**problem, **body}), status, media_type=PROBLEM_JSON)
 
 
 def line_results(judgement: Judgement, *, only_refused: bool) -> bytes:

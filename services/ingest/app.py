@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing
 from typing import Any, Protocol
 
+import orjson
 from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
@@ -21,13 +23,14 @@ from services.ingest.answers import problem_answer, results_answer
 from services.ingest.bodies import Posted, Room
 from services.ingest.idempotency import digest_of, key_of
 from services.ingest.judge import LINES_TYPES, BadBody, Judgement, Post, judge, judge_lines, kind_of
+from services.ingest.keys_gate import Gate, Turned, add_gate
 from services.ingest.lines import Line
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater
 from services.ingest.records import Hide, Record, as_it_came
 from services.ingest.repeating import Repeating
 from services.ingest.streaming import LineStream, Pause, ResultLines
-from services.ingest.treating import ANYBODY, Sender, Treatment
+from services.ingest.treating import Sender, Treatment
 
 log = logging.getLogger(__name__)
 
@@ -87,12 +90,14 @@ class Intake:
         repeating: Repeating | None = None,
         pause: Pause = asyncio.sleep,
         hide: Hide = as_it_came,
-        keys: Keeper | None = None,
+        sealing: Keeper | None = None,
+        gate: Gate | None = None,
     ) -> None:
-        """`treatments` are done to every valid event, in their order; `hide` to what is refused; `keys` keeps those by
-        which they have sealed. `repeating` answers Idempotency-Keys, which are refused without it; `pause` is how
-        streams wait."""
-        self._keys = keys
+        """`treatments` are done to every valid event, in their order; `hide` to what is refused; `sealing` keeps the
+        keys by which they have sealed. `repeating` answers Idempotency-Keys, which are refused without it; `pause` is how
+        streams wait; `gate` tells who sends, and without it everybody may."""
+        self.gate = gate or Gate()
+        self._sealing = sealing
         self._treatments = treatments
         self._hide = hide
         self.publisher = publisher
@@ -105,12 +110,13 @@ class Intake:
 
     async def take(self, request: Request) -> Response:
         """Answer one POST. The answer never claims more than the broker has acknowledged."""
+        sender = self.gate.admit(request)
         try:
             if kind_of(request.headers.get("content-type", "")) in LINES_TYPES:
-                return await self._take_lines(request)
+                return await self._take_lines(request, sender)
             with self.metrics.seconds.time(), closing(self.room.share()) as held:
                 post = Post(await Posted(request).whole(held), request.headers, self._now())
-                return await self._answer(post, sender_of(request))
+                return await self._answer(post, sender)
         except BadBody as bad:
             return await self._refuse(bad)
         except TryLater as later:
@@ -127,45 +133,59 @@ class Intake:
 
     async def _act(self, post: Post, sender: Sender) -> Response:
         try:
-            judgement = await self._durable(
+            judgement = await self._judged(
                 lambda: judge(post, self._topics, self._treatments, sender, self._hide), len(post.body)
             )
+            self.gate.count(sender, len(judgement.verdicts))
+            await self._make_durable(judgement)
         except BadBody as bad:
             return await self._refuse(bad)
         except TryLater as later:
             return self._later(later)
         return results_answer(judgement)
 
-    async def _durable(self, judging: Callable[[], Judgement], size: int) -> Judgement:
-        """Judge so many bytes, and return when all that is accepted is durable, and all that is refused too."""
-        mark = self._keys.mark() if self._keys else 0
+    async def _judged(self, judging: Callable[[], Judgement], size: int) -> Judgement:
+        """Judge so many bytes. By what keys something is sealed, those are durable: what no key opens is lost."""
+        mark = self._sealing.mark() if self._sealing else 0
         judgement = judging() if size < THREAD_FROM_BYTES else await asyncio.to_thread(judging)
-        await self._keep_keys(mark)
-        await self.publisher.publish(judgement.records)
-        self.metrics.count(judgement)
+        # Off the event loop, for it waits for a disk. Mostly there is nothing new.
+        if self._sealing is not None and (self._sealing.has_new or self._sealing.mark() != mark):
+            await asyncio.to_thread(self._sealing.keep, mark)
         return judgement
 
-    async def _keep_keys(self, mark: int) -> None:
-        """Before anything is published: what no key opens is lost."""
-        # Off the event loop, for it waits for a disk. Mostly there is nothing new.
-        if self._keys is not None and (self._keys.has_new or self._keys.mark() != mark):
-            await asyncio.to_thread(self._keys.keep, mark)
+    async def _make_durable(self, judgement: Judgement) -> None:
+        """Return when all that is accepted is durable, and all that is refused too."""
+        await self.publisher.publish(judgement.records)
+        self.metrics.count(judgement)
 
-    async def _take_lines(self, request: Request) -> Response:
+    async def _take_lines(self, request: Request, sender: Sender) -> Response:
         only_refused = _only_refused(request)
         if idempotency.HEADER in request.headers:
             sentence = "a stream takes no Idempotency-Key: its events are recognised by (source, id) if sent again"
             raise BadBody(400, "bad_idempotency_key", sentence)
-        post, sender = Post(b"", request.headers, self._now()), sender_of(request)
+        post = Post(b"", request.headers, self._now())
 
         async def take(lines: Sequence[Line]) -> Judgement:
+            self._still(request)
             size = sum(len(line.raw or b"") for line in lines)
-            return await self._durable(
+            # A stream that is too fast is not read for a while, instead of being refused in its middle.
+            while wait_s := self.gate.draw_s(sender, len(lines)):
+                await self._pause(wait_s)
+            judgement = await self._judged(
                 lambda: judge_lines(lines, post, self._topics, self._treatments, sender, self._hide), size
             )
+            await self._make_durable(judgement)
+            return judgement
 
         held = self.room.share()
-        stream = LineStream(Posted(request), held, take, only_refused=only_refused, pause=self._pause)
+        stream = LineStream(
+            Posted(request),
+            held,
+            take,
+            only_refused=only_refused,
+            pause=self._pause,
+            cut=self.metrics.count_problem,
+        )
         results = stream.results()
         try:
             # Until the first chunk is durable a problem is answered as one, with its own status.
@@ -175,9 +195,17 @@ class Intake:
             raise
         return ResultLines(first, results, held.close)
 
+    def _still(self, request: Request) -> None:
+        """A key that is revoked while a stream comes ends it."""
+        try:
+            self.gate.sender(request)
+        except Turned as turned:
+            raise BadBody(turned.status, turned.code, turned.message, headers=turned.headers) from None
+
     async def _refuse(self, bad: BadBody) -> Response:
         try:
-            await self.publisher.publish(bad.records)
+            if bad.records:
+                await self.publisher.publish(bad.records)
         except TryLater as later:
             return self._later(later)
         self.metrics.count_problem(bad.code)
@@ -188,13 +216,6 @@ class Intake:
         return problem_answer(503, later.code, later.message, {"Retry-After": str(later.after_s)})
 
 
-def sender_of(request: Request) -> Sender:
-    """Who sends, as whoever looked at the key has left it with the request."""
-    sender = getattr(request.state, "sender", ANYBODY)
-    assert isinstance(sender, Sender)
-    return sender
-
-
 def _only_refused(request: Request) -> bool:
     wanted = request.query_params.get("results", "all")
     if wanted not in ("all", "refused"):
@@ -202,20 +223,31 @@ def _only_refused(request: Request) -> bool:
     return wanted == "refused"
 
 
-def build_app(intake: Intake) -> FastAPI:
-    """The web application. Its life cycle starts and flushes the publisher."""
+Worker = Callable[[], Coroutine[Any, Any, None]]
+"""Runs beside the requests until it is cancelled, and mends itself what goes wrong."""
+
+
+def build_app(intake: Intake, workers: Sequence[Worker] = ()) -> FastAPI:
+    """The web application. Its life cycle starts and flushes the publisher, and runs the workers in between."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         intake.publisher.start()
+        running = [asyncio.create_task(work()) for work in workers]
         yield
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await intake.publisher.close()
 
     # No documentation pages: they would load scripts from outside. /openapi.json stays.
-    app = FastAPI(title="Bellwether ingest", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Bellwether ingest", version="1", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None
+    )
     _add_events(app, intake)
     _add_ops(app, intake)
     _add_problems(app, intake.metrics)
+    add_gate(app, intake.metrics)
     _describe(app)
     return app
 
@@ -228,8 +260,18 @@ def _describe(app: FastAPI) -> None:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         if "Event" not in schemas:
             schemas.update(description.components())
+            document["components"]["securitySchemes"] = description.SECURITY
         return document
 
+    @functools.cache
+    def encoded() -> bytes:
+        return orjson.dumps(app.openapi())
+
+    async def document(_request: Request) -> Response:
+        # Encoded once: whoever needs no key for it must not keep us busy with it.
+        return Response(encoded(), media_type="application/json")
+
+    app.add_route("/openapi.json", document, include_in_schema=False)
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's manual does it
 
 
@@ -238,6 +280,7 @@ def _add_events(app: FastAPI, intake: Intake) -> None:
         "requestBody": description.request_body(),
         "parameters": description.parameters(),
         "responses": description.responses(),
+        "security": [{}, {name: [] for name in description.SECURITY}],
     }
 
     @app.post(

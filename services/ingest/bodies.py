@@ -96,7 +96,10 @@ class Posted:
         try:
             decoder = decoder_of(self._encoding)
             async for chunk in self._chunks:
-                for piece in decoder.feed(chunk):
+                for number, piece in enumerate(decoder.feed(chunk)):
+                    if number:
+                        # A chunk may hold a thousand times its size: others have their turn in between.
+                        await asyncio.sleep(0)
                     yield piece
             for piece in decoder.end():
                 yield piece

@@ -11,6 +11,9 @@ import click
 
 from services.common.clock import clock_from, wall_now
 from services.common.settings import read_settings
+from services.ingest.keys_cli import keys
+
+log = logging.getLogger(__name__)
 
 
 @click.group()
@@ -18,48 +21,54 @@ def ingest() -> None:
     """The service that takes events by HTTP and puts them on Kafka."""
 
 
+ingest.add_command(keys)
+
+
 @ingest.command()
 def serve() -> None:
     """Listen on BELLWETHER_INGEST_PORT. Starts without a broker too, and is ready when there is one."""
-    import uvicorn
     from prometheus_client import REGISTRY
 
     from services.ingest.app import Intake, build_app
     from services.ingest.idempotency_store import IdempotencyStore
+    from services.ingest.keys import check_sender
+    from services.ingest.keys_gate import Gate, is_local
+    from services.ingest.keys_ring import KeyRing
+    from services.ingest.limits import Limits
     from services.ingest.metrics import IngestMetrics
     from services.ingest.publisher import KafkaPublisher
     from services.ingest.repeating import Repeating
     from services.ingest.screening import Screening
-    from services.ingest.sealing import KeyRing, Sealing
+    from services.ingest.sealing import KeyRing as SealingKeys
+    from services.ingest.sealing import Sealing
     from services.ingest.sealing_cli import store_in
     from services.ingest.sealing_letters import SealedLetters
+    from services.ingest.serving import Front, check_openness
+    from services.ingest.serving_config import read_door_settings
     from services.ingest.tables import open_database
     from services.ingest.treating import Treatment
 
-    settings = read_settings(os.environ)
+    settings, door = read_settings(os.environ), read_door_settings(os.environ)
+    check_openness(door.asking, settings.host)
     _log_to_stderr()
-    publisher = KafkaPublisher(settings.kafka, settings.topics)
-    now = clock_from(settings.clock)
+    front = Front(door, REGISTRY)
     database = open_database(settings.ingest_database_url)
     database.migrate()
-    # Claims run out by the wall: a clock that stands still would hold those of the dead for ever.
-    repeating = Repeating(IdempotencyStore(database), wall_now)
-    ring = KeyRing(store_in(database, settings), wall_now)
-    treatments: list[Treatment] = [Screening(settings.personal_data), Sealing(ring)]
-    metrics = IngestMetrics(REGISTRY)
+    # Keys expire by the wall's clock: it is people outside who hold them. Claims run out by it too: a clock that stands
+    # still would hold those of the dead for ever.
+    ring, repeating = KeyRing(database, wall_now), Repeating(IdempotencyStore(database), wall_now)
+    ring.refresh()
+    gate = Gate(door.asking, ring, Limits(door.per_second), local=is_local(settings.host))
+    log.info(gate.told)
+    publisher = KafkaPublisher(settings.kafka, settings.topics)
+    metrics, now = IngestMetrics(REGISTRY), clock_from(settings.clock)
+    sealing = SealingKeys(store_in(database, settings), wall_now)
+    treatments: list[Treatment] = [check_sender, Screening(settings.personal_data), Sealing(sealing)]
+    hide = SealedLetters(sealing)
     intake = Intake(
-        publisher, settings.topics, now, metrics, treatments, repeating, hide=SealedLetters(ring), keys=ring
+        publisher, settings.topics, now, metrics, treatments, repeating, hide=hide, sealing=sealing, gate=gate
     )
-    config = uvicorn.Config(
-        build_app(intake),
-        host=settings.host,
-        port=settings.ingest_port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=20,
-    )
-    uvicorn.Server(config).run()
+    front.run(build_app(intake, [ring.run, *front.workers]), settings.host, settings.ingest_port)
 
 
 def _log_to_stderr() -> None:

@@ -28,6 +28,10 @@ at most {_MIB} MiB, a stream any number.
   sent again; those with status `rejected` name the field and the reason, and their bytes are in the dead letters.
 * **400**: the body cannot be read (truncated, NaN, …). Nothing is accepted; if it is no JSON, its bytes are in the dead
   letters.
+* **401**: no key (`Authorization: Bearer bw_…`), or one that does not work, where keys are asked for.
+* **403**: the key covers none of the events. Where it covers some, those it does not are `not_allowed` in a **422**.
+* **429**: more events than the sender may send. Send the whole request again after `Retry-After` seconds. A stream is
+  read more slowly instead.
 * **408**, **413**, **415**: too slow, too large, or of no type that is taken. Nothing is accepted or kept.
 * **503**: nothing is claimed to be durable. Send the whole request again after `Retry-After` seconds: an event is
   recognised by (source, id), so one that got through already does no harm.
@@ -136,6 +140,7 @@ def parameters() -> list[Json]:
 def responses() -> Json:
     """By status; None: any other."""
     retry = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
+    authenticate = {"WWW-Authenticate": {"description": "Bearer", "schema": {"type": "string"}}}
     accept = {"Accept-Encoding": {"description": "to an encoding that is not taken", "schema": {"type": "string"}}}
     replayed = {
         "Idempotency-Replayed": {"description": "true for an answer that was kept", "schema": {"type": "string"}}
@@ -153,7 +158,12 @@ def responses() -> Json:
             "content": {"application/json": {"schema": _ref(Results), "example": ACCEPTED_ANSWER}},
         },
         "400": _problem("The body cannot be read", headers=replayed),
-        "408": _problem("The body was too slow"),
+        "401": _problem("No key, or one that does not work, where keys are asked for", authenticate),
+        "403": {
+            "description": "The key covers none of the events",
+            "content": {PROBLEM_JSON: {"schema": refused}},
+        },
+        "408": _problem("The header or the body was too slow"),
         "409": _problem("The first request with this Idempotency-Key is still at work", retry),
         "413": _problem("Too much at once"),
         "415": _problem("A content type or an encoding that is not taken", accept),
@@ -162,6 +172,8 @@ def responses() -> Json:
             "headers": replayed,
             "content": {PROBLEM_JSON: {"schema": refused, "example": REFUSED_ANSWER}},
         },
+        "429": _problem("More events than the sender may send: send the same again", retry),
+        "431": _problem("The request's header is too large"),
         "500": _problem("An error of ours"),
         "503": _problem("Nothing is claimed: send the same again", retry),
     }
@@ -185,6 +197,10 @@ def state_responses() -> Json:
         "200": {"description": "All is well", "content": content},
         "503": {"description": "It is not: `problems` says why", "content": content},
     }
+
+
+SECURITY: Json = {"key": {"type": "http", "scheme": "bearer", "description": "a key of `bellwether ingest keys add`"}}
+"""Where no keys are asked for, none has to be shown."""
 
 
 def components() -> Json:

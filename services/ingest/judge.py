@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 import orjson
 
 from schemas import codec
@@ -15,6 +16,7 @@ from schemas.codec import MAX_EVENT_BYTES, FieldError, InvalidEvent
 from schemas.events import Event, Retraction
 from schemas.privacy import excerpt
 from schemas.topics import Topics
+from services.ingest.keys import NOT_ALLOWED, is_foreign
 from services.ingest.lines import Line
 from services.ingest.records import Hide, Record, Refusal, as_it_came, dead_letters, event_record
 from services.ingest.splitting import array_elements
@@ -28,8 +30,7 @@ LINES_TYPES = ("application/x-ndjson", "application/jsonl")
 UTF_8 = ("utf-8", "utf8", "us-ascii")
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What became of one event. `code` is `ok`, or the stable code of the refusal."""
 
     index: int
@@ -227,6 +228,9 @@ class _Court:
     def _refuse(self, index: int, problem: InvalidEvent, raw: bytes, attributes: Mapping[str, str]) -> None:
         errors = problem.errors or (FieldError("event", problem.message),)
         self.judgement.verdicts.append(Verdict(index, problem.event_id, problem.source, problem.code, errors))
+        if problem.code == NOT_ALLOWED or is_foreign(problem.source, self._sender):
+            # No dead letter: replayed by somebody who may say it, it would be said after all.
+            return
         refusal = Refusal(raw, problem, attributes)
         self.judgement.records += dead_letters(
             refusal, self._post.received_at, self._post.content_type, self._topics, self._hide

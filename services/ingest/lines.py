@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from schemas.codec import MAX_EVENT_BYTES
+
+_TEXT = re.compile(rb"[^\n]+")
 
 
 class Line(NamedTuple):
@@ -35,11 +38,20 @@ class Lines:
 
     def feed(self, piece: bytes) -> Iterator[Line]:
         """The lines that end in this piece."""
-        *ended, rest = piece.split(b"\n")
-        for part in ended:
-            self._add(part)
-            yield from self._end()
-        self._add(rest)
+        end = piece.find(b"\n")
+        if end < 0:
+            self._add(piece)
+            return
+        self._add(piece[:end])
+        yield from self._end()
+        start, last = end + 1, piece.rfind(b"\n") + 1
+        # Empty lines are only counted: of a compressed stream a kilobyte may hold a million of them.
+        for found in _TEXT.finditer(piece, start, last):
+            self._number += piece.count(b"\n", start, found.start()) + 1
+            start = found.end() + 1
+            yield from self._told(found[0])
+        self._number += piece.count(b"\n", start, last)
+        self._add(piece[last:])
 
     def end(self) -> Iterator[Line]:
         """The last line, which need not end with a line feed."""
@@ -54,11 +66,16 @@ class Lines:
             self._begun += part
 
     def _end(self) -> Iterator[Line]:
-        raw, too_long = bytes(self._begun).strip(b" \t\r"), self._too_long
+        raw, too_long = bytes(self._begun), self._too_long
         self._begun.clear()
         self._too_long = False
         self._number += 1
-        if too_long or len(raw) > MAX_EVENT_BYTES:
+        if too_long:
             yield Line(self._number, None)
-        elif raw:
-            yield Line(self._number, raw)
+        else:
+            yield from self._told(raw)
+
+    def _told(self, raw: bytes) -> Iterator[Line]:
+        raw = raw.strip(b" \t\r")
+        if raw:
+            yield Line(self._number, raw if len(raw) <= MAX_EVENT_BYTES else None)

@@ -20,10 +20,13 @@ REFUSALS = (
     "unknown_type",
     "invalid",
     "forgotten",
+    "not_allowed",
 )
 PROBLEMS = (
     *("not_json", "unsupported_media_type", "batch_too_long", "body_too_slow", "body_too_large"),
-    *("unsupported_encoding", "broken_gzip", "bad_idempotency_key", "bad_query"),
+    *("unsupported_encoding", "broken_gzip", "bad_query"),
+    *("bad_idempotency_key", "idempotency_key_in_use", "idempotency_key_reused"),
+    *("unauthorized", "admin_only", "too_many_events", "keys_unknown"),
     *("broker_unavailable", "database_unavailable", "keys_unavailable", "overloaded", "internal"),
 )
 """Known in advance, so that their counters start at 0: Prometheus sees no increase from "not there" to 1."""

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
@@ -59,23 +60,17 @@ def overloaded() -> TryLater:
 
 
 class _Delivery:
-    """The records of one caller: done when the last one is acknowledged, failed with the first that fails."""
+    """The records of one caller: done when all are acknowledged, failed with the first that is seen to fail."""
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = records
         self.send_before = time.monotonic() + DELIVERY_TIMEOUT_S
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.when_done: Callable[[_Delivery], None] = _nothing
-        self._remaining = len(records)
-        self._lock = threading.Lock()
 
-    def acknowledged(self, _metadata: object) -> None:
-        """One record is durable. Called on Kafka's network thread, rarely on the sender's."""
-        with self._lock:
-            self._remaining -= 1
-            done = self._remaining == 0
-        if done:
-            self._resolve(None)
+    def acknowledged(self) -> None:
+        """All are durable. Called on Kafka's network thread, rarely on the sender's."""
+        self._resolve(None)
 
     def failed(self, problem: TryLater) -> None:
         """A record is not known to be durable."""
@@ -96,6 +91,33 @@ class _Delivery:
             self.future.set_result(None)
         else:
             self.future.set_exception(problem)
+
+
+class _Awaited:
+    """Kafka's futures of one delivery.
+
+    Only one at a time is listened to: the last that is not done. Records of a partition are acknowledged together and
+    in order, so that is about one callback a partition instead of two a record.
+    """
+
+    def __init__(self, futures: list[Any], done: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
+        self._futures = futures
+        self._done = done
+        self._failed = failed
+
+    def listen(self, _metadata: object = None) -> None:
+        """To the last that is not done; call `done` when there is none, `failed` at the first failure that is seen."""
+        futures = self._futures
+        while futures and futures[-1].is_done:
+            last = futures.pop()
+            if last.exception is not None:
+                self._failed(last.exception)
+                return
+        if futures:
+            # If it is done by now, it calls at once.
+            futures[-1].add_callback(self.listen).add_errback(self._failed)
+        else:
+            self._done()
 
 
 def _nothing(_delivery: _Delivery) -> None:
@@ -205,7 +227,7 @@ class KafkaPublisher:
             self._now(f"no Kafka answers at {self._kafka}")
             return None
         try:
-            producer = _new_producer(self._kafka)
+            producer = new_producer(self._kafka)
         except (KafkaError, OSError, ValueError, UnusableCertificate) as error:
             # Whoever sends events learns no more than that; how we are let in is our business.
             self._now(f"Kafka at {self._kafka} cannot be used", why_unusable(self._kafka, error))
@@ -243,12 +265,14 @@ class KafkaPublisher:
         self._open.add(delivery)
         delivery.when_done = self._open.discard
         try:
-            for record in delivery.records:
-                producer.send(
-                    record.topic, key=record.key, value=record.value, headers=list(record.headers)
-                ).add_callback(delivery.acknowledged).add_errback(failed)
+            futures = [
+                producer.send(record.topic, key=record.key, value=record.value, headers=list(record.headers))
+                for record in delivery.records
+            ]
         except KafkaError as error:
             failed(error)
+        else:
+            _Awaited(futures, delivery.acknowledged, failed).listen()
 
     def _refuse_queued(self, for_s: float = 0.0) -> bool:
         """Fail what is queued, and what comes within `for_s` seconds. False when a stop was among it."""
@@ -272,7 +296,11 @@ class KafkaPublisher:
             log.warning("no events are accepted: %s", for_us or problem)
 
 
-def _new_producer(kafka: Address) -> KafkaProducer:
+def new_producer(kafka: Address) -> KafkaProducer:
+    """A producer whose records are durable when they are acknowledged.
+
+    Raises KafkaError, OSError, ValueError, UnusableCertificate.
+    """
     return KafkaProducer(
         **client_options(kafka),
         client_id="bellwether-ingest",

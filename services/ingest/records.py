@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from schemas.codec import MAX_EVENT_BYTES, InvalidEvent
 from schemas.events import REFERENCE_EVENTS, Event
@@ -21,8 +22,7 @@ PART_BYTES = MAX_EVENT_BYTES
 MAX_REASON_CHARS = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One Kafka record that is still to be sent."""
 
     topic: str

@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from services.common.clock import Now
-from services.ingest.answers import kept_answer, problem_answer
+from services.ingest.answers import kept_answer
 from services.ingest.idempotency import KEPT_STATUSES, Kept, Request, Turn
+from services.ingest.judge import BadBody
 from services.ingest.publisher import TryLater
 
 log = logging.getLogger(__name__)
@@ -42,8 +43,8 @@ class Repeating:
         self._purged_at = now()
 
     async def once(self, request: Request, act: Callable[[], Awaitable[Response]]) -> Response:
-        """The answer of `act`, or the one it had the last time. Raises TryLater when keys cannot be looked up, and what
-        `act` raises."""
+        """The answer of `act`, or the one it had the last time. Raises BadBody when it is not to be done, TryLater when
+        keys cannot be looked up, and what `act` raises."""
         now = self._now()
         try:
             turn, kept = await asyncio.to_thread(self._claim, request, now)
@@ -52,11 +53,11 @@ class Repeating:
         if turn is Turn.REPEAT and kept is not None and kept.status is not None:
             return kept_answer(kept.status, kept.answer, REPEATED)
         if turn is Turn.WAIT:
-            detail = "the first request with this Idempotency-Key is still at work: ask again in a moment"
-            return problem_answer(409, "idempotency_key_in_use", detail, {"Retry-After": "1"})
+            sentence = "the first request with this Idempotency-Key is still at work: ask again in a moment"
+            raise BadBody(409, "idempotency_key_in_use", sentence, headers={"Retry-After": "1"})
         if turn is Turn.REFUSE:
-            detail = "this Idempotency-Key was used for another body: take a new key for each new request"
-            return problem_answer(422, "idempotency_key_reused", detail)
+            sentence = "this Idempotency-Key was used for another body: take a new key for each new request"
+            raise BadBody(422, "idempotency_key_reused", sentence)
         return await self._first(request, now, act)
 
     def _claim(self, request: Request, now: datetime) -> tuple[Turn, Kept | None]:

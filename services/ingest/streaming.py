@@ -41,12 +41,16 @@ Pause = Callable[[float], Awaitable[None]]
 class LineStream:
     """One request's lines on their way."""
 
-    def __init__(self, posted: Posted, held: Held, take: Take, *, only_refused: bool, pause: Pause) -> None:
+    def __init__(
+        self, posted: Posted, held: Held, take: Take, *, only_refused: bool, pause: Pause, cut: Callable[[str], None]
+    ) -> None:
+        """`cut` is told the code of what cuts it short."""
         self._posted = posted
         self._held = held
         self._take = take
         self._only_refused = only_refused
         self._pause = pause
+        self._cut = cut
         self._tally = Tally()
 
     async def results(self) -> AsyncIterator[bytes]:
@@ -60,6 +64,7 @@ class LineStream:
         except (BadBody, TryLater) as trouble:
             if not self._tally.lines:
                 raise
+            self._cut(trouble.code)
             yield summary_line(self._tally, trouble)
         else:
             yield summary_line(self._tally)

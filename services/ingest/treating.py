@@ -11,12 +11,15 @@ from schemas.events import Event
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends, as far as its key tells; None: no bound. `name` is for logs and notes, and is no secret."""
+    """Who sends, as far as its key tells; None: no bound. `name` is for logs and notes, and is no secret. `admin`: may
+    see and change what is not its own. `per_second`: events that its key may send; None: what its source may."""
 
     name: str = "anybody"
     source: str | None = None
     types: frozenset[str] | None = None
     customers: frozenset[str] | None = None
+    admin: bool = False
+    per_second: int | None = None
 
 
 ANYBODY = Sender()

@@ -27,9 +27,9 @@ from services.rules.stores import Store
 log = logging.getLogger(__name__)
 
 MAX_WORK = 12_000
-"""What one batch may cost: bounds how long the event loop stands still, a second or so, and the memory of the writes. The
-unit is an event that is learned, some tens of microseconds. Only a backlog makes such batches; the more of a customer's
-events one holds, the less each costs."""
+"""What one batch may cost: bounds how long the event loop stands still, a second or so, and the memory of the writes.
+The unit is an event that is learned, some tens of microseconds. Only a backlog makes such batches; the more of a
+customer's events one holds, the less each costs."""
 
 ASKING = 5
 """What it costs to ask the rules, after an event, a wake-up or several events, in units of MAX_WORK."""

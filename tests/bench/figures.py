@@ -179,7 +179,7 @@ LIMITS = """\
 
 - Under the wall clock, which production runs, a batch evaluates a customer's rules once, however many of its events it
   holds. So what a backlog costs depends on how many they are; it is told beside each mix. Live traffic of one event per
-  customer and batch saves nothing: the mix “wide” and the row “in turn” tell that price.
+  customer and batch saves nothing: the row “in turn” tells that price.
 - Backlogs are shorter than ten minutes, so no snapshots for reports are told in a race; docs/capacity.md reckons with
   them.
 - Rates are of customers who stay open; those who have to be opened from their records are told under “Growth”.
@@ -200,7 +200,7 @@ def readme_section(sections: Sequence[Section], day: str) -> str:
     words = (
         "`make bench` measures it on a real Kafka, side by side with others, under the clock that production runs. A "
         "batch evaluates a customer's rules once for all of its events there, so a backlog costs less than live "
-        "traffic; the mix “wide” has one event per customer and batch, and tells the latter's price. Profiles, what "
+        "traffic; the row “in turn” has one event per customer and batch, and tells the latter's price. Profiles, what "
         f"the figures do not show, and everything else: [docs/benchmarks/{day}.md](docs/benchmarks/{day}.md)."
     )
     return f"{README_HEADING}\n{words}\n\n{table(['measure', 'to reach', 'measured', ''], lines)}\n"

@@ -104,7 +104,7 @@ All workers are up at the same time and get the same number of events ({stage.si
 published while they stand still, with the shipped rulebook and settings, under the manual clock. Many and few: each
 event is of a customer taken by chance, so that of the many nearly every one has to be opened from its records, and a
 batch holds one event of each; of the few all stay open, and a batch holds several events of one, for which its rules
-are evaluated once. In turn: {stage.sizes.wide_customers:,} customers who all stay open (BELLWETHER_OPEN_ITEMS is
+are evaluated once. In turn: {stage.sizes.turn_customers:,} customers who all stay open (BELLWETHER_OPEN_ITEMS is
 {ALL_OPEN["BELLWETHER_OPEN_ITEMS"]}), an event of each in turn, so that a batch holds one of each: many against these is
 what it costs to open customers, these against few is what a batch saves. Half of all events: of {FEW:,} customers one
 has every second event; each goes through weeks in good order."""
@@ -113,7 +113,7 @@ has every second event; each goes through weeks in good order."""
 def fields(stage: Stage, ends: ExitStack) -> list[Field]:
     """Workers on many customers, on few, on some who come in turn, and on few of whom one is busy or none is."""
     size, many = stage.sizes.growth_events, customer_ids(stage.sizes.customers)
-    few, favourite, turns = customer_ids(FEW), customer_ids(1)[0], customer_ids(stage.sizes.wide_customers)
+    few, favourite, turns = customer_ids(FEW), customer_ids(1)[0], customer_ids(stage.sizes.turn_customers)
 
     def lone(names: Callable[[str], list[str]], word: str) -> Callable[[int], Events]:
         return lambda number: lone_events(names(f"{word}{number}"), before(number), APART, f"{word}{number}")

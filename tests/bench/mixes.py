@@ -89,15 +89,6 @@ def busy_mix(events: int) -> Mix:
     return Mix("busy hour", f"an hour of {BUSY:,} customers in good order, by chance", made)
 
 
-def wide_mix(events: int, customers: int) -> Mix:
-    """An event of each customer a day, in turn: no batch holds two of one."""
-    ids = [f"W{number:06d}" for number in range(customers)]
-    days = max(1, events // customers)
-    begin = datetime.combine(TODAY, time(), ZONE) - timedelta(days=days)
-    made = week_events(turned(ids, customers * days, "wide"), begin, timedelta(days=1) / customers, "wide")
-    return Mix("wide", "an event of each customer a day, in turn, so that a batch holds each customer once", made)
-
-
 def _weeks(customers: int, steps: range) -> Iterator[tuple[datetime, str, bytes]]:
     start = datetime.combine(TODAY, time(9), ZONE) - timedelta(weeks=WEEKS)
     for number in range(customers):

@@ -10,14 +10,14 @@ class Sizes:
     """Numbers of events and customers, and seconds.
 
     `lap_s`: a worker that has not finished a race after so long is stopped and judged by what it had done. `limit_s`:
-    for how long the limit is measured, however often it has to read its topic for that. `wide_customers`: more on each
-    partition than a batch takes, or it would hold two events of one.
+    for how long the limit is measured, however often it has to read its topic for that. `turn_customers`: as
+    many as there are events in a leg of the growth, so that no batch holds two events of one.
     """
 
     race_events: int = 500_000
     lap_s: float = 10.0
-    mixes: tuple[str, ...] = ("sample", "good order", "busy hour", "wide")
-    wide_customers: int = 4_000
+    mixes: tuple[str, ...] = ("sample", "good order", "busy hour")
+    turn_customers: int = 20_000
     bare_events: int = 250_000
     limit_s: float = 10.0
     latency_s: int = 60
@@ -30,6 +30,8 @@ class Sizes:
     soak_s: int = 1_800
     soak_warm_s: int = 240
     profile_s: int = 8
+    ingest_events: int = 60_000
+    ingest_s: float = 8.0
 
 
 WHOLE = Sizes()
@@ -37,7 +39,7 @@ QUICK = Sizes(
     race_events=12_000,
     lap_s=2.0,
     mixes=("good order",),
-    wide_customers=2_000,
+    turn_customers=2_000,
     bare_events=40_000,
     limit_s=2.0,
     latency_s=8,
@@ -50,6 +52,8 @@ QUICK = Sizes(
     soak_s=120,
     soak_warm_s=20,
     profile_s=3,
+    ingest_events=10_000,
+    ingest_s=3.0,
 )
 
 ITEMS = 10

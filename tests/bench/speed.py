@@ -10,7 +10,7 @@ from statistics import median
 from tests.bench.bellwether import DENSITY, Bellwether
 from tests.bench.counters import FaustCounter, KafkaStreamsCounter, QuixCounter
 from tests.bench.figures import Row, Section, at_least, figure, missing, ratios, table, told
-from tests.bench.mixes import Mix, busy_mix, money_mix, sample_mix, week_mix, wide_mix
+from tests.bench.mixes import Mix, busy_mix, money_mix, sample_mix, week_mix
 from tests.bench.racing import Course, Finish, Unavailable, Worker, race
 from tests.bench.sizes import Sizes
 from tests.bench.stage import Stage
@@ -53,27 +53,27 @@ TEXT = """\
 Bellwether runs under the manual clock, which is the wall clock's code, just behind the mix's last event; so what it
 works through is a backlog, as after an hour in which no worker ran. A batch holds several events of a customer then,
 and its rules are evaluated once for all of them, as Kafka Streams' cache writes a key once for all of its changes. How
-many they were is told beside each mix; of live traffic it is about one, which is what the mix “wide” shows. Wake-ups
-come when the backlog has been worked through, behind the lap; snapshots for reports ten minutes after a change. Under
-the event clock (the clock of backtests) every wake-up in between fires, and each event is evaluated alone.
+many they were is told beside each mix; of live traffic it is about one, whose price the row “in turn” under “Growth”
+tells. Wake-ups come when the backlog has been worked through, behind the lap; snapshots for reports ten minutes after a
+change. Under the event clock (the clock of backtests) every wake-up in between fires, and each event is evaluated
+alone.
 `BELLWETHER_OPEN_ITEMS` is {BELLWETHER_OPEN_ITEMS}. A worker that has not finished after {lap_s:g} s is stopped and
 judged by what it had done."""
 
 
-MIXES: dict[str, Callable[[int, int], Mix]] = {
-    "sample": lambda events, _: sample_mix(events),
-    "good order": lambda events, _: week_mix(events),
-    "money": lambda events, _: money_mix(events),
-    "busy hour": lambda events, _: busy_mix(events),
-    "wide": wide_mix,
+MIXES: dict[str, Callable[[int], Mix]] = {
+    "sample": sample_mix,
+    "good order": week_mix,
+    "money": money_mix,
+    "busy hour": busy_mix,
 }
-"""By name, from the number of events and of the customers of the wide one."""
+"""By name, from the number of events."""
 
 
 def mixes(sizes: Sizes) -> Iterator[Mix]:
     """One at a time: each has some hundred megabytes."""
     for name in sizes.mixes:
-        yield MIXES[name](sizes.race_events, sizes.wide_customers)
+        yield MIXES[name](sizes.race_events)
 
 
 def race_all(stage: Stage, mix: Mix) -> tuple[Found, dict[str, str]]:

@@ -26,6 +26,9 @@ class IngestService:
             "BELLWETHER_KAFKA": bootstrap,
             "BELLWETHER_TOPIC_PREFIX": topics.prefix,
             "BELLWETHER_INGEST_PORT": self.url.rpartition(":")[2],
+            # Keys that somebody made in the checkout's own database must not close this one.
+            "BELLWETHER_DATA_DIR": str(commands.directory / "ingest-data"),
+            **(env or {}),
         }
         self._commands = commands
         self.child: Child = self._start()

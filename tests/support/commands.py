@@ -49,6 +49,11 @@ class Commands:
         self._directory = directory
         self._children: list[Child] = []
 
+    @property
+    def directory(self) -> Path:
+        """Where the test's own files lie."""
+        return self._directory
+
     def start(self, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Child:
         """Start it and return at once; wait for what shows that it is ready with `wait_until`."""
         name = f"{len(self._children):02d}-{'-'.join(arguments[:2])}"

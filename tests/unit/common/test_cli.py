@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from deploy.ports import free_port
-from schemas.events import json_schemas
 from schemas.topics import Topics, topic_specs
 from services.cli import COMMANDS, Entry, LazyGroup, main
 from services.common.errors import UserError
@@ -84,14 +81,6 @@ def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BELLWETHER_PARTITIONS", "many")
     result = CliRunner().invoke(main, ["topics", "create"])
     assert result.output == 'Error: BELLWETHER_PARTITIONS is "many": set it to a whole number from 1 to 10000\n'
-
-
-def test_schema_writes_one_file_for_each_event(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["schema", "--to", str(tmp_path / "a folder")])
-    assert result.exit_code == 0
-    files = {file.name.removesuffix(".schema.json"): file for file in (tmp_path / "a folder").iterdir()}
-    assert files.keys() == json_schemas().keys()
-    assert all(json.loads(file.read_text())["type"] == "object" for file in files.values())
 
 
 def test_topics_create_makes_them_and_then_finds_them(kafka: Kafka, topics: Topics) -> None:

@@ -239,7 +239,7 @@ class ScriptedKeys:
 
 def test_nothing_is_published_before_the_keys_are_kept_that_sealed_it(publisher: ScriptedPublisher) -> None:
     keys = ScriptedKeys(publisher)
-    intake = Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry()), keys=keys)
+    intake = Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry()), sealing=keys)
     with TestClient(build_app(intake)) as client:
         answer = post(client, GOOD)
         assert (answer.status_code, answer.json()["code"]) == (503, "keys_unavailable")
@@ -258,7 +258,7 @@ def test_what_was_sealed_with_a_key_that_another_replaced_is_not_published(publi
         keys.lost = 8
         return raw
 
-    intake = Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry()), hide=lose, keys=keys)
+    intake = Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry()), hide=lose, sealing=keys)
     with TestClient(build_app(intake)) as client:
         assert post(client, BAD).status_code == 503
     assert publisher.published == []

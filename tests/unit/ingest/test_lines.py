@@ -48,3 +48,10 @@ def test_numbers_count_the_empty_lines_too() -> None:
     lines = Lines()
     list(lines.feed(b"\n\n\n"))
     assert lines.number == 3
+
+
+def test_a_piece_of_nothing_but_line_ends_costs_next_to_nothing() -> None:
+    lines = Lines()
+    for _ in range(1000):
+        assert list(lines.feed(b"\n" * 65_536)) == []
+    assert lines.number == 65_536_000

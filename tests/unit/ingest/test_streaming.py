@@ -194,8 +194,8 @@ def test_a_sender_that_does_not_read_is_not_read_either(publisher: ScriptedPubli
         talk.reading.clear()
         for number in range(2, 100):
             talk.say(event_line(number))
-        asked = talk.asked
         await talk.until(lambda: publisher.ids == ["e-1", "e-2"])
+        asked = talk.asked
         for _ in range(20):
             await asyncio.sleep(0)
         assert (publisher.ids, talk.asked) == (["e-1", "e-2"], asked)
