@@ -94,8 +94,8 @@ class Intake:
         gate: Gate | None = None,
     ) -> None:
         """`treatments` are done to every valid event, in their order; `hide` to what is refused; `sealing` keeps the
-        keys by which they have sealed. `repeating` answers Idempotency-Keys, which are refused without it; `pause` is how
-        streams wait; `gate` tells who sends, and without it everybody may."""
+        keys by which they have sealed. `repeating` answers Idempotency-Keys, which are refused without it; `pause` is
+        how streams wait; `gate` tells who sends, and without it everybody may."""
         self.gate = gate or Gate()
         self._sealing = sealing
         self._treatments = treatments
