@@ -28,7 +28,7 @@ from services.ingest.keys_gate import Gate, Turned, add_gate
 from services.ingest.lines import Line
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater
-from services.ingest.records import Record
+from services.ingest.records import Hide, Record, as_it_came
 from services.ingest.repeating import Repeating
 from services.ingest.spooling import notes_of
 from services.ingest.streaming import LineStream, Pause, ResultLines
@@ -65,6 +65,20 @@ class Publisher(Protocol):
         """Return when all are durable; raises TryLater."""
 
 
+class Keeper(Protocol):
+    """What seals with keys that must be kept; see sealing.KeyRing."""
+
+    @property
+    def has_new(self) -> bool:
+        """Whether there is a key to keep."""
+
+    def mark(self) -> int:
+        """Taken before something is sealed."""
+
+    def keep(self, mark: int) -> None:
+        """Return when the keys are durable with which anything was sealed since; raises TryLater."""
+
+
 class Intake:
     """Takes posts in. One per process."""
 
@@ -77,17 +91,22 @@ class Intake:
         treatments: Sequence[Treatment] = (),
         repeating: Repeating | None = None,
         pause: Pause = asyncio.sleep,
+        hide: Hide = as_it_came,
+        sealing: Keeper | None = None,
         gate: Gate | None = None,
         keeping: Keeping | None = None,
         noted: Callable[[Judgement], None] | None = None,
     ) -> None:
-        """`treatments` are done to every valid event, in their order; `repeating` answers Idempotency-Keys, which are
-        refused without it; `pause` is how streams wait; `gate` tells who sends, and without it everybody may; `keeping`
-        takes care of what waits for its customer; `noted` is told of what is durable."""
+        """`treatments` are done to every valid event, in their order; `hide` to what is refused; `sealing` keeps the
+        keys by which they have sealed. `repeating` answers Idempotency-Keys, which are refused without it; `pause` is
+        how streams wait; `gate` tells who sends, and without it everybody may; `keeping` takes care of what waits for
+        its customer; `noted` is told of what is durable."""
         self._noted = noted
         self.gate = gate or Gate()
         self._keeping = keeping
+        self._sealing = sealing
         self._treatments = treatments
+        self._hide = hide
         self.publisher = publisher
         self.metrics = metrics
         self.room = Room()
@@ -171,7 +190,7 @@ class Intake:
                 await self._pause(wait_s)
 
             def judging() -> Judgement:
-                return judge_lines(lines, post, self._topics, self._treatments, sender)
+                return judge_lines(lines, post, self._topics, self._treatments, sender, self._hide)
 
             return await self._made_durable(await self._judged(judging, size), judging, size)
 
