@@ -30,6 +30,7 @@ from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater
 from services.ingest.records import Hide, Record, as_it_came
 from services.ingest.repeating import Repeating
+from services.ingest.sealing_keeping import Keeper, with_keys_kept
 from services.ingest.spooling import notes_of
 from services.ingest.streaming import LineStream, Pause, ResultLines
 from services.ingest.treating import Sender, Treatment
@@ -63,20 +64,6 @@ class Publisher(Protocol):
 
     async def publish(self, records: Sequence[Record]) -> None:
         """Return when all are durable; raises TryLater."""
-
-
-class Keeper(Protocol):
-    """What seals with keys that must be kept; see sealing.KeyRing."""
-
-    @property
-    def has_new(self) -> bool:
-        """Whether there is a key to keep."""
-
-    def mark(self) -> int:
-        """Taken before something is sealed."""
-
-    def keep(self, mark: int) -> None:
-        """Return when the keys are durable with which anything was sealed since; raises TryLater."""
 
 
 class Intake:
@@ -140,7 +127,7 @@ class Intake:
 
     async def _act(self, post: Post, sender: Sender) -> Response:
         def judging() -> Judgement:
-            return judge(post, self._topics, self._treatments, sender)
+            return judge(post, self._topics, self._treatments, sender, self._hide)
 
         try:
             judgement = await self._judged(judging, len(post.body))
@@ -157,12 +144,11 @@ class Intake:
         judge_once = self._once(judging, size)
         return await (judge_once() if self._keeping is None else self._keeping.judged(judge_once))
 
-    @staticmethod
-    def _once(judging: Callable[[], Judgement], size: int) -> Judge:
+    def _once(self, judging: Callable[[], Judgement], size: int) -> Judge:
         async def judge_once() -> Judgement:
             return judging() if size < THREAD_FROM_BYTES else await asyncio.to_thread(judging)
 
-        return judge_once
+        return lambda: with_keys_kept(self._sealing, judge_once)
 
     async def _made_durable(self, judgement: Judgement, judging: Callable[[], Judgement], size: int) -> Judgement:
         """Return when all that is accepted is durable, all that is refused too, and all that waits. It is judged again

@@ -209,6 +209,28 @@ def opened(document: dict[str, Any], key: CustomerKey) -> dict[str, Any]:
     return with_values(document, clear) if clear else document
 
 
+def resealed(ring: KeyRing, document: dict[str, Any], whose: str, now_whose: str) -> dict[str, Any] | None:
+    """A kept event's document as one of another customer's, but for its subject. None when either was forgotten. What
+    no key opens stays as it is: nobody reads it. Raises TryLater."""
+    if ring.is_forgotten(whose) or ring.is_forgotten(now_whose):
+        return None
+    places = PERSONAL.get(document["type"], ())
+    if document.get("retracted") is True or not any(True for _ in _said(places, document.get("data"))):
+        return document
+    old, new = ring.key_of(whose), ring.key_of(now_whose)
+    if old is None or new is None:
+        return None
+    try:
+        clear = opened(document, old)
+    except NotSealed:
+        return document
+    sealed = {
+        place: new.seal(Context(now_whose, document["source"], document["id"], place.path), text)
+        for place, text in _said(places, clear["data"])
+    }
+    return with_values(clear, sealed)
+
+
 def with_values(document: dict[str, Any], new: Mapping[Place, Any]) -> dict[str, Any]:
     """A document with other values in these places of its data; what it was made from stays as it is."""
     data = dict(document["data"])

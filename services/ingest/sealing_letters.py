@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +20,22 @@ _IDENTIFIER = re.compile(IDENTIFIER[:-1] + r"\Z")
 _MAX_ID_CHARS = 100
 
 
+Whose = Callable[[str, str], str | None]
+"""The customer that a source means by a subject; None where nobody has said so."""
+
+
+def as_named(_source: str, subject: str) -> str:
+    """Where all sources use the customers' own ids."""
+    return subject
+
+
 @dataclass(frozen=True, slots=True)
 class SealedLetters:
     """The event as it came, with its personal fields sealed for where they stand: mended in other fields it may be sent
     again. Of a forgotten customer's nothing but the envelope is kept. Bytes that are no event stay as they came."""
 
     ring: KeyRing
+    whose: Whose = as_named
 
     def __call__(self, raw: bytes, refusal: Refusal) -> bytes:
         """What the letter holds of the bytes. Raises TryLater."""
@@ -35,20 +46,21 @@ class SealedLetters:
         document = {**_attributes(refusal), "data": body} if refusal.attributes else body
         if not isinstance(document, dict) or not _is_id(document.get("subject")):
             return raw
-        gone = self.ring.is_forgotten(document["subject"])
-        hidden = {**document, "data": None} if gone else self._sealed(document)
+        owner = self.whose(_read(document, "source"), document["subject"]) or document["subject"]
+        gone = self.ring.is_forgotten(owner)
+        hidden = {**document, "data": None} if gone else self._sealed(document, owner)
         if hidden is document:
             return raw
         return orjson.dumps(hidden["data"] if refusal.attributes else hidden)
 
-    def _sealed(self, document: dict[str, Any]) -> dict[str, Any]:
+    def _sealed(self, document: dict[str, Any], owner: str) -> dict[str, Any]:
         kind = document.get("type")
         said = _said(PERSONAL.get(kind, ()), document) if isinstance(kind, str) else []
-        key = self.ring.key_of(document["subject"]) if said else None
+        key = self.ring.key_of(owner) if said else None
         if key is None:
             return document
         source, event_id = _read(document, "source"), _read(document, "id")
-        contexts = {place: Context(document["subject"], source, event_id, place.path) for place, _ in said}
+        contexts = {place: Context(owner, source, event_id, place.path) for place, _ in said}
         return with_values(document, {place: key.seal(contexts[place], _text(value)) for place, value in said})
 
 

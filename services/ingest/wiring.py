@@ -23,6 +23,7 @@ from services.ingest.limits import Limits
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import KafkaPublisher
 from services.ingest.repeating import Repeating
+from services.ingest.sealing_setup import secrecy
 from services.ingest.serving import Front, check_openness
 from services.ingest.serving_config import DoorSettings, read_door_settings
 from services.ingest.spool_config import read_spool_settings
@@ -43,17 +44,22 @@ def serve_ingest(settings: Settings, env: Mapping[str, str]) -> None:
     ring, gate = _gate(settings, door, database)
     publisher = _publisher(settings, env)
     metrics, now = IngestMetrics(REGISTRY), clock_from(settings.clock)
-    whose = identification(settings, database, publisher, REGISTRY)
-    courts = Courts(settings.topics, now, [whose.treatment], around=whose.keeping.whole)
+    secret = secrecy(settings, database)
+    whose = identification(settings, database, publisher, REGISTRY, secret)
+    # Identity first: what is said of people is sealed with the key of the customer whose it is.
+    treatments = [whose.treatment, *secret.treatments]
+    courts = Courts(settings.topics, now, treatments, [secret.sealing], whose.keeping.whole, secret.ring)
     letters = correspondence(settings, database, publisher, courts, REGISTRY)
     intake = Intake(
         publisher,
         settings.topics,
         now,
         metrics,
-        [check_sender, whose.treatment],
+        [check_sender, *treatments],
         # Claims run out by the wall's clock: one that stands still would hold those of the dead for ever.
         repeating=Repeating(IdempotencyStore(database), wall_now),
+        hide=whose.hide,
+        sealing=secret.ring,
         gate=gate,
         keeping=whose.keeping,
         noted=letters.noted,
