@@ -29,6 +29,7 @@ from services.ingest.serving_config import DoorSettings, read_door_settings
 from services.ingest.spool_config import read_spool_settings
 from services.ingest.spooling import with_spool
 from services.ingest.tables import open_database
+from services.ingest.treating import Treatment
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def serve_ingest(settings: Settings, env: Mapping[str, str]) -> None:
     secret = secrecy(settings, database)
     whose = identification(settings, database, publisher, REGISTRY, secret)
     # Identity first: what is said of people is sealed with the key of the customer whose it is.
-    treatments = [whose.treatment, *secret.treatments]
+    treatments: list[Treatment] = [whose.treatment, *secret.treatments]
     courts = Courts(settings.topics, now, treatments, [secret.sealing], whose.keeping.whole, secret.ring)
     letters = correspondence(settings, database, publisher, courts, REGISTRY)
     intake = Intake(
