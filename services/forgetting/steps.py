@@ -24,6 +24,7 @@ from services.forgetting.report import STAYS, Report
 from services.forgetting.traces import Search, Trace, Values, gather
 from services.ingest import forgetting as at_ingest
 from services.ingest.sealing import LOOK_EVERY_S
+from services.ingest.sealing_letters import unclaimed
 from services.ingest.sealing_store import SealingStore
 from services.ingest.tables import metadata as ingest_tables
 from services.notifier import forgetting as at_notifier
@@ -116,6 +117,8 @@ def _destroy(places: Places, everyone: list[str], now: Now, report: Report) -> N
     for one in everyone:
         # First: from here on nobody reads what was sealed, whatever becomes of the rest.
         places.keys.destroy(one, now())
+        for source, external_id in at_ingest.names_of(places.ingest, one):
+            places.keys.destroy(unclaimed(source, external_id), now())
         at_ingest.note_step(places.ingest, one, "key_destroyed")
         cleared.update(at_ingest.clear(places.ingest, one))
         cleared.update(at_notifier.clear(places.notifier, one))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, tuple_, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, delete, select, tuple_, update
 
 from services.common.database import Database
 from services.ingest.tables import dead_letters, external_ids, forgotten, merges, waiting_events
@@ -64,20 +64,36 @@ def others_of(database: Database, customer_id: str) -> list[str]:
     return known[1:]
 
 
+def names_of(database: Database, customer_id: str) -> list[tuple[str, str]]:
+    """(source, external id) of the ids by which sources know the customer."""
+    c = external_ids.c
+    with database.reading() as tx:
+        named = select(c.source, c.external_id).where(c.customer_id == customer_id).order_by(c.source, c.external_id)
+        return [(row.source, row.external_id) for row in tx.execute(named)]
+
+
 def clear(database: Database, customer_id: str) -> dict[str, int]:
     """Delete what waits of the customer and its dead letters; how many rows of each.
 
     Its external ids stay: by them what still comes under those ids is known for its, and refused.
     """
     with database.writing() as tx:
-        names = select(external_ids.c.source, external_ids.c.external_id).where(
-            external_ids.c.customer_id == customer_id
-        )
-        waiting = delete(waiting_events).where(tuple_(waiting_events.c.source, waiting_events.c.external_id).in_(names))
-        return {
-            "waiting_events": _count(tx, waiting),
-            "dead_letters": _count(tx, delete(dead_letters).where(dead_letters.c.customer_id == customer_id)),
-        }
+        waiting, letters = waiting_events.c, dead_letters.c
+        waited = delete(waiting_events).where(_means(waiting.source, waiting.external_id, customer_id))
+        # What the rules service refused has been through ingest: it names the customer by its own id.
+        through = ~letters.origin.startswith("ingest") & (letters.customer_id == customer_id)
+        refused = delete(dead_letters).where(through | _means(letters.source, letters.customer_id, customer_id))
+        return {"waiting_events": _count(tx, waited), "dead_letters": _count(tx, refused)}
+
+
+def _means(source: Column[Any], name: Column[Any], customer_id: str) -> ColumnElement[bool]:
+    """Whether a source means the customer by a name: by an id of its own that is the customer's, or by the customer's
+    id where that is nobody else's for the source."""
+    c = external_ids.c
+    given = select(c.source, c.external_id)
+    its = tuple_(source, name).in_(given.where(c.customer_id == customer_id))
+    anothers = tuple_(source, name).in_(given.where(c.customer_id != customer_id))
+    return its | ((name == customer_id) & ~anothers)
 
 
 def _count(tx: Connection, statement: Any) -> int:

@@ -69,6 +69,13 @@ class KeyRing:
                 return held
             return self._fetch(customer_id)
 
+    def known_key(self, name: str) -> CustomerKey | None:
+        """The key of that name if there is one: none is made. Raises TryLater."""
+        with self._lock:
+            self._look()
+            held = self._held.get(name)
+            return held if held is not None else self._fetch(name, make=False)
+
     def mark(self) -> int:
         """To be taken before something is sealed, and given to `keep`."""
         return self._lost
@@ -114,14 +121,14 @@ class KeyRing:
             del self._held[customer_id]
         self._looked_at = now
 
-    def _fetch(self, customer_id: str) -> CustomerKey | None:
+    def _fetch(self, customer_id: str, *, make: bool = True) -> CustomerKey | None:
         key: bytes | None = self._new.get(customer_id)
         if key is None:
             try:
                 found = self._keys.find([customer_id])
             except SQLAlchemyError:
                 raise _keys_away() from None
-            if customer_id in found and found[customer_id] is None:
+            if found.get(customer_id) is None and (customer_id in found or not make):
                 return None
             key = found.get(customer_id) or self._new.setdefault(customer_id, new_key())
         held = self._held[customer_id] = CustomerKey(key)
@@ -199,13 +206,14 @@ def _changes(data: Any, new: Mapping[Place, str]) -> dict[str, Any]:
     return own
 
 
-def opened(document: dict[str, Any], key: CustomerKey) -> dict[str, Any]:
+def opened(document: dict[str, Any], key: CustomerKey, whose: str | None = None) -> dict[str, Any]:
     """A kept event's document with its personal fields as they were: what is sent again for another customer, or under
-    another id, has to be sealed anew. Raises NotSealed."""
+    another id, has to be sealed anew. `whose` it was sealed for, if not for its subject. Raises NotSealed."""
     clear = {}
+    owner = whose or document["subject"]
     for place, text in _said(PERSONAL.get(document["type"], ()), document.get("data")):
         if text.startswith(SEALED):
-            clear[place] = key.open(Context(document["subject"], document["source"], document["id"], place.path), text)
+            clear[place] = key.open(Context(owner, document["source"], document["id"], place.path), text)
     return with_values(document, clear) if clear else document
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +10,15 @@ from typing import Any
 
 import orjson
 
+from schemas import codec
+from schemas.events import Retraction
 from schemas.fields import IDENTIFIER, SEALED
-from schemas.personal import PERSONAL, Place
-from services.common.sealing import Context
+from schemas.personal import PERSONAL, Place, sealed_in
+from services.common.sealing import Context, NotSealed
 from services.ingest.looking_personal import redact
 from services.ingest.records import Refusal
-from services.ingest.sealing import KeyRing, with_values
+from services.ingest.sealing import KeyRing, opened, with_values
+from services.ingest.treating import Coming, Sender
 
 _IDENTIFIER = re.compile(IDENTIFIER[:-1] + r"\Z")
 _MAX_ID_CHARS = 100
@@ -27,6 +31,35 @@ Whose = Callable[[str, str], str | None]
 def as_named(_source: str, subject: str) -> str:
     """Where all sources use the customers' own ids."""
     return subject
+
+
+def unclaimed(source: str, subject: str) -> str:
+    """The name of the key for what a source says of an id of its own, before anybody knows whose the id is."""
+    return "id:" + hashlib.sha256(f"{source}\0{subject}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The treatment before all others of a letter that is replayed. What was sealed before it was known whose it is, or
+    for a customer that was merged since, is opened, to be sealed anew; what does not open is left to the Sealing."""
+
+    ring: KeyRing
+
+    def __call__(self, coming: Coming, sender: Sender) -> Coming:
+        """Raises TryLater."""
+        source, subject = coming.event.source, coming.event.subject
+        if subject is None or isinstance(coming.event, Retraction):
+            return coming
+        for name in (unclaimed(source, subject), subject):
+            key = self.ring.known_key(name) if sealed_in(coming.event.type, coming.document.get("data")) else None
+            if key is None:
+                continue
+            try:
+                document = opened(coming.document, key, name)
+            except NotSealed:
+                continue
+            return Coming(codec.parse(document), document)
+        return coming
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +79,8 @@ class SealedLetters:
         document = {**_attributes(refusal), "data": body} if refusal.attributes else body
         if not isinstance(document, dict) or not _is_id(document.get("subject")):
             return raw
-        owner = self.whose(_read(document, "source"), document["subject"]) or document["subject"]
+        source, subject = _read(document, "source"), document["subject"]
+        owner = self.whose(source, subject) or unclaimed(source, subject)
         gone = self.ring.is_forgotten(owner)
         hidden = {**document, "data": None} if gone else self._sealed(document, owner)
         if hidden is document:

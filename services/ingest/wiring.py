@@ -23,6 +23,7 @@ from services.ingest.limits import Limits
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import KafkaPublisher
 from services.ingest.repeating import Repeating
+from services.ingest.sealing_letters import Opening
 from services.ingest.sealing_setup import secrecy
 from services.ingest.serving import Front, check_openness
 from services.ingest.serving_config import DoorSettings, read_door_settings
@@ -49,7 +50,8 @@ def serve_ingest(settings: Settings, env: Mapping[str, str]) -> None:
     whose = identification(settings, database, publisher, REGISTRY, secret)
     # Identity first: what is said of people is sealed with the key of the customer whose it is.
     treatments: list[Treatment] = [whose.treatment, *secret.treatments]
-    courts = Courts(settings.topics, now, treatments, [secret.sealing], whose.keeping.whole, secret.ring)
+    replayed = [Opening(secret.ring), *treatments]
+    courts = Courts(settings.topics, now, replayed, [secret.sealing], whose.keeping.whole, secret.ring)
     letters = correspondence(settings, database, publisher, courts, REGISTRY)
     intake = Intake(
         publisher,

@@ -10,7 +10,7 @@ from services.common.database import Database
 from services.common.sealing import MasterKeys, new_key
 from services.ingest import forgetting
 from services.ingest.sealing_store import SealingStore
-from services.ingest.tables import dead_letters, external_ids, merges, waiting_events
+from services.ingest.tables import dead_letters, external_ids, letter_decisions, merges, waiting_events
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 LATER = datetime(2026, 3, 3, tzinfo=UTC)
@@ -73,13 +73,24 @@ def test_what_waits_and_its_dead_letters_are_deleted_and_nobody_elses(database: 
         for source, external_id, event_id in (("erp", "X-C001", "1"), ("erp", "X-C002", "2"), ("crm", "X-C001", "3")):
             event = {"source": source, "external_id": external_id, "event_id": event_id}
             tx.execute(insert(waiting_events).values(**event, value=b"{}", received_at=NOW))
-        for offset, whose in enumerate(("C001", "C002", None)):
-            letter = {"code": "invalid", "reason": "x", "value": b"", "headers": "[]", "at": NOW, "state": "waiting"}
-            tx.execute(insert(dead_letters).values(**letter, partition=0, offset=offset, customer_id=whose))
-    assert forgetting.clear(database, "C001") == {"waiting_events": 1, "dead_letters": 1}
+        # By its own id, by the one that erp has for it, and by what is nobody's or another's.
+        tx.execute(insert(external_ids).values({**row, "external_id": "C001", "customer_id": "C009"}))
+        found = [
+            *(("crm", "C001", "ingest"), ("erp", "X-C001", "ingest"), ("erp", "C001", "rules/0/7")),
+            *(("erp", "C001", "ingest"), ("crm", "X-C001", "ingest"), ("crm", "C002", "ingest"), ("", None, "ingest")),
+        ]
+        letter = {"code": "invalid", "reason": "x", "value": b"", "headers": "[]", "at": NOW, "state": "waiting"}
+        for offset, (source, whose, origin) in enumerate(found):
+            place = {"partition": 0, "offset": offset, "source": source, "customer_id": whose, "origin": origin}
+            tx.execute(insert(dead_letters).values(**letter, **place))
+        decided = {"number": 0, "at": NOW, "by": "x", "what": "asked"}
+        tx.execute(insert(letter_decisions).values(**decided, partition=0, offset=0))
+    assert forgetting.clear(database, "C001") == {"waiting_events": 1, "dead_letters": 3}
     assert forgetting.clear(database, "C001") == {"waiting_events": 0, "dead_letters": 0}
     with database.reading() as tx:
         assert sorted(tx.execute(select(waiting_events.c.event_id)).scalars()) == ["2", "3"]
-        assert set(tx.execute(select(dead_letters.c.customer_id)).scalars()) == {"C002", None}
+        assert sorted(tx.execute(select(dead_letters.c.offset)).scalars()) == [3, 4, 5, 6]
+        assert tx.execute(select(letter_decisions)).all() == []
         # By its external id what still comes is known for its, and refused.
-        assert sorted(tx.execute(select(external_ids.c.customer_id)).scalars()) == ["C001", "C002"]
+        assert sorted(tx.execute(select(external_ids.c.customer_id)).scalars()) == ["C001", "C002", "C009"]
+    assert forgetting.names_of(database, "C001") == [("erp", "X-C001")]
