@@ -50,7 +50,7 @@ def serve_ingest(settings: Settings, env: Mapping[str, str]) -> None:
     whose = identification(settings, database, publisher, REGISTRY, secret)
     # Identity first: what is said of people is sealed with the key of the customer whose it is.
     treatments: list[Treatment] = [whose.treatment, *secret.treatments]
-    replayed = [Opening(secret.ring), *treatments]
+    replayed: list[Treatment] = [Opening(secret.ring), *treatments]
     courts = Courts(settings.topics, now, replayed, [secret.sealing], whose.keeping.whole, secret.ring)
     letters = correspondence(settings, database, publisher, courts, REGISTRY)
     intake = Intake(

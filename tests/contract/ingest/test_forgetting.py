@@ -74,7 +74,8 @@ def test_what_waits_and_its_dead_letters_are_deleted_and_nobody_elses(database: 
             event = {"source": source, "external_id": external_id, "event_id": event_id}
             tx.execute(insert(waiting_events).values(**event, value=b"{}", received_at=NOW))
         # By its own id, by the one that erp has for it, and by what is nobody's or another's.
-        tx.execute(insert(external_ids).values({**row, "external_id": "C001", "customer_id": "C009"}))
+        row = {"source": "erp", "external_id": "C001", "changed_at": NOW, "changed_by": "x"}
+        tx.execute(insert(external_ids).values(**row, customer_id="C009"))
         found = [
             *(("crm", "C001", "ingest"), ("erp", "X-C001", "ingest"), ("erp", "C001", "rules/0/7")),
             *(("erp", "C001", "ingest"), ("crm", "X-C001", "ingest"), ("crm", "C002", "ingest"), ("", None, "ingest")),
