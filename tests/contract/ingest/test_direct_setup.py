@@ -48,7 +48,7 @@ def test_what_is_said_of_people_is_sealed_here_too(database: Database) -> None:
 
 
 def test_what_looks_personal_elsewhere_is_refused_here_too(database: Database) -> None:
-    document = example("promise.made", data={**DATA["promise.made"], "note": "13812345678"})
+    document = example("promise.made", data={**DATA["promise.made"], "promise_id": "lin@example.com"})
     with pytest.raises(InvalidEvent, match="looks like"):
         treated(database, Coming(decode(orjson.dumps(document)), document))
 
