@@ -23,7 +23,6 @@ class IngestService:
         """`env` are further settings."""
         self.url = f"http://127.0.0.1:{free_port()}"
         self.env = {
-            **(env or {}),
             "BELLWETHER_KAFKA": bootstrap,
             "BELLWETHER_TOPIC_PREFIX": topics.prefix,
             "BELLWETHER_INGEST_PORT": self.url.rpartition(":")[2],
