@@ -19,6 +19,7 @@ from services.ingest.keys_gate import Gate, is_local
 from services.ingest.keys_ring import KeyRing
 from services.ingest.letters_replay import Courts
 from services.ingest.letters_setup import correspondence
+from services.ingest.letters_unsealing import Unsealing
 from services.ingest.limits import Limits
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import KafkaPublisher
@@ -52,7 +53,7 @@ def serve_ingest(settings: Settings, env: Mapping[str, str]) -> None:
     treatments: list[Treatment] = [whose.treatment, *secret.treatments]
     replayed: list[Treatment] = [Opening(secret.ring), *treatments]
     courts = Courts(settings.topics, now, replayed, [secret.sealing], whose.keeping.whole, secret.ring)
-    letters = correspondence(settings, database, publisher, courts, REGISTRY)
+    letters = correspondence(settings, database, publisher, courts, REGISTRY, Unsealing(database, secret.ring).event)
     intake = Intake(
         publisher,
         settings.topics,

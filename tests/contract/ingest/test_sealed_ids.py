@@ -21,6 +21,7 @@ from services.ingest.judge import Judgement, Post, judge
 from services.ingest.letters import FROM_INGEST, Filed, Letter
 from services.ingest.letters import Place as At
 from services.ingest.letters_replay import Courts
+from services.ingest.letters_unsealing import Unsealing
 from services.ingest.merging_worker import Merger
 from services.ingest.records import Record
 from services.ingest.screening import Screening
@@ -107,9 +108,16 @@ class House(Place):
 
     def replayed(self, document: dict[str, Any]) -> Judgement:
         """A dead letter of it, judged again."""
-        where = At(0, 0)
-        letter = Letter(where, "invalid", "", "erp", "1", None, orjson.dumps(document), {}, NOW, FROM_INGEST)
-        return asyncio.run(self.courts.judge(Filed(letter, "sending", None)))
+        return asyncio.run(self.courts.judge(filed(document)))
+
+    def unsealed(self, document: dict[str, Any]) -> Any:
+        """A dead letter of it, as those see it who ask for what it says of people."""
+        return orjson.loads(Unsealing(self.registry.database, self.ring).event(filed(document)))
+
+
+def filed(document: dict[str, Any]) -> Filed:
+    letter = Letter(At(0, 0), "invalid", "", "tests", "1", None, orjson.dumps(document), {}, NOW, FROM_INGEST)
+    return Filed(letter, "sending", None)
 
 
 @pytest.fixture
@@ -176,6 +184,8 @@ def test_a_letter_under_a_sources_own_id_is_replayed_for_its_customer(
     (letter,) = house.on(TOPICS.dead_letters)
     name = "C1" if known_before else unclaimed(letter["source"], "X1")
     assert house.wary.clear(letter, name)["data"]["about"] == ABOUT
+    assert house.store.find(["X1"]) == {}
+    assert house.unsealed(letter) == made("1", "X1", time="yesterday")
     assert house.store.find(["X1"]) == {}
 
     name_ids(database, ("X1", "C1"))
