@@ -39,7 +39,7 @@ class Costs:
     warnings_an_event: float = 0.083
     warning_bytes: float = 2_740.0
     snapshot_bytes: float = 9_000.0
-    restore_bytes_s: float = 150e6
+    restore_bytes_s: float = 64e6
 
 
 MEASURED = Costs()
