@@ -67,8 +67,9 @@ class Plan:
         return {
             **DEFAULTS,
             **environ,
-            # Whatever is set: the sample writes both, and must not write to an installation's own.
+            # Whatever is set: the sample writes these, and must not write to an installation's own.
             "BELLWETHER_DATABASE_URL": f"sqlite:///{directory / 'notifier.db'}",
+            "BELLWETHER_INGEST_DATABASE_URL": f"sqlite:///{directory / 'ingest.db'}",
             "BELLWETHER_DIRECTORY": str(directory / "directory.yaml"),
             "BELLWETHER_KAFKA": bootstrap,
             "BELLWETHER_DATA_DIR": str(directory),

@@ -19,15 +19,19 @@ from services.ingest.keys_gate import Gate, is_local
 from services.ingest.keys_ring import KeyRing
 from services.ingest.letters_replay import Courts
 from services.ingest.letters_setup import correspondence
+from services.ingest.letters_unsealing import Unsealing
 from services.ingest.limits import Limits
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import KafkaPublisher
 from services.ingest.repeating import Repeating
+from services.ingest.sealing_letters import Opening
+from services.ingest.sealing_setup import secrecy
 from services.ingest.serving import Front, check_openness
 from services.ingest.serving_config import DoorSettings, read_door_settings
 from services.ingest.spool_config import read_spool_settings
 from services.ingest.spooling import with_spool
 from services.ingest.tables import open_database
+from services.ingest.treating import Treatment
 
 log = logging.getLogger(__name__)
 
@@ -43,17 +47,23 @@ def serve_ingest(settings: Settings, env: Mapping[str, str]) -> None:
     ring, gate = _gate(settings, door, database)
     publisher = _publisher(settings, env)
     metrics, now = IngestMetrics(REGISTRY), clock_from(settings.clock)
-    whose = identification(settings, database, publisher, REGISTRY)
-    courts = Courts(settings.topics, now, [whose.treatment], around=whose.keeping.whole)
-    letters = correspondence(settings, database, publisher, courts, REGISTRY)
+    secret = secrecy(settings, database)
+    whose = identification(settings, database, publisher, REGISTRY, secret)
+    # Identity first: what is said of people is sealed with the key of the customer whose it is.
+    treatments: list[Treatment] = [whose.treatment, *secret.treatments]
+    replayed: list[Treatment] = [Opening(secret.ring), *treatments]
+    courts = Courts(settings.topics, now, replayed, [secret.sealing], whose.keeping.whole, secret.ring)
+    letters = correspondence(settings, database, publisher, courts, REGISTRY, Unsealing(database, secret.ring).event)
     intake = Intake(
         publisher,
         settings.topics,
         now,
         metrics,
-        [check_sender, whose.treatment],
+        [check_sender, *treatments],
         # Claims run out by the wall's clock: one that stands still would hold those of the dead for ever.
         repeating=Repeating(IdempotencyStore(database), wall_now),
+        hide=whose.hide,
+        sealing=secret.ring,
         gate=gate,
         keeping=whose.keeping,
         noted=letters.noted,

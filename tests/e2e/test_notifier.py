@@ -227,7 +227,7 @@ def test_what_people_do_is_published_as_case_events_and_a_closed_case_is_open_no
     assert [(event.type, event.actor, event.note) for event in house.case_events(5)][-1] == (
         "case.closed",
         "li",
-        "visited",
+        None,
     )
 
 

@@ -216,3 +216,50 @@ def test_another_encoding_is_answered_with_those_that_are_taken(client: TestClie
     answer = post_gzip(client, GOOD, "br")
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_encoding")
     assert answer.headers["Accept-Encoding"] == "gzip"
+
+
+class ScriptedKeys:
+    """New keys that cannot be kept, until they can."""
+
+    def __init__(self, publisher: ScriptedPublisher) -> None:
+        self.has_new = True
+        self.failure: Exception | None = TryLater("keys_unavailable", "away", after_s=5)
+        self.lost = 7
+        self._publisher = publisher
+
+    def mark(self) -> int:
+        return self.lost
+
+    def keep(self, mark: int) -> None:
+        assert mark == 7
+        assert self._publisher.published == []
+        if self.failure is not None:
+            raise self.failure
+        self.has_new = False
+
+
+def test_nothing_is_published_before_the_keys_are_kept_that_sealed_it(publisher: ScriptedPublisher) -> None:
+    keys = ScriptedKeys(publisher)
+    intake = Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry()), sealing=keys)
+    with TestClient(build_app(intake)) as client:
+        answer = post(client, GOOD)
+        assert (answer.status_code, answer.json()["code"]) == (503, "keys_unavailable")
+        assert publisher.published == []
+        keys.failure = None
+        assert post(client, GOOD).status_code == 202
+    assert len(publisher.published) == 1
+
+
+def test_what_was_sealed_with_a_key_that_another_replaced_is_not_published(publisher: ScriptedPublisher) -> None:
+    """There is nothing new any more: it was lost to another replica while this request was judged."""
+    keys = ScriptedKeys(publisher)
+    keys.has_new = False
+
+    def lose(raw: bytes, _: object) -> bytes:
+        keys.lost = 8
+        return raw
+
+    intake = Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry()), hide=lose, sealing=keys)
+    with TestClient(build_app(intake)) as client:
+        assert post(client, BAD).status_code == 503
+    assert publisher.published == []

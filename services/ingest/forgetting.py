@@ -1,0 +1,100 @@
+"""What ingest's database does when a customer is forgotten: who asked, how far it has come, and what is cleared."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, Row, delete, select, tuple_, update
+
+from services.common.database import Database
+from services.ingest.tables import dead_letters, external_ids, forgotten, merges, waiting_events
+
+
+def ask(database: Database, customer_id: str, by: str, now: datetime) -> None:
+    """From now on nothing of the customer is taken. Asked again, it begins anew; who asked first stays on record."""
+    mine = forgotten.c.customer_id == customer_id
+    with database.writing() as tx:
+        known = tx.execute(select(forgotten.c.readmitted_at).where(mine)).one_or_none()
+        if known is None:
+            tx.execute(forgotten.insert().values(customer_id=customer_id, asked_at=now, asked_by=by))
+        elif known.readmitted_at is not None:
+            again = {"asked_at": now, "asked_by": by, "step": "", "done_at": None, "proof": None, "readmitted_at": None}
+            tx.execute(update(forgotten).where(mine).values(**again))
+
+
+def note_step(database: Database, customer_id: str, step: str) -> None:
+    """How far it has come."""
+    with database.writing() as tx:
+        tx.execute(update(forgotten).where(forgotten.c.customer_id == customer_id).values(step=step))
+
+
+def note_done(database: Database, customer_id: str, proof: str, now: datetime) -> None:
+    """It is done, and this is the proof."""
+    with database.writing() as tx:
+        done = update(forgotten).where(forgotten.c.customer_id == customer_id)
+        tx.execute(done.values(step="done", done_at=now, proof=proof))
+
+
+def found(database: Database, customer_id: str) -> Row[Any] | None:
+    """What is on record of it."""
+    with database.reading() as tx:
+        return tx.execute(select(forgotten).where(forgotten.c.customer_id == customer_id)).one_or_none()
+
+
+def is_done(database: Database, customer_id: str) -> bool:
+    """Whether the customer is forgotten to the end, and was not readmitted."""
+    row = found(database, customer_id)
+    return row is not None and row.done_at is not None and row.readmitted_at is None
+
+
+def readmit(database: Database, customer_id: str, now: datetime) -> None:
+    """Take the customer's events again."""
+    with database.writing() as tx:
+        tx.execute(update(forgotten).where(forgotten.c.customer_id == customer_id).values(readmitted_at=now))
+
+
+def others_of(database: Database, customer_id: str) -> list[str]:
+    """Ids that were found to be this customer's and merged into it, near and far."""
+    known = [customer_id]
+    with database.reading() as tx:
+        for one in known:
+            merged = select(merges.c.merged_id).where(merges.c.surviving_id == one).order_by(merges.c.merged_id)
+            known += [other for other in tx.execute(merged).scalars() if other not in known]
+    return known[1:]
+
+
+def names_of(database: Database, customer_id: str) -> list[tuple[str, str]]:
+    """(source, external id) of the ids by which sources know the customer."""
+    c = external_ids.c
+    with database.reading() as tx:
+        named = select(c.source, c.external_id).where(c.customer_id == customer_id).order_by(c.source, c.external_id)
+        return [(row.source, row.external_id) for row in tx.execute(named)]
+
+
+def clear(database: Database, customer_id: str) -> dict[str, int]:
+    """Delete what waits of the customer and its dead letters; how many rows of each.
+
+    Its external ids stay: by them what still comes under those ids is known for its, and refused.
+    """
+    with database.writing() as tx:
+        waiting, letters = waiting_events.c, dead_letters.c
+        waited = delete(waiting_events).where(_means(waiting.source, waiting.external_id, customer_id))
+        # What the rules service refused has been through ingest: it names the customer by its own id.
+        through = ~letters.origin.startswith("ingest") & (letters.customer_id == customer_id)
+        refused = delete(dead_letters).where(through | _means(letters.source, letters.customer_id, customer_id))
+        return {"waiting_events": _count(tx, waited), "dead_letters": _count(tx, refused)}
+
+
+def _means(source: Column[Any], name: Column[Any], customer_id: str) -> ColumnElement[bool]:
+    """Whether a source means the customer by a name: by an id of its own that is the customer's, or by the customer's
+    id where that is nobody else's for the source."""
+    c = external_ids.c
+    given = select(c.source, c.external_id)
+    its = tuple_(source, name).in_(given.where(c.customer_id == customer_id))
+    anothers = tuple_(source, name).in_(given.where(c.customer_id != customer_id))
+    return its | ((name == customer_id) & ~anothers)
+
+
+def _count(tx: Connection, statement: Any) -> int:
+    return int(tx.execute(statement).rowcount)
