@@ -15,7 +15,7 @@ from services.common.errors import UserError
 from services.common.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from services.forgetting.steps import Places
+    from services.forgetting.places import Places
 
 EXIT_REMAINS = 3
 
@@ -36,6 +36,7 @@ def forget(customer_id: str, yes: bool, by: str | None, report: Path | None, wai
 
     Run it with the settings of ingest and of the notifier, while the rules workers run. It may be run again at any
     time. Exit code 3: something of it is still there; the report says where and until when.
+    A customer who was merged into another is forgotten with that one.
     """
     settings = read_settings(os.environ)
     if readmit:
@@ -75,7 +76,7 @@ def _readmit(settings: Settings, customer_id: str) -> None:
 
 
 def _places(settings: Settings) -> Places:
-    from services.forgetting.steps import Places
+    from services.forgetting.places import Places
     from services.ingest.sealing_cli import store_in
     from services.ingest.tables import open_database as open_ingest
     from services.notifier.tables import open_database as open_notifier

@@ -45,10 +45,14 @@ def records_of(kafka: Address, topic: str) -> Iterator[Any]:
     with consumer_on(kafka) as consumer:
         parts = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         if not parts:
-            raise TopicUnread(f"topic {topic} does not exist: run `bellwether topics create` first")
+            raise _missing(topic)
         consumer.assign(parts)
         consumer.seek_to_beginning(*parts)
         yield from _up_to(consumer, consumer.end_offsets(parts))
+
+
+def _missing(topic: str) -> TopicUnread:
+    return TopicUnread(f"topic {topic} does not exist: run `bellwether topics create` first")
 
 
 def _up_to(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> Iterator[Any]:
@@ -63,12 +67,20 @@ def _up_to(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> Iterator
 
 
 def wait_for_tombstones(
-    kafka: Address, topic: str, partition: int, is_its: Callable[[bytes], bool], pause: Callable[[], bool]
+    kafka: Address,
+    topic: str,
+    home: Callable[[int], int],
+    is_its: Callable[[bytes], bool],
+    pause: Callable[[], bool],
 ) -> bool:
     """Follow a compacted topic's partition until the newest record of each of the keys is a tombstone, and there is
-    one at all. `pause` waits a little; it is False, and so is the answer, when there is no time left."""
+    one at all. `home` says which of so many partitions; `pause` waits a little; it is False, and so is the answer, when
+    there is no time left. Raises BrokerUnreachable, TopicUnread."""
     with consumer_on(kafka) as consumer:
-        part = TopicPartition(topic, partition)
+        count = len(consumer.partitions_for_topic(topic) or ())
+        if not count:
+            raise _missing(topic)
+        part = TopicPartition(topic, home(count))
         consumer.assign([part])
         consumer.seek_to_beginning(part)
         newest: dict[bytes, bool] = {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -25,11 +26,19 @@ class Opener(Protocol):
     def __call__(self, document: Mapping[str, Any], place: Place, sealed: str) -> str | None: ...
 
 
+class Its(Protocol):
+    """Whether a source means the customer by a subject."""
+
+    def __call__(self, source: Any, subject: str) -> bool: ...
+
+
 @dataclass
 class Values:
-    """What was found to be said of a person, by where: `known` in the clear, `closed` where no key opens it."""
+    """What was found to be said of a person, by where: `known`, of which `opened` fields had to be opened, and `closed`
+    fields that no key opens."""
 
     known: dict[str, set[str]] = field(default_factory=dict)
+    opened: int = 0
     closed: int = 0
 
     def add(self, path: str, value: str) -> None:
@@ -49,11 +58,11 @@ def _is_telling(value: str) -> bool:
     return len(value.strip()) >= (MIN_CHARS if value.isascii() else MIN_WIDE_CHARS)
 
 
-def gather(raw: bytes | None, customers: Collection[str], values: Values, opener: Opener) -> None:
-    """Add what an event, or a dead letter, of one of the customers says of people. Anything else adds nothing."""
+def gather(raw: bytes | None, its: Its, values: Values, opener: Opener) -> None:
+    """Add what an event, or a dead letter, of the customer says of people. Anything else adds nothing."""
     document = _document(raw)
     kind, subject = document.get("type"), document.get("subject")
-    if not isinstance(kind, str) or not isinstance(subject, str) or subject not in customers:
+    if not isinstance(kind, str) or not isinstance(subject, str) or not its(document.get("source"), subject):
         return
     for place in PERSONAL.get(kind, ()):
         holder = place.holder(document.get("data"))
@@ -61,9 +70,9 @@ def gather(raw: bytes | None, customers: Collection[str], values: Values, opener
         if not isinstance(text, str) or not text:
             continue
         clear = opener(document, place, text) if is_sealed(text) else text
-        if clear is None:
-            values.closed += 1
-        else:
+        values.opened += is_sealed(text) and clear is not None
+        values.closed += clear is None
+        if clear is not None:
             values.add(place.path, clear)
 
 
@@ -81,6 +90,19 @@ class Trace(NamedTuple):
     place: str
     ours: bool
     until: str
+
+
+@dataclass
+class Found:
+    """What the search came to. `searched`: records and rows by place; `fields`: what can and cannot be opened now;
+    `kept` and `tombstones`: keys of the compacted topics by topic, by whether their newest record says something."""
+
+    traces: Counter[Trace] = field(default_factory=Counter)
+    searched: dict[str, int] = field(default_factory=dict)
+    fields: Values = field(default_factory=Values)
+    keys: int = 0
+    kept: dict[str, int] = field(default_factory=dict)
+    tombstones: dict[str, int] = field(default_factory=dict)
 
 
 class Search:

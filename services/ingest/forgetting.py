@@ -64,6 +64,18 @@ def others_of(database: Database, customer_id: str) -> list[str]:
     return known[1:]
 
 
+def survivor_of(database: Database, customer_id: str) -> str:
+    """The customer into whom this one was merged, and that one in turn; itself where it was not."""
+    seen = [customer_id]
+    with database.reading() as tx:
+        while True:
+            wanted = select(merges.c.surviving_id).where(merges.c.merged_id == seen[-1])
+            into = tx.execute(wanted).scalar_one_or_none()
+            if into is None or into in seen:
+                return seen[-1]
+            seen.append(into)
+
+
 def names_of(database: Database, customer_id: str) -> list[tuple[str, str]]:
     """(source, external id) of the ids by which sources know the customer."""
     c = external_ids.c

@@ -18,6 +18,12 @@ ERASED = "已删除 / erased"
 _BOTH = wire.Bilingual(zh="已删除", en="erased")
 
 
+def cases_of(database: Database, customer_id: str) -> list[str]:
+    """Ids of its cases: rows of theirs are the customer's."""
+    with database.reading() as tx:
+        return list(tx.execute(_cases_of(customer_id)).scalars())
+
+
 def said_of(database: Database, customer_id: str) -> list[str]:
     """The customer's name, and what people wrote about it."""
     mine = _cases_of(customer_id)

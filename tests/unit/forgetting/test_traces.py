@@ -26,8 +26,12 @@ def opener(document: Mapping[str, Any], place: Place, sealed: str) -> str | None
 def gathered(*bodies: bytes | None) -> Values:
     values = Values()
     for body in bodies:
-        gather(body, {"C001"}, values, opener)
+        gather(body, its, values, opener)
     return values
+
+
+def its(source: object, subject: str) -> bool:
+    return subject == "C001" or (source, subject) == ("erp", "X-1")
 
 
 def test_every_personal_field_is_gathered() -> None:
@@ -42,7 +46,13 @@ def test_sealed_ones_are_opened_or_counted() -> None:
     sealed = (with_values(example("contact.changed"), {place: text}) for text in (SEALED, SEALED + "A"))
     values = gathered(*map(orjson.dumps, sealed))
     assert values.known[place.path] == {"opened data.details.phone of C001"}
-    assert values.closed == 1
+    assert (values.opened, values.closed) == (1, 1)
+
+
+def test_what_a_source_says_under_an_id_of_its_own_is_gathered_too() -> None:
+    body = orjson.dumps(example("contact.changed", source="erp", subject="X-1"))
+    assert gathered(body).known["data.details.phone"] == {DETAILS["phone"]}
+    assert gathered(orjson.dumps(example("contact.changed", source="crm", subject="X-1"))) == Values()
 
 
 @pytest.mark.parametrize(
