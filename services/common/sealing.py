@@ -23,6 +23,9 @@ KEY_BYTES = 64
 _NAME_BYTES = 8
 _WRAPPED = b"\x01"
 
+BEGINNING_BYTES = 1 + _NAME_BYTES
+"""So much of a wrapped key tells what wrapped it."""
+
 
 class Context(NamedTuple):
     """Where a value stands; `field` is a path such as data.details.phone."""
@@ -67,6 +70,17 @@ class CustomerKey:
         except (InvalidTag, ValueError):
             raise NotSealed from None
 
+    def seal_bytes(self, context: Context, raw: bytes) -> bytes:
+        """Bytes of any length, as they lie in a database; at least one."""
+        return self._cipher.encrypt(raw, _bound(context))
+
+    def open_bytes(self, context: Context, sealed: bytes) -> bytes:
+        """What `seal_bytes` has sealed; raises NotSealed."""
+        try:
+            return self._cipher.decrypt(sealed, _bound(context))
+        except (InvalidTag, ValueError):
+            raise NotSealed from None
+
 
 class MasterKeys:
     """Wraps the customers' keys with the first of `keys`; opens what any of them has wrapped."""
@@ -86,11 +100,16 @@ class MasterKeys:
         """Raises UnknownMaster, or NotSealed for what was changed."""
         name, sealed = wrapped[1 : 1 + _NAME_BYTES], wrapped[1 + _NAME_BYTES :]
         if wrapped[:1] != _WRAPPED or name not in self._ciphers:
-            raise UnknownMaster(f"the key of {customer_id} is wrapped by the master key {name.hex()}")
+            raise UnknownMaster(f"the key of {customer_id} is wrapped by the master key {name.hex()}, not at hand")
         try:
             return self._ciphers[name].decrypt(sealed, [customer_id.encode()])
         except InvalidTag:
             raise NotSealed from None
+
+    def unknown(self, wrapped: bytes) -> str | None:
+        """The name of the master key that wrapped it, if that is not at hand. Its beginning is enough to tell."""
+        name = wrapped[1:BEGINNING_BYTES]
+        return None if wrapped[:1] == _WRAPPED and name in self._ciphers else name.hex()
 
     def is_by_first(self, wrapped: bytes) -> bool:
         """Whether the first master key wrapped it: then the others are not needed for it."""

@@ -38,11 +38,15 @@ class KeysAtHand:
     """Those of its keys that there are now."""
 
     def __init__(self, store: SealingStore, whole: Whole) -> None:
-        """Raises UnknownMaster, NotSealed."""
-        found = store.find(whole.key_names)
-        self._keys: Mapping[str, CustomerKey] = {
-            name: CustomerKey(key) for name, key in found.items() if key is not None
-        }
+        """Raises UnknownMaster. A key that is damaged opens nothing, and is destroyed as the others are."""
+        self._keys: dict[str, CustomerKey] = {}
+        for name in whole.key_names:
+            try:
+                key = store.find([name]).get(name)
+            except NotSealed:
+                continue
+            if key is not None:
+                self._keys[name] = CustomerKey(key)
 
     def __len__(self) -> int:
         return len(self._keys)

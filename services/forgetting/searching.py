@@ -36,7 +36,7 @@ def search_all(places: Places, whole: Whole, values: Values) -> Found:
         ("ingest's database", places.ingest, ingest_tables),
         ("the notifier's database", places.notifier, notifier_tables),
     ):
-        found.searched[name] = _search_rows(name, database, tables, whole.ids | cases, search, found.traces)
+        found.searched[name] = search_rows(name, database, tables, whole.ids | cases, search, found.traces)
     return found
 
 
@@ -68,9 +68,11 @@ def _until(config: Mapping[str, str], timestamp_ms: int) -> str:
     return f"{end:%Y-%m-%d}"
 
 
-def _search_rows(
+def search_rows(
     name: str, database: Database, tables: MetaData, ids: frozenset[str], search: Search, traces: Counter[Trace]
 ) -> int:
+    """How many rows there are; adds those in which a value stands to the traces, as the customer's when one of its
+    `ids` stands in them too."""
     count = 0
     # As a value of its own, or as one in JSON: rows of a case or of a list name the customer only so.
     quoted = Search(orjson.dumps(one).decode() for one in ids)

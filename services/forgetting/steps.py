@@ -47,8 +47,7 @@ def forget(
 ) -> Report:
     """Forget the customer, and whoever was merged into it; the report is the proof, and is kept.
 
-    Raises MergedAway, BrokerUnreachable, TopicUnread, EraseFailed, NotErased, UnknownMaster, NotSealed; but for the
-    first it is to be run again.
+    Raises MergedAway, BrokerUnreachable, TopicUnread, EraseFailed, NotErased; but for the first it is to be run again.
     """
     survivor = at_ingest.survivor_of(places.ingest, customer_id)
     if survivor != customer_id:

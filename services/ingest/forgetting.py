@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, delete, select, tuple_, update
+import orjson
+from sqlalchemy import Column, ColumnElement, Connection, Row, bindparam, delete, or_, select, tuple_, update
 
 from services.common.database import Database
-from services.ingest.tables import dead_letters, external_ids, forgotten, merges, waiting_events
+from services.ingest.imports.comparing import Item
+from services.ingest.tables import dead_letters, external_ids, forgotten, merges, open_items, waiting_events
 
 
 def ask(database: Database, customer_id: str, by: str, now: datetime) -> None:
@@ -85,7 +88,7 @@ def names_of(database: Database, customer_id: str) -> list[tuple[str, str]]:
 
 
 def clear(database: Database, customer_id: str) -> dict[str, int]:
-    """Delete what waits of the customer and its dead letters; how many rows of each.
+    """Delete what waits of the customer, its dead letters, and its items in lists of open items; how many rows of each.
 
     Its external ids stay: by them what still comes under those ids is known for its, and refused.
     """
@@ -95,7 +98,37 @@ def clear(database: Database, customer_id: str) -> dict[str, int]:
         # What the rules service refused has been through ingest: it names the customer by its own id.
         through = ~letters.origin.startswith("ingest") & (letters.customer_id == customer_id)
         refused = delete(dead_letters).where(through | _means(letters.source, letters.customer_id, customer_id))
-        return {"waiting_events": _count(tx, waited), "dead_letters": _count(tx, refused)}
+        return {
+            "waiting_events": _count(tx, waited),
+            "dead_letters": _count(tx, refused),
+            "open_items": _clear_items(tx, customer_id),
+        }
+
+
+def _clear_items(tx: Connection, customer_id: str) -> int:
+    """An item tells whose it is in what was said of it, under the customer's id or under one of the list's source."""
+    c, owned = open_items.c, external_ids.c
+    named = select(owned.source, owned.external_id, owned.customer_id)
+    owners = {
+        (row.source, row.external_id): row.customer_id
+        for row in tx.execute(named.where(or_(owned.customer_id == customer_id, owned.external_id == customer_id)))
+    }
+    subjects = {customer_id, *(external_id for _, external_id in owners)}
+    # Cheap, and too much rather than too little: it may stand in another field.
+    seems = or_(*(c.row.contains(orjson.dumps(one).decode(), autoescape=True) for one in subjects))
+    mine = [
+        {"the_list": row.list, "the_item": row.item}
+        for row in tx.execute(select(c.list, c.item, c.row).where(seems))
+        if any(_owner(row.list, subject, owners) == customer_id for subject in Item.from_json(row.row).subjects)
+    ]
+    if mine:
+        tx.execute(delete(open_items).where(c.list == bindparam("the_list"), c.item == bindparam("the_item")), mine)
+    return len(mine)
+
+
+def _owner(name: str, subject: str, owners: Mapping[tuple[str, str], str]) -> str:
+    source = name.rpartition("/")[0]
+    return owners.get((source, subject), subject)
 
 
 def _means(source: Column[Any], name: Column[Any], customer_id: str) -> ColumnElement[bool]:

@@ -121,7 +121,8 @@ class Releaser:
     def _read(self) -> list[Row]:
         held = [merged for merged in self._registry.merges if is_held(merged, self._registry.merges)]
         with self._registry.database.reading() as tx:
-            return ids_waiting.releasable(tx, held, AT_ONCE)
+            rows = ids_waiting.releasable(tx, held, AT_ONCE)
+        return self._registry.opened(rows)
 
     def _decide(self, rows: Sequence[Row]) -> Step:
         self._registry.look_up({row.key for row in rows})
@@ -187,7 +188,8 @@ class Releaser:
 
     def _overdue(self) -> list[Row]:
         with self._registry.database.reading() as tx:
-            return ids_waiting.overdue(tx, self._registry.now() - MAX_AGE, AT_ONCE)
+            rows = ids_waiting.overdue(tx, self._registry.now() - MAX_AGE, AT_ONCE)
+        return self._registry.opened(rows)
 
     def _count(self) -> tuple[int, float]:
         with self._registry.database.reading() as tx:

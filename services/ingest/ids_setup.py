@@ -21,6 +21,7 @@ from services.ingest.ids_metrics import IdsMetrics
 from services.ingest.ids_registry import Registry
 from services.ingest.ids_release import Releaser, hear
 from services.ingest.ids_treatment import Identity
+from services.ingest.ids_vault import SealedVault
 from services.ingest.merging_reader import KafkaReader
 from services.ingest.merging_worker import Merger
 from services.ingest.sealing import resealed
@@ -50,7 +51,8 @@ def identification(
     """`secrecy` has the treatments that come after the identity's. How long something waits is told by the wall's
     clock, whatever the events' is."""
     ring = secrecy.ring
-    topics, registry, counted = settings.topics, Registry(database, wall_now), IdsMetrics(metrics)
+    topics, counted = settings.topics, IdsMetrics(metrics)
+    registry = Registry(database, wall_now, vault=SealedVault(ring))
     treatment = Identity(registry)
     hide = SealedLetters(ring, treatment.customer_of)
     releaser = Releaser(registry, publisher, topics, counted, secrecy.treatments, hide, ring)

@@ -36,11 +36,16 @@ async def at_once(judged: Callable[[], Awaitable[Judgement]]) -> Judgement:
     return await judged()
 
 
+def as_it_lies(filed: Filed) -> bytes:
+    """Where nothing is sealed."""
+    return filed.event
+
+
 @dataclass(frozen=True, slots=True)
 class Courts:
     """How a letter's event is judged. `treatments` are those of new events; `again` those for an event that went
     through ingest before, as one that the rules service refused: its ids are the customers' already. `keeper` keeps the
-    keys by which they seal."""
+    keys by which they seal; `to_replay` gives a letter's event, and may ask a database."""
 
     topics: Topics
     now: Now
@@ -48,10 +53,12 @@ class Courts:
     again: Sequence[Treatment] = ()
     around: Around = at_once
     keeper: Keeper | None = None
+    to_replay: Callable[[Filed], bytes] = as_it_lies
 
     async def judge(self, filed: Filed) -> Judgement:
         """Raises BadBody, TryLater."""
-        post = Post(filed.event, {"content-type": "application/json"}, self.now())
+        event = await asyncio.to_thread(self.to_replay, filed)
+        post = Post(event, {"content-type": "application/json"}, self.now())
         if filed.letter.origin == FROM_INGEST:
             return await self.around(lambda: self._judged(post, self.treatments))
         return await self._judged(post, self.again)

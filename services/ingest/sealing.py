@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -17,9 +18,11 @@ from schemas.events import CustomerEvent, Retraction
 from schemas.fields import SEALED
 from schemas.personal import PERSONAL, Place
 from services.common.clock import Now
-from services.common.sealing import Context, CustomerKey, NotSealed, new_key
+from services.common.sealing import Context, CustomerKey, NotSealed, UnknownMaster, new_key
 from services.ingest.publisher import TryLater
 from services.ingest.treating import Coming, Sender
+
+log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 2.0
 """After so long at most an ingest knows whom another process has forgotten."""
@@ -100,7 +103,7 @@ class KeyRing:
         try:
             taken = self._keys.add(new, self._now())
         except SQLAlchemyError:
-            raise _keys_away() from None
+            raise keys_away() from None
         with self._lock:
             # First: who finds nothing new any more must find this.
             self._lost += len(taken)
@@ -116,7 +119,7 @@ class KeyRing:
         try:
             self._forgotten = self._keys.forgotten()
         except SQLAlchemyError:
-            raise _keys_away() from None
+            raise keys_away() from None
         for customer_id in self._forgotten & self._held.keys():
             del self._held[customer_id]
         self._looked_at = now
@@ -127,7 +130,11 @@ class KeyRing:
             try:
                 found = self._keys.find([customer_id])
             except SQLAlchemyError:
-                raise _keys_away() from None
+                raise keys_away() from None
+            except (UnknownMaster, NotSealed) as problem:
+                # The message names a key by its customer's id, the log a kind of trouble.
+                log.error("a sealing key cannot be unwrapped: %s", type(problem).__name__)  # noqa: TRY400
+                raise keys_away() from None
             if found.get(customer_id) is None and (customer_id in found or not make):
                 return None
             key = found.get(customer_id) or self._new.setdefault(customer_id, new_key())
@@ -137,7 +144,8 @@ class KeyRing:
         return held
 
 
-def _keys_away() -> TryLater:
+def keys_away() -> TryLater:
+    """Nothing can be sealed or opened now."""
     return TryLater("keys_unavailable", "the keys that seal personal fields cannot be read now", after_s=5)
 
 

@@ -9,9 +9,9 @@ import click
 from services.common.database import Database
 from services.common.errors import UserError
 from services.common.master_file import add_master, keep_first_master, master_keys
-from services.common.sealing import NotSealed, UnknownMaster
+from services.common.sealing import NotSealed
 from services.common.settings import Settings, read_settings
-from services.ingest.sealing_store import SealingStore
+from services.ingest.sealing_store import SealingStore, has_keys
 from services.ingest.tables import open_database
 
 
@@ -20,9 +20,19 @@ class KeysUnreadable(UserError):
 
 
 def store_in(database: Database, settings: Settings) -> SealingStore:
-    """The keys in ingest's database. Raises BadMasterFile."""
-    masters = master_keys(settings.sealing_key_file, may_be_made=settings.sealing_key_may_be_made)
-    return SealingStore(database, masters)
+    """The keys in ingest's database. Raises BadMasterFile, KeysUnreadable: a command or a service that could not unwrap
+    them must not begin."""
+    file = settings.sealing_key_file
+    # One that is made now opens nothing that is there.
+    may_be_made = settings.sealing_key_may_be_made and not has_keys(database)
+    store = SealingStore(database, master_keys(file, may_be_made=may_be_made))
+    unknown = store.unknown_masters()
+    if unknown:
+        raise KeysUnreadable(
+            f"keys in ingest's database are wrapped by the master key {unknown[0]}, which is not in {file}: "
+            "put the file there that belongs to this database (BELLWETHER_SEALING_KEY_FILE names it)"
+        )
+    return store
 
 
 def _open_store(settings: Settings) -> SealingStore:
@@ -51,8 +61,6 @@ def rewrap(keep_old: bool) -> None:
     settings = read_settings(os.environ)
     try:
         count = _open_store(settings).rewrap()
-    except UnknownMaster as problem:
-        raise KeysUnreadable(f"nothing was changed: {problem}") from problem
     except NotSealed:
         raise KeysUnreadable("nothing was changed: a customer's key is damaged") from None
     if not keep_old:

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from services.common.database import Database
-from services.common.sealing import MasterKeys, new_key
+from services.common.sealing import BEGINNING_BYTES, MasterKeys, new_key
 from services.ingest.tables import forgotten, sealing_keys
 
 MOST_IN_QUERY = 500
 """Ids in one query: databases bound the parameters of a statement."""
+
+
+def has_keys(database: Database) -> bool:
+    """Whether there is any that a master key is needed for."""
+    with database.reading() as connection:
+        some = select(sealing_keys.c.customer_id).where(sealing_keys.c.key.is_not(None)).limit(1)
+        return connection.execute(some).first() is not None
 
 
 class SealingStore:
@@ -40,6 +47,13 @@ class SealingStore:
         asked = select(forgotten.c.customer_id).where(forgotten.c.readmitted_at.is_(None))
         with self._database.reading() as connection:
             return frozenset(connection.execute(asked).scalars())
+
+    def unknown_masters(self) -> list[str]:
+        """Names of master keys that wrapped some of the keys and are not at hand."""
+        beginning = select(func.substr(sealing_keys.c.key, 1, BEGINNING_BYTES)).distinct()
+        with self._database.reading() as connection:
+            found = connection.execute(beginning.where(sealing_keys.c.key.is_not(None))).scalars()
+            return sorted(name for one in found if (name := self._masters.unknown(bytes(one))) is not None)
 
     def destroy(self, customer_id: str, now: datetime) -> None:
         """What the customer's key sealed can never be read again; no other is made of itself. May be done twice."""

@@ -23,9 +23,10 @@ from services.ingest.letters_unsealing import Unsealing
 from services.ingest.limits import Limits
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import KafkaPublisher
+from services.ingest.records import Record
 from services.ingest.repeating import Repeating
 from services.ingest.sealing_letters import Opening
-from services.ingest.sealing_setup import secrecy
+from services.ingest.sealing_setup import Secrecy, secrecy
 from services.ingest.serving import Front, check_openness
 from services.ingest.serving_config import DoorSettings, read_door_settings
 from services.ingest.spool_config import read_spool_settings
@@ -45,15 +46,17 @@ def serve_ingest(settings: Settings, env: Mapping[str, str]) -> None:
     database = open_database(settings.ingest_database_url)
     database.migrate()
     ring, gate = _gate(settings, door, database)
-    publisher = _publisher(settings, env)
-    metrics, now = IngestMetrics(REGISTRY), clock_from(settings.clock)
     secret = secrecy(settings, database)
+    publisher = _publisher(settings, env, secret)
+    metrics, now = IngestMetrics(REGISTRY), clock_from(settings.clock)
     whose = identification(settings, database, publisher, REGISTRY, secret)
     # Identity first: what is said of people is sealed with the key of the customer whose it is.
     treatments: list[Treatment] = [whose.treatment, *secret.treatments]
     replayed: list[Treatment] = [Opening(secret.ring), *treatments]
-    courts = Courts(settings.topics, now, replayed, [secret.sealing], whose.keeping.whole, secret.ring)
-    letters = correspondence(settings, database, publisher, courts, REGISTRY, Unsealing(database, secret.ring).event)
+    unsealing = Unsealing(database, secret.ring)
+    again: list[Treatment] = [secret.sealing]
+    courts = Courts(settings.topics, now, replayed, again, whose.keeping.whole, secret.ring, unsealing.to_replay)
+    letters = correspondence(settings, database, publisher, courts, REGISTRY, unsealing.event)
     intake = Intake(
         publisher,
         settings.topics,
@@ -83,7 +86,12 @@ def _gate(settings: Settings, door: DoorSettings, database: Database) -> tuple[K
     return ring, gate
 
 
-def _publisher(settings: Settings, env: Mapping[str, str]) -> Publisher:
+def _publisher(settings: Settings, env: Mapping[str, str], secret: Secrecy) -> Publisher:
     publisher = KafkaPublisher(settings.kafka, settings.topics)
     spool = read_spool_settings(env)
-    return publisher if spool is None else with_spool(publisher, spool, REGISTRY)
+
+    def is_gone(record: Record) -> bool:
+        # Dead letters say nothing readable of a forgotten customer, and their keys do not tell whose they are.
+        return record.topic == settings.topics.events and secret.ring.is_forgotten(record.key.decode())
+
+    return publisher if spool is None else with_spool(publisher, spool, REGISTRY, is_gone)

@@ -9,6 +9,8 @@ from sqlalchemy import insert, select
 from services.common.database import Database
 from services.common.sealing import MasterKeys, new_key
 from services.ingest import forgetting
+from services.ingest.imports.comparing import Item, Said
+from services.ingest.imports_store import KeptList
 from services.ingest.sealing_store import SealingStore
 from services.ingest.tables import dead_letters, external_ids, letter_decisions, merges, waiting_events
 
@@ -65,6 +67,13 @@ def test_ids_that_were_merged_into_it_are_its_too_near_and_far(database: Databas
     assert forgetting.others_of(database, "C009") == []
 
 
+def test_who_was_merged_away_is_part_of_the_one_who_is_left(database: Database) -> None:
+    with database.writing() as tx:
+        for merged, surviving in (("C001", "C002"), ("C002", "C003")):
+            tx.execute(insert(merges).values(merged_id=merged, surviving_id=surviving, at=NOW))
+    assert [forgetting.survivor_of(database, one) for one in ("C001", "C003", "C009")] == ["C003", "C003", "C009"]
+
+
 def test_what_waits_and_its_dead_letters_are_deleted_and_nobody_elses(database: Database) -> None:
     with database.writing() as tx:
         for customer_id in ("C001", "C002"):
@@ -86,8 +95,8 @@ def test_what_waits_and_its_dead_letters_are_deleted_and_nobody_elses(database: 
             tx.execute(insert(dead_letters).values(**letter, **place))
         decided = {"number": 0, "at": NOW, "by": "x", "what": "asked"}
         tx.execute(insert(letter_decisions).values(**decided, partition=0, offset=0))
-    assert forgetting.clear(database, "C001") == {"waiting_events": 1, "dead_letters": 3}
-    assert forgetting.clear(database, "C001") == {"waiting_events": 0, "dead_letters": 0}
+    assert forgetting.clear(database, "C001") == {"waiting_events": 1, "dead_letters": 3, "open_items": 0}
+    assert forgetting.clear(database, "C001") == {"waiting_events": 0, "dead_letters": 0, "open_items": 0}
     with database.reading() as tx:
         assert sorted(tx.execute(select(waiting_events.c.event_id)).scalars()) == ["2", "3"]
         assert sorted(tx.execute(select(dead_letters.c.offset)).scalars()) == [3, 4, 5, 6]
@@ -95,3 +104,29 @@ def test_what_waits_and_its_dead_letters_are_deleted_and_nobody_elses(database: 
         # By its external id what still comes is known for its, and refused.
         assert sorted(tx.execute(select(external_ids.c.customer_id)).scalars()) == ["C001", "C002", "C009"]
     assert forgetting.names_of(database, "C001") == [("erp", "X-C001")]
+
+
+def test_its_items_in_lists_of_open_items_are_deleted_and_nobody_elses(database: Database) -> None:
+    with database.writing() as tx:
+        for external_id, customer_id in (("X-1", "C001"), ("C001", "C009")):
+            row = {"source": "erp/north", "external_id": external_id, "changed_at": NOW, "changed_by": "x"}
+            tx.execute(insert(external_ids).values(**row, customer_id=customer_id))
+    lists = {
+        "erp/north/ageing": {"its own id there": "X-1", "another's": "C001", "of nobody": "X-2"},
+        "crm/ageing": {"its id": "C001", "another's": "X-1", "only mentions it": "C002", "settled": None},
+    }
+    for name, items in lists.items():
+        said = {
+            item: Item({"note": 'about "C001"'}, {"0": Said("1", "x", "bellwether.invoice.issued", subject)})
+            for item, subject in items.items()
+        }
+        if "settled" in said:
+            said["settled"] = Item({}, {}, Said("2", "x", "bellwether.payment.received", "C001"))
+        KeptList(database, name, "x").write(said)
+    assert forgetting.clear(database, "C001")["open_items"] == 3
+    assert forgetting.clear(database, "C001")["open_items"] == 0
+    left = {name: sorted(KeptList(database, name, "x").read()) for name in lists}
+    assert left == {
+        "erp/north/ageing": ["another's", "of nobody"],
+        "crm/ageing": ["another's", "only mentions it"],
+    }

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import select
 
 from schemas.fields import SEALED
 from services.common.database import Database
@@ -17,6 +18,7 @@ from services.ingest.ids_keeping import Keeping
 from services.ingest.ids_release import Releaser
 from services.ingest.ids_store import IdRow
 from services.ingest.ids_treatment import Identity
+from services.ingest.ids_vault import SealedVault
 from services.ingest.judge import Judgement, Post, judge
 from services.ingest.letters import FROM_INGEST, Filed, Letter
 from services.ingest.letters import Place as At
@@ -30,6 +32,7 @@ from services.ingest.sealing_keeping import with_keys_kept
 from services.ingest.sealing_letters import Opening, SealedLetters, unclaimed
 from services.ingest.sealing_setup import Secrecy
 from services.ingest.sealing_store import SealingStore
+from services.ingest.tables import waiting_events
 from services.ingest.treating import Treatment
 from tests.contract.ingest.replicas import NOW, TOPICS, Broker
 from tests.contract.ingest.test_merging import SETTLE_S, Log, Place, merge
@@ -68,10 +71,10 @@ class House(Place):
         self.store = SealingStore(database, MasterKeys([new_key()]))
         self.wary = Wary(self.store)
         log = Log(self.wary)
-        super().__init__(database, self.wary, log)
         # Its clock stands still, and every look must be a new one.
         self.seconds = 0.0
-        ring = KeyRing(self.store, lambda: self.now, self._later)
+        ring = KeyRing(self.store, lambda: NOW, self._later)
+        super().__init__(database, self.wary, log, vault=SealedVault(ring))
         secret = Secrecy(ring, Screening("refuse"))
         identity, topics = Identity(self.registry), TOPICS
         hide = SealedLetters(ring, identity.customer_of)
@@ -85,7 +88,8 @@ class House(Place):
 
         self.merger = Merger(self.registry, self.wary, topics, self.metrics, log, "one", SETTLE_S, again, ring)
         replayed: list[Treatment] = [Opening(ring), *self.treatments]
-        self.courts = Courts(topics, lambda: NOW, replayed, [secret.sealing], self.keeping.whole, ring)
+        mended = Unsealing(database, ring).to_replay
+        self.courts = Courts(topics, lambda: NOW, replayed, [secret.sealing], self.keeping.whole, ring, mended)
 
     def _later(self) -> float:
         self.seconds += 10.0
@@ -106,18 +110,18 @@ class House(Place):
         assert all(ABOUT.encode() not in one.value for one in self.wary.records)
         return [orjson.loads(one.value) for one in self.wary.records if one.topic == topic]
 
-    def replayed(self, document: dict[str, Any]) -> Judgement:
-        """A dead letter of it, judged again."""
-        return asyncio.run(self.courts.judge(filed(document)))
+    def replayed(self, document: dict[str, Any], edited: dict[str, Any] | None = None) -> Judgement:
+        """A dead letter of it, judged again; `edited`: what somebody put in its place."""
+        return asyncio.run(self.courts.judge(filed(document, edited)))
 
     def unsealed(self, document: dict[str, Any]) -> Any:
         """A dead letter of it, as those see it who ask for what it says of people."""
         return orjson.loads(Unsealing(self.registry.database, self.ring).event(filed(document)))
 
 
-def filed(document: dict[str, Any]) -> Filed:
+def filed(document: dict[str, Any], edited: dict[str, Any] | None = None) -> Filed:
     letter = Letter(At(0, 0), "invalid", "", "tests", "1", None, orjson.dumps(document), {}, NOW, FROM_INGEST)
-    return Filed(letter, "sending", None)
+    return Filed(letter, "sending", None if edited is None else orjson.dumps(edited))
 
 
 @pytest.fixture
@@ -143,6 +147,16 @@ def test_what_waited_is_sealed_for_the_customer_whose_it_turns_out_to_be(databas
     house.release()
     (sent,) = house.on(TOPICS.events)
     assert house.wary.clear(sent) == {"specversion": "1.0", **made("1", "C1")}
+
+
+def test_while_it_waits_it_lies_sealed_and_the_same_event_is_known_again(database: Database, house: House) -> None:
+    name_ids(database, ("other", "C9"))
+    again = [house.post(made("1", "X1")) for _ in range(2)]
+    another = house.post(made("1", "X1", data={**SAID, "about": "two cranes"}))
+    assert (again, another) == ([["unknown_customer"]] * 2, ["id_reused"])
+    with database.reading() as tx:
+        (value,) = tx.execute(select(waiting_events.c.value)).scalars()
+    assert not any(word in value for word in (ABOUT.encode(), b"promise", b"X1"))
 
 
 def test_what_looks_personal_when_its_wait_ends_is_hidden_in_its_dead_letter(database: Database, house: House) -> None:
@@ -193,6 +207,27 @@ def test_a_letter_under_a_sources_own_id_is_replayed_for_its_customer(
     assert [one.code for one in judgement.verdicts] == ["ok"]
     (record,) = judgement.records
     assert house.wary.clear(orjson.loads(record.value))["data"]["about"] == ABOUT
+
+
+@pytest.mark.parametrize("broken", [{"time": "yesterday"}, {"id": ""}, {"id": None}, {"source": None}])
+@pytest.mark.parametrize("mended", [{"id": "2"}, {"source": "crm"}, {"subject": "C5"}])
+def test_a_letter_in_which_somebody_mends_what_its_texts_were_sealed_for_is_sealed_anew(
+    house: House, broken: dict[str, Any], mended: dict[str, Any]
+) -> None:
+    good = made("1", "C1")
+    house.post({name: value for name, value in {**good, **broken}.items() if value is not None})
+    (letter,) = house.on(TOPICS.dead_letters)
+    judgement = house.replayed(letter, {**letter, **{name: good[name] for name in broken}, **mended})
+    assert [one.code for one in judgement.verdicts] == ["ok"]
+    (record,) = judgement.records
+    assert house.wary.clear(orjson.loads(record.value)) == {"specversion": "1.0", **good, **mended}
+
+
+def test_a_sealed_text_that_is_not_the_letters_own_is_not_opened_for_whoever_writes_it_in(house: House) -> None:
+    house.post(made("1", "C1", time="yesterday"), made("2", "C2", time="yesterday"))
+    first, second = house.on(TOPICS.dead_letters)
+    stolen = {**first, "id": "3", "time": made("1", "C1")["time"], "data": second["data"]}
+    assert [one.code for one in house.replayed(first, stolen).verdicts] == ["sealed"]
 
 
 def test_a_letter_of_a_customer_that_was_merged_since_is_replayed_for_the_surviving_one(house: House) -> None:

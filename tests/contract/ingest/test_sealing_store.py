@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from services.common.database import Database
-from services.common.sealing import MasterKeys, UnknownMaster, new_key
+from services.common.master_file import BadMasterFile
+from services.common.sealing import MasterKeys, UnknownMaster, master_line, new_key
+from services.common.settings import read_settings
+from services.ingest.sealing_cli import KeysUnreadable, store_in
 from services.ingest.sealing_store import MOST_IN_QUERY, SealingStore
 from services.ingest.tables import forgotten, sealing_keys
 
@@ -66,6 +70,19 @@ def test_keys_do_not_lie_in_the_database_as_they_are(database: Database, store: 
     assert key not in stored
     with pytest.raises(UnknownMaster):
         SealingStore(database, MasterKeys([new_key()])).find(["C001"])
+
+
+def test_a_master_key_that_is_missing_is_named_before_anything_is_sealed(database: Database, tmp_path: Path) -> None:
+    settings = read_settings({"BELLWETHER_DATA_DIR": str(tmp_path)})
+    kept(store_in(database, settings), "C001", "C002")
+    assert store_in(database, settings).unknown_masters() == []
+    settings.sealing_key_file.rename(tmp_path / "elsewhere")
+    # Another one in its place would open nothing that is there.
+    with pytest.raises(BadMasterFile, match=r"sealing\.key"):
+        store_in(database, settings)
+    settings.sealing_key_file.write_text(master_line(new_key()) + "\n")
+    with pytest.raises(KeysUnreadable, match="BELLWETHER_SEALING_KEY_FILE"):
+        store_in(database, settings)
 
 
 @pytest.mark.parametrize("known", [True, False])

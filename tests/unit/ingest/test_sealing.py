@@ -15,7 +15,7 @@ from schemas.events import CUSTOMER_EVENTS, REFERENCE_EVENTS
 from schemas.fields import SEALED
 from schemas.personal import PERSONAL
 from schemas.topics import Topics
-from services.common.sealing import CustomerKey
+from services.common.sealing import CustomerKey, NotSealed, UnknownMaster
 from services.ingest import sealing
 from services.ingest.judge import Judgement, Post, judge
 from services.ingest.publisher import TryLater
@@ -45,9 +45,12 @@ class FakeKeys:
         self.gone: set[str] = set()
         self.taken: set[str] = set()
         self.away = False
+        self.unreadable: Exception | None = None
 
     def find(self, customer_ids: Collection[str]) -> dict[str, bytes | None]:
         self._answer()
+        if self.unreadable is not None:
+            raise self.unreadable
         self.asked += customer_ids
         return {one: None if one in self.gone else fixed_key(one) for one in customer_ids if one not in self.new}
 
@@ -258,3 +261,17 @@ def test_who_was_forgotten_a_moment_ago_has_no_key(bench: Bench) -> None:
     bench.judge(example("payment.received"))
     bench.keys.gone.add("C001")
     assert codes(bench.judge(example("promise.made"))) == ["forgotten"]
+
+
+@pytest.mark.parametrize("problem", [UnknownMaster("the key of C001 is wrapped by the master key 00"), NotSealed()])
+def test_a_key_that_cannot_be_unwrapped_makes_senders_wait_and_its_customer_is_not_in_the_log(
+    bench: Bench, problem: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.keys.unreadable = problem
+    with pytest.raises(TryLater) as caught:
+        bench.judge(example("contact.changed"))
+    assert caught.value.code == "keys_unavailable"
+    assert type(problem).__name__ in caplog.text
+    assert "C001" not in caplog.text + caught.value.message
+    bench.keys.unreadable = None
+    assert codes(bench.judge(example("contact.changed"))) == ["ok"]
