@@ -153,6 +153,14 @@ def test_nothing_of_its_people_can_be_read_any_more_and_the_other_customer_is_le
         True,
         [],
     )
+    sealed = sum(map(len, PERSONAL.values()))
+    # As events, and as dead letters of the same.
+    assert (proof["keys_left"], proof["sealed_open"], proof["sealed_closed"]) == (0, 0, 2 * sealed)
+    assert {name: set(proof[name]) for name in ("tombstones", "kept")} == {
+        name: {house.topics.changelog, house.topics.customers} for name in ("tombstones", "kept")
+    }
+    assert all(proof["tombstones"].values())
+    assert not any(proof["kept"].values())
     assert sum(proof["values"].values()) == proof["values_searched"] == len(said) + 2
     topics = house.topics
     of_customers = {
