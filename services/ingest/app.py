@@ -30,7 +30,7 @@ from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater
 from services.ingest.records import Hide, Record, as_it_came
 from services.ingest.repeating import Repeating
-from services.ingest.sealing_keeping import Keeper, with_keys_kept
+from services.ingest.sealing_keeping import Keeper, off_the_loop_if_needed, with_keys_kept
 from services.ingest.spooling import notes_of
 from services.ingest.streaming import LineStream, Pause, ResultLines
 from services.ingest.treating import Sender, Treatment
@@ -146,7 +146,9 @@ class Intake:
 
     def _once(self, judging: Callable[[], Judgement], size: int) -> Judge:
         async def judge_once() -> Judgement:
-            return judging() if size < THREAD_FROM_BYTES else await asyncio.to_thread(judging)
+            if size < THREAD_FROM_BYTES:
+                return await off_the_loop_if_needed(self._sealing, judging)
+            return await asyncio.to_thread(judging)
 
         return lambda: with_keys_kept(self._sealing, judge_once)
 

@@ -6,9 +6,10 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
+from threading import Lock, local
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,6 +21,7 @@ from schemas.personal import PERSONAL, Place
 from services.common.clock import Now
 from services.common.sealing import Context, CustomerKey, NotSealed, UnknownMaster, new_key
 from services.ingest.publisher import TryLater
+from services.ingest.sealing_keeping import MustAsk
 from services.ingest.treating import Coming, Sender
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ class Keys(Protocol):
 
 class KeyRing:
     """Keys at hand. A new one is used at once and kept later, with others in one transaction: what it has sealed must
-    not be published before `keep` has returned. Threads share it."""
+    not be published before `keep` has returned. Threads share it; the event loop asks it `from_memory`."""
 
     def __init__(self, keys: Keys, now: Now, seconds: Callable[[], float] = time.monotonic) -> None:
         """`seconds` is a clock that never goes back."""
@@ -50,6 +52,7 @@ class KeyRing:
         self._seconds = seconds
         self._lock = Lock()
         self._keeping = Lock()
+        self._here = local()
         self._held: OrderedDict[str, CustomerKey] = OrderedDict()
         self._new: dict[str, bytes] = {}
         self._lost = 0
@@ -58,14 +61,12 @@ class KeyRing:
 
     def is_forgotten(self, customer_id: str) -> bool:
         """Whether nothing of the customer is to be taken. Raises TryLater."""
-        with self._lock:
-            self._look()
+        with self._looking():
             return customer_id in self._forgotten
 
     def key_of(self, customer_id: str) -> CustomerKey | None:
         """The customer's key, made if there is none; None for one who was forgotten. Raises TryLater."""
-        with self._lock:
-            self._look()
+        with self._looking():
             held = self._held.get(customer_id)
             if held is not None:
                 self._held.move_to_end(customer_id)
@@ -74,10 +75,32 @@ class KeyRing:
 
     def known_key(self, name: str) -> CustomerKey | None:
         """The key of that name if there is one: none is made. Raises TryLater."""
-        with self._lock:
-            self._look()
+        with self._looking():
             held = self._held.get(name)
             return held if held is not None else self._fetch(name, make=False)
+
+    @contextmanager
+    def from_memory(self) -> Iterator[None]:
+        """This thread waits for no database meanwhile, nor for one that does: MustAsk is raised instead."""
+        self._here.from_memory = True
+        try:
+            yield
+        finally:
+            self._here.from_memory = False
+
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        if not self._lock.acquire(blocking=self._may_ask):
+            raise MustAsk
+        try:
+            self._look()
+            yield
+        finally:
+            self._lock.release()
+
+    @property
+    def _may_ask(self) -> bool:
+        return not getattr(self._here, "from_memory", False)
 
     def mark(self) -> int:
         """To be taken before something is sealed, and given to `keep`."""
@@ -116,6 +139,8 @@ class KeyRing:
         now = self._seconds()
         if self._looked_at is not None and now - self._looked_at < LOOK_EVERY_S:
             return
+        if not self._may_ask:
+            raise MustAsk
         try:
             self._forgotten = self._keys.forgotten()
         except SQLAlchemyError:
@@ -127,6 +152,8 @@ class KeyRing:
     def _fetch(self, customer_id: str, *, make: bool = True) -> CustomerKey | None:
         key: bytes | None = self._new.get(customer_id)
         if key is None:
+            if not self._may_ask:
+                raise MustAsk
             try:
                 found = self._keys.find([customer_id])
             except SQLAlchemyError:

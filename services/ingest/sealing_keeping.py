@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 _T = TypeVar("_T")
+
+
+class MustAsk(Exception):
+    """The keys in memory are not enough: do it again on a thread that may wait for a database."""
 
 
 class Keeper(Protocol):
@@ -15,6 +20,9 @@ class Keeper(Protocol):
     @property
     def has_new(self) -> bool:
         """Whether there is a key to keep."""
+
+    def from_memory(self) -> AbstractContextManager[None]:
+        """In it this thread waits for no database; MustAsk is raised instead."""
 
     def mark(self) -> int:
         """Taken before something is sealed."""
@@ -33,3 +41,14 @@ async def with_keys_kept(keeper: Keeper | None, work: Callable[[], Awaitable[_T]
     if keeper.has_new or keeper.mark() != mark:
         await asyncio.to_thread(keeper.keep, mark)
     return made
+
+
+async def off_the_loop_if_needed(keeper: Keeper | None, work: Callable[[], _T]) -> _T:
+    """What `work` makes, here where memory is enough, else on another thread: then it is done twice."""
+    if keeper is None:
+        return work()
+    try:
+        with keeper.from_memory():
+            return work()
+    except MustAsk:
+        return await asyncio.to_thread(work)

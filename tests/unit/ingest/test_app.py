@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import httpx
 import orjson
@@ -19,6 +21,8 @@ from services.ingest.bodies import MAX_HELD_BYTES
 from services.ingest.judge import MAX_BODY_BYTES
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater, broker_away
+from services.ingest.sealing_keeping import MustAsk
+from services.ingest.treating import Coming, Sender
 from tests.unit.ingest.scripted import NOW, ScriptedPublisher
 from tests.unit.schemas.examples import example
 
@@ -225,7 +229,14 @@ class ScriptedKeys:
         self.has_new = True
         self.failure: Exception | None = TryLater("keys_unavailable", "away", after_s=5)
         self.lost = 7
+        self.in_memory = threading.local()
         self._publisher = publisher
+
+    @contextmanager
+    def from_memory(self) -> Iterator[None]:
+        self.in_memory.only = True
+        yield
+        self.in_memory.only = False
 
     def mark(self) -> int:
         return self.lost
@@ -247,6 +258,25 @@ def test_nothing_is_published_before_the_keys_are_kept_that_sealed_it(publisher:
         assert publisher.published == []
         keys.failure = None
         assert post(client, GOOD).status_code == 202
+    assert len(publisher.published) == 1
+
+
+def test_the_event_loop_waits_for_no_key(publisher: ScriptedPublisher) -> None:
+    keys = ScriptedKeys(publisher)
+    keys.has_new = False
+    asked: list[bool] = []
+
+    def seal(coming: Coming, _sender: Sender) -> Coming:
+        asked.append(from_memory := getattr(keys.in_memory, "only", False))
+        if from_memory:
+            raise MustAsk
+        return coming
+
+    metrics = IngestMetrics(CollectorRegistry())
+    intake = Intake(publisher, Topics("t"), lambda: NOW, metrics, [seal], sealing=keys)
+    with TestClient(build_app(intake)) as client:
+        assert post(client, GOOD).status_code == 202
+    assert asked == [True, False]
     assert len(publisher.published) == 1
 
 

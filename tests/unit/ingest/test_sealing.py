@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Event
 from typing import Any
 
 import orjson
@@ -20,6 +22,7 @@ from services.ingest import sealing
 from services.ingest.judge import Judgement, Post, judge
 from services.ingest.publisher import TryLater
 from services.ingest.sealing import LOOK_EVERY_S, KeyRing, Sealing
+from services.ingest.sealing_keeping import MustAsk
 from services.rules.intake import judge as rules_judge
 from services.rules.partitioner import partition_of
 from services.rules.shortcut import heard
@@ -275,3 +278,50 @@ def test_a_key_that_cannot_be_unwrapped_makes_senders_wait_and_its_customer_is_n
     assert "C001" not in caplog.text + caught.value.message
     bench.keys.unreadable = None
     assert codes(bench.judge(example("contact.changed"))) == ["ok"]
+
+
+def test_from_memory_nothing_is_asked_of_the_database(bench: Bench) -> None:
+    ring = bench.sealing.ring
+
+    def from_memory() -> str:
+        try:
+            with ring.from_memory():
+                (code,) = codes(bench.judge(example("contact.changed")))
+        except MustAsk:
+            return "must ask"
+        return code
+
+    bench.keys.away = True
+    assert from_memory() == "must ask"
+    bench.keys.away = False
+    assert not ring.is_forgotten("C002")
+    bench.keys.away = True
+    # Who was forgotten is known, the key is not.
+    assert from_memory() == "must ask"
+    bench.keys.away = False
+    assert codes(bench.judge(example("contact.changed"))) == ["ok"]
+    bench.keys.away = True
+    assert from_memory() == "ok"
+    bench.seconds += LOOK_EVERY_S
+    assert from_memory() == "must ask"
+
+
+def test_from_memory_nobody_is_waited_for_who_asks_the_database(bench: Bench) -> None:
+    ring, asking, may_end = bench.sealing.ring, Event(), Event()
+    bench.judge(example("contact.changed"))
+
+    def slow(customer_ids: Collection[str]) -> dict[str, bytes | None]:
+        asking.set()
+        assert may_end.wait(30)
+        return {one: fixed_key(one) for one in customer_ids}
+
+    bench.keys.find = slow  # type: ignore[method-assign]
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(ring.key_of, "C009")
+        assert asking.wait(30)
+        with pytest.raises(MustAsk), ring.from_memory():
+            ring.key_of("C001")
+        may_end.set()
+        assert other.result(30) is not None
+    with ring.from_memory():
+        assert ring.key_of("C001") is not None
