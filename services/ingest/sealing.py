@@ -41,6 +41,12 @@ class Keys(Protocol):
     def forgotten(self) -> frozenset[str]: ...
 
 
+class _Here(local):
+    """What holds for this thread."""
+
+    from_memory = False
+
+
 class KeyRing:
     """Keys at hand. A new one is used at once and kept later, with others in one transaction: what it has sealed must
     not be published before `keep` has returned. Threads share it; the event loop asks it `from_memory`."""
@@ -52,7 +58,7 @@ class KeyRing:
         self._seconds = seconds
         self._lock = Lock()
         self._keeping = Lock()
-        self._here = local()
+        self._here = _Here()
         self._held: OrderedDict[str, CustomerKey] = OrderedDict()
         self._new: dict[str, bytes] = {}
         self._lost = 0
@@ -61,23 +67,32 @@ class KeyRing:
 
     def is_forgotten(self, customer_id: str) -> bool:
         """Whether nothing of the customer is to be taken. Raises TryLater."""
-        with self._looking():
+        self._begin()
+        try:
             return customer_id in self._forgotten
+        finally:
+            self._lock.release()
 
     def key_of(self, customer_id: str) -> CustomerKey | None:
         """The customer's key, made if there is none; None for one who was forgotten. Raises TryLater."""
-        with self._looking():
+        self._begin()
+        try:
             held = self._held.get(customer_id)
             if held is not None:
                 self._held.move_to_end(customer_id)
                 return held
             return self._fetch(customer_id)
+        finally:
+            self._lock.release()
 
     def known_key(self, name: str) -> CustomerKey | None:
         """The key of that name if there is one: none is made. Raises TryLater."""
-        with self._looking():
+        self._begin()
+        try:
             held = self._held.get(name)
             return held if held is not None else self._fetch(name, make=False)
+        finally:
+            self._lock.release()
 
     @contextmanager
     def from_memory(self) -> Iterator[None]:
@@ -88,19 +103,19 @@ class KeyRing:
         finally:
             self._here.from_memory = False
 
-    @contextmanager
-    def _looking(self) -> Iterator[None]:
+    def _begin(self) -> None:
+        """Takes the lock, which is to be released. No context manager: it is asked of every event."""
         if not self._lock.acquire(blocking=self._may_ask):
             raise MustAsk
         try:
             self._look()
-            yield
-        finally:
+        except BaseException:
             self._lock.release()
+            raise
 
     @property
     def _may_ask(self) -> bool:
-        return not getattr(self._here, "from_memory", False)
+        return not self._here.from_memory
 
     def mark(self) -> int:
         """To be taken before something is sealed, and given to `keep`."""
