@@ -15,6 +15,9 @@ from services.notifier import tables
 ERASED = "已删除 / erased"
 """Stands where something was."""
 
+SAYS_NOTHING = frozenset({"settling", "deadlines", "pages", "tasks", "task_people", "users", "sessions"})
+"""Tables with ids, states and instants alone. Every other is in what `clear` returns; a test asks of each new one."""
+
 _BOTH = wire.Bilingual(zh="已删除", en="erased")
 
 

@@ -79,6 +79,13 @@ def test_no_word_of_it_stays(home: Database) -> None:
     assert forgetting.said_of(home, "C1") == []
 
 
+def test_of_every_table_it_is_said_what_becomes_of_it(home: Database) -> None:
+    """Who adds a table that says something of customers clears it; one that does not is named in SAYS_NOTHING."""
+    cleared = forgetting.clear(home, "C1").keys()
+    assert not cleared & forgetting.SAYS_NOTHING
+    assert cleared | forgetting.SAYS_NOTHING == tables.metadata.tables.keys()
+
+
 def test_the_numbers_of_its_cases_stay_and_can_be_shown(home: Database, desk: Desk) -> None:
     before = desk.get_case(case_of(desk, "C1"))
     forgetting.clear(home, "C1")
