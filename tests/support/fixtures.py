@@ -125,12 +125,11 @@ def migrated(
     open_database: Callable[[str], Database], request: pytest.FixtureRequest, file: Path
 ) -> Iterator[Database]:
     """For a fixture with the params "sqlite" and "postgresql": an empty database with the newest schema, in that file
-    or on a server. It is taken down to nothing again afterwards."""
+    or on a server, of this test's own."""
     on_server = request.param == "postgresql"
     made = open_database(request.getfixturevalue("postgres_url") if on_server else f"sqlite:///{file}")
     made.migrate()
     yield made
-    made.migrate("base", down=True)
     made.close()
 
 
