@@ -30,7 +30,10 @@ Decision = Literal["act", "watch", "accept", "false_alarm", "withdrawn"]
 
 
 class CaseEvent(Wire):
-    """One entry of a case's timeline. `sequence` counts up from 1 within a case, so (case_id, sequence) is unique."""
+    """One entry of a case's timeline. `sequence` counts up from 1 within a case, so (case_id, sequence) is unique.
+
+    `note` is the notifier's own; what people wrote (`actor`) is in the console alone.
+    """
 
     case_id: Identifier
     sequence: int

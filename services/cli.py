@@ -27,6 +27,7 @@ COMMANDS = {
     "dead-letters": Entry("services.ingest.letters_cli:dead_letters", "What was refused: look, mend, replay or drop."),
     "explain": Entry("services.rules.reports.explain_cli:explain", "Show how one customer stands, and why."),
     "feeds": Entry("services.feeds_cli:feeds", "When each source was heard, and which are late or silent."),
+    "forget": Entry("services.forgetting.cli:forget", "Destroy what is known of a customer's people, and prove it."),
     "ids": Entry("services.ingest.ids_cli:ids", "Whose the ids of sources are, and what waits for one."),
     "import": Entry("services.ingest.imports_cli:import_command", "Turn a CSV or XLSX export into events."),
     "ingest": Entry("services.ingest.cli:ingest", "The service that takes events by HTTP and puts them on Kafka."),
@@ -36,6 +37,9 @@ COMMANDS = {
     "rules": Entry("services.rules.cli:rules", "The service that watches customers, and its rule files."),
     "sample": Entry("services.ingest.cli:sample_command", "Make sample events and the people file that fits them."),
     "schema": Entry("services.common.schema_cli:schema", "Write and compare the contracts of all topics."),
+    "sealing": Entry(
+        "services.ingest.sealing_cli:sealing", "The master keys that wrap what personal fields are sealed with."
+    ),
     "topics": Entry("services.common.cli:topics", "Create the Kafka topics, and make them larger."),
 }
 

@@ -19,7 +19,7 @@ from schemas.topics import Topics
 from services.ingest.ids import Joining, Waiting, names_another
 from services.ingest.keys import NOT_ALLOWED, is_foreign
 from services.ingest.lines import Line
-from services.ingest.records import Record, Refusal, dead_letters, event_record
+from services.ingest.records import Hide, Record, Refusal, as_it_came, dead_letters, event_record
 from services.ingest.splitting import array_elements
 from services.ingest.treating import ANYBODY, Coming, Foresee, Sender, Treatment, Waits
 
@@ -138,14 +138,20 @@ def kind_of(content_type: str) -> str:
     return kind
 
 
-def judge(post: Post, topics: Topics, treatments: Sequence[Treatment] = (), sender: Sender = ANYBODY) -> Judgement:
+def judge(
+    post: Post,
+    topics: Topics,
+    treatments: Sequence[Treatment] = (),
+    sender: Sender = ANYBODY,
+    hide: Hide = as_it_came,
+) -> Judgement:
     """Judge every event of a body: one event, an array of them, or one in binary mode (ce-… headers). What is valid
-    goes through the treatments, in their order.
+    goes through the treatments, in their order; what is refused through `hide`.
 
     Raises BadBody when the body is not JSON, or not said to be, or has too many events.
     """
     kind_of(post.content_type)
-    court = _Court(post, topics, treatments, sender)
+    court = _Court(post, topics, treatments, sender, hide)
     if codec.is_binary(post.headers):
         court.judge_binary()
         return court.judgement
@@ -159,10 +165,15 @@ def judge(post: Post, topics: Topics, treatments: Sequence[Treatment] = (), send
 
 
 def judge_lines(
-    lines: Sequence[Line], post: Post, topics: Topics, treatments: Sequence[Treatment] = (), sender: Sender = ANYBODY
+    lines: Sequence[Line],
+    post: Post,
+    topics: Topics,
+    treatments: Sequence[Treatment] = (),
+    sender: Sender = ANYBODY,
+    hide: Hide = as_it_came,
 ) -> Judgement:
     """Judge an event a line; a verdict's index is the line's number. Of `post` the headers and the time are used."""
-    court = _Court(post, topics, treatments, sender)
+    court = _Court(post, topics, treatments, sender, hide)
     documents = [_decoded(line) for line in lines]
     court.show([document for document in documents if not isinstance(document, InvalidEvent)])
     for line, document in zip(lines, documents, strict=True):
@@ -204,8 +215,9 @@ def _loads(post: Post, topics: Topics) -> Any:
 class _Court:
     """Judges the events of one post, collecting verdicts and records."""
 
-    def __init__(self, post: Post, topics: Topics, treatments: Sequence[Treatment], sender: Sender) -> None:
+    def __init__(self, post: Post, topics: Topics, treatments: Sequence[Treatment], sender: Sender, hide: Hide) -> None:
         self._post = post
+        self._hide = hide
         self._topics = topics
         self._treatments = treatments
         self._sender = sender
@@ -287,7 +299,9 @@ class _Court:
             # No dead letter: replayed by somebody who may say it, it would be said after all.
             return
         refusal = Refusal(raw, problem, attributes)
-        self.judgement.records += dead_letters(refusal, self._post.received_at, self._post.content_type, self._topics)
+        self.judgement.records += dead_letters(
+            refusal, self._post.received_at, self._post.content_type, self._topics, self._hide
+        )
 
 
 def bytes_on_topic(

@@ -15,8 +15,8 @@ from schemas.records import ReadRecord
 from schemas.topics import Topics
 from services.ingest.records import Record
 
-Reseal = Callable[[dict[str, Any], str, str], dict[str, Any]]
-"""What is sealed for one customer is sealed for another: the document, from whom, for whom."""
+Reseal = Callable[[dict[str, Any], str, str], dict[str, Any] | None]
+"""What is sealed for one customer is sealed for another: the document, from whom, for whom. None: not to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Move:
 
     def again(self, record: ReadRecord, topics: Topics, reseal: Reseal) -> Record | None:
         """The record as one of the surviving customer's, in structured mode; None when it is no valid event of the
-        merged one. Source and id stay, so that a second sending is recognised."""
+        merged one, or not to be sent. Source and id stay, so that a second sending is recognised."""
         document = self._document(record)
         if document is None:
             return None
@@ -37,7 +37,10 @@ class Move:
         except InvalidEvent:
             # The rules service has put it with the dead letters when it came.
             return None
-        moved = {**reseal(document, self.merged, self.surviving), "subject": self.surviving}
+        sealed = reseal(document, self.merged, self.surviving)
+        if sealed is None:
+            return None
+        moved = {**sealed, "subject": self.surviving}
         return Record(topics.events, self.surviving.encode(), orjson.dumps({"specversion": "1.0", **moved}))
 
     def erasure(self, topics: Topics) -> Record:

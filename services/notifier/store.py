@@ -104,7 +104,9 @@ _ENTRY = tuple(Entry.__dataclass_fields__)
 
 
 def _event(row: Mapping[str, Any], customer_id: str) -> dict[str, Any]:
-    event = CaseEvent.model_validate({**row, "customer_id": customer_id})
+    # What people write may be about people: it stays here, where it can be cleared. The topic is kept for a year.
+    note = None if row["actor"] else row["note"]
+    event = CaseEvent.model_validate({**row, "note": note, "customer_id": customer_id})
     return {"customer_id": customer_id, "body": encode_case_event(event), "created_at": row["at"]}
 
 
