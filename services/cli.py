@@ -29,6 +29,9 @@ COMMANDS = {
     "directory": Entry("services.notifier.directory_cli:directory", "People and customers: import, check, show."),
     "explain": Entry("services.rules.reports.explain_cli:explain", "Show how one customer stands, and why."),
     "feeds": Entry("services.feeds_cli:feeds", "When each source was heard, and which are late or silent."),
+    "greetings": Entry(
+        "services.notifier.greetings.cli:greetings", "Greetings to customers, where they are switched on."
+    ),
     "ids": Entry("services.ingest.ids_cli:ids", "Whose the ids of sources are, and what waits for one."),
     "import": Entry("services.ingest.imports_cli:import_command", "Turn a CSV or XLSX export into events."),
     "ingest": Entry("services.ingest.cli:ingest", "The service that takes events by HTTP and puts them on Kafka."),

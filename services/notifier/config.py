@@ -49,6 +49,7 @@ class NotifierSettings:
     settle_s: int = DEFAULT_SETTLE_S
     lease_s: int = DEFAULT_LEASE_S
     channels_file: Path | None = None
+    greetings_file: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     house: House = field(default_factory=House)
     link_secrets: tuple[bytes, ...] = field(default=(), repr=False)
@@ -71,7 +72,8 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
     company's working time), BELLWETHER_ROUTES (a file of who is told of what), BELLWETHER_LINK_SECRET and _PREVIOUS (of
     at least 32 bytes; else a file in the data directory has them), BELLWETHER_LINK_DAYS (for so long a link in a page
     is good), BELLWETHER_DIGEST_WINDOW_S (between two digests to one person by one channel), BELLWETHER_TEMPLATES (a
-    folder with templates of messages in the place of ours). Raises BadSetting or BadSmtpUrl, naming the variable,
+    folder with templates of messages in the place of ours), BELLWETHER_GREETINGS_FILE (switches greetings to customers
+    on). Raises BadSetting or BadSmtpUrl, naming the variable,
     ChannelsInvalid, and WorktimeInvalid or RoutesInvalid, naming the file."""
     listed = [name.strip() for name in env.get("BELLWETHER_CHANNELS", "inbox").split(",") if name.strip()]
     unknown = [name for name in listed if name not in CHANNELS]
@@ -85,7 +87,7 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
     for name, url in (("BELLWETHER_WEBHOOK_URL", webhook), ("BELLWETHER_CONSOLE_URL", console)):
         if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
             raise BadSetting(f"{name} must be an http or https URL")
-    file = Path(env["BELLWETHER_CHANNELS_FILE"]) if env.get("BELLWETHER_CHANNELS_FILE") else None
+    file = _path(env, "BELLWETHER_CHANNELS_FILE")
     more = read_channels_file(file).channels if file is not None else {}
     return NotifierSettings(
         channels=tuple(dict.fromkeys(name for name in (*listed, *more) if name != "inbox")),
@@ -96,13 +98,18 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
         settle_s=_whole(env, "BELLWETHER_SETTLE_S", DEFAULT_SETTLE_S, 0, MAX_SETTLE_S),
         lease_s=_whole(env, "BELLWETHER_LEASE_S", DEFAULT_LEASE_S, *LEASES_S),
         channels_file=file,
+        greetings_file=_path(env, "BELLWETHER_GREETINGS_FILE"),
         env=env,
         house=read_house(env, settings),
         link_secrets=link_secrets.from_environment(env),
         link_days=_whole(env, "BELLWETHER_LINK_DAYS", VALID.days, 1, MAX_LINK_DAYS),
         digest_window_s=_whole(env, "BELLWETHER_DIGEST_WINDOW_S", DEFAULT_DIGEST_WINDOW_S, 0, MAX_DIGEST_WINDOW_S),
-        templates=Path(env["BELLWETHER_TEMPLATES"]) if env.get("BELLWETHER_TEMPLATES") else None,
+        templates=_path(env, "BELLWETHER_TEMPLATES"),
     )
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    return Path(env[name]) if env.get(name) else None
 
 
 def read_house(env: Mapping[str, str], settings: Settings) -> House:

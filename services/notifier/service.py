@@ -19,6 +19,7 @@ from services.notifier import recording
 from services.notifier.acting import ActLinks
 from services.notifier.channels.base import Channel
 from services.notifier.channels.inbox import InboxChannel
+from services.notifier.channels_wiring import follow_cases, greet_customers
 from services.notifier.clerk import Clerk
 from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
@@ -148,6 +149,8 @@ def _start(
         if left:
             log.warning("%s: %d pages were in flight when the last process ended", channel.name, left)
         workers.start(f"dispatcher-{channel.name}", _sending(dispatcher, workers), DISPATCH_S, dispatcher.close)
+        follow_cases(workers, channel, clerk, own.console_url)
+    greet_customers(workers, settings, own, clerk)
     publisher = Publisher(settings.kafka, settings.topics, clerk.database)
     workers.start("retention", _forgetting(clerk), RETENTION_S)
     workers.start("publisher", publisher.step, PUBLISH_S, publisher.close)

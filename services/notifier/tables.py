@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from services.common.columns import UtcInstant
 from services.common.database import Database, Schema
-from services.notifier import directory_tables
+from services.notifier import channels_tables, directory_tables
 from services.notifier.metadata import ID, LABEL
 from services.notifier.metadata import metadata as gathered
 
@@ -35,7 +35,7 @@ def open_database(url: str) -> Database:
 
 metadata = gathered
 
-PARTS = (directory_tables,)
+PARTS = (channels_tables, directory_tables)
 """Modules that describe tables of the same database."""
 
 _ID = ID

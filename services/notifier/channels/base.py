@@ -22,7 +22,8 @@ class Message:
     `data` is for programs: what the message says, by name. It carries no contact details. `link` is where all of it
     can be read, for what is too long for a channel. `action` is for PagerDuty and its like; others tell all three.
     `markdown` is the text in the flavour of the channel, within its bytes, empty where there is none; `summary`
-    says it in a line of at most 500 bytes. In both what comes from outside is escaped already.
+    says it in a line of at most 500 bytes. In both what comes from outside is escaped already. `reply_to` is where an
+    answer by e-mail goes, when it is to go to somebody.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Message:
     action: Action = "trigger"
     markdown: str = ""
     summary: str = ""
+    reply_to: str | None = None
 
 
 @dataclass(frozen=True)

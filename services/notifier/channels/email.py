@@ -84,8 +84,10 @@ class EmailChannel:
         *,
         name: str = "email",
         limits: Limits = UNLIMITED,
+        sender_name: str = "Bellwether",
     ) -> None:
         self.name = name
+        self._sender_name = sender_name
         self.limits = limits
         self._server = server
         self._now = now
@@ -112,7 +114,7 @@ class EmailChannel:
         if message.to.email is None or not _is_address(message.to.email):
             said = f"通讯录中没有可用的邮箱地址 / no usable e-mail address in the directory: {message.to.id}"
             raise BadAddress(said, code="no_address")
-        mail = compose(message, self._server.sender, format_datetime(self._now()))
+        mail = compose(message, self._server.sender, format_datetime(self._now()), self._sender_name)
         with self._connection() as smtp:
             _hand_over(smtp, self._server.sender, message.to.email, mail)
         return Accepted(str(mail["Message-ID"]))
@@ -149,16 +151,18 @@ class EmailChannel:
         return smtp
 
 
-def compose(message: Message, sender: str, date: str) -> EmailMessage:
+def compose(message: Message, sender: str, date: str, sender_name: str = "Bellwether") -> EmailMessage:
     """The mail. Names and subject lose control characters: nobody adds a header through them."""
     assert message.to.email is not None, "send() refuses who has no address"
     domain = sender.rpartition("@")[2]
     mail = EmailMessage(policy=SMTP_POLICY)
-    mail["From"] = Address("Bellwether", addr_spec=sender)
+    mail["From"] = Address(one_line(sender_name), addr_spec=sender)
     mail["To"] = Address(one_line(message.to.name), addr_spec=message.to.email)
     mail["Subject"] = one_line(message.subject)
     mail["Date"] = date
     mail["Message-ID"] = f"<{_digest(message.key)}@{domain}>"
+    if message.reply_to is not None and _is_address(message.reply_to):
+        mail["Reply-To"] = message.reply_to
     # Nobody else should answer a machine: holiday notes and the like.
     mail["Auto-Submitted"] = "auto-generated"
     if message.case_id is not None:

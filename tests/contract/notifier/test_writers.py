@@ -12,10 +12,12 @@ from sqlalchemy import func, select
 
 from services.common.database import Database
 from services.notifier.channels.base import Accepted, Message
+from services.notifier.channels.limits import UNLIMITED
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.messages import Letters
+from services.notifier.people import Person
 from services.notifier.tables import cases
 from services.notifier.views import CaseFilter
 from tests.contract.notifier.clocks import Clock
@@ -50,6 +52,17 @@ class Silent:
     """A channel that takes everything."""
 
     name = "inbox"
+    kind = "inbox"
+    limits = UNLIMITED
+
+    def scope(self, message: Message) -> str:
+        return self.name
+
+    def cost(self, message: Message) -> int:
+        return 1
+
+    def reaches(self, person: Person) -> bool:
+        return True
 
     def has_sent(self, key: str) -> bool | None:
         return None

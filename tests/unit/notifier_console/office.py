@@ -11,10 +11,12 @@ from zoneinfo import ZoneInfo
 
 from services.notifier.channels.base import Accepted, FateUnknown, Message
 from services.notifier.channels.inbox import InboxChannel
+from services.notifier.channels.limits import UNLIMITED
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.messages import Letters
+from services.notifier.people import Person
 from services.notifier.tables import open_database
 from services.notifier.views import CaseFilter
 from services.notifier.words import load_words
@@ -27,6 +29,17 @@ class LostAnswer:
     """A channel whose provider never tells whether it has taken a message over."""
 
     name = "email"
+    kind = "email"
+    limits = UNLIMITED
+
+    def scope(self, message: Message) -> str:
+        return self.name
+
+    def cost(self, message: Message) -> int:
+        return 1
+
+    def reaches(self, person: Person) -> bool:
+        return True
 
     def has_sent(self, key: str) -> bool | None:
         return None
