@@ -236,6 +236,7 @@ class Page:
     """Somebody is to be told something. `step` names the occasion: (case, step, person, channel) is sent once.
 
     What is not `critical` waits for the end of the person's quiet hours, which is then in `not_before`.
+    `channels`: by which it is wanted, the next if one fails; empty: by all that reach the person.
     """
 
     step: str
@@ -247,6 +248,7 @@ class Page:
     due: datetime | None = None
     critical: bool = False
     not_before: datetime | None = None
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, case, func, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, not_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from services.notifier import outbox
@@ -103,12 +103,17 @@ class Claimer:
             with contextlib.suppress(IntegrityError), tx.begin_nested():
                 tx.execute(insert(recipients).values(channel=self.channel, person=person))
 
-    def _due(self, now: datetime, *, only_critical: bool) -> list[object]:
+    def _due(self, now: datetime, *, only_critical: bool) -> list[ColumnElement[bool]]:
         # A round that is still being decided would be told in pieces.
         undecided = select(settling.c.round_at).where(settling.c.round_at.is_not(None))
         whole = or_(pages.c.round_at.is_(None), pages.c.round_at.not_in(undecided))
-        due = [pages.c.channel == self.channel, pages.c.state == "pending", pages.c.next_at <= now, whole]
-        return [*due, pages.c.critical] if only_critical else list(due)
+        due: list[ColumnElement[bool]] = [
+            pages.c.channel == self.channel,
+            pages.c.state == "pending",
+            pages.c.next_at <= now,
+            whole,
+        ]
+        return [*due, pages.c.critical] if only_critical else due
 
     def _of(
         self, tx: Connection, people: Sequence[str], now: datetime, room: int, *, only_critical: bool
@@ -143,6 +148,10 @@ class Claimer:
             Sent(person, at, bool(critical), key.startswith("digest/"))
             for person, key, at, critical in tx.execute(query.group_by(pages.c.person, pages.c.message_key))
         ]
+
+
+def _waiting(channel: str) -> list[ColumnElement[bool]]:
+    return [pages.c.channel == channel, pages.c.state == "pending"]
 
 
 def _row(page: Queued) -> Row:

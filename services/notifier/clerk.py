@@ -58,6 +58,7 @@ class Clerk:
         self.people = directory
         self.now = now
         self._channels = tuple(channels)
+        self.reaches: outbox.Reaches = outbox.by_address
         self._settle = settle
         self._house = house
         self._seen: Directory | None = None
@@ -242,7 +243,7 @@ class Clerk:
         for page in pages:
             reached = outbox.reached(tx, page.warning_id, page.person) if page.kind == "withdrawn" else None
             person = self.directory.people.get(page.person)
-            for way in outbox.ways(person, self._channels):
+            for way in outbox.ways(person, self._channels, page.channels, self.reaches):
                 # Whom no page has reached is not told that it is off.
                 if reached is None or way.channel in reached:
                     yield page, way

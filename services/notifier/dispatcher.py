@@ -77,6 +77,7 @@ class Dispatcher:
         replica: Claims | None = None,
         manners: Manners | None = None,
         configured: Sequence[str] = (),
+        reaches: outbox.Reaches = outbox.by_address,
         width: int = 1,
         wall: Now = wall_now,
     ) -> None:
@@ -86,7 +87,7 @@ class Dispatcher:
         self._now = now
         self._replica = replica or Alone()
         self._claimer = Claimer(channel.name, self._replica.name, manners or Manners())
-        self._recorder = Recorder(database, self._replica.name, lambda: letters.directory, now, configured)
+        self._recorder = Recorder(database, self._replica.name, lambda: letters.directory, now, configured, reaches)
         self._throttle = Throttle(database, wall)
         self._width = width
         self._pool = ThreadPoolExecutor(width, f"send-{channel.name}") if width > 1 else None

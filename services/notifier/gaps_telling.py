@@ -79,7 +79,7 @@ def _page(tx: Connection, directory: Directory, new: Sequence[Gap], now: datetim
     store.set_task(tx, warning, TaskChange((directory.fallback,), "open"), now)
     person = directory.people[directory.fallback]
     page = Page(f"gaps:{warning.revision}", "nudge", person.id, "fallback", warning.id, warning.revision)
-    outbox.enqueue(tx, None, [(page, channel) for channel in outbox.channels_for(person, channels)], now)
+    outbox.enqueue(tx, None, [(page, way) for way in outbox.ways(person, channels)], now)
 
 
 def _close(tx: Connection, now: datetime) -> None:

@@ -13,7 +13,7 @@ from schemas.warnings import SEVERITIES, Bilingual
 from services.notifier import outbox, settling, store, undelivered
 from services.notifier.actions import departments, missing_to_close
 from services.notifier.case import Case, Held
-from services.notifier.delivering import INBOX
+from services.notifier.delivering import INBOX, Queued
 from services.notifier.people import Directory
 from services.notifier.reviews import reviewers
 from services.notifier.tables import cases, inbox, pages, poison, warnings
@@ -162,7 +162,7 @@ class Lookup:
         fields = {name: row[name] for name in row if name != "case_id"}
         return TimelineEntry(**fields, actor_name=self.name(row["actor"]), person_name=self.name(row["person"]))
 
-    def _page(self, page: outbox.Queued) -> PageView:
+    def _page(self, page: Queued) -> PageView:
         return PageView(
             person=page.person,
             person_name=self.name(page.person) or page.person,

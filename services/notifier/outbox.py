@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -37,23 +37,30 @@ class Way(NamedTuple):
     later: tuple[str, ...] = ()
 
 
-def ways(person: Person | None, configured: Sequence[str], wanted: Sequence[str] = ()) -> tuple[Way, ...]:
+def by_address(channel: str, person: Person | None) -> bool:
+    """E-mail only reaches who has an address."""
+    return channel != "email" or (person is not None and bool(person.email))
+
+
+Reaches = Callable[[str, Person | None], bool]
+"""Whether a channel of that name has a way to somebody."""
+
+
+def ways(
+    person: Person | None, configured: Sequence[str], wanted: Sequence[str] = (), reaches: Reaches = by_address
+) -> tuple[Way, ...]:
     """The inbox always. Where channels are `wanted`, the first by which the person can be reached, and the others if it
-    fails; else every one of those configured, at once."""
-    usable = [name for name in wanted or configured if name in configured and name != INBOX and _reaches(person, name)]
-    if wanted and usable:
+    fails; else, or where none of them reaches, every one of those configured, at once."""
+    named = [name for name in wanted if name in configured and name != INBOX and reaches(name, person)]
+    usable = named or [name for name in configured if name != INBOX and reaches(name, person)]
+    if named:
         return Way(INBOX), Way(usable[0], tuple(dict.fromkeys(usable[1:])))
     return (Way(INBOX), *(Way(name) for name in dict.fromkeys(usable)))
 
 
-def channels_for(person: Person | None, configured: Sequence[str]) -> tuple[str, ...]:
+def channels_for(person: Person | None, configured: Sequence[str], reaches: Reaches = by_address) -> tuple[str, ...]:
     """The channels by which somebody is paged when nothing says by which: the inbox, and all that reach the person."""
-    return tuple(way.channel for way in ways(person, configured))
-
-
-def _reaches(person: Person | None, channel: str) -> bool:
-    """E-mail only reaches who has an address."""
-    return channel != "email" or (person is not None and bool(person.email))
+    return tuple(way.channel for way in ways(person, configured, (), reaches))
 
 
 def printable(text: str) -> str:
@@ -204,7 +211,7 @@ def send_again(tx: Connection, page_id: int, by: str, note: str, now: datetime) 
     at = update(pages).where(pages.c.id == page_id)
     again = at.values(state="pending", updated_at=now, handled_note=printable(note), **fresh)
     row = tx.execute(again.returning(*_RECORDED)).mappings().one()
-    recording.pages_became(tx, [row], "pending", now, f"{by}: {printable(note)}")
+    recording.pages_became(tx, [dict(row)], "pending", now, f"{by}: {printable(note)}")
     whose = recipients.c.channel == row["channel"], recipients.c.person == row["person"]
     tx.execute(update(recipients).where(*whose).values(held_until=None))
 
@@ -232,7 +239,8 @@ def _became(
         tx.execute(changed)
         return
     said = values.get("provider_id") or values.get("error") or values.get("handled_note")
-    recording.pages_became(tx, tx.execute(changed.returning(*_RECORDED)).mappings(), state, now, said)
+    rows = tx.execute(changed.returning(*_RECORDED)).mappings()
+    recording.pages_became(tx, map(dict, rows), state, now, said)
 
 
 def count_by_state(tx: Connection) -> dict[tuple[str, str], int]:

@@ -16,7 +16,7 @@ from services.notifier.case import Entry
 from services.notifier.channels.base import Accepted, NotSent, TryLater
 from services.notifier.claims import Parcel
 from services.notifier.delivering import INBOX, LONGEST_OUTAGE, Lost, Queued, after, after_outage, follow, is_outage
-from services.notifier.outbox import Way, channels_for
+from services.notifier.outbox import Reaches, Way, by_address, channels_for
 from services.notifier.people import Source, newest
 
 CHUNK = 200
@@ -49,13 +49,20 @@ class Recorder:
     """`configured` are the channels beside the inbox, by which a fallback may be told."""
 
     def __init__(
-        self, database: Database, replica: str, directory: Source, now: Now, configured: Sequence[str] = ()
+        self,
+        database: Database,
+        replica: str,
+        directory: Source,
+        now: Now,
+        configured: Sequence[str] = (),
+        reaches: Reaches = by_address,
     ) -> None:
         self._database = database
         self._replica = replica
         self._directory = directory
         self._now = now
         self._configured = tuple(configured)
+        self._reaches = reaches
 
     def record(self, outcomes: list[Outcome]) -> None:
         """Take them from the list as they are written down, so that the database's error loses none of the rest."""
@@ -138,7 +145,7 @@ class Recorder:
         """Failed or uncertain, in plain sight, and somebody is told instead."""
         directory = newest(self._directory)
         fallback = directory.fallback
-        reach = channels_for(directory.people.get(fallback), self._configured)
+        reach = channels_for(directory.people.get(fallback), self._configured, self._reaches)
         for page in pages:
             outbox.mark_lost(tx, [page.id], fate.state, fate.why, now)
             if fate.state == "uncertain":

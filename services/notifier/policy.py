@@ -319,7 +319,7 @@ def _on_task(warning: wire.Warning, at: _At, known_revision: int) -> Outcome:
     # A ticket is opened once: that more is known of it is no reason to call a whole department again.
     worse = warning.pages_again and warning.department is None
     calls = known_revision == 0 or warning.change == "raised" or worse
-    pages = _to(told, warning, "nudge", at.plan.critical) if calls else ()
+    pages = _to(told, warning, "nudge", at.plan) if calls else ()
     due = clocks.act_by(at.now, warning.severity, warning.act_within_days)
     task = TaskChange(people, "open", warning.department, due, clocks.first_reminder(due))
     return Outcome(Verdict.TASK_SET, pages=pages, task=task)
@@ -342,15 +342,16 @@ def _pages(warning: wire.Warning, kind: PageKind, case: Case, at: _At, due: date
     told = _told(at.plan)
     if case.assignee is not None:
         told.setdefault(acting(case, lists.worker(case, at.directory), at.now, at.directory), "assignee")
-    return _to(told, warning, kind, at.plan.critical, due)
+    return _to(told, warning, kind, at.plan, due)
 
 
 def _to(
-    told: Mapping[str, Role], warning: wire.Warning, kind: PageKind, critical: bool, due: datetime | None = None
+    told: Mapping[str, Role], warning: wire.Warning, kind: PageKind, plan: Plan, due: datetime | None = None
 ) -> tuple[Page, ...]:
     step = f"{kind}:{warning.id}:{warning.revision}"
+    about = warning.id, warning.revision, due, plan.critical
     return tuple(
-        Page(step, kind, person, role, warning.id, warning.revision, due, critical) for person, role in told.items()
+        Page(step, kind, person, role, *about, channels=plan.channels_of(person)) for person, role in told.items()
     )
 
 

@@ -77,7 +77,8 @@ class _Running:
     def page(self, step: str, kind: Literal["breached", "due_soon"], after: ReviewClock, role: Role) -> Page:
         # A deadline that was missed wakes people up; that one comes near only does where the matter itself would.
         critical = kind == "breached" or self.plan.critical
-        return Page(step, kind, after.holder, role, self.held.id, self.held.revision, after.due, critical)
+        about = self.held.id, self.held.revision, after.due, critical
+        return Page(step, kind, after.holder, role, *about, channels=self.plan.channels_of(after.holder))
 
     @property
     def name(self) -> str:

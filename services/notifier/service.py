@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from types import FrameType
 
@@ -19,6 +19,7 @@ from services.notifier import recording
 from services.notifier.acting import ActLinks
 from services.notifier.channels.base import Channel
 from services.notifier.channels.inbox import InboxChannel
+from services.notifier.channels_wiring import follow_cases, greet_customers
 from services.notifier.clerk import Clerk
 from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
@@ -37,6 +38,7 @@ from services.notifier.linking import acknowledging
 from services.notifier.links import LinkMaker
 from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
+from services.notifier.outbox import Reaches
 from services.notifier.policy import HOUSE
 from services.notifier.publisher import Publisher
 from services.notifier.replicas import Replica, lock_file
@@ -88,7 +90,9 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
     metrics.watch(lambda: not ready())
     links = ActLinks(clerk, _secrets(settings, own))
     console = build_console(desk, settings.zone, links)
-    people = people_routes(clerk, settings, _channels(settings, own, clerk))
+    channels = tuple(_channels(settings, own, clerk))
+    clerk.reaches = _reaching(channels)
+    people = people_routes(clerk, settings, channels)
     web = build_web(desk, workers.failures, ready, registry, console, people)
     config = uvicorn.Config(
         web,
@@ -100,7 +104,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         timeout_graceful_shutdown=10,
     )
     server.append(_Server(config))
-    _start(workers, settings, own, clerk, intake, metrics, replica)
+    _start(workers, settings, own, clerk, intake, metrics, replica, channels)
     follow_people(workers, clerk, settings, own.channels)
     server[0].run()
     workers.stop()
@@ -131,6 +135,7 @@ def _start(
     intake: Intake,
     metrics: IntakeMetrics,
     replica: Replica,
+    channels: Sequence[Channel],
 ) -> None:
     workers.start("lease", _renewing(replica), replica.pause_s)
     workers.start("ticker", _ticker(clerk, metrics), TICK_S)
@@ -144,7 +149,7 @@ def _start(
         templates,
         acknowledge=acknowledging(maker),
     )
-    for channel in _channels(settings, own, clerk):
+    for channel in channels:
         dispatcher = Dispatcher(
             clerk.database,
             channel,
@@ -153,19 +158,15 @@ def _start(
             replica=replica,
             manners=Manners(window=timedelta(seconds=own.digest_window_s)),
             configured=own.channels,
+            reaches=clerk.reaches,
             width=1 if channel.name == INBOX else WIDTH,
         )
         left = dispatcher.recover()
         if left:
             log.warning("%s: %d pages were in flight when the last process ended", channel.name, left)
         workers.start(f"dispatcher-{channel.name}", _sending(dispatcher, workers), DISPATCH_S, dispatcher.close)
-    if own.greetings_file is not None:
-        greeter = open_greeter(
-            own.greetings_file, own.env, clerk.database, lambda: clerk.directory, clerk.now, settings.zone
-        )
-        archive = MourningFollower(settings.kafka, settings.topics, clerk.database, clerk.now)
-        workers.start("greetings", greeter.step, GREETINGS_S)
-        workers.start("mourning", archive.step, 0.0, archive.close)
+        follow_cases(workers, channel, clerk, own.console_url)
+    greet_customers(workers, settings, own, clerk)
     publisher = Publisher(settings.kafka, settings.topics, clerk.database)
     workers.start("retention", _forgetting(clerk), RETENTION_S)
     workers.start("publisher", publisher.step, PUBLISH_S, publisher.close)
@@ -210,6 +211,12 @@ def _channels(settings: Settings, own: NotifierSettings, clerk: Clerk) -> Iterat
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     yield InboxChannel(clerk.database, settings.data_dir / "inbox.jsonl", clerk.now)
     yield from own.open_channels(clerk.now).values()
+
+
+def _reaching(channels: Iterable[Channel]) -> Reaches:
+    """By what each channel says of itself; a channel that is no more reaches nobody."""
+    by_name = {channel.name: channel for channel in channels}
+    return lambda name, person: person is not None and name in by_name and by_name[name].reaches(person)
 
 
 def _end(server: list[_Server]) -> None:

@@ -8,7 +8,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Date,
     ForeignKey,
     Index,
     Integer,
@@ -22,7 +21,7 @@ from sqlalchemy import (
 
 from services.common.columns import UtcInstant
 from services.common.database import Database, Schema
-from services.notifier import directory_tables
+from services.notifier import channels_tables, directory_tables
 from services.notifier.metadata import ID, LABEL
 from services.notifier.metadata import metadata as gathered
 
@@ -36,7 +35,7 @@ def open_database(url: str) -> Database:
 
 metadata = gathered
 
-PARTS = (directory_tables,)
+PARTS = (channels_tables, directory_tables)
 """Modules that describe tables of the same database."""
 
 _ID = ID
@@ -354,44 +353,4 @@ link_uses = Table(
     Column("use", String(64), primary_key=True),
     Column("at", UtcInstant, nullable=False, index=True),
     Column("outcome", String(30), nullable=False),
-)
-
-# What people have said about greetings in their name: every yes and no, the newest counts.
-greeting_consents = Table(
-    "greeting_consents",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("person", _ID, nullable=False, index=True),
-    Column("given", Boolean, nullable=False),
-    Column("at", UtcInstant, nullable=False),
-    Column("recorded_by", _ID, nullable=False),
-    Column("note", Text),
-)
-
-# Bereavements that the archive tells of (customer.milestone, kind mourning), by the event's name. One that was taken
-# back has no day.
-mourning_days = Table(
-    "mourning_days",
-    metadata,
-    Column("source", _LABEL, primary_key=True),
-    Column("event_id", _LABEL, primary_key=True),
-    Column("customer_id", _ID, nullable=False, index=True),
-    Column("day", Date),
-    Column("supersedes", _LABEL),
-    Column("told_at", UtcInstant, nullable=False),
-)
-
-# What became of each greeting to a customer, by the warning that called for it. No address and no name of a contact.
-greetings = Table(
-    "greetings",
-    metadata,
-    Column("warning_id", _ID, primary_key=True),
-    Column("customer_id", _ID, nullable=False, index=True),
-    Column("day", Date, nullable=False),
-    Column("state", String(20), nullable=False),
-    Column("verdict", String(30), nullable=False),
-    Column("signer", _ID),
-    Column("provider_id", String(500)),
-    Column("error", Text),
-    Column("updated_at", UtcInstant, nullable=False),
 )

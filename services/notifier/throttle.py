@@ -62,7 +62,7 @@ class Throttle:
     def _locked(self, tx: Connection, scope: str) -> str:
         """The scope's row, ours until the transaction ends."""
         query = select(throttle.c.state).where(throttle.c.scope == scope).with_for_update()
-        state = tx.execute(query).scalar()
+        state: str | None = tx.execute(query).scalar()
         if state is not None:
             return state
         try:
@@ -70,5 +70,6 @@ class Throttle:
                 tx.execute(insert(throttle).values(scope=scope, state=""))
         except IntegrityError:
             # Another notifier made it a moment ago.
-            return tx.execute(query).scalar_one()
+            made: str = tx.execute(query).scalar_one()
+            return made
         return ""

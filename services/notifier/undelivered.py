@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from schemas.warnings import Bilingual
 from services.notifier import outbox, store
+from services.notifier.delivering import Queued
 from services.notifier.outbox import LOST
 from services.notifier.people import Directory
 from services.notifier.tables import cases, pages
@@ -80,7 +81,7 @@ def drop(tx: Connection, page_id: int, by: str, reason: str, now: datetime) -> R
     return None
 
 
-def _decided_on(tx: Connection, page_id: int) -> outbox.Queued | Refusal:
+def _decided_on(tx: Connection, page_id: int) -> Queued | Refusal:
     found = select(pages.c.id).where(pages.c.id == page_id, *_open())
     page = outbox.find(tx, page_id) if tx.execute(found).first() else None
     if page is None:

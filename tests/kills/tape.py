@@ -51,7 +51,7 @@ class TapeConsumer:
     def poll(self, timeout_ms: int, max_records: int) -> dict[Part, list[Record]]:
         """The next records of this reader's customers."""
         lines = self._file.read_bytes().splitlines() if self._file.exists() else []
-        found = []
+        found: list[Record] = []
         while self._at < len(lines) and len(found) < max_records:
             value = lines[self._at]
             customer = orjson.loads(value)["customer_id"].encode()

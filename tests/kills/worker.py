@@ -197,13 +197,17 @@ def main() -> None:
     index, readers = int(os.environ["KILLS_INDEX"]), int(os.environ["KILLS_READERS"])
     point = parse_point(os.environ.get("KILLS_POINT", ""))
     FATE = Fate(Grave(point, int(os.environ["KILLS_SEED"]), folder / "graves"))
-    intake.KafkaConsumer = lambda *_, **__: TapeConsumer(folder / "tape", index, readers, FATE.pass_)
-    publisher.KafkaProducer = lambda **_: TapeProducer(folder / "events", FATE.pass_)
-    service.Clerk = MortalClerk  # type: ignore[misc]
-    service.Dispatcher = MortalDispatcher  # type: ignore[misc]
-    service.Publisher = MortalPublisher  # type: ignore[misc]
-    service.open_database = lambda url: MortalDatabase(url, SCHEMA)
-    service._channels = mortal_channels(service._channels)
+    for module, name, ours in (
+        (intake, "KafkaConsumer", lambda *_, **__: TapeConsumer(folder / "tape", index, readers, FATE.pass_)),
+        (publisher, "KafkaProducer", lambda **_: TapeProducer(folder / "events", FATE.pass_)),
+        (service, "Clerk", MortalClerk),
+        (service, "Dispatcher", MortalDispatcher),
+        (service, "Publisher", MortalPublisher),
+        (service, "open_database", lambda url: MortalDatabase(url, SCHEMA)),
+        (service, "_channels", mortal_channels(service._channels)),
+    ):
+        assert hasattr(module, name), f"the product has no {name} there any more"
+        setattr(module, name, ours)
     settings = read_settings(os.environ)
     service.serve(settings, read_notifier_settings(os.environ, settings))
 

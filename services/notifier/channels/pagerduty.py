@@ -74,7 +74,7 @@ class PagerDuty:
     def requests(self, message: Message, at: datetime) -> Sequence[Request]:
         """One event for each case that the message is about; none for the withdrawal of one of a case's warnings,
         which is no reason to wake anybody, and is told when the case is closed."""
-        pages = _pages(message)
+        pages = _pages(message) if message.action == "trigger" else []
         if not pages:
             action = action_of(message.action, message.data, message.case_id)
             return [self._event(message, message.data, action, _key(message))] if action else []

@@ -91,7 +91,9 @@ def read_greetings(path: Path) -> Greetings:
     except ValidationError as error:
         said = [f"{'.'.join(map(str, item['loc'])) or 'the file'}: {item['msg']}" for item in error.errors()]
         raise GreetingsInvalid(f"{path} cannot be used:\n  " + "\n  ".join(said[:20])) from None
-    texts = {kind: {language: text.model_dump() for language, text in by.items()} for kind, by in file.texts.items()}
+    texts: dict[str, dict[str, dict[str, str]]] = {}
+    for kind, by_language in file.texts.items():
+        texts[kind] = {language: text.model_dump() for language, text in by_language.items()}
     house = House(file.company, file.company_signs, file.sends_at, file.quiet_days, frozenset(file.mourning), texts)
     contacts = tuple(Contact(**contact.model_dump()) for contact in file.contacts)
     return Greetings(file.smtp, house, file.lead_days, contacts)

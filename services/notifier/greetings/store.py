@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, insert, select, tuple_, update
 
 from schemas import warnings as wire
+from services.notifier.channels_tables import greeting_consents, greetings, mourning_days
 from services.notifier.greetings.deciding import Occasion
 from services.notifier.outbox import printable
-from services.notifier.tables import greeting_consents, greetings, mourning_days, tasks, warnings
+from services.notifier.tables import tasks, warnings
 
 RULE = "R29"
 LOOK_BACK = timedelta(days=7)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from services.common.clock import Now
 from services.common.database import Database
 from services.notifier.channels.base import Channel, FateUnknown, Message, NotSent, TryLater
+from services.notifier.channels.saying import without_contacts
 from services.notifier.greetings import store
 from services.notifier.greetings.deciding import Contact, Occasion, Signer, Verdict, decide, whom, write
 from services.notifier.greetings.file import Greetings
@@ -50,7 +51,7 @@ class Greeter:
             store.give_up_interrupted(tx, self._now(), INTERRUPTED_AFTER)
         with self._database.reading() as tx:
             found = store.occasions(tx, self._now(), self._greetings.lead_days, self._zone)
-        return any([self._greet(occasion) for occasion in found])
+        return sum(map(self._greet, found)) > 0
 
     def look(self) -> list[tuple[Occasion, Verdict]]:
         """What would be done now; sends nothing."""
@@ -103,9 +104,12 @@ class Greeter:
         message = Message(key, to, greeting.subject, greeting.text, greeting.html, reply_to=reply_to)
         try:
             return "accepted", self._channel.send(message).provider_id
-        except TryLater as later:
-            return "later", str(later)
-        except FateUnknown as lost:
-            return "uncertain", str(lost)
-        except NotSent as refused:
-            return "failed", str(refused)
+        except NotSent as reason:
+            # A server repeats the address that it refuses.
+            return _state_after(reason), without_contacts(str(reason), message)
+
+
+def _state_after(reason: NotSent) -> str:
+    if isinstance(reason, TryLater):
+        return "later"
+    return "uncertain" if isinstance(reason, FateUnknown) else "failed"

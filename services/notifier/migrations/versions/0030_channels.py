@@ -1,4 +1,4 @@
-"""Greetings to customers: who agreed to what, when nobody is to be greeted, and what became of each."""
+"""Incidents that channels keep of cases; greetings to customers: who agreed, who mourns, what became of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ _INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Three tables of their own; nothing else is touched."""
+    """Four tables of their own; nothing else is touched."""
+    op.create_table(
+        "incidents",
+        sa.Column("channel", sa.String(length=50), primary_key=True),
+        sa.Column("case_id", _ID, sa.ForeignKey("cases.id"), primary_key=True),
+        sa.Column("told", sa.String(length=20), nullable=False),
+        sa.Column("updated_at", _INSTANT, nullable=False),
+    )
+    op.create_index("incidents_by_channel", "incidents", ["channel", "told"])
     op.create_table(
         "greeting_consents",
         sa.Column("id", sa.Integer(), primary_key=True),
@@ -54,5 +62,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """What was agreed and sent is forgotten."""
-    for table in ("greetings", "mourning_days", "greeting_consents"):
+    for table in ("greetings", "mourning_days", "greeting_consents", "incidents"):
         op.drop_table(table)

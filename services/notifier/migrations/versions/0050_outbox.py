@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,7 +15,7 @@ depends_on = None
 
 _ID = sa.String(length=100)
 _INSTANT = sa.DateTime(timezone=True)
-_ADDED = (
+_ADDED: tuple[Callable[[], sa.Column[Any]], ...] = (
     lambda: sa.Column("critical", sa.Boolean(), nullable=False, server_default=sa.false()),
     lambda: sa.Column("claimed_by", _ID),
     lambda: sa.Column("taken_at", _INSTANT),

@@ -1,0 +1,121 @@
+"""PagerDuty's incidents follow the cases, from page to close, whoever restarts meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from services.common.database import Database
+from services.notifier.channels.pagerduty import PagerDuty
+from services.notifier.clerk import Clerk
+from services.notifier.desk import Desk
+from services.notifier.incidents import Incidents, wanted
+from services.notifier.tables import cases, pages
+from services.notifier.throttle import Throttle
+from services.notifier.views import Stage
+from tests.contract.notifier.channel_setups import posting
+from tests.contract.notifier.clocks import Clock
+from tests.support.providers.pagerduty import PagerDutyServer
+from tests.unit.notifier.making import DIRECTORY, make_warning
+
+
+@pytest.mark.parametrize(
+    ("stage", "told", "expected"),
+    [
+        ("opened", "trigger", None),
+        ("acknowledged", "trigger", "acknowledge"),
+        ("in_review", "trigger", "acknowledge"),
+        ("intervention", "acknowledge", None),
+        ("opened", "acknowledge", None),
+        ("closed", "trigger", "resolve"),
+        ("closed", "acknowledge", "resolve"),
+        ("closed", "resolve", None),
+        ("reopened", "resolve", None),
+    ],
+)
+def test_what_is_told_follows_from_the_case_and_what_was_told_last(stage: Stage, told: str, expected: str) -> None:
+    assert wanted(stage, told) == expected  # type: ignore[arg-type]
+
+
+class Desks:
+    """A case that was paged through PagerDuty, and whoever tells PagerDuty what becomes of it."""
+
+    def __init__(self, database: Database, clock: Clock, clerk: Clerk, server: PagerDutyServer) -> None:
+        self.database, self.clock, self.server = database, clock, server
+        self.channel = posting("pager", PagerDuty(server.routing_key, home=server.home), clock)
+        self.incidents = self.another()
+        clerk.file([make_warning()])
+        with database.reading() as tx:
+            self.case_id = tx.execute(select(cases.c.id)).scalar_one()
+
+    def another(self) -> Incidents:
+        return Incidents(
+            self.database, self.channel, Throttle(self.database, self.clock), lambda: DIRECTORY, self.clock
+        )
+
+    def page(self) -> None:
+        """As the dispatcher does it: the provider takes the event, and the page says so."""
+        self.server.incidents[self.case_id] = "triggered"
+        with self.database.writing() as tx:
+            sent = {"channel": "pager", "state": "accepted", "sent_at": self.clock(), "next_at": self.clock()}
+            first = select(pages.c.id).order_by(pages.c.id).limit(1).scalar_subquery()
+            tx.execute(update(pages).where(pages.c.id == first).values(sent))
+
+    def settle(self) -> list[str]:
+        """The actions that are told until there is nothing more to tell."""
+        before = len(self.server.accepted)
+        while self.incidents.step():
+            pass
+        return [event["event_action"] for event in self.server.accepted[before:]]
+
+
+@pytest.fixture
+def desks(database: Database, clock: Clock, clerk: Clerk) -> Iterator[Desks]:
+    with PagerDutyServer(clock) as server:
+        yield Desks(database, clock, clerk, server)
+
+
+def test_an_incident_is_acknowledged_and_resolved_with_its_case_once_each(desks: Desks, desk: Desk) -> None:
+    assert desks.settle() == []
+    desks.page()
+    assert desks.settle() == []
+    desk.acknowledge(desks.case_id, "wang")
+    assert desks.settle() == ["acknowledge"]
+    desks.incidents = desks.another()
+    assert desks.settle() == []
+    desk.close(desks.case_id, "wang", "watch", "the customer has paid")
+    assert desks.settle() == ["resolve"]
+    assert desks.server.incidents == {}
+    assert desks.settle() == []
+
+
+def test_a_case_that_the_channel_never_heard_of_is_not_resolved_there(desks: Desks, desk: Desk) -> None:
+    desk.close(desks.case_id, "wang", "watch", "the customer has paid")
+    assert desks.settle() == []
+
+
+def test_a_provider_that_is_away_is_told_later(desks: Desks, desk: Desk, clock: Clock) -> None:
+    desks.page()
+    desk.acknowledge(desks.case_id, "wang")
+    desks.server.cut = "after"
+    assert desks.settle() == ["acknowledge"]
+    desks.server.cut = None
+    assert desks.settle() == []
+    clock.at += timedelta(minutes=2)
+    assert desks.settle() == ["acknowledge"]
+    assert desks.settle() == []
+    assert desks.server.incidents == {desks.case_id: "acknowledged"}
+
+
+def test_a_later_page_triggers_again_and_an_acknowledged_case_is_acknowledged_again(
+    desks: Desks, desk: Desk, clock: Clock
+) -> None:
+    desks.page()
+    desk.acknowledge(desks.case_id, "wang")
+    desks.settle()
+    clock.at += timedelta(hours=2)
+    desks.page()
+    assert desks.settle() == ["acknowledge"]
