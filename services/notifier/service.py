@@ -25,11 +25,9 @@ from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
 from services.notifier.delivering import INBOX
 from services.notifier.desk import Desk
-from services.notifier.directory_wiring import follow_people, open_people, people_routes
+from services.notifier.directory_live import open_people
+from services.notifier.directory_wiring import follow_people, people_routes
 from services.notifier.dispatcher import Dispatcher
-from services.notifier.greetings.follower import MourningFollower
-from services.notifier.greetings.opening import open_greeter
-from services.notifier.greetings.work import PAUSE_S as GREETINGS_S
 from services.notifier.grouping import Manners
 from services.notifier.house import House
 from services.notifier.intake import Intake
