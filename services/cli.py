@@ -22,6 +22,7 @@ class Entry:
 
 COMMANDS = {
     "advance": Entry("services.rules.cli:advance", "Move the event clock of every partition up to an instant."),
+    "audit": Entry("services.notifier.audit_cli:audit", "Verify what was decided and delivered; export one case."),
     "backtest": Entry("services.rules.cli:backtest", "Replay past events through the rules and report what they find."),
     "capacity": Entry("services.rules.sizing_cli:capacity", "What so many events and customers need."),
     "channels": Entry("services.notifier.channels_cli:channels", "The channels that page people: check and try them."),

@@ -160,21 +160,20 @@ def _of_files(files: Sequence[Path], fallback: str | None) -> Directory:
 
 
 def _of_database(version: int | None = None) -> Directory:
+    from services.common.clock import clock_from
     from services.notifier import directory_store
-    from services.notifier.directory_live import LiveDirectory
-    from services.notifier.service import open_clerk
+    from services.notifier.directory_live import open_people
 
     settings = read_settings(os.environ)
-    with _database() as database, database.reading() as tx:
-        if version is not None:
-            found = directory_store.read(tx, version) if version <= directory_store.last_version(tx) else None
-            if found is None:
-                raise Unknown(f"there is no version {version} with a fallback: `bellwether directory versions` has all")
-            return found
-    if settings.directory is not None:
-        return open_clerk(settings).directory
     with _database() as database:
-        return LiveDirectory(database)()
+        if version is None:
+            return open_people(settings, database, clock_from(settings.clock))()
+        with database.reading() as tx:
+            known = version <= directory_store.last_version(tx)
+            found = directory_store.read(tx, version) if known else None
+    if found is None:
+        raise Unknown(f"there is no version {version} with a fallback: `bellwether directory versions` has all")
+    return found
 
 
 def _known(id: str, among: Container[str]) -> str:

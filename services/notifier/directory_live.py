@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 
+from services.common.clock import Now
 from services.common.database import Database
 from services.common.errors import UserError
+from services.common.settings import Settings
 from services.notifier import directory_store
 from services.notifier.directory_entries import Book
+from services.notifier.directory_import import take_in_file
 from services.notifier.people import Directory
 
 
@@ -49,3 +52,11 @@ class LiveDirectory:
             # While the fallback is gone for a moment, the directory before is better than none.
             self._directory = self._book.directory(self._version) or self._directory
             return True
+
+
+def open_people(settings: Settings, database: Database, now: Now) -> LiveDirectory:
+    """The directory, with the operator's file in it if that is another than last time. Raises DirectoryInvalid,
+    NoFallback, and DirectoryEmpty where nothing was ever imported."""
+    if settings.directory is not None:
+        take_in_file(database, settings.directory, now(), settings.zone)
+    return LiveDirectory(database)

@@ -153,10 +153,19 @@ def _given(raw: bytes) -> wire.Warning:
 
 def _people(settings: Settings, file: Path | None) -> Directory:
     """Of a file, or of the database, into which BELLWETHER_DIRECTORY is imported if that has not been done."""
+    from services.common.clock import clock_from
     from services.notifier.directory import load_directory
-    from services.notifier.service import open_clerk
+    from services.notifier.directory_live import open_people
+    from services.notifier.tables import open_database
 
-    return load_directory(file, settings.zone) if file is not None else open_clerk(settings).directory
+    if file is not None:
+        return load_directory(file, settings.zone)
+    database = open_database(settings.database_url)
+    try:
+        database.migrate()
+        return open_people(settings, database, clock_from(settings.clock))()
+    finally:
+        database.close()
 
 
 def _settings() -> Settings:

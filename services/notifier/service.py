@@ -25,12 +25,15 @@ from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
 from services.notifier.delivering import INBOX
 from services.notifier.desk import Desk
-from services.notifier.directory_wiring import follow_people, open_people, people_routes
+from services.notifier.directory_live import open_people
+from services.notifier.directory_wiring import follow_people, people_routes
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.grouping import Manners
 from services.notifier.house import House
 from services.notifier.intake import Intake
 from services.notifier.link_secrets import kept_in
+from services.notifier.linking import acknowledging
+from services.notifier.links import LinkMaker
 from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
 from services.notifier.outbox import Reaches
@@ -83,7 +86,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         return {**waiting, **workers.troubles(), **workers.failures()}
 
     metrics.watch(lambda: not ready())
-    links = ActLinks(clerk, own.link_secrets or kept_in(settings.data_dir))
+    links = ActLinks(clerk, _secrets(settings, own))
     console = build_console(desk, settings.zone, links)
     channels = tuple(_channels(settings, own, clerk))
     clerk.reaches = _reaching(channels)
@@ -118,6 +121,10 @@ def _join(database: Database, own: NotifierSettings) -> Replica:
     return replica
 
 
+def _secrets(settings: Settings, own: NotifierSettings) -> tuple[bytes, ...]:
+    return own.link_secrets or kept_in(settings.data_dir)
+
+
 def _start(
     workers: Workers,
     settings: Settings,
@@ -131,7 +138,15 @@ def _start(
     workers.start("lease", _renewing(replica), replica.pause_s)
     workers.start("ticker", _ticker(clerk, metrics), TICK_S)
     templates = with_own(own.templates, lambda problem: log.error("a template is replaced by ours: %s", problem))
-    letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words(), templates)
+    maker = LinkMaker(own.console_url, _secrets(settings, own), timedelta(days=own.link_days))
+    letters = Letters(
+        lambda: clerk.directory,
+        own.console_url,
+        settings.zone,
+        load_words(),
+        templates,
+        acknowledge=acknowledging(maker),
+    )
     for channel in channels:
         dispatcher = Dispatcher(
             clerk.database,
