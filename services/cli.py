@@ -33,6 +33,7 @@ COMMANDS = {
     "greetings": Entry(
         "services.notifier.greetings.cli:greetings", "Greetings to customers, where they are switched on."
     ),
+    "holds": Entry("services.notifier.holds_cli:holds", "Keep pages back: cooldown, snooze and exemption."),
     "ids": Entry("services.ingest.ids_cli:ids", "Whose the ids of sources are, and what waits for one."),
     "import": Entry("services.ingest.imports_cli:import_command", "Turn a CSV or XLSX export into events."),
     "ingest": Entry("services.ingest.cli:ingest", "The service that takes events by HTTP and puts them on Kafka."),

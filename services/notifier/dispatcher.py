@@ -276,4 +276,5 @@ def _notice(tx: Connection, page: Queued, warnings: Mapping[tuple[str, int], wir
         raise LookupError(f"page {page.id} is about revision {page.revision} of {page.warning_id}, which is not filed")
     subject = outbox.find(tx, page.about) if page.about is not None else None
     about = About(subject.person, subject.channel, subject.error or "") if subject else None
-    return Notice(page.key, page.kind, page.role, page.case_id, warning, page.due_at, about, at=page.created_at)
+    value = store.value_of(tx, page.case_id) if page.case_id is not None else None
+    return Notice(page.key, page.kind, page.role, page.case_id, warning, page.due_at, about, value, page.created_at)

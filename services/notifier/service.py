@@ -6,6 +6,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from types import FrameType
 
@@ -34,9 +35,10 @@ from services.notifier.intake import Intake
 from services.notifier.link_secrets import kept_in
 from services.notifier.linking import acknowledging
 from services.notifier.links import LinkMaker
-from services.notifier.messages import Letters
+from services.notifier.messages import Letters, Notice
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
 from services.notifier.outbox import Reaches
+from services.notifier.people import Person
 from services.notifier.policy import HOUSE
 from services.notifier.publisher import Publisher
 from services.notifier.replicas import Replica, lock_file
@@ -125,6 +127,10 @@ def _secrets(settings: Settings, own: NotifierSettings) -> tuple[bytes, ...]:
     return own.link_secrets or kept_in(settings.data_dir)
 
 
+def _acknowledging(settings: Settings, own: NotifierSettings) -> Callable[[Notice, Person], str | None]:
+    return acknowledging(LinkMaker(own.console_url, _secrets(settings, own), timedelta(days=own.link_days)))
+
+
 def _start(
     workers: Workers,
     settings: Settings,
@@ -138,15 +144,8 @@ def _start(
     workers.start("lease", _renewing(replica), replica.pause_s)
     workers.start("ticker", _ticker(clerk, metrics), TICK_S)
     templates = with_own(own.templates, lambda problem: log.error("a template is replaced by ours: %s", problem))
-    maker = LinkMaker(own.console_url, _secrets(settings, own), timedelta(days=own.link_days))
-    letters = Letters(
-        lambda: clerk.directory,
-        own.console_url,
-        settings.zone,
-        load_words(),
-        templates,
-        acknowledge=acknowledging(maker),
-    )
+    letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words(), templates)
+    letters = replace(letters, acknowledge=_acknowledging(settings, own))
     for channel in channels:
         dispatcher = Dispatcher(
             clerk.database,

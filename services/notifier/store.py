@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from schemas import warnings as wire
-from schemas.cases import CaseEvent
+from schemas.cases import CaseEvent, Money
 from services.notifier import recording, tables
 from services.notifier.case import Case, Entry, ListedTask, TaskChange, Verdict
 from services.notifier.feedback import judged
@@ -24,6 +25,13 @@ def find_case(tx: Connection, case_id: str) -> Case | None:
     """The case of that id."""
     state = tx.execute(select(tables.cases.c.state).where(tables.cases.c.id == case_id)).scalar()
     return None if state is None else read_case(state)
+
+
+def value_of(tx: Connection, case_id: str) -> Money | None:
+    """What people say is at risk in a case; nothing else of it is read, for every message asks."""
+    state = tx.execute(select(tables.cases.c.state).where(tables.cases.c.id == case_id)).scalar()
+    said = orjson.loads(state).get("value") if state is not None else None
+    return None if said is None else Money.model_validate(said)
 
 
 def read_case(state: str) -> Case:
