@@ -25,7 +25,8 @@ from services.notifier.config import NotifierSettings
 from services.notifier.console.app import build_console
 from services.notifier.delivering import INBOX
 from services.notifier.desk import Desk
-from services.notifier.directory_wiring import follow_people, open_people, people_routes
+from services.notifier.directory_live import open_people
+from services.notifier.directory_wiring import follow_people, people_routes
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.grouping import Manners
 from services.notifier.house import House
