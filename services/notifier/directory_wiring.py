@@ -44,7 +44,7 @@ def follow_people(workers: Workers, clerk: Clerk, settings: Settings, channels: 
 
     workers.start("directory", look, REFRESH_S)
     owners = OwnersFollower(settings.kafka, settings.topics, clerk.database, clerk.now)
-    workers.start("owners", owners.step, 0.0, owners.close)
+    workers.start("owners", owners.step, REFRESH_S, owners.close)
 
 
 def _refresh(clerk: Clerk) -> None:

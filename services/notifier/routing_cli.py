@@ -153,10 +153,9 @@ def _given(raw: bytes) -> wire.Warning:
 
 
 def _people(settings: Settings, file: Path | None) -> Directory:
-    """Of a file, or of the database, into which BELLWETHER_DIRECTORY is imported if that has not been done."""
-    from services.common.clock import clock_from
+    """Of a file, or of the database."""
     from services.notifier.directory import load_directory
-    from services.notifier.directory_live import open_people
+    from services.notifier.directory_live import look_up
     from services.notifier.tables import open_database
 
     if file is not None:
@@ -164,7 +163,7 @@ def _people(settings: Settings, file: Path | None) -> Directory:
     database = open_database(settings.database_url)
     try:
         database.migrate()
-        return open_people(settings, database, clock_from(settings.clock))()
+        return look_up(settings, database)
     finally:
         database.close()
 
