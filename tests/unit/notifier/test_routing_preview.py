@@ -14,7 +14,7 @@ from tests.unit.notifier.making import DAY, DIRECTORY, HOUR, NOON
 
 
 def shown(
-    directory: Directory = DIRECTORY, text: str = "{}", channels: list[str] | None = None, **what: object
+    directory: Directory = DIRECTORY, text: str = "{}", channels: dict[str, str | None] | None = None, **what: object
 ) -> Preview:
     supposed = Supposed(**{"rule": "R1", "severity": "high", "customer": "C1", **what})  # type: ignore[arg-type]
     house = House(routes=parse_routes(text.encode(), Path("routes.yaml")))
@@ -48,7 +48,7 @@ def test_channels_are_those_of_the_route_that_the_person_has() -> None:
     found = shown(text="channels: [dingtalk, email]")
     assert {step.channels for step in found.steps if step.page.person == "li"} == {("email",)}
     assert {step.channels for step in found.steps if step.page.person == "sun"} == {()}
-    assert {step.channels for step in shown(channels=["webhook"]).steps} == {()}
+    assert {step.channels for step in shown(channels={"dingtalk": "dingtalk"}).steps} == {()}
 
 
 def test_why_says_who_is_meant_and_for_whom_they_stand_in() -> None:
