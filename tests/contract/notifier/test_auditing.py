@@ -30,9 +30,10 @@ def lived(database: Database, clerk: Clerk, desk: Desk, clock: Clock) -> Databas
     """Two cases, a task, pages of every fate, a decision, and something published."""
     clerk.file([r1(), make_warning("w2", customer_id="C2"), make_warning("t1", output="task")])
     with database.writing() as tx:
-        ids = list(tx.execute(select(tables.pages.c.id).order_by(tables.pages.c.id)).scalars())
-        outbox.mark_sending(tx, ids, "m", "one", clock())
-        outbox.mark_accepted(tx, ids[:3], "provider-1", clock())
+        written = outbox.select_pages(tx)
+        ids = [page.id for page in written]
+        outbox.mark_sending(tx, [(page, "m") for page in ids], "one", clock())
+        outbox.mark_accepted(tx, [(page, "provider-1") for page in written[:3]], clock())
         outbox.mark_lost(tx, ids[3:4], "failed", "550 wang@example.com is not here", clock())
         outbox.mark_lost(tx, ids[4:5], "uncertain", "the line broke", clock())
     clock.at += HOUR
