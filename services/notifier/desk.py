@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from schemas.cases import Decision
 from schemas.warnings import Bilingual
-from services.notifier import accounts, findings, holding, store, undelivered
+from services.notifier import accounts, findings, holding, store, undelivered, working
 from services.notifier.actions import Acknowledge, Action, Close, Comment, DecideReview, Join, OpenReview
 from services.notifier.clerk import Clerk
 from services.notifier.holds import Hold, against, may_hold
@@ -36,6 +37,7 @@ from services.notifier.views import (
     SuggestionView,
     Summary,
     TaskView,
+    TodoView,
     UndeliveredView,
 )
 
@@ -108,7 +110,11 @@ class Desk:
             case = store.find_case(look.tx, case_id)
             if case is None:
                 raise _no_case(case_id)
-            return look.case(case)
+            return replace(look.case(case), work=working.work_of(look, case))
+
+    def do(self, case_id: str, action: Action) -> None:
+        """Any action; those below are the common ones."""
+        self._act(case_id, action)
 
     def acknowledge(self, case_id: str, actor: str) -> None:
         """The actor has seen the case. This does not stop the review's clock."""
@@ -138,6 +144,11 @@ class Desk:
         """Tasks of one person, or of everybody: the open ones, newest first; also the `finished` ones."""
         with self._looking() as look:
             return findings.list_tasks(look, person, finished=finished)
+
+    def list_todos(self, person: str) -> list[TodoView]:
+        """What a person has to do about open cases, the first due first."""
+        with self._looking() as look:
+            return working.todos_of(look, person)
 
     def find(self, warning_id: str) -> FindingView:
         """A task or a suggestion with its history; NotFound when the notifier has never heard of it."""

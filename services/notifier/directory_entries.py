@@ -76,25 +76,28 @@ class Book:
     _absences: dict[str, Body] = field(default_factory=dict)
     _verified: set[str] = field(default_factory=set)
     _built: dict[str, Customer] = field(default_factory=dict)
+    _stale: set[str] = field(default_factory=set)
+    _staff: dict[str, Person] | None = None
 
     def put(self, kind: str, id: str, body: Body | None) -> None:
         """An entry holds from now on, or is gone."""
         match kind:
             case "person":
                 _keep(self._people, id, body)
+                self._staff = None
             case "customer":
                 _keep(self._customers, id, body)
-                self._built.pop(id, None)
+                self._stale.add(id)
             case "owner":
-                owner = body["owner"] if body else None
-                _keep(self._owners, id, owner)
-                self._built.pop(id, None)
+                _keep(self._owners, id, body["owner"] if body else None)
+                self._stale.add(id)
             case "department":
                 _keep(self._departments, id, body)
             case "absence":
                 _keep(self._absences, id, body)
             case "verified":
                 self._verified.discard(id) if body is None else self._verified.add(id)
+                self._staff = None
             case "fallback":
                 self.fallback = body["person"] if body else None
 
@@ -102,12 +105,17 @@ class Book:
         """What the entries say together; None while no fallback is named who is there."""
         if self.fallback is None or self.fallback not in self._people:
             return None
-        for id in (self._customers.keys() | self._owners.keys()) - self._built.keys():
-            self._built[id] = _customer(id, self._customers.get(id, {}), self._owners.get(id))
-        for id in self._built.keys() - self._customers.keys() - self._owners.keys():
-            del self._built[id]
+        for id in self._stale:
+            if id in self._customers or id in self._owners:
+                self._built[id] = _customer(id, self._customers.get(id, {}), self._owners.get(id))
+            else:
+                self._built.pop(id, None)
+        self._stale.clear()
+        if self._staff is None:
+            self._staff = {id: _person(id, body, self._verified) for id, body in self._people.items()}
         return Directory(
-            people={id: _person(id, body, self._verified) for id, body in self._people.items()},
+            # Made anew and never changed afterwards, so that it can be shared by versions.
+            people=self._staff,
             customers=dict(self._built),
             fallback=self.fallback,
             absences=tuple(_absence(body) for body in self._absences.values()),

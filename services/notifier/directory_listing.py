@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from schemas.fields import AmountOrZero, Identifier, Label, parse_instant
 from services.notifier.directory_entries import FALLBACK_ID, Said, absence_id, parse_quiet
@@ -56,6 +57,14 @@ Hours = Annotated[str, AfterValidator(_hours)]
 
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @field_validator("*")
+    @classmethod
+    def _printable(cls, value: Any) -> Any:
+        """Names and addresses come into headers, logs and terminals."""
+        if isinstance(value, str) and any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in value):
+            raise ValueError("has control characters")
+        return value
 
 
 class ListedMethod(_Entry):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -22,6 +22,8 @@ MANY = 5000
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """From when on a claim is that counts for nothing: whatever another source says is newer."""
+
+TICK = timedelta(microseconds=1)
 
 Key = tuple[str, str]
 
@@ -56,12 +58,17 @@ def claim(
     """
     wanted: dict[Key, str | None] = {one.key: _text(one.body) for one in said}
     before = _claims_of(tx, source, None if prune or len(wanted) > MANY else list(wanted))
+    gone: set[Key] = set()
     if prune:
         # A fallback is named or not; leaving the line out does not take it away.
-        gone = {key for key, kept in before.items() if kept.text is not None and key[0] != "fallback"}
-        wanted.update(dict.fromkeys(gone - wanted.keys()))
+        gone = {key for key, kept in before.items() if kept.text is not None and key[0] != "fallback"} - wanted.keys()
+        wanted.update(dict.fromkeys(gone))
+    unsaid = {key for key in gone if key[0] == "owner"}
     changed = {key: text for key, text in wanted.items() if key not in before or before[key].text != text}
-    news = {key: (text, NEVER if key[0] == "owner" and text is None else now) for key, text in changed.items()}
+    heard = _heard(tx, list(changed))
+    # Said after all that is known of the entry, even where the clock stands still or was put back.
+    since = {key: max(now, heard[key] + TICK) if key in heard else now for key in changed}
+    news = {key: (text, NEVER if key in unsaid else since[key]) for key, text in changed.items()}
     return _write(tx, source, news, set(before), now, actor)
 
 
@@ -175,6 +182,15 @@ def _claims_of(tx: Connection, source: str, keys: Sequence[Key] | None) -> dict[
     query = select(table.kind, table.id, table.at, table.body).where(table.source == source)
     rows: Iterable[Any] = tx.execute(query) if keys is None else _among(tx, query, directory_claims, keys)
     return {(kind, id): _Kept(at, text) for kind, id, at, text in rows}
+
+
+def _heard(tx: Connection, keys: Sequence[Key]) -> dict[Key, datetime]:
+    """When the newest claim on each entry was made."""
+    table = directory_claims.c
+    found: dict[Key, datetime] = {}
+    for kind, id, at in _among(tx, select(table.kind, table.id, table.at), directory_claims, keys):
+        found[kind, id] = max(at, found.get((kind, id), at))
+    return found
 
 
 def _claims_by_key(tx: Connection, keys: Sequence[Key]) -> dict[Key, list[Claim]]:

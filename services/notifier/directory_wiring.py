@@ -7,15 +7,13 @@ from functools import partial
 
 from starlette.routing import BaseRoute
 
-from services.common.clock import Now, wall_now
-from services.common.database import Database
+from services.common.clock import wall_now
 from services.common.settings import Settings
 from services.notifier import owners_store
 from services.notifier.channels.base import Channel
 from services.notifier.clerk import Clerk
 from services.notifier.directory_api import Door, directory_routes
 from services.notifier.directory_desk import DirectoryDesk
-from services.notifier.directory_import import take_in_file
 from services.notifier.directory_live import LiveDirectory
 from services.notifier.gaps_telling import GapTeller
 from services.notifier.owners_follower import OwnersFollower
@@ -24,14 +22,6 @@ from services.notifier.workers import Workers
 
 REFRESH_S = 1.0
 """Between two looks for a newer version: another notifier's change is seen after so long."""
-
-
-def open_people(settings: Settings, database: Database, now: Now) -> LiveDirectory:
-    """The directory, with the operator's file in it if that is another than last time. Raises DirectoryInvalid,
-    NoFallback, and DirectoryEmpty where nothing was ever imported."""
-    if settings.directory is not None:
-        take_in_file(database, settings.directory, now(), settings.zone)
-    return LiveDirectory(database)
 
 
 def people_routes(clerk: Clerk, settings: Settings, channels: Iterable[Channel]) -> list[BaseRoute]:
@@ -43,7 +33,7 @@ def people_routes(clerk: Clerk, settings: Settings, channels: Iterable[Channel])
 
 def follow_people(workers: Workers, clerk: Clerk, settings: Settings, channels: Iterable[str]) -> None:
     """The workers: one looks for changes and tells gaps, one follows the events topic."""
-    teller = GapTeller(clerk.database, clerk.now, tuple(channels))
+    teller = GapTeller(clerk.database, clerk.now, tuple(channels), clerk.reaches)
 
     def look() -> bool:
         _settle_owners(clerk)
@@ -54,7 +44,7 @@ def follow_people(workers: Workers, clerk: Clerk, settings: Settings, channels: 
 
     workers.start("directory", look, REFRESH_S)
     owners = OwnersFollower(settings.kafka, settings.topics, clerk.database, clerk.now)
-    workers.start("owners", owners.step, 0.0, owners.close)
+    workers.start("owners", owners.step, REFRESH_S, owners.close)
 
 
 def _refresh(clerk: Clerk) -> None:

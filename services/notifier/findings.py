@@ -151,4 +151,5 @@ def _task(look: Lookup, row: RowMapping, people: Sequence[str]) -> TaskView:
         department=department,
         stand_in=department is not None and not set(people) & set(look.directory.people_of(department)),
         done_by=look.name(row["done_by"]),
+        due=row["due_at"],
     )

@@ -84,7 +84,7 @@ def delegate(case: Case, action: Delegate, now: datetime, directory: Directory, 
             case = case.with_held(replace(held, review=after, paged=merged(held.paged, action.person)))
     entry = Entry("case.delegated", now, action.actor, person=action.person, note=action.note.strip() or None)
     pages = _told(case, f"delegated:{now.isoformat()}", action.person, action.actor, "stand_in")
-    events = (entry,)
+    events: tuple[Entry, ...] = (entry,)
     for held in case.warnings:
         handed = hand_over(case, held, now, directory, house)
         case, pages, events = handed.case or case, (*pages, *handed.pages), (*events, *handed.events)

@@ -144,6 +144,8 @@ class Lookup:
             warnings=_names(case),
             review=case.review(self.now),
             due=case.wake_at,
+            stage=case.stage,
+            assignee_name=self.name(case.assignee),
         )
 
     def _warning(self, held: Held, current: dict[str, wire.Warning]) -> WarningView:

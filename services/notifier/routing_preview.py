@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from services.notifier.house import House
 from services.notifier.people import Customer, Directory
 from services.notifier.policy import on_tick, on_warning
 from services.notifier.routing import Plan, Target, matter_of
-from services.notifier.routing_lint import reachable
+from services.notifier.routing_lint import Means, reachable
 
 MAX_STEPS = 60
 """A ladder of twenty with two nudges each."""
@@ -52,7 +52,7 @@ def preview(
     directory: Directory,
     house: House,
     at: datetime,
-    channels: Collection[str] | None = None,
+    channels: Means | None = None,
     days: int = 14,
 ) -> Preview:
     """What happens to a new warning by itself from `at` on. Channels are those set up; None: all are taken for so."""

@@ -64,6 +64,59 @@ class CaseLine:
     warnings: tuple[Bilingual, ...]
     review: ReviewState
     due: datetime | None
+    stage: Stage = "opened"
+    assignee_name: str | None = None
+
+
+@dataclass(frozen=True)
+class TodoView:
+    """Something to do about a case. `advice` is what the rule of a warning says, `text` what people wrote;"""
+
+    id: str
+    case_id: str
+    customer_name: str
+    person: str
+    person_name: str
+    due: datetime
+    status: TaskStatus
+    advice: Bilingual | None = None
+    text: str = ""
+    done_by: str | None = None
+
+
+@dataclass(frozen=True)
+class DelegationView:
+    """Who acts for whom in a case, up to when."""
+
+    by_name: str
+    to_name: str
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A superior's review or a department that joined, since the case was opened (again): who said what, and when."""
+
+    kind: Literal["review", "department"]
+    who: str
+    at: datetime
+    decision: Decision | None = None
+    department: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class WorkView:
+    """Who works on a case, what there is to do, what has been recorded. `value` is at risk, as people say. `idle_at`:
+    by then somebody has to do something, or the case comes back. `people` are those it can be given to: id, name."""
+
+    assignee: str | None
+    todos: tuple[TodoView, ...]
+    delegations: tuple[DelegationView, ...]
+    recorded: tuple[Recorded, ...]
+    value: str | None
+    idle_at: datetime | None
+    people: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -174,11 +227,12 @@ class CaseView:
     departments_joined: tuple[str, ...]
     acknowledged_by: tuple[str, ...]
     related: tuple[Related, ...] = ()
+    work: WorkView | None = None
 
 
 @dataclass(frozen=True)
 class TaskView:
-    """Something in the lists of `people` (their names). No case, no deadline.
+    """Something in the lists of `people` (their names), to be done by `due`. No case.
 
     `department`: it is this department's ticket; with `stand_in` nobody works there, and the owner and the superior
     have it. It went out of the list at `updated_at`, done by `done_by` or by itself.
@@ -195,6 +249,7 @@ class TaskView:
     department: str | None = None
     stand_in: bool = False
     done_by: str | None = None
+    due: datetime | None = None
 
 
 @dataclass(frozen=True)

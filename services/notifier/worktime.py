@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Protocol
 
 DAY = timedelta(days=1)
-MOST_DAYS = 366 * 4
+MOST_DAYS = 366 * 6
 """Beyond which no working time is looked for: a calendar without working days must not be searched for ever."""
 
 

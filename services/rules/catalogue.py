@@ -119,6 +119,8 @@ class RulePage:
             rows.append(("department", self._department(rule["department"])))
         if rule.get("review"):
             rows.append(("review", self._review(rule["review"])))
+        if rule.get("act_within_days"):
+            rows.append(("act_within_days", words.act_within_words(rule["act_within_days"], self.language)))
         if rule.get("source"):
             rows.append(("feed", f"`{rule['source']}`"))
         return _table(["", ""], [(self._say(words.COLUMNS[name]), text) for name, text in rows])
@@ -144,7 +146,8 @@ class RulePage:
 
     def _review(self, review: Raw) -> str:
         departments = self._say(words.LISTED).join(self._department(one) for one in review["departments"])
-        return words.review_words(review["within_hours"], departments, review["quorum"], self.language)
+        hours = review.get("hours", "wall")
+        return words.review_words(review["within_hours"], hours, departments, review["quorum"], self.language)
 
     # -- conditions
 

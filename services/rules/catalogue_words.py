@@ -149,6 +149,7 @@ COLUMNS: dict[str, Said] = {
     "told": _said("通知", "who is told"),
     "department": _said("由部门处理", "department to act"),
     "review": _said("审核要求", "review"),
+    "act_within_days": _said("办理期限", "to be done"),
     "feed": _said("依据的数据源", "feed it relies on"),
     "event": _said("事件", "event"),
     "once": _said("只计一次的组合", "once for each"),
@@ -212,11 +213,20 @@ def duration_words(text: str, language: Language) -> str | None:
     return f"{match[1]} {zh}" if language == "zh" else f"{match[1]} {en}{'' if match[1] == '1' else 's'}"
 
 
-def review_words(within_hours: int, departments: str, quorum: int, language: Language) -> str:
+def review_words(within_hours: int, hours: str, departments: str, quorum: int, language: Language) -> str:
     """R4's demand in a sentence."""
     if language == "zh":
-        return f"上级须在 {within_hours} 小时内审核；{departments}中至少 {quorum} 个部门介入后方可结案"
-    return f"by the superior within {within_hours} hours; at least {quorum} of {departments} before the case may close"
+        counted = "个工作小时" if hours == "working" else " 小时"
+        return f"上级须在 {within_hours}{counted}内审核；{departments}中至少 {quorum} 个部门介入后方可结案"
+    counted = "working hours" if hours == "working" else "hours"
+    return (
+        f"by the superior within {within_hours} {counted}; at least {quorum} of {departments} before the case may close"
+    )
+
+
+def act_within_words(days: int, language: Language) -> str:
+    """By when the advice is to be followed."""
+    return f"{days} 个工作日内" if language == "zh" else f"within {days} working day{'' if days == 1 else 's'}"
 
 
 def value_words(value: Any, language: Language) -> str:

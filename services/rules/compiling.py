@@ -201,8 +201,14 @@ class _Compiler:
         self.place[:] = ["kind"]
         wanted = {
             "point": ({"of", "when"}, {"classes", "otherwise", "inputs", "run", "escalates"}),
-            "class": ({"classes", "otherwise"}, {"of", "when", "inputs", "run", "escalates", "review"}),
-            "score": ({"inputs"}, {"of", "when", "classes", "otherwise", "run", "escalates", "review"}),
+            "class": (
+                {"classes", "otherwise"},
+                {"of", "when", "inputs", "run", "escalates", "review", "act_within_days"},
+            ),
+            "score": (
+                {"inputs"},
+                {"of", "when", "classes", "otherwise", "run", "escalates", "review", "act_within_days"},
+            ),
             "stretch": ({"when"}, {"of", "classes", "otherwise", "inputs", "run"}),
         }.get(definition.kind, ({"when"}, {"of", "classes", "otherwise", "inputs"}))
         for name in sorted(wanted[0]):

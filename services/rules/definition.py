@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
 
+from schemas.warnings import Hours
 from services.rules.calendar import DAY, HOUR, SECOND, Micros
 from services.rules.forming import MOST_LEVELS, BadParameter, mended, too_deep, written_twice
 
@@ -85,11 +86,13 @@ class Parameter(_Part):
 
 
 class Demand(_Part):
-    """R4: the superior's review within so many hours, and a quorum of departments before the case may close."""
+    """R4: the superior's review within so many hours, and a quorum of departments before the case may close. `hours`
+    says by which hours it is counted: the wall's, or those in which the company works."""
 
     within_hours: Annotated[int, Field(ge=1, le=24 * 365)]
     departments: list[str]
     quorum: Annotated[int, Field(ge=0)]
+    hours: Hours = "wall"
 
 
 class Escalation(_Part):
@@ -182,6 +185,7 @@ class Definition(_Part):
     escalates: list[Escalation] = []
     audience: list[Who] = []
     review: Demand | None = None
+    act_within_days: Annotated[int, Field(ge=1, le=366)] | None = None
     summary: Words
     examples: Annotated[list[Example], Field(min_length=2)]
     _tree: Any = PrivateAttr(default=None)

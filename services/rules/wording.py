@@ -99,7 +99,9 @@ def warning_of(
             due=first + timedelta(hours=review.within_hours),
             departments=list(review.departments),
             quorum=review.quorum,
+            hours=review.hours,
         ),
+        act_within_days=definition.act_within_days,
         others=[_other(one, rules[one.rule]) for one in others[-MAX_OTHERS:] if one.rule in rules],
     )
 

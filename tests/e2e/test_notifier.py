@@ -35,6 +35,11 @@ from tests.support.fixtures import Kafka
 from tests.support.waiting import wait_until
 from tests.unit.notifier.making import DAY, DIRECTORY_YAML, NOON, make_warning, r1
 
+WITHOUT_GAPS = DIRECTORY_YAML.replace("  - {id: C3, name: 无人负责}\n", "").replace(
+    "language: en, reports_to: zhao}", "language: en, reports_to: zhao, email: sun@example.com}"
+)
+"""What is missing in a directory is paged too, and these tests count pages."""
+
 
 class House:
     """One installation: a folder with a clock, a directory and a database, and a notifier that comes and goes."""
@@ -45,7 +50,7 @@ class House:
         self.inbox_log = folder / "data" / "inbox.jsonl"
         self.port = free_port()
         self.set_clock(NOON)
-        (folder / "people.yaml").write_text(DIRECTORY_YAML, encoding="utf-8")
+        (folder / "people.yaml").write_text(WITHOUT_GAPS, encoding="utf-8")
         self.env = {
             "BELLWETHER_KAFKA": kafka.bootstrap,
             "BELLWETHER_TOPIC_PREFIX": topics.prefix,
@@ -226,10 +231,10 @@ def test_what_people_do_is_published_as_case_events_and_a_closed_case_is_open_no
     (case,) = house.desk.list_cases(CaseFilter())
     house.desk.close(case.id, "li", "act", "visited")
     assert house.summary()["cases_open"] == 0
-    assert [(event.type, event.actor, event.note) for event in house.case_events(5)][-1] == (
+    assert [(event.type, event.actor, event.decision) for event in house.case_events(5)][-1] == (
         "case.closed",
         "li",
-        "visited",
+        "act",
     )
 
 

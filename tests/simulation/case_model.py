@@ -170,11 +170,6 @@ class People:
             person = named[0] or ""
         return None
 
-    def anybody_but(self, person: str, at: datetime) -> str:
-        """Where nobody else is above: somebody at the top who is there, or whoever is."""
-        there = [one for one in sorted(self.all) if one != person and not self.is_away(one, at)]
-        return min(there, key=lambda one: self.all[one].reports_to is not None)
-
     def stands_in(self, person: str, at: datetime) -> str:
         line = [person, *self.above(person), self.fallback]
         return next(found for found in (self.there(one, at) for one in line) if found)
@@ -212,7 +207,7 @@ class Model:
         present = [one for one in dict.fromkeys(there) if one]
         acting = self.people.stands_in(owner, at)
         found = [p for p in present if p not in (owner, acting)] or [p for p in present if p != owner]
-        found = found or [self.people.anybody_but(owner, at)]
+        found = found or [acting]
         deputies = list(dict.fromkeys(self.acts_for(case, one, at) for one in found))
         parties = (owner, self.acts_for(case, owner, at))
         return [one for one in deputies if one not in parties] or deputies
@@ -224,7 +219,8 @@ class Model:
         """Who is sure to be entitled: who is asked now, and the owner's superiors who are there."""
         holders = [w.review.holder for w in case.waited_for if w.review]
         owner = self.people.owner(case.customer)
-        return [p for p in dict.fromkeys([*holders, *self.people.above(owner)]) if p in self.people.all and p != owner]
+        asked = [p for p in dict.fromkeys([*holders, *self.people.above(owner)]) if p in self.people.all]
+        return [p for p in asked if p != owner] or asked or self.line(case.customer, case, at)
 
     # -- what comes
 
@@ -385,7 +381,7 @@ class Model:
         present = [one for one in dict.fromkeys(there) if one]
         acting = self.people.stands_in(owner, at)
         above = [p for p in present if p not in (owner, acting)] or [p for p in present if p != owner]
-        above = above or [self.people.anybody_but(owner, at)]
+        above = above or [acting]
         rung = above[min(case.came_back, len(above) - 1)]
         whom = [self.acts_for(case, one, at) for one in (owner, self.worker(case), rung)]
         self._tell(at, "idle", whom, case.gravest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from typing import get_args
 from urllib.parse import quote
@@ -9,6 +10,8 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from schemas.cases import Decision
+from services.notifier.actions import Close
+from services.notifier.console import working
 from services.notifier.console.gate import Visit
 from services.notifier.console.listing import LISTED_CASES, desk_filter, in_order, is_overdue, page_of, read_wanted
 from services.notifier.console.story import enumeration, gravest_first, missing, offers, timeline
@@ -72,6 +75,7 @@ def _case_page(visit: Visit, problems: tuple[str, ...] = (), action: str = "") -
         shown_happenings=SHOWN_HAPPENINGS,
         action=action,
         filled=visit.call.form,
+        task_key=visit.call.text("key") or str(uuid.uuid4()),
     )
 
 
@@ -105,7 +109,8 @@ def _comment(visit: Visit, case_id: str) -> None:
 
 
 def _close(visit: Visit, case_id: str) -> None:
-    visit.desk.close(case_id, visit.person.id, _decision(visit), visit.call.text("reason"))
+    closing = Close(visit.person.id, _decision(visit), visit.call.text("reason"), working.value_of(visit))
+    visit.desk.do(case_id, closing)
 
 
 Act = Callable[[Visit, str], None]
@@ -116,6 +121,12 @@ ACTIONS: dict[str, tuple[Act, str, frozenset[str]]] = {
     "join": (_join, "joined", frozenset({"department"})),
     "comment": (_comment, "commented", frozenset({"text"})),
     "close": (_close, "closed", frozenset({"decision", "reason"})),
+    "assign": (working.assign, "assigned", frozenset({"person"})),
+    "delegate": (working.delegate, "delegated", frozenset({"person", "until"})),
+    "task": (working.set_task, "task_set", frozenset({"person", "due", "text"})),
+    "finish-task": (working.finish_task, "finished", frozenset()),
+    "value": (working.assess, "valued", frozenset({"amount"})),
+    "reopen": (working.reopen, "reopened", frozenset({"reason"})),
 }
 """Last step of the address: what it does, the confirmation in the catalogue, the fields that must be filled in."""
 
@@ -146,4 +157,4 @@ def _problems(visit: Visit, required: frozenset[str]) -> tuple[str, ...]:
         found.append(visit.texts("problem.text"))
     if any(len(visit.call.text(name)) > NOTE_CHARS for name in ("note", "text", "reason")):
         found.append(visit.texts("problem.too_long", n=NOTE_CHARS))
-    return tuple(found)
+    return (*found, *working.problems(visit, required))

@@ -45,11 +45,12 @@ def _tasks_page(visit: Visit, problems: tuple[str, ...] = ()) -> Response:
     tasks = visit.desk.list_tasks(visit.person.id, finished=True)
     still_open = [task for task in tasks if task.status == "open"]
     shown = [task for task in tasks if task.status != "open"][:SHOWN_OVER] if over else in_order(still_open)
-    return visit.page("tasks.html", "tasks", problems, tasks=shown, over=over, open=len(still_open))
+    todos = [] if over else visit.desk.list_todos(visit.person.id)
+    return visit.page("tasks.html", "tasks", problems, tasks=shown, todos=todos, over=over, open=len(still_open))
 
 
 def in_order(tasks: Sequence[TaskView]) -> list[TaskView]:
-    """The gravest first, then the newest: tasks have no deadline."""
+    """The gravest first, then the newest."""
     newest_first = sorted(tasks, key=lambda task: task.created_at, reverse=True)
     return sorted(newest_first, key=lambda task: -SEVERITIES.index(task.warning.severity))
 

@@ -99,7 +99,7 @@ class Look:
     """Renders pages in the company's zone."""
 
     def __init__(self, zone: ZoneInfo) -> None:
-        self._zone = zone
+        self.zone = zone
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -120,7 +120,7 @@ class Look:
         """Renders `template` for the reader of `frame`; problems on the page turn 200 into 422."""
         if frame.problems and status == 200:
             status = 422
-        words = Words(frame.texts, self._zone, now)
+        words = Words(frame.texts, self.zone, now)
         html = self._templates.get_template(template).render(frame=frame, t=frame.texts, w=words, **values)
         return HTMLResponse(html, status)
 

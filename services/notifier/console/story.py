@@ -43,6 +43,7 @@ class Offers:
     review: Literal["none", "others", "open", "decide", "done"]
     departments: tuple[str, ...]
     close: bool
+    reopen: bool
 
 
 def offers(view: CaseView, person: str) -> Offers:
@@ -54,6 +55,7 @@ def offers(view: CaseView, person: str) -> Offers:
         review=_review(view, person) if is_open else "none",
         departments=tuple(name for name in view.departments if name not in view.departments_joined),
         close=is_open and not view.missing,
+        reopen=not is_open and view.line.stage == "closed",
     )
 
 
