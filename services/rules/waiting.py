@@ -132,7 +132,7 @@ class Waiting(Measured):
             return None
         if self.first_only:
             moved = items if pick == self.after else ()
-            return {subject_text(subject.read(item)) for item in (*moved, *self._firsts_of_life(state))}
+            return {subject_text(subject.read(item)) for item in (*moved, *self._firsts_of_life(state, moved))}
         if pick == self.after:
             return {subject_text(subject.read(item)) for item in items}
         for match in self.match:
@@ -140,11 +140,12 @@ class Waiting(Measured):
                 return {subject_text(match.answer.read(item)) for item in items}
         return None if self.early else self._waiting_at(state, pick, items, subject)
 
-    def _firsts_of_life(self, state: CustomerState) -> list[Item]:
-        """Those that are the first of the customer's life, and those that were until something earlier was learned."""
-        series = state.series(self.after.whole)
-        second = series.up_to(series.ats[0]) if series.ats else 0
-        return series.items[: series.up_to(series.ats[second])] if second < len(series) else series.items
+    def _firsts_of_life(self, state: CustomerState, moved: Sequence[Item]) -> list[Item]:
+        """Those that are the first of the customer's life, and those that were until what moved was learned. That may
+        be several earlier ones at once."""
+        series, new = state.series(self.after.whole), {id(item) for item in moved}
+        before = next((item for item in series.items if id(item) not in new), None)
+        return series.items if before is None else series.items[: series.up_to(before.at)]
 
     def _waiting_at(self, state: CustomerState, pick: Pick, items: Sequence[Item], subject: Path) -> set[str]:
         """Those whom an answer between these instants may serve: who began after the answer before them."""

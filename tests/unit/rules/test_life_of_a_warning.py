@@ -8,7 +8,7 @@ import pytest
 
 from schemas.codec import InvalidEvent
 from schemas.events import Event
-from schemas.warnings import Warning
+from schemas.warnings import Warning, decode_warning
 from services.rules.calendar import instant
 from tests.unit.rules.making import Customer, at, core, event, invoice, payment, replay
 
@@ -247,3 +247,23 @@ def test_what_begins_after_an_episode_is_no_evidence_of_it_in_whatever_order_it_
         for order in ((opened, closed, again), (opened, again, closed))
     ]
     assert found == [[("opened",)], [("opened",)]]
+
+
+def test_who_was_a_new_customer_is_none_when_several_earlier_contracts_become_known_at_once() -> None:
+    with_core = core(None, None, "R5")
+    state = with_core.open("C", {})
+
+    def signed(name: str, day: str) -> Event:
+        return event("contract.signed", day, id=f"{name}-{day}", contract_id=name, signed_at=f"{day}T09:00:00+08:00")
+
+    with_core.apply(state, signed("V", "2026-12-01"), offset=0, now=at("2026-12-01"))
+    with_core.wake(state, now=at("2026-12-06"))
+    assert [decode_warning(raw).subject for raw in state.unsent] == ["V"]
+    with_core.close(state)
+
+    for offset, earlier in enumerate((signed("W", "2026-11-02"), signed("X", "2026-11-01"), signed("Y", "2026-11-03"))):
+        with_core.learn(state, earlier, offset=1 + offset, now=at("2026-12-06"))
+    with_core.settle(state)
+
+    told = [decode_warning(raw) for raw in state.unsent]
+    assert {(one.change, one.subject) for one in told} == {("withdrawn", "V"), ("raised", "X")}
