@@ -22,6 +22,7 @@ class Entry:
 
 COMMANDS = {
     "advance": Entry("services.rules.cli:advance", "Move the event clock of every partition up to an instant."),
+    "audit": Entry("services.notifier.audit_cli:audit", "Verify what was decided and delivered; export one case."),
     "backtest": Entry("services.rules.cli:backtest", "Replay past events through the rules and report what they find."),
     "capacity": Entry("services.rules.sizing_cli:capacity", "What so many events and customers need."),
     "channels": Entry("services.notifier.channels_cli:channels", "The channels that page people: check and try them."),
@@ -32,6 +33,7 @@ COMMANDS = {
     "greetings": Entry(
         "services.notifier.greetings.cli:greetings", "Greetings to customers, where they are switched on."
     ),
+    "holds": Entry("services.notifier.holds_cli:holds", "Keep pages back: cooldown, snooze and exemption."),
     "ids": Entry("services.ingest.ids_cli:ids", "Whose the ids of sources are, and what waits for one."),
     "import": Entry("services.ingest.imports_cli:import_command", "Turn a CSV or XLSX export into events."),
     "ingest": Entry("services.ingest.cli:ingest", "The service that takes events by HTTP and puts them on Kafka."),

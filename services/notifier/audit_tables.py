@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -223,7 +223,7 @@ class TableCheck:
     def _found(self, table: Table, keys: Sequence[Key]) -> dict[Key, RowMapping]:
         columns = _KEYS[table.name]
         query = select(table).where(tuple_(*columns).in_(keys))
-        rows = self.tx.execute(query).mappings() if keys else []
+        rows: Iterable[RowMapping] = self.tx.execute(query).mappings() if keys else ()
         return {tuple(row[column.name] for column in columns): row for row in rows}
 
 

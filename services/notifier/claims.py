@@ -133,8 +133,8 @@ class Claimer:
             if decided.again_at is not None and not only_critical and len(taken) == len(decided.now):
                 at = recipients.c.channel == self.channel, recipients.c.person == person
                 tx.execute(update(recipients).where(*at).values(held_until=decided.again_at))
-        for parcel in found:
-            outbox.mark_sending(tx, parcel.ids, parcel.key, self.replica, now)
+        claimed = [(page.id, parcel.key) for parcel in found for page in parcel.pages]
+        outbox.mark_sending(tx, claimed, self.replica, now)
         return found
 
     def _told(self, tx: Connection, people: Sequence[str], now: datetime) -> list[Sent]:

@@ -139,7 +139,7 @@ class Clerk:
                 return 0
         with self.database.writing() as tx:
             found = 0
-            for outcome, warning in holding.release(tx, self.directory, now):
+            for outcome, warning in holding.release(tx, self.directory, now, self._house):
                 self._save(tx, outcome, now, warning=warning)
                 found += 1
             return found

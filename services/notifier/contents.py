@@ -39,7 +39,7 @@ class About:
 
 @dataclass(frozen=True)
 class Notice:
-    """One page with what its text needs. `value` is what people say is at risk."""
+    """One page with what its text needs. `value` is what people say is at risk, `at` when the page was written down."""
 
     key: str
     kind: PageKind
@@ -49,6 +49,7 @@ class Notice:
     due: datetime | None = None
     about: About | None = None
     value: Money | None = None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)

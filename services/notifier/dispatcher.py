@@ -4,7 +4,7 @@ them."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from schemas import warnings as wire
 from services.common.clock import Now, wall_now
 from services.common.database import Database
 from services.notifier import claims, outbox, store
@@ -65,7 +66,8 @@ class Alone:
 
 
 class Dispatcher:
-    """One thread's work for one channel. `width`: so many messages are sent side by side, 1 in the thread itself."""
+    """One thread's work for one channel. `width`: so many messages are in hand at once, sent `side_by_side`, or one
+    after another in the thread itself."""
 
     def __init__(
         self,
@@ -79,6 +81,7 @@ class Dispatcher:
         configured: Sequence[str] = (),
         reaches: outbox.Reaches = outbox.by_address,
         width: int = 1,
+        side_by_side: bool = True,
         wall: Now = wall_now,
     ) -> None:
         self._database = database
@@ -90,7 +93,8 @@ class Dispatcher:
         self._recorder = Recorder(database, self._replica.name, lambda: letters.directory, now, configured, reaches)
         self._throttle = Throttle(database, wall)
         self._width = width
-        self._pool = ThreadPoolExecutor(width, f"send-{channel.name}") if width > 1 else None
+        threads = width > 1 and side_by_side
+        self._pool = ThreadPoolExecutor(width, f"send-{channel.name}") if threads else None
         self._outcomes: list[Outcome] = []
         self._outages = 0
         self._away_until: datetime | None = None
@@ -118,8 +122,8 @@ class Dispatcher:
             # Another notifier may have judged them a moment ago.
             left = claims.still_so(tx, left)
             if sent:
-                accepted = Accepted(f"{self._channel.name} had it before the interruption")
-                self._recorder.accepted(tx, left, accepted, now)
+                had_it = f"{self._channel.name} had it before the interruption"
+                self._recorder.accepted(tx, [(page, had_it) for page in left], now)
             elif sent is None:
                 self._recorder.lost(tx, left, Lost("uncertain", _CRASHED), now)
             else:
@@ -134,9 +138,9 @@ class Dispatcher:
             while True:
                 # Half of the places empty: fewer transactions, each with more messages.
                 if 2 * len(running) <= self._width and not stop() and not self._is_away():
-                    for parcel in self._claim(self._width - len(running)):
-                        tried += len(parcel.pages)
-                        self._begin(parcel, running)
+                    parcels = self._claim(self._width - len(running))
+                    tried += sum(len(parcel.pages) for parcel in parcels)
+                    self._begin(parcels, running)
                 if running:
                     done, running = wait(running, return_when=FIRST_COMPLETED)
                     self._collect(done)
@@ -164,20 +168,23 @@ class Dispatcher:
         with self._database.claiming() as tx:
             return self._claimer.claim(tx, now, room, only_critical=only_critical)
 
-    def _begin(self, parcel: Parcel, running: set[Future[Outcome]]) -> None:
+    def _begin(self, parcels: Sequence[Parcel], running: set[Future[Outcome]]) -> None:
+        if not parcels:
+            return
         try:
-            letter = self._letter(parcel)
+            letters = self._written(parcels)
         except PASSING as error:
             log.warning("%s: no message could be written: %s", self._channel.name, type(error).__name__)
-            self._outcomes.append(Outcome(parcel, Postponed(RETRY_S)))
+            self._outcomes += [Outcome(parcel, Postponed(RETRY_S)) for parcel in parcels]
             return
-        if letter is None:
-            gone = f"通讯录中已没有 {parcel.person}。 / {parcel.person} is not in the directory any more."
-            self._outcomes.append(Outcome(parcel, Refused(gone)))
-        elif self._pool is None:
-            self._outcomes.append(self._try(parcel, letter))
-        else:
-            running.add(self._pool.submit(self._try, parcel, letter))
+        for parcel, letter in zip(parcels, letters, strict=True):
+            if letter is None:
+                gone = f"通讯录中已没有 {parcel.person}。 / {parcel.person} is not in the directory any more."
+                self._outcomes.append(Outcome(parcel, Refused(gone)))
+            elif self._pool is None:
+                self._outcomes.append(self._try(parcel, letter))
+            else:
+                running.add(self._pool.submit(self._try, parcel, letter))
 
     def _is_away(self) -> bool:
         return self._away_until is not None and self._now() < self._away_until
@@ -245,26 +252,29 @@ class Dispatcher:
             log.exception("%s: %s", self._channel.name, type(error).__name__)
             return FateUnknown(f"{_UNFORESEEN}: {type(error).__name__}")
 
-    def _letter(self, parcel: Parcel) -> Message | None:
-        """None when the person has left the directory."""
+    def _written(self, parcels: Sequence[Parcel]) -> list[Message | None]:
+        """None where the person has left the directory."""
+        # Of several pages about one warning only the newest says anything new.
+        told = [parcel.pages if parcel.digest else parcel.pages[-1:] for parcel in parcels]
+        with self._database.reading() as tx:
+            warnings = store.find_warnings(tx, {(page.warning_id, page.revision) for pages in told for page in pages})
+            notices = [[_notice(tx, page, warnings) for page in pages] for pages in told]
+        return [self._letter(parcel, mine) for parcel, mine in zip(parcels, notices, strict=True)]
+
+    def _letter(self, parcel: Parcel, notices: list[Notice]) -> Message | None:
         person = self._letters.directory.people.get(parcel.person)
         if person is None:
             return None
-        with self._database.reading() as tx:
-            if parcel.digest:
-                letter = self._letters.digest([self._notice(tx, page) for page in parcel.pages], person)
-            else:
-                # Of several pages about one warning only the newest says anything new.
-                letter = self._letters.single(self._notice(tx, parcel.pages[-1]), person)
+        letter = self._letters.digest(notices, person) if parcel.digest else self._letters.single(notices[0], person)
         # By the outbox's key a channel is asked after a crash.
         return replace(letter, key=parcel.key)
 
-    def _notice(self, tx: Connection, page: Queued) -> Notice:
-        warning = store.find_warning(tx, page.warning_id, page.revision)
-        if warning is None:
-            raise LookupError(
-                f"page {page.id} is about revision {page.revision} of {page.warning_id}, which is not filed"
-            )
-        subject = outbox.find(tx, page.about) if page.about is not None else None
-        about = About(subject.person, subject.channel, subject.error or "") if subject else None
-        return Notice(page.key, page.kind, page.role, page.case_id, warning, page.due_at, about)
+
+def _notice(tx: Connection, page: Queued, warnings: Mapping[tuple[str, int], wire.Warning]) -> Notice:
+    warning = warnings.get((page.warning_id, page.revision))
+    if warning is None:
+        raise LookupError(f"page {page.id} is about revision {page.revision} of {page.warning_id}, which is not filed")
+    subject = outbox.find(tx, page.about) if page.about is not None else None
+    about = About(subject.person, subject.channel, subject.error or "") if subject else None
+    value = store.value_of(tx, page.case_id) if page.case_id is not None else None
+    return Notice(page.key, page.kind, page.role, page.case_id, warning, page.due_at, about, value, page.created_at)

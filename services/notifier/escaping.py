@@ -28,6 +28,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
 _LIVE = re.compile(
     r"(?P<scheme>:)(?=//)"
+    r"|(?P<www>(?<=\bwww)\.)"
     r"|(?P<dot>(?<=[^\W_])[.\u3002\uff0e\uff61])(?=[^\W\d_]{2})"  # evil.example, but no 1.5 and no end of a sentence
     r"|(?P<at>[@\uff20])(?=\S)"
     r"|(?P<tag><)(?=[@!#]|/?(?:at|a|font|https?|mailto|img|tel)\b)",
@@ -41,7 +42,7 @@ _EMPHASIS = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _OPENS_A_BLOCK = re.compile(r"\s*(?:[#>+\-=]|\d+[.)]\s)")
 _EMOJI = re.compile(r":(?=[\w+-]+:)")
 _FEISHU = {ord(char): f"&#{ord(char)};" for char in "&<>*~`_[]()#|\\!$"}
-_SLACK = {ord(char): _TWINS.get(ord(char), char) for char in "*`~"} | {38: "&amp;", 60: "&lt;", 62: "&gt;"}
+_SLACK = _TWINS | {38: "&amp;", 60: "&lt;", 62: "&gt;"}
 
 
 class Link(str):

@@ -12,8 +12,9 @@ from schemas import warnings as wire
 from services.notifier import recording, store
 from services.notifier.case import Case, Entry, Outcome, Page, PageKind, Verdict
 from services.notifier.holds import Hold, Holds, may_be_held
+from services.notifier.house import House
 from services.notifier.people import Directory
-from services.notifier.routing import Routes, matter_of
+from services.notifier.routing import matter_of
 from services.notifier.tables import held_pages, holds, warnings
 
 BATCH = 50
@@ -93,8 +94,13 @@ def keep_back(tx: Connection, outcome: Outcome, now: datetime, task: wire.Warnin
     """The outcome without the pages that are held, and with what the timeline says of them. `task` is the warning where
     no case has it. Verdict and case stay as they are."""
     case = outcome.case
+    if not outcome.pages:
+        return outcome
+    if case is None and task is None:
+        # A reminder of a task, which is about its warning.
+        task = store.current_warnings(tx, [outcome.pages[0].warning_id]).get(outcome.pages[0].warning_id)
     customer_id = case.customer_id if case is not None else task.customer_id if task is not None else None
-    if customer_id is None or not outcome.pages:
+    if customer_id is None:
         return outcome
     known = of_customer(tx, customer_id, now)
     if not known.known:
@@ -135,7 +141,9 @@ def are_due(tx: Connection, now: datetime) -> bool:
     return tx.execute(select(holds.c.id).where(holds.c.next_at <= now).limit(1)).first() is not None
 
 
-def release(tx: Connection, directory: Directory, now: datetime) -> Iterator[tuple[Outcome, wire.Warning | None]]:
+def release(
+    tx: Connection, directory: Directory, now: datetime, house: House
+) -> Iterator[tuple[Outcome, wire.Warning | None]]:
     """What becomes of what the holds that are due kept back, warning by warning: it is told to those who answer for it
     now, if it still holds and nobody has closed its case. Another hold may keep it back again."""
     due = select(holds).where(holds.c.next_at <= now).order_by(holds.c.next_at, holds.c.id).limit(BATCH)
@@ -147,7 +155,7 @@ def release(tx: Connection, directory: Directory, now: datetime) -> Iterator[tup
             recording.hold_became(tx, hold, "ended", hold.ended_by, now)
             _tell(tx, hold, Entry("hold.ended", now, actor=hold.ended_by, note=hold.rule))
         for warning in _standing(tx, hold, only_kept=hold.pause is not None):
-            outcome = _call(tx, hold, warning, directory, now)
+            outcome = _call(tx, hold, warning, directory, now, house)
             if outcome is not None:
                 yield outcome, warning
         tx.execute(update(held_pages).where(held_pages.c.hold_id == hold.id).values(released=True))
@@ -166,7 +174,9 @@ def _standing(tx: Connection, hold: Hold, *, only_kept: bool) -> list[wire.Warni
     return [warning for warning in found if warning.rule == hold.rule and not warning.historical]
 
 
-def _call(tx: Connection, hold: Hold, warning: wire.Warning, directory: Directory, now: datetime) -> Outcome | None:
+def _call(
+    tx: Connection, hold: Hold, warning: wire.Warning, directory: Directory, now: datetime, house: House
+) -> Outcome | None:
     """The pages about a warning that still holds; None where nobody has to act on it any more."""
     case = store.find_holding_case(tx, warning.id) if warning.output == "warning" else None
     held = case.held(warning.id) if case is not None else None
@@ -177,7 +187,7 @@ def _call(tx: Connection, hold: Hold, warning: wire.Warning, directory: Director
         return None
     clock = held.clock if held is not None else None
     due = clock.due if clock is not None and clock.running else None
-    plan = Routes().plan(matter_of(warning, directory), directory, now)
+    plan = house.plan(matter_of(warning, directory), case, now, directory)
     step = f"released:{hold.id}:{warning.id}:{warning.revision}:{int(now.timestamp())}"
     kind: PageKind = "raised" if warning.output == "warning" else "nudge"
     pages = tuple(

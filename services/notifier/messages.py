@@ -17,6 +17,7 @@ from services.notifier.channels.fitting import cut, utf8
 from services.notifier.contents import About, Contents, Notice, Parts
 from services.notifier.digests import MAX_LINES, digest_of
 from services.notifier.escaping import Flavour, Link, Shape
+from services.notifier.linking import PERSONAL
 from services.notifier.people import Directory, Language, Person, Source, newest
 from services.notifier.template_files import shipped
 from services.notifier.templating import FORMS, Form, Part, Templates, names_of
@@ -60,7 +61,7 @@ class Letters:
     """Writes messages. `console_url` is where the console answers, without a slash at the end; `zone` the company's.
     `words` are those of the evidence; a value that has none is said as it is. `flavour` is the markdown of the channel,
     None where it takes none; `forms` are those it reads beside subject and text: the others stay empty. `acknowledge`
-    gives a reader's link to acknowledge a page, None where there is none."""
+    gives a reader's link to acknowledge a page, None where there is none; channels that groups read have none."""
 
     people: Source
     console_url: str
@@ -79,7 +80,8 @@ class Letters:
     def for_channel(self, kind: str) -> Letters:
         """The same for a kind of channel: nothing is written that it does not read."""
         flavour, forms = READ.get(kind, (None, FORMS))
-        return replace(self, flavour=flavour, forms=forms)
+        acknowledge = self.acknowledge if kind in PERSONAL else None
+        return replace(self, flavour=flavour, forms=forms, acknowledge=acknowledge)
 
     def single(self, notice: Notice, to: Person) -> Message:
         """The message of one page."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from services.notifier import recording
 from services.notifier.case import Page, PageKind
@@ -161,15 +161,26 @@ def reached(tx: Connection, warning_id: str, person: str) -> set[str]:
     return found
 
 
-def mark_sending(tx: Connection, ids: Sequence[int], message_key: str, replica: str, now: datetime) -> None:
-    """Write first: from here on a crash leaves them in `sending`, and nobody takes them for unsent."""
-    claimed = {"claimed_by": replica, "taken_at": now, "attempts": pages.c.attempts + 1}
-    _move(tx, ids, "sending", now, message_key=message_key, **claimed)
+def mark_sending(tx: Connection, taken: Iterable[tuple[int, str]], replica: str, now: datetime) -> None:
+    """Pages with the keys of their messages. Write first: from here on a crash leaves them in `sending`, and nobody
+    takes them for unsent."""
+    claimed = {"claimed_by": replica, "taken_at": now, "attempts": pages.c.attempts + 1, "updated_at": now}
+    one = update(pages).where(pages.c.id == bindparam("page"))
+    rows = [{"page": page, "message": key} for page, key in taken]
+    if rows:
+        tx.execute(one.values(state="sending", message_key=bindparam("message"), **claimed), rows)
 
 
-def mark_accepted(tx: Connection, ids: Sequence[int], provider_id: str, now: datetime) -> None:
-    """The provider has taken them over."""
-    _move(tx, ids, "accepted", now, provider_id=printable(provider_id)[:500], sent_at=now, error=None)
+def mark_accepted(tx: Connection, sent: Iterable[tuple[Queued, str]], now: datetime) -> None:
+    """The provider has taken them over, each under an id. All at once: a busy outbox does this most of the time."""
+    known = [(page, printable(provider_id)[:500]) for page, provider_id in sent]
+    one = update(pages).where(pages.c.id == bindparam("page"))
+    accepted = one.values(state="accepted", provider_id=bindparam("known"), sent_at=now, updated_at=now, error=None)
+    if known:
+        tx.execute(accepted, [{"page": page.id, "known": known_as} for page, known_as in known])
+    for page, known_as in known:
+        told = {name: getattr(page, name) for name in recording.PAGE}
+        recording.pages_became(tx, [told], "accepted", now, known_as)
 
 
 def mark_pending(tx: Connection, ids: Sequence[int], after_s: float, error: str | None, now: datetime) -> None:
@@ -232,8 +243,8 @@ def _move(tx: Connection, ids: Sequence[int], state: PageState, now: datetime, *
 def _became(
     tx: Connection, which: Iterable[ColumnElement[bool]], state: PageState, now: datetime, **values: Any
 ) -> None:
-    """The one place where a page changes its state. The ledger is told of what matters to people: not that a page is
-    taken in hand or waits once more."""
+    """Where a page changes its state, but for mark_sending, mark_accepted and send_again. The ledger is told of what
+    matters to people: not that a page is taken in hand or waits once more."""
     changed = update(pages).where(*which).values(state=state, updated_at=now, **values)
     if state in ("pending", "sending"):
         tx.execute(changed)

@@ -82,17 +82,16 @@ class Recorder:
                 parts = [(one.parcel.pages[start : start + CHUNK], one.result) for one in outcomes]
                 ids = [page.id for part, _ in parts for page in part]
                 ours = claims.still_ours(tx, ids, self._replica)
+                sent: list[tuple[Queued, str]] = []
                 for part, result in parts:
-                    # Somebody may have taken us for dead and put them in doubt: we know better if they were accepted.
-                    fit = ("sending", "uncertain") if isinstance(result, Accepted) else ("sending",)
-                    self._one(tx, [page for page in part if ours.get(page.id) in fit], result, now)
+                    if isinstance(result, Accepted):
+                        # Somebody may have taken us for dead and put them in doubt: we know better.
+                        sent += [(page, result.provider_id) for page in part if page.id in ours]
+                    elif taken := [page for page in part if ours.get(page.id) == "sending"]:
+                        self._one(tx, taken, result, now)
+                self.accepted(tx, sent, now)
 
-    def _one(self, tx: Connection, taken: Sequence[Queued], result: Result, now: datetime) -> None:
-        if not taken:
-            return
-        if isinstance(result, Accepted):
-            self.accepted(tx, taken, result, now)
-            return
+    def _one(self, tx: Connection, taken: Sequence[Queued], result: NotSent | Postponed, now: datetime) -> None:
         if isinstance(result, Postponed):
             outbox.mark_untried(tx, [page.id for page in taken], result.after_s, result.why, now)
         else:
@@ -101,13 +100,15 @@ class Recorder:
         for warning_id in store.withdrawn_among(tx, {page.warning_id for page in taken}):
             outbox.cancel(tx, warning_id, now)
 
-    def accepted(self, tx: Connection, sent: Sequence[Queued], accepted: Accepted, now: datetime) -> None:
-        """The provider has it: on the timeline, and nobody needs to look at what it was sent in place of."""
-        outbox.mark_accepted(tx, [page.id for page in sent], accepted.provider_id, now)
-        instead = [page.about for page in sent if page.about and page.channel != INBOX and page.kind != "undelivered"]
+    def accepted(self, tx: Connection, sent: Sequence[tuple[Queued, str]], now: datetime) -> None:
+        """The provider has them, under these ids: on the timeline, and nobody needs to look at what they were sent in
+        place of."""
+        outbox.mark_accepted(tx, sent, now)
+        taken = [page for page, _ in sent]
+        instead = [page.about for page in taken if page.about and page.channel != INBOX and page.kind != "undelivered"]
         if instead:
             outbox.mark_handled(tx, instead, OURSELVES, "已由另一条通知送达 / another page was accepted instead", now)
-        self._append(tx, sent, "case.paged", now)
+        self._append(tx, taken, "case.paged", now)
 
     def _append(self, tx: Connection, about: Sequence[Queued], type: CaseEventType, now: datetime) -> None:
         by_case: dict[str, list[Entry]] = {}
@@ -115,10 +116,7 @@ class Recorder:
             if page.case_id is not None:
                 entry = Entry(type, now, None, page.warning_id, page.person, channel=page.channel)
                 by_case.setdefault(page.case_id, []).append(entry)
-        customers = store.customers_of(tx, by_case)
-        # In the order of their ids: whoever locks cases beside us does it so, too.
-        for case_id, entries in sorted(by_case.items()):
-            store.append(tx, case_id, customers[case_id], entries)
+        store.append_all(tx, by_case)
 
     def _not_sent(self, tx: Connection, taken: Sequence[Queued], reason: NotSent, now: datetime) -> None:
         for page in taken:

@@ -32,6 +32,9 @@ EXPIRING = ("address", "agent", "said")
 MAX_AGENT = 300
 """Characters of what a browser calls itself."""
 
+MAX_ADDRESS = 100
+"""A proxy may say anything."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -133,7 +136,7 @@ def page_held(tx: Connection, hold: Hold, page: Page, case_id: str | None, now: 
 
 
 def pages_became(
-    tx: Connection, pages: Iterable[Mapping[str, Any]], state: PageState, now: datetime, note: str | None = None
+    tx: Connection, pages: Iterable[Mapping[Any, Any]], state: PageState, now: datetime, note: str | None = None
 ) -> None:
     """Pages with the columns in PAGE are in another state, pending when they were written down. `note` is the
     provider's word: an id, or why not. It may name an address."""
@@ -152,7 +155,7 @@ def pages_became(
 
 
 def _from(origin: Origin) -> dict[str, Private | None]:
-    said = {"address": origin.address, "agent": _printable(origin.agent)[:MAX_AGENT]}
+    said = {"address": _printable(origin.address)[:MAX_ADDRESS], "agent": _printable(origin.agent)[:MAX_AGENT]}
     return {name: Private(value) if value else None for name, value in said.items()}
 
 

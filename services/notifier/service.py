@@ -6,6 +6,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from types import FrameType
 
@@ -32,9 +33,12 @@ from services.notifier.grouping import Manners
 from services.notifier.house import House
 from services.notifier.intake import Intake
 from services.notifier.link_secrets import kept_in
-from services.notifier.messages import Letters
+from services.notifier.linking import acknowledging
+from services.notifier.links import LinkMaker
+from services.notifier.messages import Letters, Notice
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
 from services.notifier.outbox import Reaches
+from services.notifier.people import Person
 from services.notifier.policy import HOUSE
 from services.notifier.publisher import Publisher
 from services.notifier.replicas import Replica, lock_file
@@ -84,7 +88,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
         return {**waiting, **workers.troubles(), **workers.failures()}
 
     metrics.watch(lambda: not ready())
-    links = ActLinks(clerk, own.link_secrets or kept_in(settings.data_dir))
+    links = ActLinks(clerk, _secrets(settings, own))
     console = build_console(desk, settings.zone, links)
     channels = tuple(_channels(settings, own, clerk))
     clerk.reaches = _reaching(channels)
@@ -119,6 +123,14 @@ def _join(database: Database, own: NotifierSettings) -> Replica:
     return replica
 
 
+def _secrets(settings: Settings, own: NotifierSettings) -> tuple[bytes, ...]:
+    return own.link_secrets or kept_in(settings.data_dir)
+
+
+def _acknowledging(settings: Settings, own: NotifierSettings) -> Callable[[Notice, Person], str | None]:
+    return acknowledging(LinkMaker(own.console_url, _secrets(settings, own), timedelta(days=own.link_days)))
+
+
 def _start(
     workers: Workers,
     settings: Settings,
@@ -133,6 +145,7 @@ def _start(
     workers.start("ticker", _ticker(clerk, metrics), TICK_S)
     templates = with_own(own.templates, lambda problem: log.error("a template is replaced by ours: %s", problem))
     letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words(), templates)
+    letters = replace(letters, acknowledge=_acknowledging(settings, own))
     for channel in channels:
         dispatcher = Dispatcher(
             clerk.database,
@@ -143,7 +156,8 @@ def _start(
             manners=Manners(window=timedelta(seconds=own.digest_window_s)),
             configured=own.channels,
             reaches=clerk.reaches,
-            width=1 if channel.name == INBOX else WIDTH,
+            width=WIDTH,
+            side_by_side=channel.name != INBOX,
         )
         left = dispatcher.recover()
         if left:

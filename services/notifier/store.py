@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from schemas import warnings as wire
-from schemas.cases import CaseEvent
+from schemas.cases import CaseEvent, Money
 from services.notifier import recording, tables
 from services.notifier.case import Case, Entry, ListedTask, TaskChange, Verdict
 from services.notifier.feedback import judged
@@ -24,6 +25,13 @@ def find_case(tx: Connection, case_id: str) -> Case | None:
     """The case of that id."""
     state = tx.execute(select(tables.cases.c.state).where(tables.cases.c.id == case_id)).scalar()
     return None if state is None else read_case(state)
+
+
+def value_of(tx: Connection, case_id: str) -> Money | None:
+    """What people say is at risk in a case; nothing else of it is read, for every message asks."""
+    state = tx.execute(select(tables.cases.c.state).where(tables.cases.c.id == case_id)).scalar()
+    said = orjson.loads(state).get("value") if state is not None else None
+    return None if said is None else Money.model_validate(said)
 
 
 def read_case(state: str) -> Case:
@@ -110,6 +118,26 @@ def append(tx: Connection, case_id: str, customer_id: str, entries: Sequence[Ent
         recording.timeline_entry(tx, CaseEvent.model_validate({**row, **about}))
 
 
+def append_all(tx: Connection, by_case: Mapping[str, Sequence[Entry]]) -> None:
+    """append() for many cases at once; none of the entries may be a decision. Only whoever writes alone may do it."""
+    wanted = select(tables.cases.c.id, tables.cases.c.customer_id, tables.cases.c.sequence)
+    at = {row.id: row for row in tx.execute(wanted.where(tables.cases.c.id.in_(list(by_case))))}
+    rows = [
+        {"case_id": case_id, "sequence": sequence, **{name: getattr(entry, name) for name in _ENTRY}}
+        for case_id, entries in by_case.items()
+        for sequence, entry in enumerate(entries, at[case_id].sequence + 1)
+    ]
+    if not rows:
+        return
+    moved = update(tables.cases).where(tables.cases.c.id == bindparam("case")).values(sequence=bindparam("last"))
+    lasts = [{"case": case_id, "last": at[case_id].sequence + len(entries)} for case_id, entries in by_case.items()]
+    tx.execute(moved, lasts)
+    tx.execute(insert(tables.timeline), rows)
+    for row in rows:
+        customer_id = at[str(row["case_id"])].customer_id
+        recording.timeline_entry(tx, CaseEvent.model_validate({**row, "customer_id": customer_id}))
+
+
 _ENTRY = tuple(Entry.__dataclass_fields__)
 
 
@@ -145,6 +173,14 @@ def find_warning(tx: Connection, warning_id: str, revision: int) -> wire.Warning
     at = tables.warnings.c.id == warning_id, tables.warnings.c.revision == revision
     body = tx.execute(select(tables.warnings.c.body).where(*at)).scalar()
     return None if body is None else wire.decode_warning(body.encode())
+
+
+def find_warnings(tx: Connection, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], wire.Warning]:
+    """Revisions as received, by id and number, as far as they are filed."""
+    columns = tables.warnings.c.id, tables.warnings.c.revision, tables.warnings.c.body
+    query = select(*columns).where(tables.warnings.c.id.in_({warning_id for warning_id, _ in wanted}))
+    rows = tx.execute(query).all()
+    return {(row.id, row.revision): wire.decode_warning(row.body.encode()) for row in rows if row[:2] in wanted}
 
 
 def current_warnings(tx: Connection, warning_ids: Iterable[str]) -> dict[str, wire.Warning]:

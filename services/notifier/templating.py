@@ -205,7 +205,8 @@ def _fill(environment: _Sandbox, names: Sequence[str], values: Mapping[str, obje
     except TemplateSyntaxError as error:
         raise BadTemplate(Problem(error.name or name, error.lineno, error.message or "cannot be read")) from error
     except TemplateNotFound as error:
-        raise BadTemplate(Problem(name, 1, f"there is no template {error.message}")) from error
+        place = _place(error, name, environment.sources)
+        raise BadTemplate(Problem(*place, f"there is no template {error.message}")) from error
     except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         said = _UNKNOWN.sub(r"there is no part named \1", str(error)) or type(error).__name__
         raise BadTemplate(Problem(*_place(error, name, environment.sources), said)) from error

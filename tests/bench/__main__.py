@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 
 from deploy.kafka.jars import KAFKA_VERSION
-from tests.bench import empty, growth, ingest, latency, recovery, soak, speed
+from tests.bench import empty, growth, ingest, latency, notifier, recovery, soak, speed
 from tests.bench.figures import Section, as_document, document, merged, readme_section, rows_table, spliced
 from tests.bench.meter import Meter
 from tests.bench.sizes import QUICK, WHOLE
@@ -34,6 +34,7 @@ SECTIONS: dict[str, Callable[[Stage], Section]] = {
     latency.NAME: latency.measure,
     recovery.NAME: recovery.measure,
     ingest.NAME: ingest.measure,
+    notifier.NAME: notifier.measure,
     growth.MEMORY: growth.measure_memory,
     growth.GROWTH: growth.measure_growth,
     soak.NAME: soak.measure,

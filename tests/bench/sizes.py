@@ -32,6 +32,12 @@ class Sizes:
     profile_s: int = 8
     ingest_events: int = 60_000
     ingest_s: float = 8.0
+    notifier_s: int = 60
+    notifier_pages: int = 10_000
+    storm_warnings: int = 10_000
+    storm_s: int = 60
+    open_cases: tuple[int, int] = (1_000, 100_000)
+    decisions: int = 60
 
 
 WHOLE = Sizes()
@@ -54,6 +60,12 @@ QUICK = Sizes(
     profile_s=3,
     ingest_events=10_000,
     ingest_s=3.0,
+    notifier_s=10,
+    notifier_pages=1_500,
+    storm_warnings=1_500,
+    storm_s=10,
+    open_cases=(200, 5_000),
+    decisions=10,
 )
 
 ITEMS = 10

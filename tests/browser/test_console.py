@@ -187,6 +187,44 @@ def test_from_a_case_to_what_else_is_open_and_its_task_done(reader: Reader) -> N
     assert_a_quiet_browser(reader)
 
 
+@pytest.mark.parametrize(
+    ("language", "said", "stage"), [("zh", "案件已交给经办人", "部门介入"), ("en", "given to them", "Intervention")]
+)
+def test_a_case_is_given_on_delegated_valued_and_its_task_done(
+    reader: Reader, language: str, said: str, stage: str
+) -> None:
+    reader.look(PHONE)
+    reader.sign_in("li.na")
+    reader.read_in(language)
+    reader.open_case("华东精密机械有限公司")
+    form = reader.unfold("assign")
+    Select(form.find_element(By.NAME, "person")).select_by_value("emma.brown")
+    reader.send("assign")
+    assert said in reader.said()
+    form = reader.unfold("value")
+    form.find_element(By.NAME, "amount").send_keys("120,000")
+    reader.send("value")
+    assert "120000 CNY" in reader.find(".facts").text
+    form = reader.unfold("task")
+    Select(form.find_element(By.NAME, "person")).select_by_value("li.na")
+    form.find_element(By.NAME, "text").send_keys("Call the director")
+    due = form.find_element(By.NAME, "due")
+    reader.browser.execute_script("arguments[0].value = '2026-03-25'", due)
+    reader.send("task")
+    form = reader.unfold("join")
+    Select(form.find_element(By.NAME, "department")).select_by_value("finance")
+    reader.send("join")
+    assert stage in reader.find(".facts").text
+    reader.go("/tasks")
+    mine = reader.browser.find_element(By.XPATH, "//li[contains(., 'Call the director')]//button")
+    reader.follow(mine)
+    assert reader.width() <= PHONE
+    todos = reader.site.office.desk.list_todos("emma.brown")
+    assert reader.site.office.case_of("C-1001") in {todo.case_id for todo in todos}
+    assert reader.site.office.desk.list_todos("li.na") == []
+    assert_a_quiet_browser(reader)
+
+
 def assert_a_quiet_browser(reader: Reader) -> None:
     """Nothing in the browser's console, and no request to anywhere but the console's own address."""
     assert reader.browser.get_log("browser") == []  # type: ignore[no-untyped-call]

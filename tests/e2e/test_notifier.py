@@ -231,10 +231,10 @@ def test_what_people_do_is_published_as_case_events_and_a_closed_case_is_open_no
     (case,) = house.desk.list_cases(CaseFilter())
     house.desk.close(case.id, "li", "act", "visited")
     assert house.summary()["cases_open"] == 0
-    assert [(event.type, event.actor, event.note) for event in house.case_events(5)][-1] == (
+    assert [(event.type, event.actor, event.decision) for event in house.case_events(5)][-1] == (
         "case.closed",
         "li",
-        "visited",
+        "act",
     )
 
 

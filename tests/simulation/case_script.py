@@ -79,6 +79,9 @@ def _life(dice: random.Random, customer: str, days: int) -> list[Happening]:
     while at < START + DAY * days:
         for what, times in (("raise", dice.randrange(1, 3)), ("task", dice.randrange(2))):
             found += [_one(dice, at, what, customer, 48) for _ in range(times)]
+        # Half of what calls for a review is looked at while there is time.
+        found += [_one(dice, one.at, "review", customer, 20) for one in found if one.what == "raise" and one.at >= at
+                  and dice.random() < 0.5]  # fmt: skip
         for what in ("worsen", "end", "withdraw", "acknowledge", "comment", "review", "assign", "delegate", "finish"):
             if dice.random() < 0.45:
                 found.append(_one(dice, at, what, customer, 12 * 24))

@@ -17,6 +17,7 @@ from services.notifier.acting import ActLinks
 from services.notifier.console.cases import ACTIONS, act, show_case, show_list
 from services.notifier.console.findings import show_customer, show_finding, show_rejected, show_suggestions
 from services.notifier.console.gate import Gate, Visit, not_found
+from services.notifier.console.holds import lift_hold, set_hold, show_holds
 from services.notifier.console.inbox import finish_task, mark_read, show_inbox, show_tasks
 from services.notifier.console.links import Door
 from services.notifier.console.look import STATIC, Look
@@ -84,6 +85,9 @@ def _for_members(gate: Gate) -> list[BaseRoute]:
         get("/customers/{customer_id}", show_customer),
         get("/findings/{warning_id}", show_finding),
         get("/suggestions", show_suggestions),
+        get("/holds", show_holds),
+        post("/holds", set_hold),
+        post("/holds/{hold_id}/lift", lift_hold),
         get("/rejected", show_rejected),
         get("/undelivered", show_undelivered),
         post("/undelivered/{page_id}/retry", send_again),

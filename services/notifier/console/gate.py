@@ -79,7 +79,7 @@ def way_back(call: Call) -> str:
     section, *rest = call.path.strip("/").split("/")
     if section == "cases" and rest:
         return f"/cases/{rest[0]}"
-    return f"/{section}" if section in ("inbox", "tasks", "undelivered") else "/"
+    return f"/{section}" if section in ("holds", "inbox", "tasks", "undelivered") else "/"
 
 
 @dataclass(frozen=True)

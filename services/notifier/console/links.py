@@ -86,7 +86,7 @@ class Door:
     def _expired(self, call: Call, expired: Expired) -> Response:
         used = self.links.used(expired.link)
         if used is not None:
-            return self._message(call, "link.used", 410, said=f"link.did_{expired.link.action}", used=used)
+            return self._message(call, "link.used", 410, said=f"link_done.{expired.link.action}", used=used)
         return self._message(call, "link.expired", 410)
 
     def _page(

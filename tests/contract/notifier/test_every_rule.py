@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from services.notifier.console.texts import LANGUAGES, Language, load_texts
 from services.notifier.desk import Desk
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.explaining import Leaf, explain, lines
+from services.notifier.grouping import Manners
 from services.notifier.messages import Letters
 from services.notifier.people import Customer, Directory, Person
 from services.notifier.tables import open_database
@@ -83,7 +84,9 @@ class House:
         """Everybody who has been sent a message by now, in its order."""
         letters = Letters(self.directory, "http://console", ZoneInfo("Asia/Shanghai"), load_words())
         channel = InboxChannel(self.database, self.folder / "inbox.jsonl", self.clerk.now)
-        while Dispatcher(self.database, channel, letters, self.clerk.now).round():
+        # Whoever hears of fifty rules at once would be told of them in one digest.
+        unhurried = Manners(digest_from=1000, most=1000, window=timedelta(0))
+        while Dispatcher(self.database, channel, letters, self.clerk.now, manners=unhurried).round():
             pass
         messages = [(message.id, person) for person in self.directory.people for message in self.desk.inbox(person)]
         return [person for _, person in sorted(messages)]

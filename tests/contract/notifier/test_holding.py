@@ -149,6 +149,17 @@ def test_a_task_waits_too_and_comes_to_its_list_all_the_same(clerk: Clerk, desk:
     assert desk.summary().pages == 3, "one by each channel"
 
 
+def test_a_tasks_reminders_wait_as_well(clerk: Clerk, desk: Desk, clock: Clock) -> None:
+    clerk.file([make_warning(output="task")])
+    before = desk.summary().pages
+    desk.hold(hold(expires_at=NOON + 60 * DAY))
+    clock.at = NOON + 50 * DAY
+    while clerk.tick():
+        pass
+    assert desk.summary().pages == before
+    assert desk.list_holds()[0].pages > 0
+
+
 def test_an_escalation_is_held_like_the_page_before_it_and_counted_all_the_same(
     clerk: Clerk, desk: Desk, clock: Clock
 ) -> None:

@@ -59,6 +59,7 @@ def test_what_is_over_the_rate_goes_into_the_last_message_of_the_window() -> Non
     assert group(waiting, sent, NOON + 9 * SECOND, MANNERS).again_at == NOON + 5 * SECOND + GATHER
     (last,) = group(waiting, sent, NOON + 5 * SECOND + GATHER, MANNERS).now
     assert last.ids == (1, 2)
+    assert group(waiting[:1], sent, NOON + 6 * SECOND, MANNERS).now == (), "the last one waits for company"
     full = [*sent, Sent("wang", NOON + 20 * SECOND, critical=False, digest=False)]
     assert group([row(3)], full, NOON + MINUTE, MANNERS).again_at == NOON + WINDOW
 

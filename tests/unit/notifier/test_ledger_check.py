@@ -132,7 +132,9 @@ def test_what_a_random_hand_does_is_found_where_it_was_done(seed: int) -> None:
     )
 
 
-def mutated(chance: random.Random, rows: list[Row]) -> tuple[list[Row], tuple[set[Trouble], int]]:
+def mutated(  # noqa: PLR0911 - one for each thing that a hand can do
+    chance: random.Random, rows: list[Row]
+) -> tuple[list[Row], tuple[set[Trouble], int]]:
     """One change by hand, what it may be called, and of which row: decided here, not by the code that looks for it."""
     rows, number = list(rows), chance.randint(1, len(rows))
     row = rows[number - 1]

@@ -17,6 +17,7 @@ from services.notifier.case import PageKind, Role
 from services.notifier.console.cases import ACTIONS
 from services.notifier.console.texts import LANGUAGES, Language, load_catalogue, load_texts
 from services.notifier.console.times import countdown, date_text, instant_text, offset_text, span_text
+from services.notifier.links import LinkAction
 from services.notifier.views import PageState, ReviewState, TaskStatus
 
 CATALOGUE = load_catalogue()
@@ -64,6 +65,8 @@ def test_every_text_that_the_pages_ask_for_is_in_the_catalogue() -> None:
         ("output", get_args(Output)),
         ("change", get_args(Change)),
         ("done", [done for _, done, _ in ACTIONS.values()]),
+        ("link", [*get_args(LinkAction), *(f"{action}_go" for action in get_args(LinkAction))]),
+        ("link_done", get_args(LinkAction)),
         ("channel", ("inbox", "email", "webhook")),
     ],
 )
