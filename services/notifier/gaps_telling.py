@@ -49,8 +49,8 @@ class GapTeller:
             return False
         gaps = find_gaps(directory, self._is_reached)
         found = keys_of(gaps)
-        if found == self._open:
-            self._seen = directory
+        if found == self._open or found == self._told():
+            self._open, self._seen = found, directory
             return False
         ways = outbox.ways(directory.people[directory.fallback], self._channels, (), self._reaches)
         with self._database.writing() as tx:
@@ -58,6 +58,10 @@ class GapTeller:
         # Only now: what could not be written is looked at again.
         self._open, self._seen = found, directory
         return told
+
+    def _told(self) -> frozenset[tuple[str, str]]:
+        with self._database.reading() as tx:
+            return _open_gaps(tx)
 
     def _is_reached(self, person: Person) -> bool:
         """Some channels reach people who have no address of their own, such as a group's robot."""
@@ -69,7 +73,7 @@ def tell(tx: Connection, directory: Directory, gaps: Sequence[Gap], now: datetim
 
     In one transaction, so that of two notifiers that look at the same directory one pages.
     """
-    known = {(kind, subject) for kind, subject in tx.execute(select(directory_gaps.c.kind, directory_gaps.c.subject))}
+    known = _open_gaps(tx)
     new = [gap for gap in gaps if (gap.kind, gap.subject) not in known]
     closed = list(known - keys_of(gaps))
     for start in range(0, len(closed), CHUNK):
@@ -84,6 +88,11 @@ def tell(tx: Connection, directory: Directory, gaps: Sequence[Gap], now: datetim
     elif closed and not gaps:
         _close(tx, now)
     return bool(new or closed)
+
+
+def _open_gaps(tx: Connection) -> frozenset[tuple[str, str]]:
+    rows = tx.execute(select(directory_gaps.c.kind, directory_gaps.c.subject))
+    return frozenset((kind, subject) for kind, subject in rows)
 
 
 def _page(tx: Connection, directory: Directory, new: Sequence[Gap], now: datetime, ways: Sequence[Way]) -> None:

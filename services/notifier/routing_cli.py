@@ -131,7 +131,7 @@ def _columns(step: Step, people: Directory, settings: Settings) -> Iterator[str]
     person = people.people.get(step.page.person)
     yield f"{step.page.person} {person.name if person else ''}".strip().ljust(16)
     yield step.page.role.ljust(10)
-    yield ", ".join(step.channels) or "the inbox alone"
+    yield (", else " if step.in_turn else ", ").join(step.channels) or "the inbox alone"
     yield f"({step.why})"
     if step.page.critical:
         yield "critical"

@@ -29,12 +29,14 @@ REVIEW_HOURS = 24
 @dataclass(frozen=True)
 class Step:
     """One page: at `at` it is made; `held_until` is the end of the reader's quiet hours, where it waits for them.
-    `channels` are those by which it goes; `why` says in words what made it."""
+    `channels` are those by which it goes beside the inbox, all at once, or with `in_turn` each when the one before it
+    fails; `why` says in words what made it."""
 
     at: datetime
     page: Page
     channels: tuple[str, ...]
     why: str
+    in_turn: bool = False
     held_until: datetime | None = None
 
 
@@ -61,9 +63,10 @@ def preview(
     steps: list[Step] = []
     for now, page in _played(warning, directory, house, at, until):
         (held,) = held_back([page], house.clocks, directory, now)
-        wanted = plan.channels_of(page.person)
-        by = reachable(page.person, wanted, directory, channels)
-        steps.append(Step(now, page, by, _why(page, plan, directory, warning.customer_id), held.not_before))
+        wanted = reachable(page.person, page.channels, directory, channels) if page.channels else ()
+        by = wanted or reachable(page.person, (), directory, channels)
+        why = _why(page, plan, directory, warning.customer_id)
+        steps.append(Step(now, page, by, why, bool(wanted), held.not_before))
     return Preview(plan, tuple(steps), until)
 
 
