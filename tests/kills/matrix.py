@@ -232,9 +232,11 @@ class Cell:
             self.move()
             with self.database.reading() as tx:
                 moving = select(func.count()).where(pages.c.state.in_(("pending", "sending")))
-                written, left = (tx.execute(one).scalar_one() for one in (select(func.count(pages.c.id)), moving))
-            # Two people by two channels.
-            return written >= 2 * 2 * len(self.warnings) and not left and not self._missing_events()
+                left = tx.execute(moving).scalar_one()
+                rows = tx.execute(select(pages.c.warning_id, pages.c.person, pages.c.channel).distinct()).all()
+            written = {tuple(row) for row in rows}
+            filed = all((*one, channel) in written for one in self._due() for channel in ("inbox", "webhook"))
+            return filed and not left and not self._missing_events()
 
         for child in self.children[-self.replicas :]:
             assert child.exit_code() in (None, -signal.SIGKILL), child.log_tail()
@@ -248,9 +250,13 @@ class Cell:
             counted = tx.execute(select(cases.c.id, cases.c.sequence)).all()
         return sum((case_id, number) not in there for case_id, last in counted for number in range(1, last + 1))
 
+    def _due(self) -> set[tuple[str, str]]:
+        """Who must get a page, of what: the owner of the customer and the one above."""
+        return {(one.id, f"{role}{one.customer_id[1:]}") for one in self.warnings for role in "os"}
+
     def count(self) -> Counts:
         """Hold what was got against what was due."""
-        due = {(one.id, f"{role}{one.customer_id[1:]}") for one in self.warnings for role in "os"}
+        due = self._due()
         # What the service tells the fallback of its own accord, of gaps in the directory, is not counted here.
         ours = {one.id for one in self.warnings}
         told_of = [(warning, person, kind) for warning, person, kind in self.receiver.told() if warning in ours]
