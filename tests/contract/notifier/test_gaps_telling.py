@@ -53,7 +53,7 @@ def test_gaps_are_a_task_of_the_fallback_with_one_page(database: Database, clock
     assert teller(database, clock).look(missing("N1", "N2"))
     assert pages(database) == ["sun"]
     (task,) = desk.list_tasks("sun")
-    assert task.warning.name.zh == "通讯录有2 个新缺口"
+    assert task.warning.name.zh == "通讯录有 2 个新缺口"
     assert "Customer N1 has no owner." in task.warning.evidence.summary.en
 
 
