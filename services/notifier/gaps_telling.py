@@ -123,7 +123,7 @@ def _task(revision: int, new: Sequence[Gap], now: datetime) -> wire.Warning:
         change="raised",
         output="task",
         rule=RULE,
-        name=Bilingual(zh=f"通讯录有{found.zh}", en=f"The directory has {found.en}"),
+        name=Bilingual(zh=f"通讯录有 {found.zh}", en=f"The directory has {found.en}"),
         customer_id=ABOUT,
         kind="stretch",
         severity="high" if any(gap.kind == "nobody_to_page" for gap in new) else "medium",

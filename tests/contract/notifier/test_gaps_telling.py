@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import select
 
 from services.common.database import Database
 from services.notifier.channels.inbox import InboxChannel
 from services.notifier.desk import Desk
+from services.notifier.directory_metrics import DirectoryCollector
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.gaps_telling import GapTeller
 from services.notifier.messages import Letters
@@ -51,7 +53,7 @@ def test_gaps_are_a_task_of_the_fallback_with_one_page(database: Database, clock
     assert teller(database, clock).look(missing("N1", "N2"))
     assert pages(database) == ["sun"]
     (task,) = desk.list_tasks("sun")
-    assert task.warning.name.zh == "通讯录有2 个新缺口"
+    assert task.warning.name.zh == "通讯录有 2 个新缺口"
     assert "Customer N1 has no owner." in task.warning.evidence.summary.en
 
 
@@ -95,3 +97,14 @@ def test_the_page_is_a_message_like_others(database: Database, clock: Clock, des
     Dispatcher(database, InboxChannel(database, tmp_path / "inbox.jsonl", clock), letters, clock).round()
     (message,) = desk.inbox("sun")
     assert "Customer N1 has no owner." in message.text
+
+
+def test_prometheus_is_told_how_many_gaps_of_which_kind_are_open(database: Database, clock: Clock) -> None:
+    teller(database, clock).look(missing("N1", "N2"))
+    registry = CollectorRegistry()
+    registry.register(DirectoryCollector(database, replace(FULL, version=7)))
+    said = generate_latest(registry).decode()
+    assert 'bellwether_notifier_directory_gaps{kind="no_owner"} 2.0' in said
+    assert 'bellwether_notifier_directory_gaps{kind="loop"} 0.0' in said
+    assert "bellwether_notifier_directory_version 7.0" in said
+    assert "N1" not in said
