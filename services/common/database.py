@@ -80,10 +80,12 @@ class Database:
 
     @contextmanager
     def claiming(self) -> Iterator[Connection]:
-        """A transaction that takes work: on PostgreSQL beside all others. It must lock rows with SKIP LOCKED alone, so
-        that it waits for nobody who may be waiting for it."""
+        """A transaction that takes work: on PostgreSQL beside all others. It must lock rows with SKIP LOCKED, or one
+        row alone, so that it waits for nobody who may be waiting for it. Raises OperationalError as writing does."""
         options = {_WRITES: True, _LAST: {}}
         with self._engine.connect().execution_options(**options) as connection, connection.begin():
+            if not self._sqlite:
+                connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'"))
             yield connection
             _finish(connection)
 

@@ -54,11 +54,11 @@ class Claimer:
     replica: str
     manners: Manners
 
-    def is_due(self, tx: Connection, now: datetime) -> bool:
+    def is_due(self, tx: Connection, now: datetime, *, only_critical: bool = False) -> bool:
         """Whether there is anything to look at: most often there is not, and nothing need be locked."""
         same = and_(recipients.c.channel == pages.c.channel, recipients.c.person == pages.c.person)
         free = or_(recipients.c.held_until.is_(None), recipients.c.held_until <= now)
-        query = select(pages.c.id).outerjoin(recipients, same).where(*self._due(now, only_critical=False), free)
+        query = select(pages.c.id).outerjoin(recipients, same).where(*self._due(now, only_critical=only_critical), free)
         return tx.execute(query.limit(1)).first() is not None
 
     def claim(self, tx: Connection, now: datetime, room: int, *, only_critical: bool = False) -> list[Parcel]:
@@ -133,8 +133,8 @@ class Claimer:
             if decided.again_at is not None and not only_critical and len(taken) == len(decided.now):
                 at = recipients.c.channel == self.channel, recipients.c.person == person
                 tx.execute(update(recipients).where(*at).values(held_until=decided.again_at))
-        taken = [(page.id, parcel.key) for parcel in found for page in parcel.pages]
-        outbox.mark_sending(tx, taken, self.replica, now)
+        claimed = [(page.id, parcel.key) for parcel in found for page in parcel.pages]
+        outbox.mark_sending(tx, claimed, self.replica, now)
         return found
 
     def _told(self, tx: Connection, people: Sequence[str], now: datetime) -> list[Sent]:

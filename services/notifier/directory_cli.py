@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from services.notifier.directory_listing import Listing
     from services.notifier.gaps import Gap
     from services.notifier.people import Directory
+    from services.notifier.verifying import Verifier
 
 FILES = click.Path(exists=True, dir_okay=False, path_type=Path)
 WHEN = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"])
@@ -33,6 +34,10 @@ class Unknown(UserError):
 
 class BadAbsence(UserError):
     """An absence that cannot be."""
+
+
+class NotVerified(UserError):
+    """An address is not proved; the message says why."""
 
 
 @click.group()
@@ -146,6 +151,63 @@ def away(person: str, start: datetime, end: datetime, delegate: str | None, canc
         click.echo(told(take_in(tx, "api", said, clock_from(settings.clock)(), _user())))
 
 
+@directory.command()
+@click.argument("person")
+@click.argument("channel")
+@click.option("--address", help="Which one, where the person has several on the channel.")
+def verify(person: str, channel: str, address: str | None) -> None:
+    """Send PERSON a code through CHANNEL, to the address that the directory has; `confirm` takes what they read."""
+    from services.notifier.codes import LIVES, Answer
+
+    with _verifying() as verifier:
+        answer = verifier.send(person, channel, address)
+    if answer not in (Answer.SENT, Answer.VERIFIED_ALREADY):
+        raise NotVerified(_SAID[answer])
+    minutes = int(LIVES.total_seconds() // 60)
+    click.echo(f"a code is on its way; it works for {minutes} minutes" if answer is Answer.SENT else _SAID[answer])
+
+
+@directory.command()
+@click.argument("person")
+@click.argument("channel")
+@click.option("--address", help="Which one, where the person has several on the channel.")
+@click.option("--code", prompt=True, help="The code that was sent; asked for where it is left out.")
+def confirm(person: str, channel: str, address: str | None, code: str) -> None:
+    """Take the code that PERSON has read: pages go to that address from now on."""
+    from services.notifier.codes import Answer
+
+    with _verifying() as verifier:
+        answer = verifier.confirm(person, channel, code, address)
+    if answer is not Answer.CONFIRMED:
+        raise NotVerified(_SAID[answer])
+    click.echo(f"the address of {person} on {channel} is verified")
+
+
+_SAID: dict[str, str] = {
+    "verified_already": "that address is verified already",
+    "too_soon": "a code was sent less than a minute ago: wait for it",
+    "too_many": "too many: of codes in a day, or of attempts at one",
+    "no_code": "there is no code that works: it was used, has expired, or was never sent",
+    "wrong": "that is not the code",
+    "not_sent": "the channel did not take the code: `bellwether channels test` says why",
+    "unknown_method": "the directory has no such address, or no channel of that kind is set up here",
+}
+
+
+@contextmanager
+def _verifying() -> Iterator[Verifier]:
+    from services.common.clock import clock_from
+    from services.notifier.config import read_notifier_settings
+    from services.notifier.directory_live import open_people
+    from services.notifier.verifying import Verifier
+
+    settings = read_settings(os.environ)
+    now = clock_from(settings.clock)
+    channels = read_notifier_settings(os.environ, settings).open_channels(now)
+    with _database() as database:
+        yield Verifier(database, open_people(settings, database, now), now, channels)
+
+
 def _with_fallback(listing: Listing, fallback: str | None) -> Listing:
     return listing if fallback is None else listing.model_copy(update={"fallback": fallback})
 
@@ -160,14 +222,12 @@ def _of_files(files: Sequence[Path], fallback: str | None) -> Directory:
 
 
 def _of_database(version: int | None = None) -> Directory:
-    from services.common.clock import clock_from
     from services.notifier import directory_store
-    from services.notifier.directory_live import open_people
+    from services.notifier.directory_live import look_up
 
-    settings = read_settings(os.environ)
     with _database() as database:
         if version is None:
-            return open_people(settings, database, clock_from(settings.clock))()
+            return look_up(read_settings(os.environ), database)
         with database.reading() as tx:
             known = version <= directory_store.last_version(tx)
             found = directory_store.read(tx, version) if known else None

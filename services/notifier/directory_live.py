@@ -9,6 +9,7 @@ from services.common.database import Database
 from services.common.errors import UserError
 from services.common.settings import Settings
 from services.notifier import directory_store
+from services.notifier.directory import load_directory
 from services.notifier.directory_entries import Book
 from services.notifier.directory_import import take_in_file
 from services.notifier.people import Directory
@@ -16,6 +17,12 @@ from services.notifier.people import Directory
 
 class DirectoryEmpty(UserError):
     """Nothing was ever imported, or nobody is named as fallback."""
+
+
+_EMPTY = (
+    "there is no directory: set BELLWETHER_DIRECTORY to the YAML file of people and customers, or import one with "
+    "`bellwether directory import FILE --fallback PERSON`"
+)
 
 
 class LiveDirectory:
@@ -31,10 +38,7 @@ class LiveDirectory:
         self._directory: Directory | None = None
         self.refresh()
         if self._directory is None:
-            raise DirectoryEmpty(
-                "there is no directory: set BELLWETHER_DIRECTORY to the YAML file of people and customers, or import "
-                "one with `bellwether directory import FILE --fallback PERSON`"
-            )
+            raise DirectoryEmpty(_EMPTY)
 
     def __call__(self) -> Directory:
         """The directory as it was at the last refresh."""
@@ -60,3 +64,15 @@ def open_people(settings: Settings, database: Database, now: Now) -> LiveDirecto
     if settings.directory is not None:
         take_in_file(database, settings.directory, now(), settings.zone)
     return LiveDirectory(database)
+
+
+def look_up(settings: Settings, database: Database) -> Directory:
+    """The directory for who only looks: as notifiers have it, or before the first of them ran as the operator's file
+    has it. Changes nothing. Raises DirectoryEmpty or DirectoryInvalid."""
+    with database.reading() as tx:
+        found = directory_store.read(tx)
+    if found is None and settings.directory is not None:
+        found = load_directory(settings.directory, settings.zone)
+    if found is None:
+        raise DirectoryEmpty(_EMPTY)
+    return found

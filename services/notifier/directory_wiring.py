@@ -33,7 +33,7 @@ def people_routes(clerk: Clerk, settings: Settings, channels: Iterable[Channel])
 
 def follow_people(workers: Workers, clerk: Clerk, settings: Settings, channels: Iterable[str]) -> None:
     """The workers: one looks for changes and tells gaps, one follows the events topic."""
-    teller = GapTeller(clerk.database, clerk.now, tuple(channels))
+    teller = GapTeller(clerk.database, clerk.now, tuple(channels), clerk.reaches)
 
     def look() -> bool:
         _settle_owners(clerk)
@@ -44,7 +44,7 @@ def follow_people(workers: Workers, clerk: Clerk, settings: Settings, channels: 
 
     workers.start("directory", look, REFRESH_S)
     owners = OwnersFollower(settings.kafka, settings.topics, clerk.database, clerk.now)
-    workers.start("owners", owners.step, 0.0, owners.close)
+    workers.start("owners", owners.step, REFRESH_S, owners.close)
 
 
 def _refresh(clerk: Clerk) -> None:

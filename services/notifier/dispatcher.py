@@ -43,6 +43,10 @@ _CRASHED = "发送过程被中断。 / Sending was interrupted before its outcom
 _UNFORESEEN = "发送时出现意外错误 / an unforeseen error while sending"
 
 
+ROUND_PAGES = 2000
+"""About so many are tried in a round: what a dead notifier left is judged between rounds, however many wait."""
+
+
 class Claims(Protocol):
     """What a dispatcher asks of its Replica."""
 
@@ -137,7 +141,8 @@ class Dispatcher:
         try:
             while True:
                 # Half of the places empty: fewer transactions, each with more messages.
-                if 2 * len(running) <= self._width and not stop() and not self._is_away():
+                more = tried < ROUND_PAGES and not stop() and not self._is_away()
+                if more and 2 * len(running) <= self._width:
                     parcels = self._claim(self._width - len(running))
                     tried += sum(len(parcel.pages) for parcel in parcels)
                     self._begin(parcels, running)
@@ -161,10 +166,10 @@ class Dispatcher:
 
     def _claim(self, room: int) -> list[Parcel]:
         now = self._now()
-        with self._database.reading() as tx:
-            if not self._claimer.is_due(tx, now):
-                return []
         only_critical = self._full_until is not None and now < self._full_until
+        with self._database.reading() as tx:
+            if not self._claimer.is_due(tx, now, only_critical=only_critical):
+                return []
         with self._database.claiming() as tx:
             return self._claimer.claim(tx, now, room, only_critical=only_critical)
 

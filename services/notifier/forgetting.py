@@ -11,11 +11,25 @@ from sqlalchemy import Connection, bindparam, delete, or_, select, update
 from schemas import warnings as wire
 from services.common.database import Database
 from services.notifier import tables
+from services.notifier.escaping import clean
 
 ERASED = "已删除 / erased"
 """Stands where something was."""
 
-SAYS_NOTHING = frozenset({"settling", "deadlines", "pages", "tasks", "task_people", "users", "sessions"})
+SAYS_NOTHING = frozenset(
+    {
+        "settling",
+        "deadlines",
+        "held_pages",
+        "tasks",
+        "task_people",
+        "users",
+        "sessions",
+        "recipients",
+        "replicas",
+        "throttle",
+    }
+)
 """Tables with ids, states and instants alone. Every other is in what `clear` returns; a test asks of each new one."""
 
 _BOTH = wire.Bilingual(zh="已删除", en="erased")
@@ -37,7 +51,8 @@ def said_of(database: Database, customer_id: str) -> list[str]:
                 tables.timeline.c.case_id.in_(mine), tables.timeline.c.actor.is_not(None), tables.timeline.c.note != ""
             )
         )
-        texts = {*names.scalars(), *notes.scalars()}
+        reasons = tx.execute(select(tables.holds.c.reason).where(tables.holds.c.customer_id == customer_id))
+        texts = {*names.scalars(), *notes.scalars(), *reasons.scalars()}
     return sorted(text for text in texts if text not in (customer_id, ERASED))
 
 
@@ -61,6 +76,13 @@ def clear(database: Database, customer_id: str) -> dict[str, int]:
             "timeline": _changed(
                 tx, update(tables.timeline).where(tables.timeline.c.case_id.in_(mine), *written).values(note=ERASED)
             ),
+            "holds": _changed(
+                tx,
+                update(tables.holds)
+                .where(tables.holds.c.customer_id == customer_id, tables.holds.c.reason != ERASED)
+                .values(reason=ERASED),
+            ),
+            "pages": _clear_pages(tx, customer_id, mine),
             "warnings": _clear_warnings(tx, customer_id),
             "case_events": _clear_case_events(tx, customer_id),
             "poison": _changed(tx, delete(tables.poison).where(tables.poison.c.key == customer_id.encode())),
@@ -74,11 +96,20 @@ def _cases_of(customer_id: str) -> Any:
 def _clear_inbox(tx: Connection, mine: Any, names: Iterable[str]) -> int:
     """Messages of its cases, and others (digests, tasks) that name it."""
     inbox = tables.inbox.c
-    naming = [
-        column.contains(name, autoescape=True) for name in names if name for column in (inbox.subject, inbox.text)
-    ]
+    # A message tells a name with what looks like a link in it taken apart.
+    told = {said for name in names if name for said in (name, clean(name))}
+    naming = [column.contains(name, autoescape=True) for name in told for column in (inbox.subject, inbox.text)]
     about = (or_(inbox.case_id.in_(mine), *naming), inbox.text != ERASED)
     return _changed(tx, update(tables.inbox).where(*about).values(subject=ERASED, text=ERASED))
+
+
+def _clear_pages(tx: Connection, customer_id: str, mine: Any) -> int:
+    """Why somebody had a page sent again or dropped."""
+    pages, warnings = tables.pages.c, tables.warnings.c
+    theirs = select(warnings.id).where(warnings.customer_id == customer_id)
+    about = or_(pages.case_id.in_(mine), pages.warning_id.in_(theirs))
+    written = pages.handled_note.is_not(None), pages.handled_note != "", pages.handled_note != ERASED
+    return _changed(tx, update(tables.pages).where(about, *written).values(handled_note=ERASED))
 
 
 def _clear_warnings(tx: Connection, customer_id: str) -> int:

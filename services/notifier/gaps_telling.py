@@ -15,8 +15,9 @@ from services.common.database import Database
 from services.notifier import outbox, store
 from services.notifier.case import Page, TaskChange, Verdict
 from services.notifier.directory_tables import directory_gaps
-from services.notifier.gaps import Gap, find_gaps, keys_of, summary
-from services.notifier.people import Directory
+from services.notifier.gaps import Gap, find_gaps, has_address, keys_of, summary
+from services.notifier.outbox import Reaches, Way, by_address
+from services.notifier.people import Directory, Person
 
 RULE = "directory"
 """What stands for a rule in the task: its id is no rule's, so that no route or snooze meant for one takes it."""
@@ -31,32 +32,48 @@ CHUNK = 400
 
 
 class GapTeller:
-    """One worker's. Looks at a directory when it is another than the last; of several notifiers one tells."""
+    """One worker's. Looks at a directory when it is another than the last; of several notifiers one tells. `channels`
+    are those beside the inbox; `reaches` says of each whether it has a way to somebody."""
 
-    def __init__(self, database: Database, now: Now, channels: Sequence[str]) -> None:
+    def __init__(self, database: Database, now: Now, channels: Sequence[str], reaches: Reaches = by_address) -> None:
         self._database = database
         self._now = now
         self._channels = tuple(channels)
+        self._reaches = reaches
         self._open: frozenset[tuple[str, str]] | None = None
+        self._seen: Directory | None = None
 
     def look(self, directory: Directory) -> bool:
         """Find the gaps and tell what has changed; True when anything had."""
-        gaps = find_gaps(directory)
-        found = keys_of(gaps)
-        if found == self._open:
+        if directory is self._seen:
             return False
+        gaps = find_gaps(directory, self._is_reached)
+        found = keys_of(gaps)
+        if found == self._open or found == self._told():
+            self._open, self._seen = found, directory
+            return False
+        ways = outbox.ways(directory.people[directory.fallback], self._channels, (), self._reaches)
         with self._database.writing() as tx:
-            told = tell(tx, directory, gaps, self._now(), self._channels)
-        self._open = found
+            told = tell(tx, directory, gaps, self._now(), ways)
+        # Only now: what could not be written is looked at again.
+        self._open, self._seen = found, directory
         return told
 
+    def _told(self) -> frozenset[tuple[str, str]]:
+        with self._database.reading() as tx:
+            return _open_gaps(tx)
 
-def tell(tx: Connection, directory: Directory, gaps: Sequence[Gap], now: datetime, channels: Sequence[str]) -> bool:
+    def _is_reached(self, person: Person) -> bool:
+        """Some channels reach people who have no address of their own, such as a group's robot."""
+        return has_address(person) or any(self._reaches(name, person) for name in self._channels)
+
+
+def tell(tx: Connection, directory: Directory, gaps: Sequence[Gap], now: datetime, ways: Sequence[Way]) -> bool:
     """Page the fallback about gaps that were not open before; forget those that are closed; True when it was either.
 
     In one transaction, so that of two notifiers that look at the same directory one pages.
     """
-    known = {(kind, subject) for kind, subject in tx.execute(select(directory_gaps.c.kind, directory_gaps.c.subject))}
+    known = _open_gaps(tx)
     new = [gap for gap in gaps if (gap.kind, gap.subject) not in known]
     closed = list(known - keys_of(gaps))
     for start in range(0, len(closed), CHUNK):
@@ -67,19 +84,23 @@ def tell(tx: Connection, directory: Directory, gaps: Sequence[Gap], now: datetim
             {"kind": gap.kind, "subject": gap.subject, "version": directory.version, "found_at": now} for gap in new
         ]
         tx.execute(insert(directory_gaps), rows)
-        _page(tx, directory, new, now, channels)
+        _page(tx, directory, new, now, ways)
     elif closed and not gaps:
         _close(tx, now)
     return bool(new or closed)
 
 
-def _page(tx: Connection, directory: Directory, new: Sequence[Gap], now: datetime, channels: Sequence[str]) -> None:
+def _open_gaps(tx: Connection) -> frozenset[tuple[str, str]]:
+    rows = tx.execute(select(directory_gaps.c.kind, directory_gaps.c.subject))
+    return frozenset((kind, subject) for kind, subject in rows)
+
+
+def _page(tx: Connection, directory: Directory, new: Sequence[Gap], now: datetime, ways: Sequence[Way]) -> None:
     warning = _task(store.known_revision(tx, TASK) + 1, new, now)
     store.file_warning(tx, warning, None, Verdict.TASK_SET, now)
     store.set_task(tx, warning, TaskChange((directory.fallback,), "open"), now)
-    person = directory.people[directory.fallback]
-    page = Page(f"gaps:{warning.revision}", "nudge", person.id, "fallback", warning.id, warning.revision)
-    outbox.enqueue(tx, None, [(page, way) for way in outbox.ways(person, channels)], now)
+    page = Page(f"gaps:{warning.revision}", "nudge", directory.fallback, "fallback", warning.id, warning.revision)
+    outbox.enqueue(tx, None, [(page, way) for way in ways], now)
 
 
 def _close(tx: Connection, now: datetime) -> None:
@@ -102,7 +123,7 @@ def _task(revision: int, new: Sequence[Gap], now: datetime) -> wire.Warning:
         change="raised",
         output="task",
         rule=RULE,
-        name=Bilingual(zh=f"通讯录有{found.zh}", en=f"The directory has {found.en}"),
+        name=Bilingual(zh=f"通讯录有 {found.zh}", en=f"The directory has {found.en}"),
         customer_id=ABOUT,
         kind="stretch",
         severity="high" if any(gap.kind == "nobody_to_page" for gap in new) else "medium",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from kafka import KafkaConsumer
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import GroupAuthorizationFailedError, KafkaTimeoutError, TopicAuthorizationFailedError
 
 from schemas.codec import InvalidEvent, decode, decode_binary, is_binary
 from schemas.events import PREFIX, Event, Retraction
@@ -34,6 +34,10 @@ JOIN_PATIENCE_S = 20.0
 """As in intake: now and then kafka-python's consumer never gets its partitions, and a new one does."""
 
 
+DENIED_S = 300.0
+"""Until it is tried again after the broker has said that it is not allowed."""
+
+
 class OwnersFollower:
     """`step` is one worker's. Every notifier may have one: they share the partitions as one group."""
 
@@ -52,12 +56,21 @@ class OwnersFollower:
         self._monotonic_s = monotonic_s
         self._consumer: KafkaConsumer | None = None
         self._held_s = 0.0
+        self._denied_until_s = 0.0
 
     def step(self) -> bool:
         """Take what is there; True when something was. Raises KafkaError, BrokerUnreachable or the database's error,
         and the next step starts again from the last committed offset."""
+        if self._monotonic_s() < self._denied_until_s:
+            return False
         try:
             return self._take(self._consumer or self._connect())
+        except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
+            # People are paged all the same, by what files and the API say: no reason not to be ready.
+            self.close()
+            self._denied_until_s = self._monotonic_s() + DENIED_S
+            log.warning("owners are not followed: %s (docs/kafka.md has what the notifier needs)", error)
+            return False
         except BaseException:
             self.close()
             raise

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from schemas import warnings as wire
     from services.common.settings import Settings
     from services.notifier.people import Directory
+    from services.notifier.routing_lint import Means
     from services.notifier.routing_preview import Preview, Step
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -130,7 +131,7 @@ def _columns(step: Step, people: Directory, settings: Settings) -> Iterator[str]
     person = people.people.get(step.page.person)
     yield f"{step.page.person} {person.name if person else ''}".strip().ljust(16)
     yield step.page.role.ljust(10)
-    yield ", ".join(step.channels) or "the inbox alone"
+    yield (", else " if step.in_turn else ", ").join(step.channels) or "the inbox alone"
     yield f"({step.why})"
     if step.page.critical:
         yield "critical"
@@ -152,10 +153,9 @@ def _given(raw: bytes) -> wire.Warning:
 
 
 def _people(settings: Settings, file: Path | None) -> Directory:
-    """Of a file, or of the database, into which BELLWETHER_DIRECTORY is imported if that has not been done."""
-    from services.common.clock import clock_from
+    """Of a file, or of the database."""
     from services.notifier.directory import load_directory
-    from services.notifier.directory_live import open_people
+    from services.notifier.directory_live import look_up
     from services.notifier.tables import open_database
 
     if file is not None:
@@ -163,7 +163,7 @@ def _people(settings: Settings, file: Path | None) -> Directory:
     database = open_database(settings.database_url)
     try:
         database.migrate()
-        return open_people(settings, database, clock_from(settings.clock))()
+        return look_up(settings, database)
     finally:
         database.close()
 
@@ -179,7 +179,25 @@ def _configured() -> Path | None:
     return Path(name) if name else None
 
 
-def _channels() -> list[str] | None:
-    """Those of BELLWETHER_CHANNELS; where it is not set here it may be set where the notifier runs."""
-    listed = os.environ.get("BELLWETHER_CHANNELS")
-    return None if listed is None else [name.strip() for name in listed.split(",") if name.strip()]
+def _channels() -> Means | None:
+    """Those of BELLWETHER_CHANNELS and BELLWETHER_CHANNELS_FILE, without the secrets that they need to send: a pipeline
+    has none. Where neither is set here it may be where the notifier runs."""
+    from services.notifier.channels.file import read_channels_file
+
+    listed, file = os.environ.get("BELLWETHER_CHANNELS"), os.environ.get("BELLWETHER_CHANNELS_FILE")
+    if not listed and not file:
+        return None
+    names = [name.strip() for name in (listed or "").split(",") if name.strip()]
+    found: dict[str, str | None] = {name: name if name == "email" else None for name in names}
+    if file:
+        found |= {name: needed_by(kind) for name, kind in read_channels_file(Path(file)).channels.items()}
+    return found
+
+
+def needed_by(described: object) -> str | None:
+    """Which method of a person a channel of the file needs; None for one that reaches everybody."""
+    kind = str(getattr(described, "kind", ""))
+    elsewhere = any(getattr(described, name, None) for name in ("webhook", "channel"))
+    if kind in ("email", "wecom_app") or (kind == "webhook" and getattr(described, "url", None) is None):
+        return kind
+    return kind if kind == "slack" and not elsewhere else None

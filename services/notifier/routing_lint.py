@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -13,6 +13,9 @@ from services.notifier.people import Customer, Directory
 from services.notifier.routing import Matter, Plan, Route, Routes, When
 
 Level = Literal["error", "warning"]
+
+Means = Mapping[str, str | None]
+"""Channels that are set up, by name: which of a person's methods each needs; None for one that reaches everybody."""
 
 INBOX = "inbox"
 """Everybody has one, and nobody is woken by it."""
@@ -27,8 +30,9 @@ class Finding:
     said: str
 
 
-def lint(routes: Routes, directory: Directory, at: datetime, channels: Collection[str] | None = None) -> list[Finding]:
-    """Everything found, errors first. `channels` are those that are set up, None where that is not known."""
+def lint(routes: Routes, directory: Directory, at: datetime, channels: Means | None = None) -> list[Finding]:
+    """Everything found, errors first. `channels` are those that are set up; where None says that they are not known,
+    whoever has a verified address is reached by it."""
     root = routes.root or Route("all")
     found = [*_names(root), *_tree(root, (), directory, channels), *_reach(Routes(root), directory, at, channels)]
     return sorted(dict.fromkeys(found), key=lambda finding: finding.level != "error")
@@ -49,18 +53,14 @@ def _every(route: Route, above: tuple[Route, ...]) -> Iterator[tuple[Route, ...]
         yield from _every(branch, path)
 
 
-def _tree(
-    route: Route, above: tuple[Route, ...], directory: Directory, channels: Collection[str] | None
-) -> Iterator[Finding]:
+def _tree(route: Route, above: tuple[Route, ...], directory: Directory, channels: Means | None) -> Iterator[Finding]:
     path = (*above, route)
     name = path_name(path)
     yield from (Finding("error", name, said) for said in _unknown_recipients(route, directory))
     yield from (Finding("warning", name, said) for said in _unknown_values(route.when, directory))
     for channel in route.channels or ():
         if channels is not None and channel not in channels and channel != INBOX:
-            said = (
-                f'the channel "{channel}" is not set up (BELLWETHER_CHANNELS): there are {", ".join(sorted(channels))}'
-            )
+            said = f'the channel "{channel}" is not set up here: there are {", ".join(sorted(channels))}'
             yield Finding("error", name, said)
     if _is_empty(path):
         yield Finding("error", name, "nothing can come here: what it takes, the routes above it do not")
@@ -126,7 +126,7 @@ def _is_empty(path: tuple[Route, ...]) -> bool:
     return bool(least and below) and max(least) >= min(below)
 
 
-def _reach(routes: Routes, directory: Directory, at: datetime, channels: Collection[str] | None) -> Iterator[Finding]:
+def _reach(routes: Routes, directory: Directory, at: datetime, channels: Means | None) -> Iterator[Finding]:
     """Tries every route with every kind of customer that may come there."""
     if routes.root is None:
         return
@@ -188,7 +188,7 @@ def _alone(path: tuple[Route, ...]) -> Route:
     return last
 
 
-def _nobody(plan: Plan, directory: Directory, channels: Collection[str] | None) -> str | None:
+def _nobody(plan: Plan, directory: Directory, channels: Means | None) -> str | None:
     """Why the plan reaches nobody; None when it does."""
     if not any(reachable(target.person, target.channels, directory, channels) for target in plan.targets):
         who = ", ".join(sorted({target.person for target in plan.targets}))
@@ -200,13 +200,13 @@ def _nobody(plan: Plan, directory: Directory, channels: Collection[str] | None) 
     return None
 
 
-def reachable(
-    person: str, wanted: Collection[str], directory: Directory, channels: Collection[str] | None
-) -> tuple[str, ...]:
+def reachable(person: str, wanted: Collection[str], directory: Directory, channels: Means | None) -> tuple[str, ...]:
     """The channels by which somebody is reached now, of those wanted (or of all), in the order in which they are."""
     found = directory.people.get(person)
-    own = [method.channel for method in found.verified] if found else []
-    usable = [channel for channel in own if channels is None or channel in channels]
+    if found is None:
+        return ()
+    own = [method.channel for method in found.verified]
+    usable = own if channels is None else [name for name, needed in channels.items() if needed is None or needed in own]
     return tuple(channel for channel in dict.fromkeys(wanted or usable) if channel in usable and channel != INBOX)
 
 

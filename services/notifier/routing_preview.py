@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from services.notifier.house import House
 from services.notifier.people import Customer, Directory
 from services.notifier.policy import on_tick, on_warning
 from services.notifier.routing import Plan, Target, matter_of
-from services.notifier.routing_lint import reachable
+from services.notifier.routing_lint import Means, reachable
 
 MAX_STEPS = 60
 """A ladder of twenty with two nudges each."""
@@ -29,12 +29,14 @@ REVIEW_HOURS = 24
 @dataclass(frozen=True)
 class Step:
     """One page: at `at` it is made; `held_until` is the end of the reader's quiet hours, where it waits for them.
-    `channels` are those by which it goes; `why` says in words what made it."""
+    `channels` are those by which it goes beside the inbox, all at once, or with `in_turn` each when the one before it
+    fails; `why` says in words what made it."""
 
     at: datetime
     page: Page
     channels: tuple[str, ...]
     why: str
+    in_turn: bool = False
     held_until: datetime | None = None
 
 
@@ -52,7 +54,7 @@ def preview(
     directory: Directory,
     house: House,
     at: datetime,
-    channels: Collection[str] | None = None,
+    channels: Means | None = None,
     days: int = 14,
 ) -> Preview:
     """What happens to a new warning by itself from `at` on. Channels are those set up; None: all are taken for so."""
@@ -61,9 +63,10 @@ def preview(
     steps: list[Step] = []
     for now, page in _played(warning, directory, house, at, until):
         (held,) = held_back([page], house.clocks, directory, now)
-        wanted = plan.channels_of(page.person)
-        by = reachable(page.person, wanted, directory, channels)
-        steps.append(Step(now, page, by, _why(page, plan, directory, warning.customer_id), held.not_before))
+        wanted = reachable(page.person, page.channels, directory, channels) if page.channels else ()
+        by = wanted or reachable(page.person, (), directory, channels)
+        why = _why(page, plan, directory, warning.customer_id)
+        steps.append(Step(now, page, by, why, bool(wanted), held.not_before))
     return Preview(plan, tuple(steps), until)
 
 

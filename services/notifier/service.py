@@ -27,6 +27,7 @@ from services.notifier.console.app import build_console
 from services.notifier.delivering import INBOX
 from services.notifier.desk import Desk
 from services.notifier.directory_live import open_people
+from services.notifier.directory_metrics import DirectoryCollector
 from services.notifier.directory_wiring import follow_people, people_routes
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.grouping import Manners
@@ -78,6 +79,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
     metrics = IntakeMetrics(registry)
     intake = Intake(settings.kafka, settings.topics, clerk, metrics)
     ProcessCollector(registry=registry)
+    registry.register(DirectoryCollector(clerk.database, clerk.people))
     registry.register(DatabaseCollector(clerk.database, clerk.now, (INBOX, *own.channels)))
     server: list[_Server] = []
     workers = Workers(on_failure=lambda: _end(server))

@@ -52,7 +52,7 @@ class Verifier:
         verified on that channel. Nothing but a hash of it is kept."""
         person = newest(self._people).people.get(person_id)
         method = _method(person, channel, address)
-        sender = self._channels.get(channel)
+        sender = self._sender(channel)
         if person is None or method is None or sender is None:
             return Answer.UNKNOWN_METHOD
         if method.verified:
@@ -74,6 +74,11 @@ class Verifier:
             log.warning("a code cannot be sent through %s: %s", channel, type(reason).__name__)
             return Answer.NOT_SENT
         return Answer.SENT
+
+    def _sender(self, channel: str) -> Channel | None:
+        """A method names what kind of channel it is for; of that kind there may be several."""
+        named = self._channels.get(channel)
+        return named or next((one for one in self._channels.values() if one.kind == channel), None)
 
     def confirm(self, person_id: str, channel: str, code: str, address: str | None = None) -> Answer:
         """Take a code. After CONFIRMED the address is verified, for every notifier within seconds."""

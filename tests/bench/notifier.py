@@ -169,7 +169,7 @@ def people_yaml(owners: int, superiors: int, customers: int) -> str:
 def warnings_of(label: str, number: int, customers: int, **fields: Any) -> list[wire.Warning]:
     """Found a moment ago, about customers in turn."""
     at = datetime.now(UTC)
-    instants = {"start": at - timedelta(hours=1), "detected_at": at, "first_detected_at": at}
+    instants: dict[str, Any] = {"start": at - timedelta(hours=1), "detected_at": at, "first_detected_at": at}
     return [
         make_warning(f"{label}-{one}", customer_id=f"K{one % customers}", **instants, **fields) for one in range(number)
     ]

@@ -87,6 +87,22 @@ class TapeConsumer:
         """Nothing is held."""
 
 
+class EmptyConsumer:
+    """Of a topic on which nothing ever comes: whose the customers are stands in the file."""
+
+    def poll(self, timeout_ms: int, max_records: int) -> dict[Part, list[Record]]:
+        """Nothing."""
+        time.sleep(timeout_ms / 5000)
+        return {}
+
+    def assignment(self) -> set[Part]:
+        """Always the same."""
+        return {Part("events", 0)}
+
+    def close(self, **_: object) -> None:
+        """Nothing is held."""
+
+
 class TapeProducer:
     """What Publisher asks of a KafkaProducer: each record is a line, written at once."""
 

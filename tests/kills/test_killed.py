@@ -42,6 +42,7 @@ def seed() -> int:
     return random.SystemRandom().randrange(10**6)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("point", ["inside:file", "after:claim"])
 def test_killed_alone_on_sqlite_nobody_misses_a_page_and_only_what_was_in_doubt_comes_twice(
     tmp_path: Path, point: str, seed: int
@@ -50,6 +51,7 @@ def test_killed_alone_on_sqlite_nobody_misses_a_page_and_only_what_was_in_doubt_
     assert counts.good, counts
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("point", ["after:send", "inside:judge"])
 def test_killed_beside_another_on_postgresql_nobody_misses_a_page_and_only_what_was_in_doubt_comes_twice(
     postgres: PostgresServer, tmp_path: Path, point: str, seed: int

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from schemas import warnings as wire
 from services.common.database import Database
 from services.common.settings import read_settings
-from services.notifier import intake, publisher, service
+from services.notifier import intake, owners_follower, publisher, service
 from services.notifier.channels.base import Accepted, Channel, Message
 from services.notifier.claims import Parcel
 from services.notifier.clerk import Clerk
@@ -25,7 +25,7 @@ from services.notifier.outcomes import Recorder
 from services.notifier.publisher import Publisher
 from services.notifier.tables import SCHEMA
 from tests.chaos.points import Grave, parse_point
-from tests.kills.tape import TapeConsumer, TapeProducer
+from tests.kills.tape import EmptyConsumer, TapeConsumer, TapeProducer
 
 T = TypeVar("T")
 
@@ -199,6 +199,7 @@ def main() -> None:
     FATE = Fate(Grave(point, int(os.environ["KILLS_SEED"]), folder / "graves"))
     for module, name, ours in (
         (intake, "KafkaConsumer", lambda *_, **__: TapeConsumer(folder / "tape", index, readers, FATE.pass_)),
+        (owners_follower, "KafkaConsumer", lambda *_, **__: EmptyConsumer()),
         (publisher, "KafkaProducer", lambda **_: TapeProducer(folder / "events", FATE.pass_)),
         (service, "Clerk", MortalClerk),
         (service, "Dispatcher", MortalDispatcher),

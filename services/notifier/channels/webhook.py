@@ -27,7 +27,7 @@ SIGNATURE = "X-Bellwether-Signature"
 
 @dataclass(frozen=True)
 class Webhook:
-    """POSTs each message to `url`, or to the address that the person has for this channel.
+    """POSTs each message to `url`; without one, to the address that the person has for this channel.
 
     The header X-Bellwether-Signature is `t=<unix seconds>,v1=<hex>`, the HMAC-SHA256 of "<t>.<body>" under the shared
     secret; refuse old timestamps against replays. Idempotency-Key is the same for every attempt at one message.
@@ -70,7 +70,8 @@ class Webhook:
         return Accepted(answer.headers.get("x-request-id", ""))
 
     def _address(self, message: Message) -> str | None:
-        return message.to.reached_by(self.kind) or self.url
+        # Never both: an address of the directory must not profit from what is allowed to the operator's.
+        return self.url or message.to.reached_by(self.kind)
 
 
 class WebhookChannel(Posting):
@@ -101,7 +102,8 @@ def is_web(url: str) -> bool:
     """Whether it is an http or https URL with a host."""
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isprintable()
+        plain = url.isascii() and url.isprintable() and " " not in url
+        return plain and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
 

@@ -22,10 +22,12 @@ from services.notifier.channels.base import (
     TryLater,
 )
 from services.notifier.channels.limits import Go, Usage, Wait, answered, decide
+from services.notifier.channels.wecom_bot import WecomBot
 from services.notifier.people import Method, Person
-from tests.contract.notifier.channel_setups import SETUPS, Setup
+from tests.contract.notifier.channel_setups import SETUPS, Setup, posting
 from tests.contract.notifier.clocks import Clock
 from tests.support.providers.server import Counter
+from tests.support.providers.wecom import WecomBotServer
 
 LINK = "https://bellwether.example.com/cases/case-1"
 WANG = Person(
@@ -166,6 +168,17 @@ def test_a_long_text_without_a_link_comes_in_parts_and_nothing_is_lost(line: Lin
     line.send(message)
     assert len(line.server.accepted) == line.channel.cost(message)
     assert squeezed(text) in squeezed("".join(without_number(one.replace(MESSAGE.subject, "")) for one in line.read()))
+
+
+def test_a_part_that_fails_after_another_was_sent_leaves_the_whole_in_doubt(clock: Clock) -> None:
+    with WecomBotServer(clock) as server:
+        channel = posting("bot", WecomBot(server.key, home=server.home), clock)
+        message = replace(MESSAGE, text=LONG[:3000], link=None)
+        assert channel.cost(message) > 2
+        for _ in range(18):
+            channel.send(replace(MESSAGE, text="x"))
+        with pytest.raises(FateUnknown, match="only 2 parts were sent"):
+            channel.send(message)
 
 
 MARKED = replace(MESSAGE, markdown="**重** 连续两个月晚付。 [案件](https://bellwether.example.com/cases/case-1)")

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from services.common.database import Database
 from services.notifier import forgetting, tables
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
+from services.notifier.holds import Hold
 from services.notifier.views import CaseFilter
 from tests.contract.notifier.clocks import Clock
-from tests.unit.notifier.making import make_warning
+from tests.unit.notifier.making import DAY, make_warning
 
 SECRET = "Lin Tao says that he will leave"
 
 
 C1, C2 = "江南精密机械有限公司", "Ångström & <Söhne>"
+
+
+def test_a_message_that_tells_a_name_taken_apart_is_found(
+    database: Database, clerk: Clerk, desk: Desk, clock: Clock
+) -> None:
+    clerk.file([make_warning("w1", customer_id="C1")])
+    with database.writing() as tx:
+        tx.execute(update(tables.cases).values(customer_name="Linyi.com"))
+        row = {"key": "k", "person": "wang", "case_id": None, "at": clock()}
+        tx.execute(insert(tables.inbox).values(**row, subject="x", text="about Linyi.\u200bcom"))
+    assert forgetting.clear(database, "C1")["inbox"] == 1
+    assert len(desk.inbox("wang")) == 1
 
 
 @pytest.fixture
@@ -27,6 +40,8 @@ def home(database: Database, clerk: Clerk, desk: Desk, clock: Clock) -> Database
     clerk.file([make_warning("w1", 2, "amended", customer_id="C1")])
     for case in desk.list_cases(CaseFilter()):
         desk.comment(case.id, "wang", SECRET if case.customer_id == "C1" else "ordinary")
+    for customer_id, reason in (("C1", SECRET), ("C2", "ordinary")):
+        desk.hold(Hold(f"h{customer_id}", "exemption", "R7", customer_id, reason, "li", clock(), clock() + DAY))
     with database.writing() as tx:
         for key, about, text in (
             ("1", case_of(desk, "C1"), f"{C1} needs you"),
@@ -63,19 +78,22 @@ def value_bytes(value: object) -> bytes:
 
 
 def test_its_name_and_what_people_wrote_are_known_before(home: Database) -> None:
-    assert forgetting.said_of(home, "C1") == sorted([C1, SECRET])
+    said = forgetting.said_of(home, "C1")
+    assert {C1, SECRET} < set(said)
+    assert all(text == C1 or text.endswith(SECRET) for text in said), "also where a timeline tells of a hold"
     assert forgetting.said_of(home, "C9") == []
 
 
 def test_no_word_of_it_stays(home: Database) -> None:
     said = [C1, SECRET, "invoices of January", "二月和一月"]
-    assert {"cases", "timeline", "warnings", "inbox", "case_events", "poison"} <= set(lines_about(home, *said))
+    assert {"cases", "timeline", "warnings", "inbox", "holds", "case_events", "poison"} <= set(lines_about(home, *said))
     changed = forgetting.clear(home, "C1")
     others = lines_about(home, C2, "ordinary", "invoices of January", "二月和一月")
-    assert changed == {"inbox": 2, "cases": 1, "timeline": 1, "warnings": 2, "case_events": 1, "poison": 1}
+    counts = {"inbox": 2, "cases": 1, "timeline": 2, "holds": 1, "warnings": 2, "case_events": 1, "poison": 1}
+    assert changed == {**counts, "pages": 0}
     assert lines_about(home, C1, SECRET) == []
     # The other customer's warning tells what it told.
-    assert sorted(others) == sorted(["cases", "timeline", "warnings", "inbox"])
+    assert sorted(others) == sorted(["cases", "timeline", "timeline", "warnings", "inbox", "holds"])
     assert forgetting.said_of(home, "C1") == []
 
 

@@ -6,14 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from prometheus_client import CollectorRegistry, generate_latest
+from sqlalchemy import select
+
 from services.common.database import Database
-from services.notifier import outbox
 from services.notifier.channels.inbox import InboxChannel
 from services.notifier.desk import Desk
+from services.notifier.directory_metrics import DirectoryCollector
 from services.notifier.dispatcher import Dispatcher
 from services.notifier.gaps_telling import GapTeller
 from services.notifier.messages import Letters
 from services.notifier.people import Customer, Directory
+from services.notifier.tables import pages as table
 from services.notifier.words import load_words
 from tests.contract.notifier.clocks import Clock
 from tests.unit.notifier.making import DIRECTORY
@@ -30,9 +34,10 @@ def missing(*customers: str) -> Directory:
     return replace(FULL, customers={**FULL.customers, **{id: Customer(id, id) for id in customers}})
 
 
-def pages(database: Database) -> list[tuple[str, str]]:
+def pages(database: Database) -> list[str]:
+    """To whom pages were written down for the inbox."""
     with database.reading() as tx:
-        return [(page.person, page.channel) for page in outbox.pending(tx, "inbox", Clock().at.replace(year=2100))]
+        return list(tx.execute(select(table.c.person).where(table.c.channel == "inbox")).scalars())
 
 
 def teller(database: Database, clock: Clock) -> GapTeller:
@@ -46,9 +51,9 @@ def test_a_directory_in_order_pages_nobody(database: Database, clock: Clock) -> 
 
 def test_gaps_are_a_task_of_the_fallback_with_one_page(database: Database, clock: Clock, desk: Desk) -> None:
     assert teller(database, clock).look(missing("N1", "N2"))
-    assert pages(database) == [("sun", "inbox")]
+    assert pages(database) == ["sun"]
     (task,) = desk.list_tasks("sun")
-    assert task.warning.name.zh == "通讯录有2 个新缺口"
+    assert task.warning.name.zh == "通讯录有 2 个新缺口"
     assert "Customer N1 has no owner." in task.warning.evidence.summary.en
 
 
@@ -92,3 +97,14 @@ def test_the_page_is_a_message_like_others(database: Database, clock: Clock, des
     Dispatcher(database, InboxChannel(database, tmp_path / "inbox.jsonl", clock), letters, clock).round()
     (message,) = desk.inbox("sun")
     assert "Customer N1 has no owner." in message.text
+
+
+def test_prometheus_is_told_how_many_gaps_of_which_kind_are_open(database: Database, clock: Clock) -> None:
+    teller(database, clock).look(missing("N1", "N2"))
+    registry = CollectorRegistry()
+    registry.register(DirectoryCollector(database, replace(FULL, version=7)))
+    said = generate_latest(registry).decode()
+    assert 'bellwether_notifier_directory_gaps{kind="no_owner"} 2.0' in said
+    assert 'bellwether_notifier_directory_gaps{kind="loop"} 0.0' in said
+    assert "bellwether_notifier_directory_version 7.0" in said
+    assert "N1" not in said

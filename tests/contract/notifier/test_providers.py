@@ -101,8 +101,11 @@ def test_a_member_who_left_is_a_bad_address_although_the_code_says_ok(
 ) -> None:
     server, channel = app
     server.members.clear()
-    with pytest.raises(BadAddress):
-        channel.send(MESSAGE)
+    for lenient in (False, True):
+        server.lenient = lenient
+        with pytest.raises(BadAddress, match="invaliduser" if lenient else "81013"):
+            channel.send(MESSAGE)
+    assert server.accepted == []
 
 
 def test_an_address_that_is_not_verified_is_none(app: tuple[WecomAppServer, PostingWithToken]) -> None:

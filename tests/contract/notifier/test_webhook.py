@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from deploy.ports import free_port
-from services.notifier.channels.addresses import Guard, networks
+from services.notifier.channels.addresses import PUBLIC_ONLY, Guard, networks
 from services.notifier.channels.base import (
     BadAddress,
     BadCredential,
@@ -29,8 +29,11 @@ from services.notifier.channels.base import (
     TooLarge,
     TryLater,
 )
-from services.notifier.channels.webhook import SIGNATURE, WebhookChannel
+from services.notifier.channels.courier import Courier
+from services.notifier.channels.posting import Posting
+from services.notifier.channels.webhook import SIGNATURE, Webhook, WebhookChannel
 from services.notifier.people import Method, Person
+from tests.support.providers.server import ProviderServer
 from tests.unit.notifier.making import NOON
 
 SECRET = "a shared secret"
@@ -163,24 +166,51 @@ def test_a_refusal_says_who_can_mend_it(receiver: Receiver, status: int, error: 
         receiver.channel.send(MESSAGE)
 
 
+def own_addresses(allowed: Guard = PUBLIC_ONLY) -> Posting:
+    hook = Webhook(None, SECRET)
+    return Posting("own", hook, Courier(hook.title, allowed), lambda: NOON)
+
+
 def test_who_has_an_address_of_their_own_is_reached_there_if_it_is_a_public_one(receiver: Receiver) -> None:
-    mine = replace(WANG, methods=(*WANG.methods, Method("webhook", receiver.url, verified=True)))
-    channel = WebhookChannel("https://hooks.example.com/", SECRET, lambda: NOON)
+    mine = replace(MESSAGE, to=replace(WANG, methods=(Method("webhook", receiver.url, verified=True),)))
+    assert (own_addresses().reaches(mine.to), own_addresses().reaches(WANG)) == (True, False)
     with pytest.raises(BadAddress, match="not public"):
-        channel.send(replace(MESSAGE, to=mine))
+        own_addresses().send(mine)
     assert receiver.requests == []
-    allowed = Guard(networks(["127.0.0.1"]))
-    WebhookChannel("https://hooks.example.com/", SECRET, lambda: NOON, allowed).send(replace(MESSAGE, to=mine))
+    own_addresses(Guard(networks(["127.0.0.1"]))).send(mine)
     assert len(receiver.requests) == 1
 
 
-@pytest.mark.parametrize(
-    "address", ["file:///etc/passwd", "gopher://x/", "http://", "//x", "http://[::1", "http://a\n.b/"]
-)
+def test_what_the_operator_may_reach_an_address_of_the_directory_may_not(receiver: Receiver) -> None:
+    """The notifier's own webhook stands on this machine; a person's entry names another port of it."""
+    with Asks(lambda: NOON) as other:
+        mine = replace(WANG, methods=(Method("webhook", f"{other.home}/admin", verified=True),))
+        receiver.channel.send(replace(MESSAGE, to=mine))
+        assert (len(receiver.requests), other.asked) == (1, [])
+
+
+class Asks(ProviderServer):
+    """What stands behind the door."""
+
+
+ODD = [
+    "file:///etc/passwd",
+    "gopher://x/",
+    "http://",
+    "//x",
+    "http://[::1",
+    "http://a\n.b/",
+    "http://a.b/ HTTP/1.1",
+    "http://例子.example/",
+    "http://a:99999/",
+]
+
+
+@pytest.mark.parametrize("address", ODD)
 def test_what_is_no_web_address_is_refused_before_any_connection(address: str) -> None:
     odd = replace(WANG, methods=(Method("webhook", address, verified=True),))
-    with pytest.raises(BadAddress):
-        WebhookChannel("https://hooks.example.com/", SECRET, lambda: NOON).send(replace(MESSAGE, to=odd))
+    with pytest.raises(BadAddress, match="no usable"):
+        own_addresses().send(replace(MESSAGE, to=odd))
 
 
 def test_the_metadata_of_a_cloud_is_out_of_reach_even_when_it_is_written_in_the_settings() -> None:

@@ -9,16 +9,14 @@ import pytest
 
 from schemas import codec
 from schemas.codec import InvalidEvent
+from services.common.tokens import digest_of, split_token, token
 from services.ingest.keys import (
     NOT_ALLOWED,
     Bounds,
     Key,
     check_sender,
-    digest_of,
     matches,
     sender_of,
-    split_token,
-    token,
     types_like,
 )
 from services.ingest.treating import ANYBODY, Coming

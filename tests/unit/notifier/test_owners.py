@@ -5,13 +5,18 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn
 
 import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kafka.errors import TopicAuthorizationFailedError
 
+from schemas.topics import Topics
 from services.notifier.owners import OwnerEvent, owner_by_events
-from services.notifier.owners_follower import owner_events_in
+from services.notifier.owners_follower import DENIED_S, OwnersFollower, owner_events_in
+from services.notifier.tables import open_database
 from tests.unit.notifier.making import DAY, NOON
 from tests.unit.notifier.test_intake import Record
 
@@ -131,3 +136,20 @@ def test_an_event_in_binary_mode_is_read_by_its_headers() -> None:
     object.__setattr__(record, "headers", (*headers, ("content-type", b"application/json")))
     (found,) = owner_events_in([record])
     assert found.owner == "li"
+
+
+def test_where_the_topic_may_not_be_read_the_notifier_goes_on_and_tries_again_later(tmp_path: Path) -> None:
+    now_s = [1000.0]
+    asked: list[float] = []
+
+    def denied() -> NoReturn:
+        asked.append(now_s[0])
+        raise TopicAuthorizationFailedError("t.events")
+
+    database = open_database(f"sqlite:///{tmp_path / 'x.db'}")
+    follower = OwnersFollower("127.0.0.1:1", Topics("t"), database, lambda: NOON, lambda: now_s[0])
+    follower._connect = denied  # type: ignore[method-assign]
+    for second in (0.0, 1.0, DENIED_S):
+        now_s[0] = 1000.0 + second
+        assert follower.step() is False
+    assert asked == [1000.0, 1000.0 + DENIED_S]

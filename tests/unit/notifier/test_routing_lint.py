@@ -16,7 +16,7 @@ from tests.unit.notifier.making import DIRECTORY, NOON
 FULL = replace(DIRECTORY, people={id: replace(one, email=f"{id}@example.com") for id, one in DIRECTORY.people.items()})
 
 
-def found(text: str, directory: Directory = FULL, channels: list[str] | None = None) -> list[str]:
+def found(text: str, directory: Directory = FULL, channels: dict[str, str | None] | None = None) -> list[str]:
     routes = parse_routes(text.encode(), Path("routes.yaml"))
     return [f"{one.level}: {one.route}: {one.said}" for one in lint(routes, directory, NOON, channels)]
 
@@ -67,9 +67,9 @@ def test_a_channel_that_is_not_set_up_reaches_nobody() -> None:
     text = "channels: [wecom_app]"
     people = {id: replace(one, methods=(Method("wecom_app", id, verified=True),)) for id, one in FULL.people.items()}
     directory = replace(FULL, people=people)
-    assert found(text, directory, ["wecom_app"]) == []
-    lines = found(text, directory, ["email"])
-    assert 'error: all: the channel "wecom_app" is not set up (BELLWETHER_CHANNELS): there are email' in lines
+    assert found(text, directory, {"wecom_app": "wecom_app"}) == []
+    lines = found(text, directory, {"email": "email"})
+    assert 'error: all: the channel "wecom_app" is not set up here: there are email' in lines
 
 
 def test_an_address_that_nobody_verified_reaches_nobody() -> None:

@@ -14,7 +14,7 @@ from tests.unit.notifier.making import DAY, DIRECTORY, HOUR, NOON
 
 
 def shown(
-    directory: Directory = DIRECTORY, text: str = "{}", channels: list[str] | None = None, **what: object
+    directory: Directory = DIRECTORY, text: str = "{}", channels: dict[str, str | None] | None = None, **what: object
 ) -> Preview:
     supposed = Supposed(**{"rule": "R1", "severity": "high", "customer": "C1", **what})  # type: ignore[arg-type]
     house = House(routes=parse_routes(text.encode(), Path("routes.yaml")))
@@ -44,11 +44,16 @@ def test_a_rule_without_a_review_pages_once_and_then_comes_back_when_idle() -> N
     assert steps(shown(rule="R7"), "raised", "due_soon", "breached") == [(0, "raised", "wang"), (0, "raised", "li")]
 
 
-def test_channels_are_those_of_the_route_that_the_person_has() -> None:
-    found = shown(text="channels: [dingtalk, email]")
-    assert {step.channels for step in found.steps if step.page.person == "li"} == {("email",)}
-    assert {step.channels for step in found.steps if step.page.person == "sun"} == {()}
-    assert {step.channels for step in shown(channels=["webhook"]).steps} == {()}
+def test_channels_are_those_of_the_route_that_reach_the_person_and_else_all_that_do() -> None:
+    found = shown(text="channels: [dingtalk, email]").steps
+    reviews = [step for step in found if step.page.person == "li" and step.page.kind in ("raised", "due_soon")]
+    assert {(step.channels, step.in_turn) for step in reviews} == {(("email",), True)}
+    robot = {"email": "email", "dingtalk": None}
+    first = shown(text="channels: [dingtalk, email]", channels=robot).steps[0]
+    assert (first.channels, first.in_turn) == (("dingtalk", "email"), True)
+    other = shown(text="channels: [slack]", channels=robot).steps[0]
+    assert (other.channels, other.in_turn) == (("email", "dingtalk"), False)
+    assert {step.channels for step in shown(channels={"wecom_app": "wecom_app"}).steps} == {()}
 
 
 def test_why_says_who_is_meant_and_for_whom_they_stand_in() -> None:

@@ -209,3 +209,11 @@ def test_a_mailbox_that_is_full_for_good_fails_after_the_last_attempt_and_stands
         office.pass_seconds(2 * delivering.LONGEST_BACKOFF_S)
     (page,) = office.desk.list_undelivered()
     assert page.attempts == delivering.MAX_ATTEMPTS
+
+
+def test_a_round_ends_for_a_look_at_what_others_left_however_much_there_is(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.notifier.dispatcher.ROUND_PAGES", 2)
+    office.clerk.file([make_warning(f"w{number}", customer_id=f"N{number}", audience=["owner"]) for number in range(3)])
+    assert (office.dispatcher.round(), office.dispatcher.round(), office.dispatcher.round()) == (2, 1, 0)
