@@ -33,6 +33,7 @@ COMMANDS = {
     "greetings": Entry(
         "services.notifier.greetings.cli:greetings", "Greetings to customers, where they are switched on."
     ),
+    "forget": Entry("services.forgetting.cli:forget", "Destroy what is known of a customer's people, and prove it."),
     "ids": Entry("services.ingest.ids_cli:ids", "Whose the ids of sources are, and what waits for one."),
     "import": Entry("services.ingest.imports_cli:import_command", "Turn a CSV or XLSX export into events."),
     "ingest": Entry("services.ingest.cli:ingest", "The service that takes events by HTTP and puts them on Kafka."),
@@ -45,6 +46,9 @@ COMMANDS = {
     "sample": Entry("services.ingest.cli:sample_command", "Make sample events and the people file that fits them."),
     "schema": Entry("services.common.schema_cli:schema", "Write and compare the contracts of all topics."),
     "templates": Entry("services.templates_cli:templates", "The templates of messages: check them, and preview them."),
+    "sealing": Entry(
+        "services.ingest.sealing_cli:sealing", "The master keys that wrap what personal fields are sealed with."
+    ),
     "topics": Entry("services.common.cli:topics", "Create the Kafka topics, and make them larger."),
 }
 
