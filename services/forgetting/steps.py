@@ -106,7 +106,7 @@ def _clear(places: Places, whole: Whole) -> Counter[str]:
     cleared: Counter[str] = Counter()
     for one in sorted(whole.customers):
         cleared.update(at_ingest.clear(places.ingest, one))
-        cleared.update(at_notifier.clear(places.notifier, one))
+        cleared.update(at_notifier.clear(places.notifier, one, now()))
         at_ingest.note_step(places.ingest, one, "databases_cleared")
     return cleared
 

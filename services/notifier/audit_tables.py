@@ -52,13 +52,14 @@ class Excuses:
     """Why the salt of a seal may be gone: the customer was forgotten, or the field's time was over."""
 
     forgotten: Mapping[str, int]
-    """Customer -> the last row that says so."""
+    """Customer or case -> the last row that says so."""
     expired: Mapping[str, datetime]
     """Field -> up to when."""
 
     def excuse(self, sequence: int, said: Said, name: str) -> bool:
         """Whether a row of the ledger tells why."""
-        gone = self.forgotten.get(str(said.get("customer_id")), 0) > sequence
+        whose = (str(said.get("customer_id")), str(said.get("case_id")))
+        gone = max(self.forgotten.get(one, 0) for one in whose) > sequence
         expired = self.expired.get(name)
         return gone or (expired is not None and datetime.fromisoformat(str(said["at"])) < expired)
 

@@ -121,7 +121,7 @@ def _excuses(tx: Connection) -> Excuses:
     for sequence, body in tx.execute(query.order_by(table.c.sequence)):
         said = orjson.loads(body)
         if said["kind"] == ERASED:
-            forgotten[said["customer_id"]] = sequence
+            forgotten.update(dict.fromkeys((said["customer_id"], *said["cases"]), sequence))
         elif said["kind"] == EXPIRED:
             expired.update(dict.fromkeys(said["names"], datetime.fromisoformat(said["before"])))
     return Excuses(forgotten, expired)

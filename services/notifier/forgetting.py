@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, or_, select, update
 
 from schemas import warnings as wire
 from services.common.database import Database
-from services.notifier import tables
+from services.notifier import recording, tables
 from services.notifier.escaping import clean
 
 ERASED = "已删除 / erased"
@@ -52,12 +53,14 @@ def said_of(database: Database, customer_id: str) -> list[str]:
             )
         )
         reasons = tx.execute(select(tables.holds.c.reason).where(tables.holds.c.customer_id == customer_id))
-        texts = {*names.scalars(), *notes.scalars(), *reasons.scalars()}
+        states = tx.execute(select(tables.cases.c.state).where(tables.cases.c.customer_id == customer_id)).scalars()
+        tasks = [todo["text"] for state in states for todo in orjson.loads(state).get("todos", ()) if todo["text"]]
+        texts = {*names.scalars(), *notes.scalars(), *reasons.scalars(), *tasks}
     return sorted(text for text in texts if text not in (customer_id, ERASED))
 
 
-def clear(database: Database, customer_id: str) -> dict[str, int]:
-    """Clear it; how many rows of each table were changed. May be done again."""
+def clear(database: Database, customer_id: str, at: datetime | None = None) -> dict[str, int]:
+    """Clear it; how many rows of each table were changed. May be done again. The ledger says that it was, and when."""
     mine = _cases_of(customer_id)
     with database.writing() as tx:
         names = set(
@@ -72,7 +75,8 @@ def clear(database: Database, customer_id: str) -> dict[str, int]:
                 update(tables.cases)
                 .where(tables.cases.c.customer_id == customer_id, named)
                 .values(customer_name=customer_id),
-            ),
+            )
+            + _clear_tasks_of_cases(tx, customer_id),
             "timeline": _changed(
                 tx, update(tables.timeline).where(tables.timeline.c.case_id.in_(mine), *written).values(note=ERASED)
             ),
@@ -85,6 +89,7 @@ def clear(database: Database, customer_id: str) -> dict[str, int]:
             "pages": _clear_pages(tx, customer_id, mine),
             "warnings": _clear_warnings(tx, customer_id),
             "case_events": _clear_case_events(tx, customer_id),
+            "ledger_private": recording.forget_customer(tx, customer_id, at or datetime.now(UTC)),
             "poison": _changed(tx, delete(tables.poison).where(tables.poison.c.key == customer_id.encode())),
         }
 
@@ -110,6 +115,20 @@ def _clear_pages(tx: Connection, customer_id: str, mine: Any) -> int:
     about = or_(pages.case_id.in_(mine), pages.warning_id.in_(theirs))
     written = pages.handled_note.is_not(None), pages.handled_note != "", pages.handled_note != ERASED
     return _changed(tx, update(tables.pages).where(about, *written).values(handled_note=ERASED))
+
+
+def _clear_tasks_of_cases(tx: Connection, customer_id: str) -> int:
+    """What people wrote is to be done; who has it and when stays."""
+    table, changed = tables.cases, 0
+    for row in tx.execute(select(table.c.id, table.c.state).where(table.c.customer_id == customer_id)).all():
+        case = orjson.loads(row.state)
+        written = [todo for todo in case.get("todos", ()) if todo["text"] not in ("", ERASED)]
+        for todo in written:
+            todo["text"] = ERASED
+        if written:
+            state = orjson.dumps(case).decode()
+            changed += _changed(tx, update(table).where(table.c.id == row.id).values(state=state))
+    return changed
 
 
 def _clear_warnings(tx: Connection, customer_id: str) -> int:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, or_, select
 
 from schemas import warnings as wire
 from schemas.cases import CaseEvent
@@ -17,7 +17,8 @@ from services.notifier.actions import Action
 from services.notifier.case import Case, Page, TaskChange, Verdict
 from services.notifier.holds import Hold
 from services.notifier.ledger import Private
-from services.notifier.tables import ledger_private
+from services.notifier.tables import cases, ledger_private
+from services.notifier.tables import ledger as ledger_table
 from services.notifier.views import PageState
 
 Via = Literal["console", "link", "api", "command", "service"]
@@ -185,10 +186,15 @@ def directory_text(entries: Iterable[tuple[str, str, str | None]]) -> str:
 
 
 def forget_customer(tx: Connection, customer_id: str, now: datetime) -> int:
-    """Destroy what opens the seals about a customer, and say so in the ledger; how many there were. Again: nothing."""
-    gone = tx.execute(delete(ledger_private).where(ledger_private.c.customer_id == customer_id)).rowcount
+    """Destroy what opens the seals about a customer and its cases, and say so in the ledger; how many there were.
+    Again: nothing."""
+    mine = list(tx.execute(select(cases.c.id).where(cases.c.customer_id == customer_id)).scalars())
+    of_cases = select(ledger_table.c.sequence).where(ledger_table.c.case_id.in_(mine))
+    private = ledger_private.c
+    about = or_(private.customer_id == customer_id, private.sequence.in_(of_cases))
+    gone = tx.execute(delete(ledger_private).where(about)).rowcount
     if gone:
-        ledger.append(tx, ERASED, None, {"customer_id": customer_id, "fields": gone}, at=now)
+        ledger.append(tx, ERASED, None, {"customer_id": customer_id, "cases": mine, "fields": gone}, at=now)
     return int(gone)
 
 

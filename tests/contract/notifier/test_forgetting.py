@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import orjson
 import pytest
 from sqlalchemy import insert, select, update
 
 from services.common.database import Database
-from services.notifier import forgetting, tables
+from services.notifier import auditing, forgetting, tables
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
+from services.notifier.handing import SetTask
 from services.notifier.holds import Hold
 from services.notifier.views import CaseFilter
 from tests.contract.notifier.clocks import Clock
@@ -39,7 +42,9 @@ def home(database: Database, clerk: Clerk, desk: Desk, clock: Clock) -> Database
     clerk.file([make_warning("w1", customer_id="C1"), make_warning("w2", customer_id="C2")])
     clerk.file([make_warning("w1", 2, "amended", customer_id="C1")])
     for case in desk.list_cases(CaseFilter()):
-        desk.comment(case.id, "wang", SECRET if case.customer_id == "C1" else "ordinary")
+        said = SECRET if case.customer_id == "C1" else "ordinary"
+        desk.comment(case.id, "wang", said)
+        desk.do(case.id, SetTask("wang", "wang", date(2026, 3, 6), said, "k"))
     for customer_id, reason in (("C1", SECRET), ("C2", "ordinary")):
         desk.hold(Hold(f"h{customer_id}", "exemption", "R7", customer_id, reason, "li", clock(), clock() + DAY))
     with database.writing() as tx:
@@ -89,8 +94,10 @@ def test_no_word_of_it_stays(home: Database) -> None:
     assert {"cases", "timeline", "warnings", "inbox", "holds", "case_events", "poison"} <= set(lines_about(home, *said))
     changed = forgetting.clear(home, "C1")
     others = lines_about(home, C2, "ordinary", "invoices of January", "二月和一月")
-    counts = {"inbox": 2, "cases": 1, "timeline": 2, "holds": 1, "warnings": 2, "case_events": 1, "poison": 1}
+    assert changed.pop("ledger_private") > 0
+    counts = {"inbox": 2, "cases": 2, "timeline": 2, "holds": 1, "warnings": 2, "case_events": 1, "poison": 1}
     assert changed == {**counts, "pages": 0}
+    assert auditing.verify(home).findings == []
     assert lines_about(home, C1, SECRET) == []
     # The other customer's warning tells what it told.
     assert sorted(others) == sorted(["cases", "timeline", "timeline", "warnings", "inbox", "holds"])
