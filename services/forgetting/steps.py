@@ -60,11 +60,11 @@ def forget(
     report.note_values(values)
     # The keys first: from here on nobody reads what was sealed, whatever becomes of the rest.
     _destroy_keys(places, whole, now)
-    cleared = _clear(places, whole)
+    cleared = _clear(places, whole, now)
     tell("its keys are destroyed; the rules workers erase its state")
     _erase_states(places, whole, wait_s, sleep)
     # Once more: what the workers told of it until then may have come to the notifier in between.
-    report.cleared = dict(cleared + _clear(places, whole))
+    report.cleared = dict(cleared + _clear(places, whole, now))
     tell("searching for what was known of it")
     report.note_found(search_all(places, whole, values))
     report.stays = list(STAYS)
@@ -102,7 +102,7 @@ def _destroy_keys(places: Places, whole: Whole, now: Now) -> None:
         at_ingest.note_step(places.ingest, one, "key_destroyed")
 
 
-def _clear(places: Places, whole: Whole) -> Counter[str]:
+def _clear(places: Places, whole: Whole, now: Now) -> Counter[str]:
     cleared: Counter[str] = Counter()
     for one in sorted(whole.customers):
         cleared.update(at_ingest.clear(places.ingest, one))
