@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any, Literal
 
@@ -26,7 +26,7 @@ from services.rules.announcing import Say
 from services.rules.calendar import DAY, HOUR, SECOND, Micros, instant
 from services.rules.compiling import Rule
 from services.rules.conditions import KNOWN, Leaf, Node, Side, side, true_on
-from services.rules.definition import Class, Otherwise, Who, Words
+from services.rules.definition import Class, Demand, Otherwise, Who, Words
 from services.rules.entries import Key
 from services.rules.explaining import NO_PROOF, Told
 from services.rules.facts import Span, Unknown, Value
@@ -63,7 +63,6 @@ def warning_of(
 ) -> Warning:
     """The warning of one revision; `others` are the customer's other open episodes."""
     definition, announced = rule.definition, say.announced
-    review = definition.review
     first = instant(announced.first_detected_at)
     return Warning(
         id=announced.id,
@@ -92,17 +91,19 @@ def warning_of(
         clears=None if definition.clears is None else _bilingual(definition.clears),
         audience=_audience(rule, say),
         department=definition.department,
-        review=None
-        if review is None
-        else Review(
-            within_hours=review.within_hours,
-            due=first + timedelta(hours=review.within_hours),
-            departments=list(review.departments),
-            quorum=review.quorum,
-            hours=review.hours,
-        ),
+        review=None if definition.review is None else _review(definition.review, first),
         act_within_days=definition.act_within_days,
         others=[_other(one, rules[one.rule]) for one in others[-MAX_OTHERS:] if one.rule in rules],
+    )
+
+
+def _review(demand: Demand, first: datetime) -> Review:
+    return Review(
+        within_hours=demand.within_hours,
+        due=first + timedelta(hours=demand.within_hours),
+        departments=list(demand.departments),
+        quorum=demand.quorum,
+        hours=demand.hours,
     )
 
 

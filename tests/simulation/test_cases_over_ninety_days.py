@@ -30,7 +30,8 @@ from services.notifier.people import Directory
 from services.notifier.store import find_open_case
 from services.notifier.tables import open_database, pages
 from services.notifier.worktime import WorkCalendar
-from tests.simulation.case_model import Calendar, Model, OpenCase, People
+from tests.simulation.case_company import Calendar, People
+from tests.simulation.case_model import Model, OpenCase
 from tests.simulation.case_script import (
     DAY,
     HOUR,

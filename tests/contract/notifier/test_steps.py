@@ -99,6 +99,13 @@ def test_an_older_schema_and_back_keeps_deadlines_and_what_was_done(
     assert kinds(database)[("breached", "chen")] == 1
 
 
+def test_a_case_of_an_older_schema_comes_back_too_when_nobody_works_on_it(database: Database, clerk: Clerk) -> None:
+    clerk.file([make_warning(), r1("r2", customer_id="C2")])
+    database.migrate("0010", down=True)
+    database.migrate()
+    assert sorted(name for name, _ in steps(database)) == ["idle", "review:r2"]
+
+
 def test_a_page_that_is_not_critical_waits_in_the_outbox_for_the_morning(database: Database, clock: Clock) -> None:
     wang = replace(DIRECTORY.people["wang"], quiet=Quiet(time(11), time(14)))
     directory = replace(DIRECTORY, people={**DIRECTORY.people, "wang": wang})

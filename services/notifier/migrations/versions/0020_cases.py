@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,6 +14,8 @@ revision = "0020"
 down_revision = "0010"
 branch_labels = None
 depends_on = None
+
+IDLE_FOR = timedelta(days=3)
 
 _ID = sa.String(length=100)
 _CASES = sa.table("cases", sa.column("id", _ID), sa.column("stage", sa.String()), sa.column("state", sa.Text()))
@@ -46,12 +49,23 @@ def upgrade() -> None:
     _put_up(
         [row | {"name": f"review:{row['warning_id']}", "kind": "review", "next_at": row["due_at"]} for row in running]
     )
-    connection = op.get_bind()
+    _give_stages({row["case_id"] for row in running}, datetime.now(UTC) + IDLE_FOR)
+
+
+def _give_stages(reviewed: set[object], idle_at: datetime) -> None:
+    """An open case counts as looked at today: on which nobody works any more, that comes back as later ones do."""
+    connection, idle = op.get_bind(), []
     for case_id, state in connection.execute(sa.select(_CASES.c.id, _CASES.c.state)).all():
         case = json.loads(state)
-        stage = _stage(case)
-        values = {"stage": stage, "state": json.dumps(case | {"stage": stage}, ensure_ascii=False)}
+        news: dict[str, object] = {"stage": _stage(case)}
+        if case["status"] == "open":
+            news["idle_at"] = idle_at.isoformat()
+            if case_id not in reviewed:
+                times = {"due_at": idle_at, "next_at": idle_at}
+                idle.append({"case_id": case_id, "name": "idle", "kind": "idle", "holder": "", "breaches": 0, **times})
+        values = {"stage": news["stage"], "state": json.dumps(case | news, ensure_ascii=False)}
         connection.execute(sa.update(_CASES).where(_CASES.c.id == case_id).values(values))
+    _put_up(idle)
 
 
 def downgrade() -> None:
