@@ -17,8 +17,10 @@ from sqlalchemy import Column, Connection, RowMapping, Table, select, tuple_
 from schemas.cases import Money
 from services.notifier import chain
 from services.notifier.chain import SEAL
+from services.notifier.directory_tables import directory_entries
 from services.notifier.ledger_check import Finding, Trouble
-from services.notifier.tables import cases, ledger_private, pages, tasks, timeline, warnings
+from services.notifier.recording import directory_text
+from services.notifier.tables import cases, holds, ledger_private, pages, tasks, timeline, warnings
 
 Said = Mapping[str, Any]
 Key = tuple[Any, ...]
@@ -104,7 +106,7 @@ class TableCheck:
         elif kind == "case.saved":
             whole = Last(sequence, said["status"], said.get("decision"), said["state"][SEAL])
             self._last["cases"][(said["case_id"],)] = whole
-        elif "page_kind" in said:
+        elif "page" in said and kind.startswith("page."):
             self._last["pages"][(said["page"],)] = Last(sequence, kind.removeprefix("page."))
         elif "task" in said:
             self._last["tasks"][(said["task"],)] = Last(sequence, kind.removeprefix("task."))
@@ -121,6 +123,10 @@ class TableCheck:
             if row is not None:
                 self._entry(sequence, said, row)
                 return str(row["note"]) if row["note"] is not None else None
+        elif kind == "directory.changed":
+            return self._directory(said["version"])
+        elif kind.startswith("hold."):
+            return self.tx.execute(select(holds.c.reason).where(holds.c.id == said["hold"])).scalar()
         elif kind.startswith("warning."):
             row = filed.get((said["warning_id"], said["revision"]))
             if row is not None:
@@ -128,6 +134,11 @@ class TableCheck:
                     self._differs(sequence, f"the verdict of warning {said['warning_id']}")
                 return str(row["body"])
         return None
+
+    def _directory(self, version: int) -> str:
+        entries = directory_entries.c
+        query = select(entries.kind, entries.id, entries.body).where(entries.version == version)
+        return directory_text([(row.kind, row.id, row.body) for row in self.tx.execute(query)])
 
     def _entry(self, sequence: int, said: Said, row: RowMapping) -> None:
         pairs = {name: (said.get(name), row[name]) for name in _ENTRY}

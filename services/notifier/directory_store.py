@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Table, bindparam, func, insert, select, tuple_, update
 
+from services.notifier import recording
 from services.notifier.directory_entries import Book, Claim, Said, holds
 from services.notifier.directory_tables import directory_claims, directory_entries, directory_files, directory_versions
 from services.notifier.people import Directory
@@ -129,6 +130,7 @@ def _settle(tx: Connection, keys: Sequence[Key], source: str, actor: str, now: d
         for (kind, id), text, by in news
     ]
     tx.execute(insert(directory_entries), rows)
+    recording.directory_changed(tx, version, source, actor, [(kind, id, text) for (kind, id), text, _ in news], now)
     return Version(version, now, source, actor, len(news))
 
 

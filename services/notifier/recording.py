@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+import orjson
 from sqlalchemy import Connection, delete
 
 from schemas import warnings as wire
@@ -161,6 +162,26 @@ def _from(origin: Origin) -> dict[str, Private | None]:
 
 def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def directory_changed(
+    tx: Connection,
+    version: int,
+    source: str,
+    actor: str,
+    entries: Sequence[tuple[str, str, str | None]],
+    now: datetime,
+) -> None:
+    """Who answers for whom is another from now on. `entries` (kind, id, what it says or None) have names and addresses
+    in them: they are sealed together."""
+    body = {"version": version, "source": source, "actor": actor, "changes": len(entries)}
+    whole = Private(directory_text(entries), kept=False)
+    ledger.append(tx, "directory.changed", None, body, at=now, private={"entries": whole})
+
+
+def directory_text(entries: Iterable[tuple[str, str, str | None]]) -> str:
+    """What is sealed of a version of the directory."""
+    return orjson.dumps(sorted(entries, key=lambda entry: entry[:2])).decode()
 
 
 def forget_customer(tx: Connection, customer_id: str, now: datetime) -> int:

@@ -238,7 +238,9 @@ def test_what_people_do_is_published_as_case_events_and_a_closed_case_is_open_no
     )
 
 
-def test_a_page_in_flight_when_the_process_is_killed_is_shown_as_uncertain_and_not_sent_again(house: House) -> None:
+def test_a_page_in_flight_when_the_process_is_killed_is_shown_as_uncertain_and_repeated_with_its_doubt_later(
+    house: House,
+) -> None:
     with SilentServer() as server:
         webhook = {
             "BELLWETHER_CHANNELS": "webhook",
@@ -255,6 +257,16 @@ def test_a_page_in_flight_when_the_process_is_killed_is_shown_as_uncertain_and_n
         assert house.delivered()[1][1].startswith("【通知可能未送达】")
         assert house.summary()["pages_uncertain"] == 1
         assert server.asked == 1
+        house.set_clock(NOON + timedelta(minutes=1))
+        wait_until(lambda: server.asked == 2, "the webhook to be asked again")
+
+
+def test_a_second_notifier_on_the_same_sqlite_file_says_so_and_ends(house: House) -> None:
+    house.start()
+    second = house.commands.start("notifier", "serve", env={**house.env, "BELLWETHER_NOTIFIER_PORT": str(free_port())})
+    assert second.wait(60) == 1
+    assert "another notifier works on" in second.log_tail()
+    assert house.status("/readyz") == 200
 
 
 def test_with_e_mail_configured_a_page_goes_through_a_real_mail_server_and_to_the_inbox(house: House) -> None:

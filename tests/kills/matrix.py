@@ -14,21 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import func, inspect, select
 
 from deploy.ports import free_port
 from deploy.process import Child, start_child
 from schemas import warnings as wire
-from services.common.clock import set_manual_clock
+from services.common.clock import set_manual_clock, wall_now
 from services.common.database import Database
-from services.notifier.tables import cases, inbox, open_database, pages
+from services.notifier.tables import cases, inbox, open_database, pages, replicas
 from tests.kills.receiver import Receiver, waited_for
 from tests.kills.tape import write_tape
 from tests.support.commands import ROOT, bellwether_env
 from tests.support.waiting import wait_until
 from tests.unit.notifier.making import NOON, make_warning
 
-LEASE_S = 1
+LEASE_S = 3
+"""Of notifiers that a busy machine may keep waiting for a second."""
 STEP = timedelta(minutes=2)
 """By which the notifiers' clock is moved while they work off what is left."""
 TEAMS = 6
@@ -36,7 +37,8 @@ PILE = 6
 """Pages of one person that become a digest."""
 ROUNDS = 8
 DEATH_DEADLINE_S = 6.0
-CALM_DEADLINE_S = 60.0
+UP_DEADLINE_S = 120.0
+CALM_DEADLINE_S = 150.0
 
 POINTS = (
     "before:file",
@@ -160,6 +162,8 @@ class Cell:
         self._wait_for_death(self.start(0, fatal), self.publish)
 
     def _wait_for_death(self, mortal: Child, meanwhile: Callable[[int], None] = lambda _: None) -> None:
+        # Who starts late would find nothing left to die of.
+        assert waited_for(lambda: mortal.exit_code() is not None or self._all_there(), UP_DEADLINE_S), mortal.log_tail()
         for number in range(ROUNDS):
             meanwhile(number)
             if waited_for(lambda: mortal.exit_code() is not None, DEATH_DEADLINE_S):
@@ -167,6 +171,15 @@ class Cell:
             self.move()
         code = mortal.exit_code()
         assert code == -signal.SIGKILL, f"{mortal.name} did not die but {code}; see {self.folder}\n{mortal.log_tail()}"
+
+    def _all_there(self) -> bool:
+        """Whether every notifier that was started and lives has joined the database."""
+        living = sum(child.exit_code() is None for child in self.children)
+        with self.database.reading() as tx:
+            if not inspect(tx).has_table(replicas.name):
+                return False
+            names = tx.execute(select(replicas.c.name).where(replicas.c.lease_until > wall_now())).all()
+        return len(names) >= living
 
     def _runs(self, index: int) -> bool:
         return any(child.name == f"notifier-{index}" and child.exit_code() is None for child in self.children)
@@ -219,9 +232,11 @@ class Cell:
             self.move()
             with self.database.reading() as tx:
                 moving = select(func.count()).where(pages.c.state.in_(("pending", "sending")))
-                written, left = (tx.execute(one).scalar_one() for one in (select(func.count(pages.c.id)), moving))
-            # Two people by two channels.
-            return written >= 2 * 2 * len(self.warnings) and not left and not self._missing_events()
+                left = tx.execute(moving).scalar_one()
+                rows = tx.execute(select(pages.c.warning_id, pages.c.person, pages.c.channel).distinct()).all()
+            written = {tuple(row) for row in rows}
+            filed = all((*one, channel) in written for one in self._due() for channel in ("inbox", "webhook"))
+            return filed and not left and not self._missing_events()
 
         for child in self.children[-self.replicas :]:
             assert child.exit_code() in (None, -signal.SIGKILL), child.log_tail()
@@ -235,9 +250,13 @@ class Cell:
             counted = tx.execute(select(cases.c.id, cases.c.sequence)).all()
         return sum((case_id, number) not in there for case_id, last in counted for number in range(1, last + 1))
 
+    def _due(self) -> set[tuple[str, str]]:
+        """Who must get a page, of what: the owner of the customer and the one above."""
+        return {(one.id, f"{role}{one.customer_id[1:]}") for one in self.warnings for role in "os"}
+
     def count(self) -> Counts:
         """Hold what was got against what was due."""
-        due = {(one.id, f"{role}{one.customer_id[1:]}") for one in self.warnings for role in "os"}
+        due = self._due()
         # What the service tells the fallback of its own accord, of gaps in the directory, is not counted here.
         ours = {one.id for one in self.warnings}
         told_of = [(warning, person, kind) for warning, person, kind in self.receiver.told() if warning in ours]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from services.notifier.channels.base import Message
+from services.notifier.escaping import BREAK
 
 _CONTACTS = re.compile(
-    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # e-mail
+    r"[\w.+\u200b-]+@\u200b?[\w-]+(?:\.\u200b?[\w-]+)+"  # e-mail, also one that escaping.py has taken apart
     r"|(?<![\d./:-])(?:\+\d{1,3}[ -]?)(?:\(?\d{1,4}\)?[ -]?){2,4}\d{2,4}(?![\d./:-])"  # with a country's code
     r"|(?<![\w./:-])1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?![\w./:-])"  # a Chinese mobile
     r"|(?<![\w./:-])0\d{2,3}[ -]\d{7,8}(?![\w./:-])"  # a Chinese landline
@@ -17,12 +18,17 @@ _REMOVED = {"zh": "［联系方式见案件］", "en": "[contact: see the case]"
 
 def one_line(text: str) -> str:
     """Without line ends and other control characters: nobody adds a header or a line through a name."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return " ".join("".join(char if _stays(char) else " " for char in text).split())
 
 
 def lines(text: str) -> str:
     """Lines stay lines; every other control character becomes a space."""
-    return "".join(char if char.isprintable() or char == "\n" else " " for char in text).strip()
+    return "".join(char if _stays(char) or char == "\n" else " " for char in text).strip()
+
+
+def _stays(char: str) -> bool:
+    # Where escaping.py has put a space of no width, one that is seen would read like a mistake.
+    return char.isprintable() or char == BREAK
 
 
 def subject_of(message: Message, *, contacts: bool = True) -> str:

@@ -12,11 +12,13 @@ from sqlalchemy import Connection, func, select, text
 
 from schemas.cases import CaseEvent, decode_case_event
 from services.common.database import Database
-from services.notifier import auditing, chain, outbox, recording, store, tables
+from services.notifier import auditing, chain, directory_store, holding, outbox, recording, store, tables
 from services.notifier.auditing import Audit
 from services.notifier.chain import Head
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
+from services.notifier.directory_entries import Said
+from services.notifier.holds import Hold
 from services.notifier.recording import Origin
 from services.notifier.views import CaseFilter
 from tests.contract.notifier.clocks import Clock
@@ -30,9 +32,10 @@ def lived(database: Database, clerk: Clerk, desk: Desk, clock: Clock) -> Databas
     """Two cases, a task, pages of every fate, a decision, and something published."""
     clerk.file([r1(), make_warning("w2", customer_id="C2"), make_warning("t1", output="task")])
     with database.writing() as tx:
-        ids = list(tx.execute(select(tables.pages.c.id).order_by(tables.pages.c.id)).scalars())
-        outbox.mark_sending(tx, ids, "m", "one", clock())
-        outbox.mark_accepted(tx, ids[:3], "provider-1", clock())
+        pages = outbox.select_pages(tx, tables.pages.c.id > 0)
+        ids = [page.id for page in pages]
+        outbox.mark_sending(tx, [(page.id, page.key) for page in pages], "one", clock())
+        outbox.mark_accepted(tx, [(page, "provider-1") for page in pages[:3]], clock())
         outbox.mark_lost(tx, ids[3:4], "failed", "550 wang@example.com is not here", clock())
         outbox.mark_lost(tx, ids[4:5], "uncertain", "the line broke", clock())
     clock.at += HOUR
@@ -270,3 +273,35 @@ def test_the_ledger_begins_with_what_was_there(database: Database) -> None:
     assert audit.head == Head(1, audit.head.hash)
     with database.reading() as tx:
         assert tx.execute(select(func.count()).select_from(tables.ledger)).scalar_one() == 1
+
+
+def test_who_answers_for_whom_is_in_the_ledger_sealed(database: Database, clock: Clock) -> None:
+    wang = Said("person", "wang", {"name": "王强", "department": "sales"})
+    with database.writing() as tx:
+        directory_store.claim(tx, "people.yaml", [wang], clock(), "ops")
+    assert verify(database).findings == []
+    with database.reading() as tx:
+        bodies = " ".join(tx.execute(select(tables.ledger.c.body)).scalars())
+    assert "directory.changed" in bodies
+    assert "王强" not in bodies
+    by_hand(database, "UPDATE directory_entries SET body = replace(body, 'sales', 'finance')")
+    assert troubles(verify(database)) == ["private_differs: row 2: entries of directory.changed"]
+
+
+def test_a_hold_is_in_the_ledger_with_its_reason_sealed(database: Database, clerk: Clerk, clock: Clock) -> None:
+    hold = Hold("h1", "snooze", "R7", "C1", "Lin Tao is on leave", "li", clock(), clock() + HOUR)
+    with database.writing() as tx:
+        holding.begin(tx, hold)
+    clerk.file([make_warning()])
+    with database.writing() as tx:
+        assert holding.lift(tx, hold, "li", clock())
+    clock.at += HOUR
+    clerk.tick()
+    assert verify(database).findings == []
+    with database.reading() as tx:
+        bodies = " ".join(tx.execute(select(tables.ledger.c.body)).scalars())
+    assert "hold.set" in bodies
+    assert "page.held" in bodies
+    assert "Lin Tao" not in bodies
+    by_hand(database, "UPDATE holds SET reason = 'none'")
+    assert any("reason of hold.set" in one for one in troubles(verify(database)))

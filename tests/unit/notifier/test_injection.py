@@ -17,6 +17,7 @@ import pytest
 
 from schemas.warnings import Bilingual, Compared, EventRef, Other
 from services.notifier.channels.base import Message
+from services.notifier.channels.saying import subject_of, text_of, without_contacts
 from services.notifier.contents import About, Notice
 from services.notifier.escaping import FLAVOURS, SHAPES, Flavour, Link, Shape, address, escape
 from services.notifier.messages import Letters
@@ -222,3 +223,18 @@ def test_only_http_addresses_are_links_and_nothing_in_them_ends_them(shape: Shap
     for wrong in ("javascript:alert(1)", "data:text/html,x", "//evil.example", ""):
         with pytest.raises(ValueError, match="no address"):
             address(shape, Link(wrong))
+
+
+@pytest.mark.parametrize("address", ["wang@mail.example", "wang.li+x@mail.example.com", "W@a-b.example"])
+def test_a_contact_detail_is_still_taken_out_where_the_channel_must_not_tell_it(address: str) -> None:
+    for person in READERS:
+        found = message(f"call {address} today", person, "slack")
+        for text in (text_of(found, contacts=False), without_contacts(found.markdown, found)):
+            assert "call" in text
+            assert not any(part in text.replace("\u200b", "") for part in (address, "mail.example", "@"))
+
+
+def test_a_name_that_was_taken_apart_reads_as_one_in_chats() -> None:
+    found = message("Amazon.com", READERS[1])
+    assert "Amazon.\u200bcom" in text_of(found)
+    assert "Amazon. com" not in text_of(found) + subject_of(found)

@@ -98,6 +98,7 @@ def test_what_a_template_must_not_do_is_an_error_with_its_line(source: str) -> N
         "{{ page.customer | upper }}",
         "{% macro m(x) %}{{ x }}{% endmacro %}{{ m(page.customer) ~ page.customer ~ (page.customer | lower) }}",
         "{{ page.customer[:3] + page.customer }}",
+        "{% macro m(x) %}{{ x }}{% endmacro %}{{ m('') ~ (page.customer + page.customer) }}",
         "{% set x %}{{ page.customer }}{% endset %}{{ x ~ page.customer }}",
         "{{ [page.customer, page.customer] | join('') }}",
         "{{ '%s' % page.customer }}",

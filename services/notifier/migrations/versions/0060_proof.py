@@ -96,7 +96,7 @@ def _begin() -> None:
     inner = hashlib.sha256(body.encode()).hexdigest()
     first = hashlib.sha256(f"{previous}\n{inner}".encode()).hexdigest()
     ledger = sa.table("ledger", *[sa.column(name) for name in ("sequence", "kind", "body", "previous", "hash")])
-    row = {"sequence": 1, "kind": "ledger.begun", "body": body, "previous": previous, "hash": first}
-    connection.execute(sa.insert(ledger), row)
+    begun = {"sequence": 1, "kind": "ledger.begun", "body": body, "previous": previous, "hash": first}
+    connection.execute(sa.insert(ledger), begun)
     head = sa.table("ledger_head", sa.column("id"), sa.column("sequence"), sa.column("hash"))
     connection.execute(sa.insert(head), {"id": 1, "sequence": 1, "hash": first})
