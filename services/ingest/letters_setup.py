@@ -18,6 +18,7 @@ from services.ingest.feeds import Calendar
 from services.ingest.feeds_noting import Noting
 from services.ingest.feeds_routes import Feeds, add_feeds
 from services.ingest.judge import Judgement
+from services.ingest.letters import Filed
 from services.ingest.letters_follower import Follower
 from services.ingest.letters_metrics import LettersMetrics, Looking
 from services.ingest.letters_replay import Courts, Replayer
@@ -40,9 +41,14 @@ class Correspondence:
 
 
 def correspondence(
-    settings: Settings, database: Database, publisher: Publisher, courts: Courts, metrics: CollectorRegistry
+    settings: Settings,
+    database: Database,
+    publisher: Publisher,
+    courts: Courts,
+    metrics: CollectorRegistry,
+    unsealed: Callable[[Filed], bytes],
 ) -> Correspondence:
-    """`courts`: how events that are replayed are judged."""
+    """`courts`: how events that are replayed are judged; `unsealed`: a letter's event with what is sealed opened."""
     now = courts.now
     calendar = Calendar(settings.zone, is_working_date)
     told = LettersMetrics(metrics)
@@ -55,4 +61,4 @@ def correspondence(
         Looking(database, told, now, calendar).run,
     )
     feeds = Feeds(database, now, calendar, timedelta(minutes=settings.feed_silent_minutes))
-    return Correspondence(noting.note, workers, Letters(database, now), feeds)
+    return Correspondence(noting.note, workers, Letters(database, now, unsealed), feeds)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import httpx
 import orjson
@@ -19,6 +21,8 @@ from services.ingest.bodies import MAX_HELD_BYTES
 from services.ingest.judge import MAX_BODY_BYTES
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater, broker_away
+from services.ingest.sealing_keeping import MustAsk
+from services.ingest.treating import Coming, Sender
 from tests.unit.ingest.scripted import NOW, ScriptedPublisher
 from tests.unit.schemas.examples import example
 
@@ -216,3 +220,76 @@ def test_another_encoding_is_answered_with_those_that_are_taken(client: TestClie
     answer = post_gzip(client, GOOD, "br")
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_encoding")
     assert answer.headers["Accept-Encoding"] == "gzip"
+
+
+class ScriptedKeys:
+    """New keys that cannot be kept, until they can."""
+
+    def __init__(self, publisher: ScriptedPublisher) -> None:
+        self.has_new = True
+        self.failure: Exception | None = TryLater("keys_unavailable", "away", after_s=5)
+        self.lost = 7
+        self.in_memory = threading.local()
+        self._publisher = publisher
+
+    @contextmanager
+    def from_memory(self) -> Iterator[None]:
+        self.in_memory.only = True
+        yield
+        self.in_memory.only = False
+
+    def mark(self) -> int:
+        return self.lost
+
+    def keep(self, mark: int) -> None:
+        assert mark == 7
+        assert self._publisher.published == []
+        if self.failure is not None:
+            raise self.failure
+        self.has_new = False
+
+
+def test_nothing_is_published_before_the_keys_are_kept_that_sealed_it(publisher: ScriptedPublisher) -> None:
+    keys = ScriptedKeys(publisher)
+    intake = Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry()), sealing=keys)
+    with TestClient(build_app(intake)) as client:
+        answer = post(client, GOOD)
+        assert (answer.status_code, answer.json()["code"]) == (503, "keys_unavailable")
+        assert publisher.published == []
+        keys.failure = None
+        assert post(client, GOOD).status_code == 202
+    assert len(publisher.published) == 1
+
+
+def test_the_event_loop_waits_for_no_key(publisher: ScriptedPublisher) -> None:
+    keys = ScriptedKeys(publisher)
+    keys.has_new = False
+    asked: list[bool] = []
+
+    def seal(coming: Coming, _sender: Sender) -> Coming:
+        asked.append(from_memory := getattr(keys.in_memory, "only", False))
+        if from_memory:
+            raise MustAsk
+        return coming
+
+    metrics = IngestMetrics(CollectorRegistry())
+    intake = Intake(publisher, Topics("t"), lambda: NOW, metrics, [seal], sealing=keys)
+    with TestClient(build_app(intake)) as client:
+        assert post(client, GOOD).status_code == 202
+    assert asked == [True, False]
+    assert len(publisher.published) == 1
+
+
+def test_what_was_sealed_with_a_key_that_another_replaced_is_not_published(publisher: ScriptedPublisher) -> None:
+    """There is nothing new any more: it was lost to another replica while this request was judged."""
+    keys = ScriptedKeys(publisher)
+    keys.has_new = False
+
+    def lose(raw: bytes, _: object) -> bytes:
+        keys.lost = 8
+        return raw
+
+    intake = Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry()), hide=lose, sealing=keys)
+    with TestClient(build_app(intake)) as client:
+        assert post(client, BAD).status_code == 503
+    assert publisher.published == []
