@@ -17,6 +17,7 @@ from services.common.clock import Now
 from services.common.database import Database
 from services.notifier import api_keys
 from services.notifier.api_keys import ApiKey
+from services.notifier.button import Button, NoSuchMethod
 from services.notifier.codes import Answer
 from services.notifier.directory_desk import Changed, DirectoryDesk, Missing, Unfit
 from services.notifier.directory_listing import ListedAbsence, ListedCustomer, ListedDepartment, ListedPerson
@@ -94,8 +95,10 @@ class Door:
         return key
 
 
-def directory_routes(desk: DirectoryDesk, verifier: Verifier, door: Door) -> list[BaseRoute]:
-    """The addresses below /api/directory."""
+def directory_routes(
+    desk: DirectoryDesk, verifier: Verifier, door: Door, button: Button | None = None
+) -> list[BaseRoute]:
+    """The addresses below /api/directory. Without a button nothing can be tried."""
     made = _Maker(door)
     return [
         *_reading(made, desk),
@@ -103,6 +106,7 @@ def directory_routes(desk: DirectoryDesk, verifier: Verifier, door: Door) -> lis
         *_absences(made, desk),
         *_customers(made, desk),
         *_methods(made, verifier),
+        *(_trying(made, button) if button is not None else []),
     ]
 
 
@@ -240,6 +244,18 @@ def _methods(made: _Maker, verifier: Verifier) -> list[BaseRoute]:
         made("POST", "/people/{person}/methods/{channel}/code", send),
         made("POST", "/people/{person}/methods/{channel}/confirm", confirm),
     ]
+
+
+def _trying(made: _Maker, button: Button) -> list[BaseRoute]:
+    def press(at: Mapping[str, str], body: Document, _key: ApiKey) -> tuple[int, object]:
+        entered = Entered.model_validate(body)
+        try:
+            tried = button.press(at["person"], at["channel"], entered.address)
+        except NoSuchMethod:
+            return _answered(Answer.UNKNOWN_METHOD)
+        return 200, {"channel": tried.channel, "outcome": tried.outcome, "said": tried.said}
+
+    return [made("POST", "/people/{person}/methods/{channel}/test", press)]
 
 
 def _changed(changed: Changed) -> tuple[int, object]:

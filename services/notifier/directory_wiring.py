@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from services.common.clock import wall_now
 from services.common.settings import Settings
 from services.notifier import owners_store
+from services.notifier.button import Button
 from services.notifier.channels.base import Channel
 from services.notifier.clerk import Clerk
 from services.notifier.directory_api import Door, directory_routes
@@ -17,6 +18,7 @@ from services.notifier.directory_desk import DirectoryDesk
 from services.notifier.directory_live import LiveDirectory
 from services.notifier.gaps_telling import GapTeller
 from services.notifier.owners_follower import OwnersFollower
+from services.notifier.throttle import Throttle
 from services.notifier.verifying import Verifier
 from services.notifier.workers import Workers
 
@@ -27,8 +29,10 @@ REFRESH_S = 1.0
 def people_routes(clerk: Clerk, settings: Settings, channels: Iterable[Channel]) -> list[BaseRoute]:
     """The API. A change made through this process is seen here at once."""
     desk = DirectoryDesk(clerk.database, clerk.people, clerk.now, settings.zone, partial(_refresh, clerk))
-    verifier = Verifier(clerk.database, clerk.people, clerk.now, {channel.name: channel for channel in channels})
-    return directory_routes(desk, verifier, Door(clerk.database, wall_now))
+    by_name = {channel.name: channel for channel in channels}
+    verifier = Verifier(clerk.database, clerk.people, clerk.now, by_name)
+    button = Button(by_name, clerk.people, clerk.now, Throttle(clerk.database, wall_now))
+    return directory_routes(desk, verifier, Door(clerk.database, wall_now), button)
 
 
 def follow_people(workers: Workers, clerk: Clerk, settings: Settings, channels: Iterable[str]) -> None:

@@ -47,13 +47,11 @@ def granted(row: str) -> Iterator[tuple[str, Grant]]:
     what, *cells = (cell.strip() for cell in row.split("|")[1:-1])
     topic = TOPICS.changelog if what == "changelog" else TOPICS.prefix + what.strip("`")
     for user, cell in zip(COLUMNS, cells, strict=True):
-        letters, _, named = cell.partition("`")
-        kind, name = (
-            (ResourceType.GROUP, named.strip("`").replace("<prefix>", TOPICS.prefix))
-            if what == "group"
-            else (ResourceType.TOPIC, topic)
-        )
-        yield from ((user, (kind, name, OPERATIONS[letter])) for letter in letters.split())
+        letters = cell.partition("`")[0]
+        # A service may have several groups.
+        groups = [(ResourceType.GROUP, name.replace("<prefix>", TOPICS.prefix)) for name in cell.split("`")[1::2]]
+        for kind, name in groups if what == "group" else [(ResourceType.TOPIC, topic)]:
+            yield from ((user, (kind, name, OPERATIONS[letter])) for letter in letters.split())
 
 
 def listed_rights() -> dict[str, list[Grant]]:
