@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,13 +68,22 @@ class Plan:
         return {
             **DEFAULTS,
             **environ,
-            # Whatever is set: the sample writes both, and must not write to an installation's own.
+            # Whatever is set: the sample writes these, and must not write to an installation's own.
             "BELLWETHER_DATABASE_URL": f"sqlite:///{directory / 'notifier.db'}",
+            "BELLWETHER_INGEST_DATABASE_URL": f"sqlite:///{directory / 'ingest.db'}",
             "BELLWETHER_DIRECTORY": str(directory / "directory.yaml"),
             "BELLWETHER_KAFKA": bootstrap,
             "BELLWETHER_DATA_DIR": str(directory),
             "PYTHONUNBUFFERED": "1",
         }
+
+
+def settings_script(env: Mapping[str, str], programs: Path) -> str:
+    """What a shell reads so that its `bellwether` commands meet this run: its settings, and the folder of its programs
+    on the path."""
+    own = {name: value for name, value in env.items() if name.startswith("BELLWETHER_")}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(own.items())]
+    return "\n".join([*lines, f'export PATH={shlex.quote(str(programs))}:"$PATH"', ""])
 
 
 def read_plan(environ: Mapping[str, str]) -> Plan:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import secrets
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from typing import NoReturn
 
 from deploy.feed import FeedRefused, Settled, feed, is_ready, page_count, summary
 from deploy.kafka import Broker, BrokerFailed, JarsUnavailable, new_place
-from deploy.plan import SERVICES, Plan, read_plan
+from deploy.plan import SERVICES, Plan, read_plan, settings_script
 from deploy.ports import is_free
 from deploy.progress import has_caught_up, unjudged_customers
 from deploy.supervisor import ChildDied, NotInTime, Supervisor
@@ -67,8 +68,19 @@ class Run:
         """The sample events, JSON lines."""
         return self.directory / "sample.jsonl"
 
+    @property
+    def settings_file(self) -> Path:
+        """For a shell, so that what its commands say is said to this run."""
+        return self.directory / "settings.sh"
+
+    def write_settings(self) -> None:
+        """For its owner alone: the environment may hold what others are not to know."""
+        self.settings_file.touch(mode=0o600)
+        self.settings_file.write_text(settings_script(self.env, Path(sys.executable).parent))
+
     def bring_up(self) -> None:
         """Sample data, services, an account, events, pages; then a few lines about it."""
+        self.write_settings()
         if not self.sample_file.exists():
             self.make_sample()
         self.start_services()
@@ -78,6 +90,7 @@ class Run:
         say(f"{counts['warnings']} warnings, {counts['cases_open']} open cases, {counts['pages']} pages in the inbox.")
         say(f"Console   {self.plan.urls['notifier']}/   account: {DEMO_ACCOUNT}   password: {password}")
         say(f"Events    POST {self.plan.urls['ingest']}/v1/events")
+        say(f"Commands  . {shlex.quote(os.path.relpath(self.settings_file))}   and `bellwether ...` means this run")
         say(f"Logs      {self.directory / 'logs'}")
         if self.plan.settings.clock == "event":
             say("Clock     follows the events; `bellwether advance INSTANT` moves it on")

@@ -74,7 +74,7 @@ class CaseEvent(Wire):
 
     `person` is whom it concerns: who missed a deadline, was reminded, has the task or the case from now on. `value` is
     what people say is at risk. `judged` stands in review.decided and case.closed: the warnings that are not withdrawn,
-    or all when all are.
+    or all when all are. `note` is the notifier's own; what people wrote (`actor`) is in the console alone.
     """
 
     case_id: Identifier

@@ -13,8 +13,9 @@ from typing import Any, NoReturn, cast, get_args
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from schemas import privacy
+from schemas import personal, privacy
 from schemas.events import EVENT_ADAPTER, EVENT_MODELS, PREFIX, Event, Retraction
+from schemas.fields import SEALED
 
 MAX_EVENT_BYTES = 900_000
 """One event's JSON; a Kafka record carries 1 MiB at most by default, and the dead letter adds headers to it."""
@@ -24,6 +25,8 @@ MAX_DEPTH = 12
 
 MAX_ERRORS = 50
 """Fields that are named one by one because they hold a resident-ID number."""
+
+SEALED_REASON = f'begins with "{SEALED}", which only personal fields may'
 
 RESIDENT_ID_REASON = "holds a resident-ID number, which is not stored: leave it out"
 
@@ -39,9 +42,9 @@ class FieldError:
 class InvalidEvent(Exception):
     """An event that must not be processed: it belongs in the dead letters.
 
-    `code` is stable (not_json, not_an_object, too_large, too_deep, resident_id, unknown_type, invalid, id_reused,
-    before_horizon …); `event_id` and `source` are what could be read of them, for the answer and the dead letter's
-    headers. Nothing in it quotes a resident-ID number.
+    `code` is stable (not_json, not_an_object, too_large, too_deep, resident_id, sealed, unknown_type, invalid,
+    id_reused, before_horizon …); `event_id` and `source` are what could be read of them, for the answer and the dead
+    letter's headers. Nothing in it quotes a resident-ID number.
     """
 
     def __init__(
@@ -73,7 +76,7 @@ def parse(document: Any) -> Event:
     if not isinstance(document, dict):
         raise InvalidEvent("not_an_object", f"an event is a JSON object, not {_json_name(document)}")
     _check_depth(document)
-    _refuse_resident_ids(document)
+    _refuse_private(document)
     kind = document.get("type")
     if isinstance(kind, str) and kind not in EVENT_MODELS:
         _refuse_type(document, kind)
@@ -86,10 +89,11 @@ def parse(document: Any) -> Event:
 def parse_written(document: dict[str, Any], raw: bytes) -> Event:
     """As `parse`, where the document's JSON is at hand: two thirds of the time.
 
-    `raw` tells at once that nothing is nested too deep, and that it holds no number that must not be stored.
+    `raw` tells at once that nothing is nested too deep, that it holds no number that must not be stored, and that
+    nothing is sealed in it.
     """
     model = EVENT_MODELS.get(str(document.get("type")))
-    if model is None or document.get("retracted") is True or may_be_deep(raw) or privacy.may_hold(raw):
+    if model is None or document.get("retracted") is True or may_be_deep(raw) or _may_be_private(raw):
         return parse(document)
     try:
         return cast("Event", model.model_validate(document))
@@ -250,20 +254,34 @@ def _readable(document: dict[str, Any], name: str) -> str | None:
     return privacy.excerpt(value, 200) if isinstance(value, str) else None
 
 
-def _refuse_resident_ids(document: dict[str, Any]) -> None:
+_SEALED = b'"' + SEALED.encode()
+
+
+def _may_be_private(raw: bytes) -> bool:
+    # Without the quotation mark: an escape (which `may_hold` knows) may stand at the beginning of a text alone.
+    return _SEALED[1:] in raw or privacy.may_hold(raw)
+
+
+def _refuse_private(document: dict[str, Any]) -> None:
     """Before anything else is said of the fields: what is said may quote them."""
     try:
-        if not privacy.may_hold(orjson.dumps(document)):
-            return
+        raw = orjson.dumps(document)
     except TypeError:
         # No document that came as JSON; it must be looked through.
-        pass
-    paths = list(privacy.holders(document))
+        raw = _SEALED + b"\\u"
+    if privacy.may_hold(raw):
+        _refuse_places(document, "resident_id", RESIDENT_ID_REASON, privacy.holders(document))
+    if _SEALED in raw:
+        _refuse_places(document, "sealed", SEALED_REASON, personal.misplaced(document))
+
+
+def _refuse_places(document: dict[str, Any], code: str, reason: str, places: Iterator[str]) -> None:
+    paths = list(places)
     if paths:
-        errors = tuple(FieldError(path, RESIDENT_ID_REASON) for path in paths[:MAX_ERRORS])
+        errors = tuple(FieldError(path, reason) for path in paths[:MAX_ERRORS])
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        message = f"{paths[0]}{more}: {RESIDENT_ID_REASON}"
-        raise InvalidEvent("resident_id", message, errors, _readable(document, "id"), _readable(document, "source"))
+        message = f"{paths[0]}{more}: {reason}"
+        raise InvalidEvent(code, message, errors, _readable(document, "id"), _readable(document, "source"))
 
 
 def _refuse_type(document: dict[str, Any], kind: str) -> NoReturn:

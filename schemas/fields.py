@@ -101,6 +101,42 @@ def parse_currency(value: Any) -> str:
     return code
 
 
+SEALED = "sealed:1:"
+"""What a sealed value begins with; the text behind it is base64 (RFC 4648 §5, without padding)."""
+
+LABEL_CHARS, TEXT_CHARS = 200, 4000
+# 4 bytes for a character, 16 for the seal, and base64's third more.
+MAX_SEALED_CHARS = len(SEALED) + (TEXT_CHARS * 4 + 16) * 4 // 3 + 1
+
+SEALED_PATTERN = rf"^{SEALED}[A-Za-z0-9_-]{{22,}}$"
+_SEALED = re.compile(SEALED_PATTERN[:-1] + r"\Z")
+
+
+def is_sealed(text: str) -> bool:
+    """True for what can be a sealed value. Whether it is one, only its customer's key can tell."""
+    return text.startswith(SEALED) and len(text) <= MAX_SEALED_CHARS and _SEALED.match(text) is not None
+
+
+def parse_personal_label(value: Any) -> str:
+    """1 to 200 characters, or sealed."""
+    return _personal(value, 1, LABEL_CHARS)
+
+
+def parse_personal_text(value: Any) -> str:
+    """At most 4000 characters, or sealed."""
+    return _personal(value, 0, TEXT_CHARS)
+
+
+def _personal(value: Any, shortest: int, longest: int) -> str:
+    text = _text(value, "a text")
+    if text.startswith(SEALED):
+        if not is_sealed(text):
+            raise ValueError(f'begins with "{SEALED}" and is no sealed value')
+    elif not shortest <= len(text) <= longest:
+        raise ValueError(f"must have {shortest} to {longest} characters, not {len(text)}")
+    return text
+
+
 def _plain(value: Decimal) -> str:
     return format(value, "f")
 
@@ -129,8 +165,23 @@ Currency = Annotated[str, BeforeValidator(parse_currency), WithJsonSchema({"type
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=IDENTIFIER)]
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=IDENTIFIER)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Text = Annotated[str, StringConstraints(max_length=4000)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=LABEL_CHARS)]
+Text = Annotated[str, StringConstraints(max_length=TEXT_CHARS)]
+
+
+class Personal:
+    """Marks a field that says something of a person. On the topics it is sealed; no rule may read it."""
+
+
+def _or_sealed(**plain: int) -> WithJsonSchema:
+    sealed = {"type": "string", "pattern": SEALED_PATTERN, "maxLength": MAX_SEALED_CHARS}
+    return WithJsonSchema({"anyOf": [{"type": "string", **plain}, sealed]})
+
+
+PersonalLabel = Annotated[
+    str, Personal, BeforeValidator(parse_personal_label), _or_sealed(minLength=1, maxLength=LABEL_CHARS)
+]
+PersonalText = Annotated[str, Personal, BeforeValidator(parse_personal_text), _or_sealed(maxLength=TEXT_CHARS)]
 JsonMediaType = Annotated[str, StringConstraints(pattern=r"^application/json(;.*)?$", max_length=100)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 

@@ -17,8 +17,8 @@ from schemas.fields import (
     Instant,
     Label,
     Number,
+    PersonalText,
     Slug,
-    Text,
     Wire,
 )
 
@@ -75,7 +75,7 @@ class InvoiceDisputed(Wire):
     """The customer contests an invoice; it does not count as late while that is open or once it is upheld."""
 
     invoice_id: Identifier
-    reason: Text | None = None
+    reason: PersonalText | None = None
     at: Instant | None = None
 
 
@@ -91,7 +91,7 @@ class InvoiceDelayExplained(Wire):
     """Why an invoice was paid late, and whose fault it was."""
 
     invoice_id: Identifier
-    reason: Text
+    reason: PersonalText
     fault: Literal["ours", "customer", "third_party"]
 
 
@@ -123,7 +123,7 @@ class PaymentReversed(Wire):
 
     payment_id: Identifier
     at: Instant | None = None
-    reason: Text | None = None
+    reason: PersonalText | None = None
 
 
 class OrderLine(Wire):
@@ -167,7 +167,7 @@ class OrderSpecChanged(Wire):
     order_id: Identifier
     at: Instant | None = None
     promised_date: Day | None = None
-    note: Text | None = None
+    note: PersonalText | None = None
 
 
 class ContractSigned(Wire):
@@ -182,4 +182,4 @@ class ContractSigned(Wire):
 class ContractEnded(Wire):
     contract_id: Identifier
     at: Instant | None = None
-    reason: Text | None = None
+    reason: PersonalText | None = None

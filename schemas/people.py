@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from schemas.fields import Identifier, Instant, Label, Slug, Text, Wire
+from schemas.fields import Identifier, Instant, Label, PersonalLabel, PersonalText, Slug, Wire
 
 DecisionRole = Literal["procurement", "technical", "finance", "executive", "user", "other"]
 Channel = Literal["phone", "video", "im", "email", "onsite", "post", "web", "other"]
@@ -15,11 +15,11 @@ Channel = Literal["phone", "video", "im", "email", "onsite", "post", "web", "oth
 class ContactDetails(Wire):
     """Personal data: never in logs, metrics, or a page whose reader may not see it."""
 
-    name: Label | None = None
-    title: Label | None = None
-    email: Label | None = None
-    phone: Label | None = None
-    im: Label | None = None
+    name: PersonalLabel | None = None
+    title: PersonalLabel | None = None
+    email: PersonalLabel | None = None
+    phone: PersonalLabel | None = None
+    im: PersonalLabel | None = None
 
 
 class ContactChanged(Wire):
@@ -41,7 +41,10 @@ class ContactRoleSet(Wire):
 
 
 class ContactBirthday(Wire):
-    """`month_day` is MM-DD; 02-29 is allowed. With `lunar` it is a date of the Chinese calendar."""
+    """`month_day` is MM-DD; 02-29 is allowed. With `lunar` it is a date of the Chinese calendar.
+
+    It is not sealed: a rule reads it. It has no year, and whose day it is is sealed with the contact's details.
+    """
 
     contact_id: Identifier
     month_day: Annotated[str, StringConstraints(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
@@ -74,7 +77,7 @@ class ActivityLogged(Wire):
     parts: Annotated[list[Slug], Field(max_length=20)] = []
     reply_latency_minutes: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
     opportunity_id: Identifier | None = None
-    note: Text | None = None
+    note: PersonalText | None = None
 
 
 class FeedbackRaised(Wire):
@@ -84,14 +87,14 @@ class FeedbackRaised(Wire):
     contact_id: Identifier | None = None
     contact_role: DecisionRole | None = None
     at: Instant | None = None
-    text: Text | None = None
+    text: PersonalText | None = None
 
 
 class FeedbackAnswered(Wire):
     feedback_id: Identifier
     by: Identifier | None = None
     at: Instant | None = None
-    text: Text | None = None
+    text: PersonalText | None = None
 
 
 class SurveyAnswered(Wire):

@@ -7,7 +7,19 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from schemas.fields import Amount, Currency, Day, Identifier, Instant, Label, Share, Slug, Text, Wire
+from schemas.fields import (
+    Amount,
+    Currency,
+    Day,
+    Identifier,
+    Instant,
+    Label,
+    PersonalLabel,
+    PersonalText,
+    Share,
+    Slug,
+    Wire,
+)
 
 
 class CompetitorActivity(Wire):
@@ -21,7 +33,7 @@ class CompetitorActivity(Wire):
 class ExternalNoted(Wire):
     kind: Literal["policy", "competitor", "media"]
     sentiment: Literal["negative", "neutral", "positive"] = "neutral"
-    headline: Label | None = None
+    headline: PersonalLabel | None = None
     source: Label | None = None
     competitor_id: Identifier | None = None
     at: Instant | None = None
@@ -61,7 +73,7 @@ class AssessmentRecorded(Wire):
     score: Annotated[int, Field(ge=0, le=100)]
     assessor: Identifier
     valid_until: Day | None = None
-    note: Text | None = None
+    note: PersonalText | None = None
 
 
 class CustomerMilestone(Wire):
@@ -69,7 +81,7 @@ class CustomerMilestone(Wire):
 
     kind: Slug
     occurs_on: Day
-    note: Text | None = None
+    note: PersonalText | None = None
 
 
 class RequestLogged(Wire):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.fields import Identifier, Instant, Label, Text, Wire
+from schemas.fields import Identifier, Instant, Label, PersonalText, Wire
 
 
 class ServiceCaseOpened(Wire):
@@ -49,7 +49,7 @@ class PromiseMade(Wire):
     promise_id: Identifier
     due: Instant
     by: Identifier | None = None
-    about: Text | None = None
+    about: PersonalText | None = None
     order_id: Identifier | None = None
     at: Instant | None = None
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "directory": Entry("services.notifier.directory_cli:directory", "People and customers: import, check, show."),
     "explain": Entry("services.rules.reports.explain_cli:explain", "Show how one customer stands, and why."),
     "feeds": Entry("services.feeds_cli:feeds", "When each source was heard, and which are late or silent."),
+    "forget": Entry("services.forgetting.cli:forget", "Destroy what is known of a customer's people, and prove it."),
     "greetings": Entry(
         "services.notifier.greetings.cli:greetings", "Greetings to customers, where they are switched on."
     ),
@@ -45,6 +46,9 @@ COMMANDS = {
     "rules": Entry("services.rules.cli:rules", "The service that watches customers, and its rule files."),
     "sample": Entry("services.ingest.cli:sample_command", "Make sample events and the people file that fits them."),
     "schema": Entry("services.common.schema_cli:schema", "Write and compare the contracts of all topics."),
+    "sealing": Entry(
+        "services.ingest.sealing_cli:sealing", "The master keys that wrap what personal fields are sealed with."
+    ),
     "templates": Entry("services.templates_cli:templates", "The templates of messages: check them, and preview them."),
     "topics": Entry("services.common.cli:topics", "Create the Kafka topics, and make them larger."),
 }

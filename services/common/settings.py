@@ -30,6 +30,8 @@ class Settings:
     `feed_silent_minutes`: after so long without a heartbeat, a feed that ever sent one is told to ops.
     `snapshot_minutes`: so long after a change reports are told of a customer; 0: never.
     `merge_settle_seconds`: so long after a merge became known another ingest may still send under the old id.
+    `sealing_key_file`: the master keys that wrap the customers' keys; `sealing_key_may_be_made`: nobody has named it.
+    `personal_data`: what ingest does with values that look personal in other fields: "refuse", "warn" or "off".
     """
 
     kafka: Connection
@@ -53,6 +55,9 @@ class Settings:
     feed_silent_minutes: int
     snapshot_minutes: int
     merge_settle_seconds: int
+    sealing_key_file: Path
+    sealing_key_may_be_made: bool
+    personal_data: str
 
     @property
     def zone(self) -> ZoneInfo:
@@ -86,6 +91,9 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         feed_silent_minutes=_whole(env, "BELLWETHER_FEED_SILENT_MINUTES", 60, 1, 1_000_000),
         snapshot_minutes=_whole(env, "BELLWETHER_SNAPSHOT_MINUTES", 10, 0, 1_000_000),
         merge_settle_seconds=_whole(env, "BELLWETHER_MERGE_SETTLE_SECONDS", 60, 0, 86_400),
+        sealing_key_file=Path(env.get("BELLWETHER_SEALING_KEY_FILE", data_dir / "sealing.key")),
+        sealing_key_may_be_made="BELLWETHER_SEALING_KEY_FILE" not in env,
+        personal_data=env.get("BELLWETHER_PERSONAL_DATA", "refuse"),
     )
     _check(settings)
     return settings
@@ -179,5 +187,7 @@ def _check(settings: Settings) -> None:
         ) from None
     if settings.store not in ("memory", "rocksdb"):
         raise BadSetting(f'BELLWETHER_STORE is "{settings.store}": set it to memory or rocksdb')
+    if settings.personal_data not in ("refuse", "warn", "off"):
+        raise BadSetting(f'BELLWETHER_PERSONAL_DATA is "{settings.personal_data}": set it to refuse, warn or off')
     if settings.clock not in ("wall", "event") and not settings.clock.startswith("manual:"):
         raise BadSetting(f'BELLWETHER_CLOCK is "{settings.clock}": set it to wall, event or manual:FILE')

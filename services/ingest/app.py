@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from typing import Any, Protocol
 
@@ -28,11 +28,13 @@ from services.ingest.keys_gate import Gate, Turned, add_gate
 from services.ingest.lines import Line
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater
-from services.ingest.records import Record
+from services.ingest.records import Hide, Record, as_it_came
 from services.ingest.repeating import Repeating
+from services.ingest.sealing_keeping import Keeper, off_the_loop_if_needed, with_keys_kept
 from services.ingest.spooling import notes_of
 from services.ingest.streaming import LineStream, Pause, ResultLines
 from services.ingest.treating import Sender, Treatment
+from services.ingest.working import Beside, Worker
 
 log = logging.getLogger(__name__)
 
@@ -77,17 +79,22 @@ class Intake:
         treatments: Sequence[Treatment] = (),
         repeating: Repeating | None = None,
         pause: Pause = asyncio.sleep,
+        hide: Hide = as_it_came,
+        sealing: Keeper | None = None,
         gate: Gate | None = None,
         keeping: Keeping | None = None,
         noted: Callable[[Judgement], None] | None = None,
     ) -> None:
-        """`treatments` are done to every valid event, in their order; `repeating` answers Idempotency-Keys, which are
-        refused without it; `pause` is how streams wait; `gate` tells who sends, and without it everybody may; `keeping`
-        takes care of what waits for its customer; `noted` is told of what is durable."""
+        """`treatments` are done to every valid event, in their order; `hide` to what is refused; `sealing` keeps the
+        keys by which they have sealed. `repeating` answers Idempotency-Keys, which are refused without it; `pause` is
+        how streams wait; `gate` tells who sends, and without it everybody may; `keeping` takes care of what waits for
+        its customer; `noted` is told of what is durable."""
         self._noted = noted
         self.gate = gate or Gate()
         self._keeping = keeping
+        self._sealing = sealing
         self._treatments = treatments
+        self._hide = hide
         self.publisher = publisher
         self.metrics = metrics
         self.room = Room()
@@ -121,7 +128,7 @@ class Intake:
 
     async def _act(self, post: Post, sender: Sender) -> Response:
         def judging() -> Judgement:
-            return judge(post, self._topics, self._treatments, sender)
+            return judge(post, self._topics, self._treatments, sender, self._hide)
 
         try:
             judgement = await self._judged(judging, len(post.body))
@@ -138,12 +145,13 @@ class Intake:
         judge_once = self._once(judging, size)
         return await (judge_once() if self._keeping is None else self._keeping.judged(judge_once))
 
-    @staticmethod
-    def _once(judging: Callable[[], Judgement], size: int) -> Judge:
+    def _once(self, judging: Callable[[], Judgement], size: int) -> Judge:
         async def judge_once() -> Judgement:
-            return judging() if size < THREAD_FROM_BYTES else await asyncio.to_thread(judging)
+            if size < THREAD_FROM_BYTES:
+                return await off_the_loop_if_needed(self._sealing, judging)
+            return await asyncio.to_thread(judging)
 
-        return judge_once
+        return lambda: with_keys_kept(self._sealing, judge_once)
 
     async def _made_durable(self, judgement: Judgement, judging: Callable[[], Judgement], size: int) -> Judgement:
         """Return when all that is accepted is durable, all that is refused too, and all that waits. It is judged again
@@ -171,7 +179,7 @@ class Intake:
                 await self._pause(wait_s)
 
             def judging() -> Judgement:
-                return judge_lines(lines, post, self._topics, self._treatments, sender)
+                return judge_lines(lines, post, self._topics, self._treatments, sender, self._hide)
 
             return await self._made_durable(await self._judged(judging, size), judging, size)
 
@@ -221,21 +229,16 @@ def _only_refused(request: Request) -> bool:
     return wanted == "refused"
 
 
-Worker = Callable[[], Coroutine[Any, Any, None]]
-"""Runs beside the requests until it is cancelled, and mends itself what goes wrong."""
-
-
 def build_app(intake: Intake, workers: Sequence[Worker] = ()) -> FastAPI:
     """The web application. Its life cycle starts and flushes the publisher, and runs the workers in between."""
+
+    beside = Beside(workers)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         intake.publisher.start()
-        running = [asyncio.create_task(work()) for work in workers]
-        yield
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        async with beside.running():
+            yield
         await intake.publisher.close()
 
     # No documentation pages: they would load scripts from outside. /openapi.json stays.
@@ -243,7 +246,7 @@ def build_app(intake: Intake, workers: Sequence[Worker] = ()) -> FastAPI:
         title="Bellwether ingest", version="1", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None
     )
     _add_events(app, intake)
-    _add_ops(app, intake)
+    _add_ops(app, intake, beside)
     _add_problems(app, intake.metrics)
     add_gate(app, intake.metrics)
     _describe(app)
@@ -259,6 +262,7 @@ def _describe(app: FastAPI) -> None:
         if "Event" not in schemas:
             schemas.update(description.components())
             document["components"]["securitySchemes"] = description.SECURITY
+            document["paths"] = {"/v1/events": {"post": description.operation()}, **document["paths"]}
         return document
 
     @functools.cache
@@ -274,21 +278,6 @@ def _describe(app: FastAPI) -> None:
 
 
 def _add_events(app: FastAPI, intake: Intake) -> None:
-    described = {
-        "requestBody": description.request_body(),
-        "parameters": description.parameters(),
-        "responses": description.responses(),
-        "security": [{}, {name: [] for name in description.SECURITY}],
-    }
-
-    @app.post(
-        "/v1/events",
-        status_code=202,
-        response_model=None,
-        summary="Send events",
-        description=description.POST_DESCRIPTION,
-        openapi_extra=described,
-    )
     async def post_events(request: Request) -> Response:
         try:
             return await intake.take(request)
@@ -296,8 +285,11 @@ def _add_events(app: FastAPI, intake: Intake) -> None:
             # Nobody reads this; it only keeps a cut connection out of the error log.
             return problem_answer(400, "disconnected", "the sender went away before the body was complete")
 
+    # A route of Starlette's: FastAPI's own, which would only pass the request on, is a quarter of what a request costs.
+    app.add_route("/v1/events", post_events, methods=["POST"])
 
-def _add_ops(app: FastAPI, intake: Intake) -> None:
+
+def _add_ops(app: FastAPI, intake: Intake, beside: Beside) -> None:
     publisher = intake.publisher
     intake.metrics.watch(lambda: publisher.outstanding, lambda: publisher.problem is None)
 
@@ -305,7 +297,8 @@ def _add_ops(app: FastAPI, intake: Intake) -> None:
 
     @app.get("/healthz", summary="Must the process be replaced?", response_model=None, openapi_extra=state)
     async def healthz() -> Response:
-        return _state({} if publisher.alive else {"kafka": "the sending thread has ended"})
+        kafka = {} if publisher.alive else {"kafka": "the connection is not looked after any more"}
+        return _state(kafka if beside.alive else {**kafka, "workers": "a part of the service has ended; see the log"})
 
     @app.get("/readyz", summary="Are events taken?", response_model=None, openapi_extra=state)
     async def readyz() -> Response:

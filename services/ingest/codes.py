@@ -38,6 +38,9 @@ EVENT_CODES = (
     Code("too_large", "", "The event has more than 900,000 bytes", "Leave out what is not in the schema"),
     Code("too_deep", "", "The event is nested more than 12 levels deep", "Leave out what is not in the schema"),
     Code("resident_id", "", "A Chinese resident-ID number stands in it, which is not stored", "Leave it out"),
+    Code(
+        "personal_data", "", "A phone number, e-mail address or bank account where none belongs", "See docs/privacy.md"
+    ),
     Code("sealed", "", "A field holds a sealed text that is not of its place", "Send the text as it is"),
     Code("forgotten", "", "The customer was forgotten on purpose", "Do not send it"),
     Code("not_allowed", "403", "The key does not cover this source, type or customer", "Use the key made for it"),

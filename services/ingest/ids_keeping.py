@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 from schemas.codec import FieldError, InvalidEvent
@@ -12,7 +12,8 @@ from services.ingest.ids import MustLook
 from services.ingest.ids_registry import Registry
 from services.ingest.judge import Judgement, Verdict
 from services.ingest.publisher import TryLater
-from services.ingest.records import Refusal, dead_letters
+from services.ingest.records import Hide, Refusal, as_it_came, dead_letters
+from services.ingest.sealing_keeping import Keeper, with_keys_kept
 
 MAX_ROUNDS = 5
 """Somebody changes ids while a request is judged: once is likely, more is not."""
@@ -23,9 +24,14 @@ Judge = Callable[[], Awaitable[Judgement]]
 class Keeping:
     """Between judging and sending. The database is only asked on other threads."""
 
-    def __init__(self, registry: Registry, topics: Topics) -> None:
+    def __init__(
+        self, registry: Registry, topics: Topics, hide: Hide = as_it_came, keeper: Keeper | None = None
+    ) -> None:
+        """`hide`: what dead letters hold of what is refused here; `keeper` keeps the keys by which that is hidden."""
         self._registry = registry
         self._topics = topics
+        self._hide = hide
+        self._keeper = keeper
 
     async def judged(self, judge: Judge) -> Judgement:
         """What `judge` finds once all that it has to know is in memory. Raises TryLater and whatever `judge` raises."""
@@ -48,18 +54,32 @@ class Keeping:
                 return judgement
             kept = await asyncio.to_thread(self._registry.keep, judgement.waiting, judgement.joinings)
             if not kept.again:
-                for index, problem in kept.refused.items():
-                    overrule(judgement, index, problem, self._topics, self._registry.now())
+                if kept.refused:
+                    await self._overruled(judgement, kept.refused)
                 return judgement
             judgement = await self.judged(judge)
         raise _changing()
+
+    async def _overruled(self, judgement: Judgement, refused: Mapping[int, InvalidEvent]) -> None:
+        def overrule_all() -> None:
+            for index, problem in refused.items():
+                overrule(judgement, index, problem, self._topics, self._registry.now(), self._hide)
+
+        await with_keys_kept(self._keeper, lambda: asyncio.to_thread(overrule_all))
 
 
 def _changing() -> TryLater:
     return TryLater("ids_are_changing", "whose the ids are has changed again and again; send this again", after_s=1)
 
 
-def overrule(judgement: Judgement, index: int, problem: InvalidEvent, topics: Topics, now: datetime) -> None:
+def overrule(
+    judgement: Judgement,
+    index: int,
+    problem: InvalidEvent,
+    topics: Topics,
+    now: datetime,
+    hide: Hide = as_it_came,
+) -> None:
     """An event that was to wait, or to join customers, is refused after all: its bytes go to the dead letters."""
     # A stream counts its lines from 1, and leaves empty ones out.
     place, verdict = next((at, one) for at, one in enumerate(judgement.verdicts) if one.index == index)
@@ -74,4 +94,4 @@ def overrule(judgement: Judgement, index: int, problem: InvalidEvent, topics: To
     errors = (FieldError("event", problem.message),)
     event_id, source, ignored = verdict.event_id, verdict.source, verdict.ignored_fields
     judgement.verdicts[place] = Verdict(index, event_id, source, problem.code, errors, ignored)
-    judgement.records += dead_letters(Refusal(raw, problem, {}), now, "application/json", topics)
+    judgement.records += dead_letters(Refusal(raw, problem, {}), now, "application/json", topics, hide)

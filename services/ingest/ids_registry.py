@@ -23,6 +23,8 @@ from services.common.clock import Now
 from services.common.database import Database
 from services.ingest import ids_store, ids_waiting
 from services.ingest.ids import IdKey, Joining, Merge, MustLook, Place, Waiting, is_held, why_not_joined
+from services.ingest.ids_vault import OpenVault, Vault
+from services.ingest.ids_waiting import Row
 from services.ingest.publisher import TryLater
 
 REFRESH_S = 1.0
@@ -64,7 +66,10 @@ class Registry:
         now: Now,
         monotonic_s: Callable[[], float] = time.monotonic,
         max_waiting: int = MAX_WAITING,
+        vault: Vault | None = None,
     ) -> None:
+        """`vault` seals what waits."""
+        self._vault = vault or OpenVault()
         self.database = database
         self.now = now
         self._monotonic_s = monotonic_s
@@ -136,7 +141,7 @@ class Registry:
 
     def keep(self, waiting: Sequence[Waiting], joinings: Sequence[Joining]) -> Kept:
         """Makes durable what waits and who was merged. Raises TryLater where too much waits."""
-        kept = Kept()
+        kept, waiting = Kept(), self._vault.shut(waiting)
         with _reachable(), self.database.writing() as tx:
             merges = ids_store.all_merges(tx)
             gone = _no_longer_waiting(tx, waiting, merges)
@@ -153,6 +158,10 @@ class Registry:
         elif joinings:
             self.refresh()
         return kept
+
+    def opened(self, rows: Sequence[Row]) -> list[Row]:
+        """Waiting events as they came. Raises TryLater, NotSealed."""
+        return [row._replace(value=self._vault.open(row.source, row.event_id, row.value)) for row in rows]
 
     # ---- inside
 

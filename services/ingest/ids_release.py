@@ -7,7 +7,6 @@ no harm either: each sends an id's events in their order, and the first of each 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,10 +22,10 @@ from services.ingest.ids_treatment import Identity
 from services.ingest.ids_waiting import Row
 from services.ingest.judge import rejudged
 from services.ingest.publisher import TryLater
-from services.ingest.records import Record, Refusal, dead_letters
+from services.ingest.records import Hide, Record, Refusal, as_it_came, dead_letters
+from services.ingest.sealing_keeping import Keeper, with_keys_kept
 from services.ingest.treating import Treatment, Waits
-
-log = logging.getLogger(__name__)
+from services.ingest.working import persistently
 
 AT_ONCE = 500
 """Waiting events in one step."""
@@ -50,16 +49,12 @@ class Step:
 
 async def hear(registry: Registry) -> None:
     """For ever: what others change is heard of within REFRESH_S, also while something else has to wait."""
-    while True:
-        try:
-            await asyncio.to_thread(registry.refresh)
-        except TryLater as later:
-            log.warning("changes of ids are not heard of: %s", later.code)
-        await asyncio.sleep(REFRESH_S)
+    await persistently(lambda: asyncio.to_thread(registry.refresh), REFRESH_S, "changes of ids are not heard of")
 
 
 class Releaser:
-    """One per process. `treatments` are those that an event still has to go through after the identity's."""
+    """One per process. `treatments` are those that an event still has to go through after the identity's; `keeper`
+    keeps the keys by which they seal, and `hide` what dead letters are not to say."""
 
     def __init__(
         self,
@@ -68,6 +63,8 @@ class Releaser:
         topics: Topics,
         metrics: IdsMetrics,
         treatments: Sequence[Treatment] = (),
+        hide: Hide = as_it_came,
+        keeper: Keeper | None = None,
     ) -> None:
         self._registry = registry
         self._identity = Identity(registry)
@@ -75,20 +72,14 @@ class Releaser:
         self._topics = topics
         self._metrics = metrics
         self._treatments = treatments
+        self._hide = hide
+        self._keeper = keeper
         self._released = -1
         self._rounds = 0
 
     async def run(self) -> None:
-        """For ever. Whatever goes wrong is tried again a second later."""
-        while True:
-            try:
-                await self.round()
-            except TryLater as later:
-                log.warning("waiting events stay where they are: %s", later.code)
-            except Exception as error:  # noqa: BLE001 this worker must outlive what it does not know
-                # The type alone: a message may hold a value from an event.
-                log.error("waiting events stay where they are: %s", type(error).__name__)  # noqa: TRY400
-            await asyncio.sleep(REFRESH_S)
+        """For ever."""
+        await persistently(self.round, REFRESH_S, "waiting events stay where they are")
 
     async def round(self) -> None:
         """Hear what has changed; if anything has, send what need not wait any longer. Raises TryLater."""
@@ -106,7 +97,7 @@ class Releaser:
     async def step(self) -> bool:
         """Some of them. False when nothing more can be done. Raises TryLater, and then nothing is lost."""
         rows = await asyncio.to_thread(self._read)
-        step = await asyncio.to_thread(self._decide, rows)
+        step = await with_keys_kept(self._keeper, lambda: asyncio.to_thread(self._decide, rows))
         await self._publisher.publish(step.records)
         await asyncio.to_thread(self._forget, step)
         self._metrics.released.inc(step.sent)
@@ -115,7 +106,8 @@ class Releaser:
     def _read(self) -> list[Row]:
         held = [merged for merged in self._registry.merges if is_held(merged, self._registry.merges)]
         with self._registry.database.reading() as tx:
-            return ids_waiting.releasable(tx, held, AT_ONCE)
+            rows = ids_waiting.releasable(tx, held, AT_ONCE)
+        return self._registry.opened(rows)
 
     def _decide(self, rows: Sequence[Row]) -> Step:
         self._registry.look_up({row.key for row in rows})
@@ -154,7 +146,7 @@ class Releaser:
 
     def _bury(self, row: Row, problem: InvalidEvent, step: Step) -> None:
         refusal = Refusal(row.value, problem, {})
-        step.records += dead_letters(refusal, row.received_at, "application/json", self._topics)
+        step.records += dead_letters(refusal, row.received_at, "application/json", self._topics, self._hide)
         step.done.append(row.number)
 
     def _forget(self, step: Step) -> None:
@@ -166,18 +158,23 @@ class Releaser:
 
     async def _give_up(self) -> None:
         """What has waited too long goes to the dead letters."""
-        rows = await asyncio.to_thread(self._overdue)
-        step = Step()
-        for row in rows:
-            sentence = f"nobody has said whose the id is in {MAX_AGE.days} days"
-            self._bury(row, InvalidEvent("unknown_customer", sentence, (), row.event_id, row.source), step)
+        step = await with_keys_kept(self._keeper, lambda: asyncio.to_thread(self._bury_overdue))
         await self._publisher.publish(step.records)
         await asyncio.to_thread(self._forget, step)
         self._metrics.given_up.inc(len(step.done))
 
+    def _bury_overdue(self) -> Step:
+        rows, step = self._overdue(), Step()
+        self._registry.look_up({row.key for row in rows})
+        for row in rows:
+            sentence = f"nobody has said whose the id is in {MAX_AGE.days} days"
+            self._bury(row, InvalidEvent("unknown_customer", sentence, (), row.event_id, row.source), step)
+        return step
+
     def _overdue(self) -> list[Row]:
         with self._registry.database.reading() as tx:
-            return ids_waiting.overdue(tx, self._registry.now() - MAX_AGE, AT_ONCE)
+            rows = ids_waiting.overdue(tx, self._registry.now() - MAX_AGE, AT_ONCE)
+        return self._registry.opened(rows)
 
     def _count(self) -> tuple[int, float]:
         with self._registry.database.reading() as tx:

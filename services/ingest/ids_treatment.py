@@ -62,6 +62,13 @@ class Identity:
         """Of an event that is the first of its id to wait. Raises Waits, MustLook."""
         return self._treat(coming, releasing=True)
 
+    def customer_of(self, source: str, subject: str) -> str | None:
+        """Whose the subject of a source's event is by now; None where nobody has said so. Raises MustLook."""
+        customer_id: str | None = subject
+        if source in self._known.mapped:
+            customer_id = self._known.place((source, subject)).customer_id
+        return None if customer_id is None else survivor(customer_id, self._known.merges)
+
     def _treat(self, coming: Coming, *, releasing: bool) -> Coming:
         mapped, merges = self._known.mapped, self._known.merges
         source, subject = coming.event.source, coming.event.subject

@@ -182,12 +182,13 @@ def _silent(_done_bytes: int, _so_far: Summary) -> None:
 
 
 def _way(wish: Wish, settings: Settings, database: Database) -> Way:
-    from services.ingest.direct_setup import treatments_here
+    from services.ingest.direct_setup import direct_way
     from services.ingest.imports.running import Way
 
-    url = None if wish.direct else wish.url or f"http://127.0.0.1:{settings.ingest_port}"
-    treatments = treatments_here(database) if wish.direct else ()
-    return Way(url, settings.kafka, settings.topics, treatments, os.environ.get(API_KEY))
+    if wish.direct:
+        return direct_way(settings, database)
+    url = wish.url or f"http://127.0.0.1:{settings.ingest_port}"
+    return Way(url, settings.kafka, settings.topics, key=os.environ.get(API_KEY))
 
 
 def _tell(sentence: str) -> None:

@@ -119,16 +119,24 @@ def show(letter: str, *, unmasked: bool, as_json: bool) -> None:
                 store.look(tx, filed.letter.place, _who(), now())
         with database.reading() as tx:
             done = [decision_row(one) for one in store.decisions(tx, filed.letter.place)]
-    row = shown(filed, unmasked=unmasked)
+        event = _unsealed(database, filed) if unmasked else filed.event
+    row = shown(filed, event, unmasked=unmasked)
     if as_json:
         click.echo(orjson.dumps({**row, "decisions": done}, option=orjson.OPT_INDENT_2))
         return
-    event, headers = row.pop("event"), row.pop("headers")
+    told, headers = row.pop("event"), row.pop("headers")
     for name, value in [*row.items(), *sorted(headers.items())]:
         click.echo(f"{name:<13} {value}")
     for one in done:
         click.echo(f"{one['at']}  {one['what']} by {one['by']}{': ' if one['why'] else ''}{one['why']}")
-    click.echo(event if isinstance(event, str) else orjson.dumps(event, option=orjson.OPT_INDENT_2))
+    click.echo(told if isinstance(told, str) else orjson.dumps(told, option=orjson.OPT_INDENT_2))
+
+
+def _unsealed(database: Database, filed: Filed) -> bytes:
+    from services.ingest.letters_unsealing import Unsealing
+    from services.ingest.sealing_setup import secrecy
+
+    return Unsealing(database, secrecy(read_settings(os.environ), database).ring).event(filed)
 
 
 @dead_letters.command()

@@ -7,8 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from schemas.topics import Topics
 from services.common.clock import Now
 from services.common.database import Database
@@ -18,7 +16,9 @@ from services.ingest.judge import BadBody, Judgement, Post, judge
 from services.ingest.letters import FROM_INGEST, REPLAY_HEADER, Filed, Place
 from services.ingest.publisher import TryLater
 from services.ingest.records import Record
+from services.ingest.sealing_keeping import Keeper, with_keys_kept
 from services.ingest.treating import Treatment
+from services.ingest.working import persistently
 
 log = logging.getLogger(__name__)
 
@@ -35,23 +35,35 @@ async def at_once(judged: Callable[[], Awaitable[Judgement]]) -> Judgement:
     return await judged()
 
 
+def as_it_lies(filed: Filed) -> bytes:
+    """Where nothing is sealed."""
+    return filed.event
+
+
 @dataclass(frozen=True, slots=True)
 class Courts:
     """How a letter's event is judged. `treatments` are those of new events; `again` those for an event that went
-    through ingest before, as one that the rules service refused: its ids are the customers' already."""
+    through ingest before, as one that the rules service refused: its ids are the customers' already. `keeper` keeps the
+    keys by which they seal; `to_replay` gives a letter's event, and may ask a database."""
 
     topics: Topics
     now: Now
     treatments: Sequence[Treatment] = ()
     again: Sequence[Treatment] = ()
     around: Around = at_once
+    keeper: Keeper | None = None
+    to_replay: Callable[[Filed], bytes] = as_it_lies
 
     async def judge(self, filed: Filed) -> Judgement:
         """Raises BadBody, TryLater."""
-        post = Post(filed.event, {"content-type": "application/json"}, self.now())
+        event = await asyncio.to_thread(self.to_replay, filed)
+        post = Post(event, {"content-type": "application/json"}, self.now())
         if filed.letter.origin == FROM_INGEST:
-            return await self.around(lambda: asyncio.to_thread(judge, post, self.topics, self.treatments))
-        return await asyncio.to_thread(judge, post, self.topics, self.again)
+            return await self.around(lambda: self._judged(post, self.treatments))
+        return await self._judged(post, self.again)
+
+    async def _judged(self, post: Post, treatments: Sequence[Treatment]) -> Judgement:
+        return await with_keys_kept(self.keeper, lambda: asyncio.to_thread(judge, post, self.topics, treatments))
 
 
 class Replayer:
@@ -64,14 +76,11 @@ class Replayer:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        while True:
-            try:
-                more = await self.step()
-            except (SQLAlchemyError, TryLater) as error:
-                log.warning("dead letters are replayed later: %s", type(error).__name__)
-                more = False
-            if not more:
-                await asyncio.sleep(LOOK_EVERY_S)
+        await persistently(self._all_steps, LOOK_EVERY_S, "dead letters are replayed later")
+
+    async def _all_steps(self) -> None:
+        while await self.step():
+            pass
 
     async def step(self) -> bool:
         """Replay some of the letters that are asked for; False when none can be. Raises TryLater, SQLAlchemyError."""

@@ -17,7 +17,7 @@ from services.common.clock import Now
 from services.common.database import Database
 from services.ingest import letters_store as store
 from services.ingest.answers import Problem, problem_answer
-from services.ingest.letters import WAITING, Filter, place_of
+from services.ingest.letters import WAITING, Filed, Filter, place_of
 from services.ingest.letters_editing import BadEdit, checked
 from services.ingest.letters_showing import decision_row, letter_row, shown
 from services.ingest.treating import ANYBODY, Sender
@@ -121,6 +121,11 @@ def anybody() -> Sender:
     return ANYBODY
 
 
+def as_it_is(filed: Filed) -> bytes:
+    """Where nothing is sealed."""
+    return filed.event
+
+
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
 NOT_WAITING: dict[int | str, dict[str, Any]] = {404: {"model": Problem}, 409: {"model": Problem}}
 
@@ -128,9 +133,11 @@ NOT_WAITING: dict[int | str, dict[str, Any]] = {404: {"model": Problem}, 409: {"
 class Letters:
     """What the routes do. Each call is a transaction of its own."""
 
-    def __init__(self, database: Database, now: Now) -> None:
+    def __init__(self, database: Database, now: Now, unsealed: Callable[[Filed], bytes] = as_it_is) -> None:
+        """`unsealed`: a letter's event, with what is sealed in it opened."""
         self.database = database
         self.now = now
+        self._unsealed = unsealed
 
     def page(self, wanted: Filter, limit: int, after: str | None) -> Response:
         place = None if after is None else place_of(after)
@@ -157,7 +164,7 @@ class Letters:
                 store.look(tx, filed.letter.place, by, self.now())
         with self.database.reading() as tx:
             done = store.decisions(tx, filed.letter.place)
-        row = shown(filed, unmasked=unmasked)
+        row = shown(filed, self._unsealed(filed) if unmasked else filed.event, unmasked=unmasked)
         return _json({**row, "decisions": [decision_row(one) for one in done]})
 
     def edit(self, name: str, event: bytes, by: str) -> Response:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -18,10 +17,12 @@ from services.ingest.feeds import Calendar
 from services.ingest.feeds_noting import Noting
 from services.ingest.feeds_routes import Feeds, add_feeds
 from services.ingest.judge import Judgement
+from services.ingest.letters import Filed
 from services.ingest.letters_follower import Follower
 from services.ingest.letters_metrics import LettersMetrics, Looking
 from services.ingest.letters_replay import Courts, Replayer
 from services.ingest.letters_routes import Admin, Letters, add_letters, anybody
+from services.ingest.working import Worker
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Correspondence:
     """`noted` is the intake's; `workers` run beside it; `add_routes` gives the application its pages."""
 
     noted: Callable[[Judgement], None]
-    workers: Sequence[Callable[[], Coroutine[Any, Any, None]]]
+    workers: Sequence[Worker]
     letters: Letters
     feeds: Feeds
 
@@ -40,9 +41,14 @@ class Correspondence:
 
 
 def correspondence(
-    settings: Settings, database: Database, publisher: Publisher, courts: Courts, metrics: CollectorRegistry
+    settings: Settings,
+    database: Database,
+    publisher: Publisher,
+    courts: Courts,
+    metrics: CollectorRegistry,
+    unsealed: Callable[[Filed], bytes],
 ) -> Correspondence:
-    """`courts`: how events that are replayed are judged."""
+    """`courts`: how events that are replayed are judged; `unsealed`: a letter's event with what is sealed opened."""
     now = courts.now
     calendar = Calendar(settings.zone, is_working_date)
     told = LettersMetrics(metrics)
@@ -55,4 +61,4 @@ def correspondence(
         Looking(database, told, now, calendar).run,
     )
     feeds = Feeds(database, now, calendar, timedelta(minutes=settings.feed_silent_minutes))
-    return Correspondence(noting.note, workers, Letters(database, now), feeds)
+    return Correspondence(noting.note, workers, Letters(database, now, unsealed), feeds)

@@ -15,16 +15,16 @@ _TOLD = ("code", "reason", "source", "event_id")
 """Headers that are told anyway."""
 
 
-def shown(filed: Filed, *, unmasked: bool) -> dict[str, Any]:
+def shown(filed: Filed, event: bytes, *, unmasked: bool) -> dict[str, Any]:
     """One with the event that a replay would send, without what was decided about it."""
     headers = {
         name: value if unmasked else masked_text(value)
         for name, value in filed.letter.headers.items()
         if name not in _TOLD
     }
-    event = _json_or_text(pretty(filed.event, mask=not unmasked))
+    told = _json_or_text(pretty(event, mask=not unmasked))
     row = summary(filed.letter, filed.state, unmasked=unmasked)
-    return {**row, "event": event, "edited": filed.edited is not None, "headers": headers}
+    return {**row, "event": told, "edited": filed.edited is not None, "headers": headers}
 
 
 def summary(letter: Letter, state: str, *, unmasked: bool = False) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 
+from schemas.records import ReadRecord
 from schemas.topics import Topics
 from services.ingest import merging_store
 from services.ingest.app import Publisher
@@ -20,7 +22,9 @@ from services.ingest.ids_registry import Registry
 from services.ingest.merging import Move, Reseal, left_to_read, unsealed
 from services.ingest.merging_reader import TopicReader
 from services.ingest.merging_store import Work
-from services.ingest.publisher import TryLater
+from services.ingest.records import Record
+from services.ingest.sealing_keeping import Keeper, with_keys_kept
+from services.ingest.working import persistently
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +47,11 @@ class Merger:
         who: str,
         settle_s: float,
         reseal: Reseal = unsealed,
+        keeper: Keeper | None = None,
     ) -> None:
         """`settle_s`: so long after a merge became known a replica may still be sending under the old id: it hears of
-        it within STALE_S or sends nothing, and what it has begun to send is there or given up after ANSWER_BOUND_S."""
+        it within STALE_S or sends nothing, and what it has begun to send is there or given up after ANSWER_BOUND_S.
+        `keeper` keeps the keys by which `reseal` seals."""
         self._registry = registry
         self._publisher = publisher
         self._topics = topics
@@ -54,19 +60,15 @@ class Merger:
         self._who = who
         self._settle_s = settle_s
         self._reseal = reseal
+        self._keeper = keeper
 
     async def run(self) -> None:
-        """For ever. Whatever goes wrong is tried again a second later."""
-        while True:
-            try:
-                while await self.step():
-                    pass
-            except TryLater as later:
-                log.warning("a merge has to wait: %s", later.code)
-            except Exception as error:  # noqa: BLE001 this worker must outlive what it does not know
-                # The type alone: a message may hold a value from an event.
-                log.error("a merge has to wait: %s", type(error).__name__)  # noqa: TRY400
-            await asyncio.sleep(PAUSE_S)
+        """For ever."""
+        await persistently(self._all_steps, PAUSE_S, "a merge has to wait")
+
+    async def _all_steps(self) -> None:
+        while await self.step():
+            pass
 
     async def step(self) -> bool:
         """A little of the oldest merge. False when nothing can be done for now. Raises TryLater."""
@@ -93,12 +95,15 @@ class Merger:
 
     async def _send_again(self, work: Work, move: Move, number: int, offset: int, end: int) -> None:
         read, position = await asyncio.to_thread(self._reader.read, number, offset, end)
-        found = [move.again(one, self._topics, self._reseal) for one in read]
-        records = [one for one in found if one is not None]
+        records = await with_keys_kept(self._keeper, lambda: asyncio.to_thread(self._moved, move, read))
         await self._publisher.publish(records)
         # Only now: a crash before this line sends them again.
         await asyncio.to_thread(self._save, work, number, position, len(records))
         self._metrics.resent.inc(len(records))
+
+    def _moved(self, move: Move, read: Sequence[ReadRecord]) -> list[Record]:
+        found = (move.again(one, self._topics, self._reseal) for one in read)
+        return [one for one in found if one is not None]
 
     def _claim(self) -> Work | None:
         now = self._registry.now()

@@ -15,8 +15,11 @@ REFUSALS = (
     "too_large",
     "too_deep",
     "resident_id",
+    "personal_data",
+    "sealed",
     "unknown_type",
     "invalid",
+    "forgotten",
     "not_allowed",
     "id_reused",
     "merge_refused",
@@ -26,7 +29,7 @@ PROBLEMS = (
     *("unsupported_encoding", "broken_gzip", "bad_query"),
     *("bad_idempotency_key", "idempotency_key_in_use", "idempotency_key_reused"),
     *("unauthorized", "admin_only", "too_many_events", "keys_unknown"),
-    *("broker_unavailable", "spool_full", "database_unavailable", "overloaded", "internal"),
+    *("broker_unavailable", "spool_full", "database_unavailable", "keys_unavailable", "overloaded", "internal"),
     *("too_many_waiting", "ids_are_changing"),
 )
 """Known in advance, so that their counters start at 0: Prometheus sees no increase from "not there" to 1."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -43,6 +43,10 @@ class Refusal:
     attributes: Mapping[str, str]
 
 
+Hide = Callable[[bytes, Refusal], bytes]
+"""What a dead letter holds of the bytes that were refused."""
+
+
 def event_record(event: Event, value: bytes, topics: Topics) -> Record:
     """An accepted event on its topic: keyed by customer, or by what a reference event says something about."""
     if event.kind in REFERENCE_EVENTS:
@@ -58,14 +62,22 @@ def reference_key(event: Event) -> str:
     return "/".join((event.source, event.kind, *natural_key(event.data)))
 
 
-def dead_letters(refusal: Refusal, received_at: datetime, content_type: str, topics: Topics) -> list[Record]:
+def as_it_came(raw: bytes, _refusal: Refusal) -> bytes:
+    """Nothing more is hidden in a dead letter."""
+    return raw
+
+
+def dead_letters(
+    refusal: Refusal, received_at: datetime, content_type: str, topics: Topics, hide: Hide = as_it_came
+) -> list[Record]:
     """The refused bytes without resident-ID numbers, in parts of PART_BYTES when they fit no single record.
 
     Headers: code, reason, source, event_id (as far as they can be read), received_at, content_type, part (from 1),
     parts, a binary event's own ce_… attributes, and `redacted` where bytes were replaced or left out. All parts share a
-    key, a digest of the whole: they stay in order.
+    key, a digest of the whole: they stay in order. `hide` has the last word on the bytes.
     """
-    raw, problem = redact_bytes(refusal.raw), refusal.problem
+    redacted, problem = redact_bytes(refusal.raw), refusal.problem
+    raw = hide(redacted, refusal)
     chunks = [raw[start : start + PART_BYTES] for start in range(0, len(raw), PART_BYTES)] or [b""]
     described = {
         "code": problem.code,
@@ -75,7 +87,7 @@ def dead_letters(refusal: Refusal, received_at: datetime, content_type: str, top
         "received_at": received_at.isoformat(),
         "content_type": content_type,
         **refusal.attributes,
-        **({} if raw == refusal.raw else {"redacted": "true"}),
+        **({} if redacted == refusal.raw else {"redacted": "true"}),
         "parts": str(len(chunks)),
     }
     headers = tuple((redact(name), redact(value).encode("utf-8", "replace")) for name, value in described.items())

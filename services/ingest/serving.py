@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import uvicorn
@@ -13,12 +12,14 @@ import uvloop
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.common.collector import leave_what_is_loaded
 from services.common.errors import UserError
 from services.ingest.keys_gate import Asking, is_local
 from services.ingest.serving_bounds import Bounds, Ending
 from services.ingest.serving_config import DoorSettings
 from services.ingest.serving_door import House
 from services.ingest.serving_tls import Tls
+from services.ingest.working import Worker
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Front:
         open_now.set_function(lambda: len(self._house.guests))
 
     @property
-    def workers(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    def workers(self) -> list[Worker]:
         """What has to run beside the application."""
         return [self._house.run, *([self._tls.run] if self._tls else [])]
 
@@ -73,6 +74,7 @@ class Front:
             server_header=False,
             timeout_graceful_shutdown=20,
         )
+        leave_what_is_loaded()
         uvicorn.Server(config).run()
 
 

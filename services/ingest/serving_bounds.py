@@ -15,8 +15,9 @@ class Bounds:
     `header_s`: from the first byte that is waited for to the end of a request's header, `header_bytes` long at most.
     `idle_s`: between requests. `silent_s`: without any byte of a body that is being waited for. `unread_s`: while the
     client does not read its answer; answers that are not read may hold `unread_bytes` in all. `discarded_s` and
-    `discarded_bytes`: of a body that goes on after its answer. The application has
-    times of its own for bodies and answers, of a minute, and says so when they are up; these are for what it leaves.
+    `discarded_bytes`: of a body that goes on after its answer. `at_once`: requests that a connection may have sent
+    before the first of them is answered; of more it gets no answer, but its end. The application has times of its own
+    for bodies and answers, of a minute, and says so when they are up; these are for what it leaves.
     """
 
     connections: int = 12_000
@@ -29,6 +30,7 @@ class Bounds:
     unread_bytes: int = 64 * 1024 * 1024
     discarded_s: float = 20.0
     discarded_bytes: int = 16 * 1024 * 1024
+    at_once: int = 8
 
 
 class Phase(Enum):
@@ -50,6 +52,7 @@ class Ending(Enum):
     SILENT = "silent_body"
     UNREAD = "unread_answer"
     ENDLESS = "endless_body"
+    TOO_MANY = "too_many_at_once"
     NO_ROOM = "no_room"
     REFUSED = "refused"
 

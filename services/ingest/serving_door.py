@@ -125,20 +125,45 @@ class _Inner(HttpToolsProtocol):
     in_header = False
     in_message = False
     working = 0
+    deafened = False
+    """More was sent at once than is taken: uvicorn would make a request of each, of 2 kB, however many there are. What
+    follows is not heard; who sends so may count on no more than the answers that come before the end."""
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
+        self.deafened = self.deafened or self.working >= self.door.at_once
+        if self.deafened:
+            return
         self.in_header = self.in_message = True
         super().on_message_begin()
 
+    def on_url(self, url: bytes) -> None:
+        """A part of its first line."""
+        if not self.deafened:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One line of its header."""
+        if not self.deafened:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Its header was read."""
+        if self.deafened:
+            return
         self.in_header = False
         self.working += 1
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """A part of its body."""
+        if not self.deafened:
+            super().on_body(body)
+
     def on_message_complete(self) -> None:
         """Its body was read."""
+        if self.deafened:
+            return
         self.in_message = False
         super().on_message_complete()
 
@@ -228,8 +253,13 @@ class Door(asyncio.Protocol):
             self._inner = self._make_inner()
             self._inner.door = self
             self._inner.connection_made(cast("asyncio.Transport", _Wire(self._transport)))
-        if self._inner is not None:
+        if self._inner is not None and not self._inner.deafened:
             self._inner.data_received(data)
+
+    @property
+    def at_once(self) -> int:
+        """So many requests may wait for their answers."""
+        return self._house.bounds.at_once
 
     def look(self) -> None:
         """See how far uvicorn is with what it was passed."""
@@ -241,6 +271,10 @@ class Door(asyncio.Protocol):
             self._turn_to(Phase.IDLE)
         elif inner.working:
             self._turn_to(Phase.BUSY)
+        elif inner.deafened:
+            self._house.tell(Ending.TOO_MANY)
+            self._transport.close()
+            self._turn_to(Phase.IDLE)
         elif inner.in_message and not inner.in_header:
             self._turn_to(Phase.DISCARDING)
         elif standing.phase in (Phase.BUSY, Phase.DISCARDING):

@@ -45,11 +45,23 @@ class Inner(Protocol):
     async def publish(self, records: Sequence[Record]) -> None: ...
 
 
-def with_spool(inner: Inner, settings: SpoolSettings, registry: CollectorRegistry) -> SpoolingPublisher:
+IsGone = Callable[[Record], bool]
+"""Whether a record that waited is not to be sent any more: its customer was forgotten meanwhile. Raises TryLater. It
+may ask a database."""
+
+
+def nobody_is_gone(_record: Record) -> bool:
+    """Everything is sent."""
+    return False
+
+
+def with_spool(
+    inner: Inner, settings: SpoolSettings, registry: CollectorRegistry, is_gone: IsGone = nobody_is_gone
+) -> SpoolingPublisher:
     """That publisher with a spool behind it, watched. Raises BadSpool."""
     spool = Spool(SpoolStore(settings.folder, settings.max_bytes), time.time)
     watch_spool(registry, spool)
-    return SpoolingPublisher(inner, spool)
+    return SpoolingPublisher(inner, spool, is_gone=is_gone)
 
 
 def notes_of(publisher: object) -> dict[str, str]:
@@ -61,8 +73,15 @@ def notes_of(publisher: object) -> dict[str, str]:
 class SpoolingPublisher:
     """Records are durable when the broker has acknowledged them, or when they are on disk here."""
 
-    def __init__(self, inner: Inner, spool: Spool, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        inner: Inner,
+        spool: Spool,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        is_gone: IsGone = nobody_is_gone,
+    ) -> None:
         """`pause` waits between two looks at the broker."""
+        self._is_gone = is_gone
         self._inner = inner
         self._spool = spool
         self._pause = pause
@@ -145,16 +164,22 @@ class SpoolingPublisher:
         return True
 
     async def _publish_oldest(self) -> Sequence[Spooled]:
-        """What the broker has acknowledged and the spool may forget."""
+        """What the broker has acknowledged, or is not to have any more, and the spool may forget."""
         if self._inner.problem is not None or not self._spool.waiting:
             return ()
         batch = await self._spool.oldest()
         assert batch, "the spool counts records that are not there"
         try:
-            await self._inner.publish([spooled.record for spooled in batch])
+            await self._inner.publish(await asyncio.to_thread(self._still_wanted, batch))
         except TryLater:
             return ()
         return batch
+
+    def _still_wanted(self, batch: Sequence[Spooled]) -> list[Record]:
+        wanted = [spooled.record for spooled in batch if not self._is_gone(spooled.record)]
+        if len(wanted) < len(batch):
+            log.info("%d records of forgotten customers left the spool unsent", len(batch) - len(wanted))
+        return wanted
 
 
 def _tell_end(draining: asyncio.Task[None]) -> None:

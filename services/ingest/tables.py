@@ -138,8 +138,12 @@ forgotten = Table(
     Column("customer_id", _CUSTOMER, primary_key=True),
     Column("asked_at", UtcInstant, nullable=False),
     Column("asked_by", _NAME, nullable=False),
+    # How far it has come: the name of the last step that is done.
+    Column("step", _CODE, nullable=False, server_default=""),
     Column("done_at", UtcInstant),
     Column("proof", Text),
+    # Since when events of the customer are taken again.
+    Column("readmitted_at", UtcInstant),
 )
 
 dead_letters = Table(

@@ -105,11 +105,13 @@ def _look_for_ever(folder: Path, watcher: Watcher, problems: dict[str, str], eve
 @contextmanager
 def _open_sink(settings: Settings, database: Database, address: str | None) -> Iterator[Sink]:
     """Where events go: through ingest at the address, or without one straight to the broker."""
-    from services.ingest.direct_setup import treatments_here
+    from services.ingest.direct_setup import direct_way
     from services.ingest.imports.running import Way, sink_of
 
-    treatments = treatments_here(database) if address is None else ()
-    way = Way(address, settings.kafka, settings.topics, treatments, os.environ.get(API_KEY))
+    if address is None:
+        way = direct_way(settings, database)
+    else:
+        way = Way(address, settings.kafka, settings.topics, key=os.environ.get(API_KEY))
     with sink_of(way, logging.getLogger(__name__).warning) as sink:
         yield sink
 

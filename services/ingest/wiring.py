@@ -19,15 +19,20 @@ from services.ingest.keys_gate import Gate, is_local
 from services.ingest.keys_ring import KeyRing
 from services.ingest.letters_replay import Courts
 from services.ingest.letters_setup import correspondence
+from services.ingest.letters_unsealing import Unsealing
 from services.ingest.limits import Limits
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import KafkaPublisher
+from services.ingest.records import Record
 from services.ingest.repeating import Repeating
+from services.ingest.sealing_letters import Opening
+from services.ingest.sealing_setup import Secrecy, secrecy
 from services.ingest.serving import Front, check_openness
 from services.ingest.serving_config import DoorSettings, read_door_settings
 from services.ingest.spool_config import read_spool_settings
 from services.ingest.spooling import with_spool
 from services.ingest.tables import open_database
+from services.ingest.treating import Treatment
 
 log = logging.getLogger(__name__)
 
@@ -41,19 +46,27 @@ def serve_ingest(settings: Settings, env: Mapping[str, str]) -> None:
     database = open_database(settings.ingest_database_url)
     database.migrate()
     ring, gate = _gate(settings, door, database)
-    publisher = _publisher(settings, env)
+    secret = secrecy(settings, database)
+    publisher = _publisher(settings, env, secret)
     metrics, now = IngestMetrics(REGISTRY), clock_from(settings.clock)
-    whose = identification(settings, database, publisher, REGISTRY)
-    courts = Courts(settings.topics, now, [whose.treatment], around=whose.keeping.whole)
-    letters = correspondence(settings, database, publisher, courts, REGISTRY)
+    whose = identification(settings, database, publisher, REGISTRY, secret)
+    # Identity first: what is said of people is sealed with the key of the customer whose it is.
+    treatments: list[Treatment] = [whose.treatment, *secret.treatments]
+    replayed: list[Treatment] = [Opening(secret.ring), *treatments]
+    unsealing = Unsealing(database, secret.ring)
+    again: list[Treatment] = [secret.sealing]
+    courts = Courts(settings.topics, now, replayed, again, whose.keeping.whole, secret.ring, unsealing.to_replay)
+    letters = correspondence(settings, database, publisher, courts, REGISTRY, unsealing.event)
     intake = Intake(
         publisher,
         settings.topics,
         now,
         metrics,
-        [check_sender, whose.treatment],
+        [check_sender, *treatments],
         # Claims run out by the wall's clock: one that stands still would hold those of the dead for ever.
         repeating=Repeating(IdempotencyStore(database), wall_now),
+        hide=whose.hide,
+        sealing=secret.ring,
         gate=gate,
         keeping=whose.keeping,
         noted=letters.noted,
@@ -73,7 +86,12 @@ def _gate(settings: Settings, door: DoorSettings, database: Database) -> tuple[K
     return ring, gate
 
 
-def _publisher(settings: Settings, env: Mapping[str, str]) -> Publisher:
+def _publisher(settings: Settings, env: Mapping[str, str], secret: Secrecy) -> Publisher:
     publisher = KafkaPublisher(settings.kafka, settings.topics)
     spool = read_spool_settings(env)
-    return publisher if spool is None else with_spool(publisher, spool, REGISTRY)
+
+    def is_gone(record: Record) -> bool:
+        # Dead letters say nothing readable of a forgotten customer, and their keys do not tell whose they are.
+        return record.topic == settings.topics.events and secret.ring.is_forgotten(record.key.decode())
+
+    return publisher if spool is None else with_spool(publisher, spool, REGISTRY, is_gone)

@@ -328,6 +328,8 @@ _PARSED: dict[Any, Way] = {
     fields.parse_not_negative: Way(spelling.NOT_NEGATIVE.fullmatch),
     fields.parse_positive: Way(spelling.POSITIVE.fullmatch),
     fields.parse_currency: Way(ISO_4217.__contains__),
+    fields.parse_personal_label: Way(spelling.personal(1, fields.LABEL_CHARS)),
+    fields.parse_personal_text: Way(spelling.personal(0, fields.TEXT_CHARS)),
 }
 _INSIDE: dict[Any, tuple[str, ...]] = {
     fields.parse_instant: ("datetime", "microseconds_precision"),
@@ -336,6 +338,8 @@ _INSIDE: dict[Any, tuple[str, ...]] = {
     fields.parse_not_negative: ("decimal",),
     fields.parse_positive: ("decimal",),
     fields.parse_currency: ("str",),
+    fields.parse_personal_label: ("str",),
+    fields.parse_personal_text: ("str",),
 }
 
 _WAYS: dict[str, Callable[[Schema], Way]] = {

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from schemas import codec, privacy
+from schemas import codec, personal, privacy
 from schemas.events import CUSTOMER_EVENTS, EVENT_MODELS, PREFIX
+from schemas.fields import SEALED
 from services.rules.entries import NOT_KEPT, Said, digest_of
 from services.rules.readers import (
     GIVES_UP,
@@ -71,6 +72,9 @@ def _heard(raw: bytes) -> tuple[str, Said] | None:
         or (codec.may_be_deep(raw) and codec.is_too_deep(document))
     ):
         return None
+    # Elsewhere than in personal fields nothing may be sealed; an escaped one is `may_hold`'s concern.
+    if _SEALED in raw and raw.count(_SEALED) != personal.sealed_in(document["type"], document["data"]):
+        return None
     time = instant(document["time"])
     data = read(document["data"])
     digest = digest_of(name, time, data, supersedes)
@@ -79,6 +83,7 @@ def _heard(raw: bytes) -> tuple[str, Said] | None:
     return subject, Said(name, source, event_id, time, digest, data, supersedes, history)
 
 
+_SEALED = b'"' + SEALED.encode()
 _VERSION = "1.0"
 _JSON = "application/json"
 

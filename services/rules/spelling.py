@@ -6,10 +6,11 @@ Whatever is written otherwise is left to `schemas.fields`, which is asked once f
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from schemas.fields import LATEST, parse_date, parse_instant
+from schemas.fields import LATEST, SEALED, is_sealed, parse_date, parse_instant
 from services.rules.calendar import DAY, SECOND, Day, Micros, micros
 
 _USUAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|[+-][0-9]{2}:[0-9]{2})")
@@ -53,3 +54,17 @@ def _new(text: Any) -> Micros:
 def ordinal(text: Any) -> Day:
     """Raises ValueError or TypeError for what `parse_date` refuses."""
     return parse_date(text).toordinal()
+
+
+def personal(shortest: int, longest: int) -> Callable[[Any], bool]:
+    """What of a personal field fits, or is sealed: what only begins as a sealed value does must not pass for a text.
+
+    The test raises AttributeError for what is no text.
+    """
+
+    def test(value: Any) -> bool:
+        if value.startswith(SEALED):
+            return is_sealed(value)
+        return shortest <= len(value) <= longest
+
+    return test

@@ -73,7 +73,7 @@ def test_an_import_that_is_killed_goes_on_where_it_was(
     for _ in range(2):
         noted = rows_noted(tmp_path)
         started = commands.start(*arguments, env=env)
-        wait_until(lambda noted=noted: rows_noted(tmp_path) > noted, "the import to be some way on", 60)  # type: ignore[misc]
+        wait_until(lambda noted=noted: rows_noted(tmp_path) > noted, "the import to be some way on", 180)  # type: ignore[misc]
         kill(started)
     noted = rows_noted(tmp_path)
     assert 0 < noted < ROWS, "it was killed in the middle"
@@ -98,11 +98,11 @@ def test_a_dropped_file_is_imported_over_a_kill(
     rows = [OPEN.replace("9000000003", f"{number:010d}") for number in range(ROWS)]
     (folder / "export.csv").write_bytes(export(*rows))
     first = commands.start(*arguments, env=env)
-    wait_until(lambda: rows_noted(tmp_path) > 0, "the import to be some way on", 60)
+    wait_until(lambda: rows_noted(tmp_path) > 0, "the import to be some way on", 180)
     kill(first)
     assert (folder / "taking" / "export.csv").exists()
     commands.start(*arguments, env=env)
-    wait_until((folder / "done" / "export.csv").exists, "the file to be put away", 60)
+    wait_until((folder / "done" / "export.csv").exists, "the file to be put away", 180)
     report = orjson.loads((folder / "done" / "export.csv.report.json").read_bytes())
     assert (report["outcome"], report["rows"], report["events"]) == ("imported", ROWS, ROWS)
     assert set(ids_on(kafka, topics)) == {f"invoice-{number:010d}" for number in range(ROWS)}

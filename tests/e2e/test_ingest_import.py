@@ -11,12 +11,23 @@ import yaml
 from deploy.ports import free_port
 from schemas.codec import decode
 from schemas.events import Event
+from schemas.personal import PERSONAL
 from schemas.topics import Topics
 from tests.contract.ingest.topics_reader import read_topic
 from tests.e2e.ingest_service import IngestService
 from tests.support.commands import Commands, run_bellwether
 from tests.support.fixtures import Kafka
 from tests.unit.ingest.exports import DISPUTED, OPEN, PAID, export
+
+
+def as_read(raw: bytes) -> Event:
+    """As a model, for a retraction goes on the topic without its data, and without what is sealed there."""
+    document = orjson.loads(raw)
+    for place in PERSONAL.get(document["type"], ()):
+        holder = place.holder(document.get("data")) or {}
+        if holder.get(place.name):
+            holder[place.name] = "…"
+    return decode(orjson.dumps(document))
 
 
 def by_name(event: Event) -> tuple[str, str]:
@@ -83,9 +94,8 @@ def test_the_sample_is_taken_in_whole(service: IngestService, kafka: Kafka, topi
     sent = run_bellwether("import", str(events), env=service.env)
     assert sent.returncode == 0, sent.stderr
     found = read_topic(kafka.bootstrap, topics.events) + read_topic(kafka.bootstrap, topics.reference)
-    # As models: a retraction goes on the topic without its data.
-    wanted = [decode(line) for line in events.read_bytes().splitlines()]
-    assert sorted((decode(record.value) for record in found), key=by_name) == sorted(wanted, key=by_name)
+    wanted = [as_read(line) for line in events.read_bytes().splitlines()]
+    assert sorted((as_read(record.value) for record in found), key=by_name) == sorted(wanted, key=by_name)
 
 
 @pytest.mark.parametrize(("terminal", "drawn"), [(True, True), (False, False)])

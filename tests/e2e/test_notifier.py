@@ -67,7 +67,7 @@ class House:
 
     def start(self, **env: str) -> Child:
         child = self.commands.start("notifier", "serve", env={**self.env, **env})
-        wait_until(lambda: self.status("/readyz") == 200, "the notifier to be ready", 60)
+        wait_until(lambda: self.status("/readyz") == 200, "the notifier to be ready", 180)
         return child
 
     def status(self, path: str) -> int | None:
@@ -157,7 +157,9 @@ def test_the_review_breach_comes_with_the_clock_and_pages_the_next_manager(house
     metrics = house.get("/metrics").text
     assert "bellwether_notifier_review_breaches_total 1.0" in metrics
     assert "bellwether_notifier_reviews_overdue 1.0" in metrics
-    assert 'bellwether_notifier_pages{channel="inbox",state="accepted"} 3.0' in metrics
+    # A page is in the inbox a moment before that is noted of it.
+    accepted = 'bellwether_notifier_pages{channel="inbox",state="accepted"} 3.0'
+    wait_until(lambda: accepted in house.get("/metrics").text, "all three to be known as delivered")
 
 
 def test_what_was_found_late_pages_as_one_digest_once_it_is_quiet_also_after_a_kill(house: House) -> None:

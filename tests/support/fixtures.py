@@ -13,6 +13,7 @@ import pytest
 
 from deploy.kafka import Broker, JarsUnavailable, new_place
 from schemas.topics import Topics, topic_specs
+from services.common.database import Database
 from services.common.kafka_admin import admin_client, ensure_topics
 from tests.support.commands import ROOT, Commands
 from tests.support.postgres import PostgresServer
@@ -118,6 +119,18 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:10]}"
     yield postgres_server.new_database(name)
     postgres_server.drop_database(name)
+
+
+def migrated(
+    open_database: Callable[[str], Database], request: pytest.FixtureRequest, file: Path
+) -> Iterator[Database]:
+    """For a fixture with the params "sqlite" and "postgresql": an empty database with the newest schema, in that file
+    or on a server, of this test's own."""
+    on_server = request.param == "postgresql"
+    made = open_database(request.getfixturevalue("postgres_url") if on_server else f"sqlite:///{file}")
+    made.migrate()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,12 @@ class Item:
     settled: Said | None = None
     returns: int = 0
 
+    @property
+    def subjects(self) -> frozenset[str]:
+        """Whose it is, by what was said of it: mostly one customer's."""
+        said = [*self.said.values(), *([self.settled] if self.settled else [])]
+        return frozenset(one.subject for one in said if one.subject is not None)
+
     def to_json(self) -> str:
         """As it is kept."""
         return orjson.dumps(self, option=orjson.OPT_SORT_KEYS).decode()

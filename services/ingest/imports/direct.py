@@ -23,7 +23,9 @@ from schemas.topics import Topics
 from services.common.kafka_connection import Address, UnusableCertificate, client_options, why_unusable
 from services.ingest.imports.chunks import Outgoing, Rejected, Sent
 from services.ingest.imports.sending import NotSent
+from services.ingest.publisher import TryLater
 from services.ingest.records import Record, event_record
+from services.ingest.sealing_keeping import Keeper
 from services.ingest.treating import ANYBODY, Coming, Treatment, Waits
 from services.ingest.treating import Sender as By
 
@@ -35,12 +37,15 @@ _Where = tuple[str, int]
 
 
 @contextmanager
-def broker_sink(kafka: Address, topics: Topics, treatments: Sequence[Treatment] = ()) -> Iterator[BrokerSink]:
-    """A sink that does what ingest does to a valid event, in this process. Raises NotSent without a broker."""
+def broker_sink(
+    kafka: Address, topics: Topics, treatments: Sequence[Treatment] = (), keeper: Keeper | None = None
+) -> Iterator[BrokerSink]:
+    """A sink that does what ingest does to a valid event, in this process; `keeper` keeps the keys by which the
+    treatments seal. Raises NotSent without a broker."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="import-broker", daemon=True)
     thread.start()
-    sink = BrokerSink(loop, kafka, topics, treatments)
+    sink = BrokerSink(loop, kafka, topics, treatments, keeper)
     try:
         sink.start()
         yield sink
@@ -58,12 +63,18 @@ class BrokerSink:
     batch_events = 2000
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, kafka: Address, topics: Topics, treatments: Sequence[Treatment]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        kafka: Address,
+        topics: Topics,
+        treatments: Sequence[Treatment],
+        keeper: Keeper | None,
     ) -> None:
         self._loop = loop
         self._kafka = kafka
         self._topics = topics
         self._treatments = treatments
+        self._keeper = keeper
         self._producer: AIOKafkaProducer | None = None
 
     def start(self) -> None:
@@ -77,8 +88,20 @@ class BrokerSink:
 
     def send(self, batch: Sequence[Outgoing]) -> Sent:
         """Treat the events as ingest would, and write those that pass. Raises NotSent."""
-        sent = Sent()
+        try:
+            mark = self._keeper.mark() if self._keeper else 0
+            records, sent = self._treated(batch)
+            if self._keeper:
+                self._keeper.keep(mark)
+        except TryLater as later:
+            raise NotSent(f"{later.message}; run the same import again later") from None
+        self._call(self._write(records))
+        sent.accepted = len(records)
+        return sent
+
+    def _treated(self, batch: Sequence[Outgoing]) -> tuple[list[Record], Sent]:
         records: list[Record] = []
+        sent = Sent()
         for outgoing in batch:
             try:
                 records.append(self._record(outgoing))
@@ -86,9 +109,7 @@ class BrokerSink:
                 sent.rejected.append(Rejected(outgoing.row, f"{problem.code}: {problem.message}"))
             except Waits as waits:
                 sent.rejected.append(Rejected(outgoing.row, str(waits)))
-        self._call(self._write(records))
-        sent.accepted = len(records)
-        return sent
+        return records, sent
 
     def _record(self, outgoing: Outgoing) -> Record:
         if not self._treatments:

@@ -39,6 +39,7 @@ from services.ingest.imports.rows import BadRow, Target, template
 from services.ingest.imports.sending import Sender
 from services.ingest.imports.snapshots import Kept, SnapshotImport, Wanted, list_name
 from services.ingest.imports_store import ImportBook, KeptList
+from services.ingest.sealing_keeping import Keeper
 from services.ingest.treating import Treatment
 
 WORKBOOKS = (".xlsx", ".xlsm")
@@ -186,13 +187,15 @@ class Grouped:
 
 @dataclass(frozen=True)
 class Way:
-    """Where events go: through ingest's door at `url`, or, without one, straight to the broker."""
+    """Where events go: through ingest's door at `url`, or, without one, straight to the broker. `keeper` keeps the
+    keys by which the treatments seal."""
 
     url: str | None
     kafka: Address
     topics: Topics
     treatments: Sequence[Treatment] = ()
     key: str | None = None
+    keeper: Keeper | None = None
 
 
 @contextmanager
@@ -201,7 +204,7 @@ def sink_of(way: Way, tell: Tell) -> Iterator[Sink]:
     if way.url is None:
         from services.ingest.imports.direct import broker_sink
 
-        with broker_sink(way.kafka, way.topics, way.treatments) as sink:
+        with broker_sink(way.kafka, way.topics, way.treatments, way.keeper) as sink:
             yield sink
         return
     # A proxy that the environment names is for what is elsewhere.

@@ -9,23 +9,9 @@ import pytest
 
 from services.common.database import Database
 from services.ingest.tables import open_database
-from tests.support.databases import postgresql
-
-
-@pytest.fixture(scope="session")
-def postgresql_url() -> Iterator[str]:
-    with postgresql() as url:
-        yield url
+from tests.support.fixtures import migrated
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database with the newest schema; it is taken down to nothing again afterwards."""
-    url = f"sqlite:///{tmp_path / 'ingest.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql_url")
-    made = open_database(url)
-    made.migrate()
-    yield made
-    made.migrate("base", down=True)
-    made.close()
+    yield from migrated(open_database, request, tmp_path / "ingest.db")

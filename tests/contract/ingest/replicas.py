@@ -17,6 +17,7 @@ from services.ingest.ids_metrics import IdsMetrics
 from services.ingest.ids_registry import Registry
 from services.ingest.ids_release import Releaser
 from services.ingest.ids_treatment import Identity
+from services.ingest.ids_vault import Vault
 from services.ingest.judge import Judgement, Post, judge
 from services.ingest.publisher import broker_away
 from services.ingest.records import Record
@@ -56,10 +57,10 @@ class Broker:
 class Replica:
     """One ingest: what it knows, and its way from a request to the topic."""
 
-    def __init__(self, database: Database, broker: Broker, max_waiting: int = 1000) -> None:
+    def __init__(self, database: Database, broker: Broker, max_waiting: int = 1000, vault: Vault | None = None) -> None:
         self.now = NOW
         self.broker = broker
-        self.registry = Registry(database, lambda: self.now, lambda: 0.0, max_waiting)
+        self.registry = Registry(database, lambda: self.now, lambda: 0.0, max_waiting, vault)
         self.metrics = IdsMetrics(CollectorRegistry())
         self.releaser = Releaser(self.registry, broker, TOPICS, self.metrics)
         self._identity = Identity(self.registry)

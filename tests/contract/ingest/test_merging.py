@@ -14,6 +14,7 @@ import pytest
 from schemas.control import CONTROL_KEY, erase_value
 from services.common.database import Database
 from services.ingest import ids_store, merging_store
+from services.ingest.ids_vault import Vault
 from services.ingest.merging_worker import CLAIM_S, Merger
 from services.ingest.records import Record
 from services.ingest.tables import forgotten
@@ -58,8 +59,10 @@ class Log:
 class Place(Replica):
     """A replica with a merger."""
 
-    def __init__(self, database: Database, broker: Broker, log: Log, who: str = "one") -> None:
-        super().__init__(database, broker)
+    def __init__(
+        self, database: Database, broker: Broker, log: Log, who: str = "one", vault: Vault | None = None
+    ) -> None:
+        super().__init__(database, broker, vault=vault)
         self.merger = Merger(self.registry, broker, TOPICS, self.metrics, log, who, SETTLE_S)
 
     def work(self) -> None:

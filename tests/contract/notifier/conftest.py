@@ -12,27 +12,13 @@ from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
 from services.notifier.tables import open_database
 from tests.contract.notifier.clocks import Clock
-from tests.support.databases import postgresql
+from tests.support.fixtures import migrated
 from tests.unit.notifier.making import DIRECTORY
-
-
-@pytest.fixture(scope="session")
-def postgresql_url() -> Iterator[str]:
-    with postgresql() as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database with the newest schema; it is taken down to nothing again afterwards."""
-    url = f"sqlite:///{tmp_path / 'store.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgresql_url")
-    made = open_database(url)
-    made.migrate()
-    yield made
-    made.migrate("base", down=True)
-    made.close()
+    yield from migrated(open_database, request, tmp_path / "store.db")
 
 
 @pytest.fixture

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from deploy.plan import read_plan
+from deploy.plan import read_plan, settings_script
 from services.common.settings import BadSetting
 
 
@@ -73,3 +74,13 @@ def test_the_broker_that_is_started_here_has_no_passwords() -> None:
     with pytest.raises(BadSetting, match="the broker that is started here speaks PLAINTEXT only"):
         read_plan(secured)
     assert read_plan({**secured, "BELLWETHER_KAFKA": "kafka:9092"}).settings.kafka.sasl
+
+
+def test_a_shell_that_reads_the_settings_has_them_as_they_are_and_nothing_else(tmp_path: Path) -> None:
+    odd = "a b'c\"$HOME`date`;\n#"
+    env = {"BELLWETHER_PERSONAL_DATA": odd, "SECRET": "x", "BELLWETHER_PARTITIONS": "4"}
+    script = tmp_path / "settings.sh"
+    script.write_text(settings_script(env, tmp_path / "the bin"))
+    show = '. "$0"; printf "%s|%s|%s|%s" "$BELLWETHER_PERSONAL_DATA" "$BELLWETHER_PARTITIONS" "$SECRET" "$PATH"'
+    told = subprocess.run(["/bin/sh", "-c", show, str(script)], env={"PATH": "/bin"}, capture_output=True, check=True)
+    assert told.stdout.decode() == f"{odd}|4||{tmp_path / 'the bin'}:/bin"

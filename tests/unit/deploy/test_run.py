@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import socket
+import stat
 import subprocess
 import sys
 import textwrap
@@ -88,6 +91,9 @@ def test_it_says_what_happened_and_where_the_console_is_and_stops_on_sigterm(run
     first, second = map(datetime.fromisoformat, (directory / "ranked").read_text().split())
     assert second - first == timedelta(minutes=20), "the second ranking knows the classes that the first one made"
     assert not runner.all_free()
+    assert f"Commands  . {shlex.quote(os.path.relpath(directory / 'settings.sh'))}" in runner.output
+    assert f"BELLWETHER_DATA_DIR='{directory}'" in (directory / "settings.sh").read_text()
+    assert stat.S_IMODE((directory / "settings.sh").stat().st_mode) == 0o600
 
     process.terminate()
 

@@ -10,7 +10,7 @@ from services.ingest.publisher import TryLater, broker_away
 from services.ingest.records import Record
 from services.ingest.spool import Spool
 from services.ingest.spool_store import SpoolStore
-from services.ingest.spooling import SpoolingPublisher
+from services.ingest.spooling import IsGone, SpoolingPublisher, nobody_is_gone
 
 AWAY = "no Kafka answers"
 
@@ -53,8 +53,9 @@ class ScriptedBroker:
 class Bench:
     """A publisher over a spool in a folder; `crash` forgets all but the disk and the broker."""
 
-    def __init__(self, folder: Path, max_bytes: int = 1 << 30) -> None:
+    def __init__(self, folder: Path, max_bytes: int = 1 << 30, is_gone: IsGone = nobody_is_gone) -> None:
         self.folder = folder
+        self.is_gone = is_gone
         self.max_bytes = max_bytes
         self.now_s = 1000.0
         self.broker = ScriptedBroker()
@@ -65,7 +66,7 @@ class Bench:
     def _open(self) -> SpoolStore:
         self.store = SpoolStore(self.folder, self.max_bytes)
         self.spool = Spool(self.store, lambda: self.now_s)
-        self.publisher = SpoolingPublisher(self.broker, self.spool, self._pause)
+        self.publisher = SpoolingPublisher(self.broker, self.spool, self._pause, self.is_gone)
         return self.store
 
     async def _pause(self, _seconds: float) -> None:

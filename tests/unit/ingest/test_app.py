@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import httpx
 import orjson
@@ -19,6 +21,8 @@ from services.ingest.bodies import MAX_HELD_BYTES
 from services.ingest.judge import MAX_BODY_BYTES
 from services.ingest.metrics import IngestMetrics
 from services.ingest.publisher import TryLater, broker_away
+from services.ingest.sealing_keeping import MustAsk
+from services.ingest.treating import Coming, Sender
 from tests.unit.ingest.scripted import NOW, ScriptedPublisher
 from tests.unit.schemas.examples import example
 
@@ -155,6 +159,37 @@ def test_ready_and_healthy_say_why_not(client: TestClient, publisher: ScriptedPu
     assert client.get("/healthz").status_code == 503
 
 
+def test_a_part_that_ends_by_itself_asks_for_another_process(
+    publisher: ScriptedPublisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def ends() -> None:
+        raise LookupError("secret of customer C001")
+
+    async def goes_on() -> None:
+        await asyncio.Event().wait()
+
+    app = build_app(Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry())), [goes_on, ends])
+    with TestClient(app) as client:
+        answer = client.get("/healthz")
+        assert (answer.status_code, list(answer.json()["problems"])) == (503, ["workers"])
+        assert post(client, GOOD).status_code == 202, "until it is replaced it takes what it can"
+    assert [one.getMessage() for one in caplog.records if one.levelname == "CRITICAL"] == [
+        "a part of ingest has ended: LookupError"
+    ]
+
+
+def test_parts_that_are_stopped_with_the_service_have_not_ended_by_themselves(
+    publisher: ScriptedPublisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def goes_on() -> None:
+        await asyncio.Event().wait()
+
+    app = build_app(Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry())), [goes_on])
+    with TestClient(app) as client:
+        assert client.get("/healthz").status_code == 200
+    assert not [one for one in caplog.records if one.levelname == "CRITICAL"]
+
+
 def test_metrics_count_what_was_answered(client: TestClient, publisher: ScriptedPublisher) -> None:
     post(client, b"[" + GOOD + b"," + BAD + b"," + GOOD + b"]")
     post(client, b"{broken")
@@ -216,3 +251,76 @@ def test_another_encoding_is_answered_with_those_that_are_taken(client: TestClie
     answer = post_gzip(client, GOOD, "br")
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_encoding")
     assert answer.headers["Accept-Encoding"] == "gzip"
+
+
+class ScriptedKeys:
+    """New keys that cannot be kept, until they can."""
+
+    def __init__(self, publisher: ScriptedPublisher) -> None:
+        self.has_new = True
+        self.failure: Exception | None = TryLater("keys_unavailable", "away", after_s=5)
+        self.lost = 7
+        self.in_memory = threading.local()
+        self._publisher = publisher
+
+    @contextmanager
+    def from_memory(self) -> Iterator[None]:
+        self.in_memory.only = True
+        yield
+        self.in_memory.only = False
+
+    def mark(self) -> int:
+        return self.lost
+
+    def keep(self, mark: int) -> None:
+        assert mark == 7
+        assert self._publisher.published == []
+        if self.failure is not None:
+            raise self.failure
+        self.has_new = False
+
+
+def test_nothing_is_published_before_the_keys_are_kept_that_sealed_it(publisher: ScriptedPublisher) -> None:
+    keys = ScriptedKeys(publisher)
+    intake = Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry()), sealing=keys)
+    with TestClient(build_app(intake)) as client:
+        answer = post(client, GOOD)
+        assert (answer.status_code, answer.json()["code"]) == (503, "keys_unavailable")
+        assert publisher.published == []
+        keys.failure = None
+        assert post(client, GOOD).status_code == 202
+    assert len(publisher.published) == 1
+
+
+def test_the_event_loop_waits_for_no_key(publisher: ScriptedPublisher) -> None:
+    keys = ScriptedKeys(publisher)
+    keys.has_new = False
+    asked: list[bool] = []
+
+    def seal(coming: Coming, _sender: Sender) -> Coming:
+        asked.append(from_memory := getattr(keys.in_memory, "only", False))
+        if from_memory:
+            raise MustAsk
+        return coming
+
+    metrics = IngestMetrics(CollectorRegistry())
+    intake = Intake(publisher, Topics("t"), lambda: NOW, metrics, [seal], sealing=keys)
+    with TestClient(build_app(intake)) as client:
+        assert post(client, GOOD).status_code == 202
+    assert asked == [True, False]
+    assert len(publisher.published) == 1
+
+
+def test_what_was_sealed_with_a_key_that_another_replaced_is_not_published(publisher: ScriptedPublisher) -> None:
+    """There is nothing new any more: it was lost to another replica while this request was judged."""
+    keys = ScriptedKeys(publisher)
+    keys.has_new = False
+
+    def lose(raw: bytes, _: object) -> bytes:
+        keys.lost = 8
+        return raw
+
+    intake = Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry()), hide=lose, sealing=keys)
+    with TestClient(build_app(intake)) as client:
+        assert post(client, BAD).status_code == 503
+    assert publisher.published == []

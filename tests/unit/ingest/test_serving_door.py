@@ -312,6 +312,30 @@ def test_requests_sent_at_once_by_one_who_does_not_listen_end_quietly(caplog: py
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+def test_of_many_requests_sent_at_once_the_first_are_answered_and_the_others_cost_nothing() -> None:
+    async def scenario(played: Played) -> None:
+        reader, _ = await played.connect("127.0.0.1", post("/patient", 2) + b"ab" + GET * 2000)
+        (door,) = played.house.guests._there
+        assert len(door._inner.pipeline) == 3  # type: ignore[union-attr]
+        played.let.set()
+        assert [await answer(reader) for _ in range(4)] == [(200, b"/patient 0"), *[(200, b"/hello 0")] * 3]
+        assert await is_cut(reader)
+        assert played.endings == [Ending.TOO_MANY]
+
+    play(scenario, at_once=4)
+
+
+def test_as_many_as_may_be_sent_at_once_are_answered_again_and_again() -> None:
+    async def scenario(played: Played) -> None:
+        reader, writer = await played.connect()
+        for _ in range(3):
+            writer.write((post("/count", 4) + b"abcd") * 4)
+            assert [await answer(reader) for _ in range(4)] == [(200, b"/count 4")] * 4
+        assert played.endings == []
+
+    play(scenario, at_once=4)
+
+
 def test_a_well_behaved_client_is_let_in_where_silent_ones_fill_all_the_room() -> None:
     async def scenario(played: Played) -> None:
         crowd = [await played.connect(f"127.0.0.{2 + number % 5}") for number in range(20)]

@@ -275,6 +275,21 @@ def test_a_disk_that_cannot_be_read_is_told(bench: Bench, monkeypatch: pytest.Mo
     play(bench, scenario)
 
 
+def test_what_a_forgotten_customer_left_in_it_is_not_sent_any_more(tmp_path: Path) -> None:
+    gone: set[bytes] = set()
+    bench = Bench(tmp_path / "spool", is_gone=lambda one: one.key in gone)
+
+    async def scenario(bench: Bench) -> None:
+        bench.broker.problem = AWAY
+        await bench.publisher.publish([record("a", 1), record("b", 2), record("a", 3)])
+        gone.add(b"a")
+        bench.broker.problem = None
+        await bench.emptied()
+        assert bench.arrived() == [2]
+
+    play(bench, scenario)
+
+
 def test_what_is_hidden_on_the_topic_is_hidden_on_the_disk(bench: Bench) -> None:
     def seal(coming: Coming, _sender: Sender) -> Coming:
         return Coming(coming.event, {**coming.document, "data": {**coming.document["data"], "note": "sealed"}})

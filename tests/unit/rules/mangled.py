@@ -15,6 +15,8 @@ from schemas.events import CUSTOMER_EVENTS, REFERENCE_EVENTS
 from tests.unit.schemas.examples import AT, DATA, example
 from tests.unit.schemas.resident_ids import BORN_IN_1990, VALID, grouped, wide
 
+SEALED = "sealed:1:" + "Az09_-" * 5
+
 INSTANTS = [
     *("2026-03-02T09:30:00Z", "2026-03-02T09:30:59-11:30", "2026-03-02T09:30:00.5+08:00", "2026-03-02T09:30:00"),
     *("1970-01-01T00:00:00Z", "1970-01-01T00:00:00+08:00", "1969-12-31T23:59:59-00:01", "2199-12-31T23:59:59Z"),
@@ -57,6 +59,7 @@ TEXTS = [
     *("x" * 100, "x" * 101, "涛" * 100, "涛" * 101, "x" * 200, "x" * 201, "x" * 4000, "x" * 4001, "a" * 100 + "\n"),
     *("CNY", "cny", "XXY", "USD ", "phone", "P1", "upheld", "1.0", "2.0", "application/json", "application/json;x"),
     *("application/jsonx", "text/plain", "02-29", "02-30", "13-01", "02-29\n", "negative", "from", "retraction"),
+    *(SEALED, "sealed:1:", "sealed:1:" + "?" * 30, "sealed:1:" + "A" * 30 + "\n", " sealed:1:", "sealed:2:" + "A" * 30),
     *(VALID, BORN_IN_1990, wide(VALID), grouped(VALID, "-", " "), grouped(VALID, "\n", "\t"), VALID[:-1], VALID + "1"),
 ]
 NUMBERS: list[Any] = [

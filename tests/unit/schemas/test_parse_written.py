@@ -50,11 +50,22 @@ def test_every_event_is_read_alike(kind: str) -> None:
         {"retracted": True, "supersedes": "e1"},
         {"retracted": True},
         {"history": "yes"},
+        {"data": {"promise_id": "sealed:1:" + "A" * 30}},
+        {"note": "sealed:1:"},
+        {"sealed:1:": 1},
     ],
 )
 def test_what_is_wrong_is_told_alike(change: dict[str, Any]) -> None:
     long, short = told({**example("promise.met"), **change})
     assert long == short
+
+
+@pytest.mark.parametrize("raw", ["sealed:1:", "\\u0073ealed:1:", "s\\u0065aled:1\\u003a"])
+def test_what_may_not_be_sealed_is_refused_however_it_is_spelt(raw: str) -> None:
+    spelt = orjson.dumps(example("promise.met", data={"promise_id": "?"})).replace(b'"?"', f'"{raw}"'.encode())
+    with pytest.raises(InvalidEvent) as caught:
+        parse_written(orjson.loads(spelt), spelt)
+    assert caught.value.code == "sealed"
 
 
 def test_an_event_without_a_type_is_refused_alike() -> None:

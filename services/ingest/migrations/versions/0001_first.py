@@ -170,8 +170,10 @@ def _sealing() -> None:
         sa.Column("customer_id", sa.String(length=100), nullable=False),
         sa.Column("asked_at", UtcInstant(), nullable=False),
         sa.Column("asked_by", sa.String(length=200), nullable=False),
+        sa.Column("step", sa.String(length=50), server_default="", nullable=False),
         sa.Column("done_at", UtcInstant(), nullable=True),
         sa.Column("proof", sa.Text(), nullable=True),
+        sa.Column("readmitted_at", UtcInstant(), nullable=True),
         sa.PrimaryKeyConstraint("customer_id"),
     )
     op.create_table(

@@ -1,0 +1,137 @@
+"""A customer is forgotten: what the notifier's database says of it in words is cleared, the cases' numbers stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, bindparam, delete, or_, select, update
+
+from schemas import warnings as wire
+from services.common.database import Database
+from services.notifier import channels_tables, tables
+
+ERASED = "已删除 / erased"
+"""Stands where something was."""
+
+SAYS_NOTHING = frozenset(
+    {"settling", "deadlines", "pages", "tasks", "task_people", "users", "sessions", "incidents", "greeting_consents"}
+)
+"""Tables with ids, states and instants alone. Every other is in what `clear` returns; a test asks of each new one."""
+
+_BOTH = wire.Bilingual(zh="已删除", en="erased")
+
+
+def cases_of(database: Database, customer_id: str) -> list[str]:
+    """Ids of its cases: rows of theirs are the customer's."""
+    with database.reading() as tx:
+        return list(tx.execute(_cases_of(customer_id)).scalars())
+
+
+def said_of(database: Database, customer_id: str) -> list[str]:
+    """The customer's name, and what people wrote about it."""
+    mine = _cases_of(customer_id)
+    with database.reading() as tx:
+        names = tx.execute(select(tables.cases.c.customer_name).where(tables.cases.c.customer_id == customer_id))
+        notes = tx.execute(
+            select(tables.timeline.c.note).where(
+                tables.timeline.c.case_id.in_(mine), tables.timeline.c.actor.is_not(None), tables.timeline.c.note != ""
+            )
+        )
+        texts = {*names.scalars(), *notes.scalars()}
+    return sorted(text for text in texts if text not in (customer_id, ERASED))
+
+
+def clear(database: Database, customer_id: str) -> dict[str, int]:
+    """Clear it; how many rows of each table were changed. May be done again."""
+    mine = _cases_of(customer_id)
+    with database.writing() as tx:
+        names = set(
+            tx.execute(select(tables.cases.c.customer_name).where(tables.cases.c.customer_id == customer_id)).scalars()
+        )
+        named = tables.cases.c.customer_name != customer_id
+        written = (tables.timeline.c.actor.is_not(None), tables.timeline.c.note != "", tables.timeline.c.note != ERASED)
+        return {
+            "inbox": _clear_inbox(tx, mine, names - {customer_id}),
+            "cases": _changed(
+                tx,
+                update(tables.cases)
+                .where(tables.cases.c.customer_id == customer_id, named)
+                .values(customer_name=customer_id),
+            ),
+            "timeline": _changed(
+                tx, update(tables.timeline).where(tables.timeline.c.case_id.in_(mine), *written).values(note=ERASED)
+            ),
+            "warnings": _clear_warnings(tx, customer_id),
+            "case_events": _clear_case_events(tx, customer_id),
+            "greetings": _clear_greetings(tx, customer_id),
+            "mourning_days": _changed(
+                tx,
+                delete(channels_tables.mourning_days).where(channels_tables.mourning_days.c.customer_id == customer_id),
+            ),
+            "poison": _changed(tx, delete(tables.poison).where(tables.poison.c.key == customer_id.encode())),
+        }
+
+
+def _cases_of(customer_id: str) -> Any:
+    return select(tables.cases.c.id).where(tables.cases.c.customer_id == customer_id)
+
+
+def _clear_inbox(tx: Connection, mine: Any, names: Iterable[str]) -> int:
+    """Messages of its cases, and others (digests, tasks) that name it."""
+    inbox = tables.inbox.c
+    naming = [
+        column.contains(name, autoescape=True) for name in names if name for column in (inbox.subject, inbox.text)
+    ]
+    about = (or_(inbox.case_id.in_(mine), *naming), inbox.text != ERASED)
+    return _changed(tx, update(tables.inbox).where(*about).values(subject=ERASED, text=ERASED))
+
+
+def _clear_warnings(tx: Connection, customer_id: str) -> int:
+    table = tables.warnings
+    rows = tx.execute(
+        select(table.c.id, table.c.revision, table.c.body).where(table.c.customer_id == customer_id)
+    ).all()
+    changed = [
+        {"the_id": row.id, "the_revision": row.revision, "new": body}
+        for row in rows
+        if (body := _without_words(row.body)) != row.body
+    ]
+    if changed:
+        one = (table.c.id == bindparam("the_id"), table.c.revision == bindparam("the_revision"))
+        tx.execute(update(table).where(*one).values(body=bindparam("new")), changed)
+    return len(changed)
+
+
+def _without_words(body: str) -> str:
+    """A warning without what it rests on: values and texts. Rule, severity and times are the case's numbers."""
+    warning = wire.decode_warning(body.encode())
+    evidence = warning.evidence.model_copy(update={"compared": [], "summary": _BOTH, "tree": None, "rise": None})
+    return wire.encode_warning(warning.model_copy(update={"evidence": evidence})).decode()
+
+
+def _clear_case_events(tx: Connection, customer_id: str) -> int:
+    """Those that wait for the broker."""
+    table = tables.case_events
+    rows = tx.execute(select(table.c.id, table.c.body).where(table.c.customer_id == customer_id)).all()
+    changed = 0
+    for row in rows:
+        event = orjson.loads(row.body)
+        if event.pop("note", None) is not None:
+            tx.execute(update(table).where(table.c.id == row.id).values(body=orjson.dumps(event)))
+            changed += 1
+    return changed
+
+
+def _clear_greetings(tx: Connection, customer_id: str) -> int:
+    """The day is somebody's birthday. That there was a greeting stays, so that nobody is greeted twice."""
+    table = channels_tables.greetings
+    some_day = date(1970, 1, 1)
+    mine = table.c.customer_id == customer_id, table.c.day != some_day
+    return _changed(tx, update(table).where(*mine).values(day=some_day, provider_id=None, error=None))
+
+
+def _changed(tx: Connection, statement: Any) -> int:
+    return int(tx.execute(statement).rowcount)
