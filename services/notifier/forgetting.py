@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, or_, select, update
 
 from schemas import warnings as wire
 from services.common.database import Database
-from services.notifier import recording, tables
+from services.notifier import channels_tables, recording, tables
 from services.notifier.escaping import clean
 
 ERASED = "已删除 / erased"
@@ -29,6 +29,8 @@ SAYS_NOTHING = frozenset(
         "recipients",
         "replicas",
         "throttle",
+        "incidents",
+        "greeting_consents",
         # The ledger holds ids and seals; what opens them is in ledger_private.
         "ledger",
         "ledger_head",
@@ -94,6 +96,11 @@ def clear(database: Database, customer_id: str, at: datetime | None = None) -> d
             "warnings": _clear_warnings(tx, customer_id),
             "case_events": _clear_case_events(tx, customer_id),
             "ledger_private": recording.forget_customer(tx, customer_id, at or datetime.now(UTC)),
+            "greetings": _clear_greetings(tx, customer_id),
+            "mourning_days": _changed(
+                tx,
+                delete(channels_tables.mourning_days).where(channels_tables.mourning_days.c.customer_id == customer_id),
+            ),
             "poison": _changed(tx, delete(tables.poison).where(tables.poison.c.key == customer_id.encode())),
         }
 
@@ -169,6 +176,14 @@ def _clear_case_events(tx: Connection, customer_id: str) -> int:
             tx.execute(update(table).where(table.c.id == row.id).values(body=orjson.dumps(event)))
             changed += 1
     return changed
+
+
+def _clear_greetings(tx: Connection, customer_id: str) -> int:
+    """The day is somebody's birthday. That there was a greeting stays, so that nobody is greeted twice."""
+    table = channels_tables.greetings
+    some_day = date(1970, 1, 1)
+    mine = table.c.customer_id == customer_id, table.c.day != some_day
+    return _changed(tx, update(table).where(*mine).values(day=some_day, provider_id=None, error=None))
 
 
 def _changed(tx: Connection, statement: Any) -> int:
