@@ -72,7 +72,16 @@ def test_no_word_of_it_stays(home: Database) -> None:
     assert {"cases", "timeline", "warnings", "inbox", "case_events", "poison"} <= set(lines_about(home, *said))
     changed = forgetting.clear(home, "C1")
     others = lines_about(home, C2, "ordinary", "invoices of January", "二月和一月")
-    assert changed == {"inbox": 2, "cases": 1, "timeline": 1, "warnings": 2, "case_events": 1, "poison": 1}
+    assert changed == {
+        "inbox": 2,
+        "cases": 1,
+        "timeline": 1,
+        "warnings": 2,
+        "case_events": 1,
+        "greetings": 0,
+        "mourning_days": 0,
+        "poison": 1,
+    }
     assert lines_about(home, C1, SECRET) == []
     # The other customer's warning tells what it told.
     assert sorted(others) == sorted(["cases", "timeline", "warnings", "inbox"])
