@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from services.common.database import Database
+from services.notifier import forgetting
 from services.notifier.channels.email import EmailChannel, SmtpServer
 from services.notifier.channels.secrets import Source
 from services.notifier.channels_tables import greetings
@@ -209,3 +210,18 @@ def test_a_crash_between_writing_down_and_sending_greets_nobody_twice(post: Post
     fresh.greeter.step()
     assert [state for state, *_ in post.rows()] == ["uncertain"]
     assert post.server.accepted == []
+
+
+def test_who_is_forgotten_keeps_no_day_and_is_not_greeted_again(post: Post, clerk: Clerk, clock: Clock) -> None:
+    clerk.file([birthday()])
+    post.agree()
+    clock.at = MORNING
+    post.greeter.step()
+    with post.database.writing() as tx:
+        learn_mourning(tx, [Mourning("crm", "m1", "C1", DAY)], clock())
+    cleared = forgetting.clear(post.database, "C1")
+    assert (cleared["greetings"], cleared["mourning_days"]) == (1, 1)
+    with post.database.reading() as tx:
+        row = tx.execute(select(greetings)).mappings().one()
+    assert (row["state"], row["day"], row["provider_id"]) == ("accepted", date(1970, 1, 1), None)
+    assert not post.greeter.step()
