@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from typing import Any, Protocol
 
@@ -34,6 +34,7 @@ from services.ingest.sealing_keeping import Keeper, off_the_loop_if_needed, with
 from services.ingest.spooling import notes_of
 from services.ingest.streaming import LineStream, Pause, ResultLines
 from services.ingest.treating import Sender, Treatment
+from services.ingest.working import Beside, Worker
 
 log = logging.getLogger(__name__)
 
@@ -228,21 +229,16 @@ def _only_refused(request: Request) -> bool:
     return wanted == "refused"
 
 
-Worker = Callable[[], Coroutine[Any, Any, None]]
-"""Runs beside the requests until it is cancelled, and mends itself what goes wrong."""
-
-
 def build_app(intake: Intake, workers: Sequence[Worker] = ()) -> FastAPI:
     """The web application. Its life cycle starts and flushes the publisher, and runs the workers in between."""
+
+    beside = Beside(workers)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         intake.publisher.start()
-        running = [asyncio.create_task(work()) for work in workers]
-        yield
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        async with beside.running():
+            yield
         await intake.publisher.close()
 
     # No documentation pages: they would load scripts from outside. /openapi.json stays.
@@ -250,7 +246,7 @@ def build_app(intake: Intake, workers: Sequence[Worker] = ()) -> FastAPI:
         title="Bellwether ingest", version="1", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None
     )
     _add_events(app, intake)
-    _add_ops(app, intake)
+    _add_ops(app, intake, beside)
     _add_problems(app, intake.metrics)
     add_gate(app, intake.metrics)
     _describe(app)
@@ -293,7 +289,7 @@ def _add_events(app: FastAPI, intake: Intake) -> None:
     app.add_route("/v1/events", post_events, methods=["POST"])
 
 
-def _add_ops(app: FastAPI, intake: Intake) -> None:
+def _add_ops(app: FastAPI, intake: Intake, beside: Beside) -> None:
     publisher = intake.publisher
     intake.metrics.watch(lambda: publisher.outstanding, lambda: publisher.problem is None)
 
@@ -301,7 +297,8 @@ def _add_ops(app: FastAPI, intake: Intake) -> None:
 
     @app.get("/healthz", summary="Must the process be replaced?", response_model=None, openapi_extra=state)
     async def healthz() -> Response:
-        return _state({} if publisher.alive else {"kafka": "the sending thread has ended"})
+        kafka = {} if publisher.alive else {"kafka": "the connection is not looked after any more"}
+        return _state(kafka if beside.alive else {**kafka, "workers": "a part of the service has ended; see the log"})
 
     @app.get("/readyz", summary="Are events taken?", response_model=None, openapi_extra=state)
     async def readyz() -> Response:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -27,6 +26,7 @@ from services.ingest.merging_worker import Merger
 from services.ingest.sealing import resealed
 from services.ingest.sealing_letters import SealedLetters
 from services.ingest.sealing_setup import Secrecy
+from services.ingest.working import Worker
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Identification:
     treatment: Identity
     keeping: Keeping
     hide: SealedLetters
-    workers: Sequence[Callable[[], Coroutine[Any, Any, None]]]
+    workers: Sequence[Worker]
 
 
 def identification(

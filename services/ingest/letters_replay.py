@@ -7,8 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from schemas.topics import Topics
 from services.common.clock import Now
 from services.common.database import Database
@@ -20,6 +18,7 @@ from services.ingest.publisher import TryLater
 from services.ingest.records import Record
 from services.ingest.sealing_keeping import Keeper, with_keys_kept
 from services.ingest.treating import Treatment
+from services.ingest.working import persistently
 
 log = logging.getLogger(__name__)
 
@@ -77,14 +76,11 @@ class Replayer:
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        while True:
-            try:
-                more = await self.step()
-            except (SQLAlchemyError, TryLater) as error:
-                log.warning("dead letters are replayed later: %s", type(error).__name__)
-                more = False
-            if not more:
-                await asyncio.sleep(LOOK_EVERY_S)
+        await persistently(self._all_steps, LOOK_EVERY_S, "dead letters are replayed later")
+
+    async def _all_steps(self) -> None:
+        while await self.step():
+            pass
 
     async def step(self) -> bool:
         """Replay some of the letters that are asked for; False when none can be. Raises TryLater, SQLAlchemyError."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -23,6 +22,7 @@ from services.ingest.letters_follower import Follower
 from services.ingest.letters_metrics import LettersMetrics, Looking
 from services.ingest.letters_replay import Courts, Replayer
 from services.ingest.letters_routes import Admin, Letters, add_letters, anybody
+from services.ingest.working import Worker
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Correspondence:
     """`noted` is the intake's; `workers` run beside it; `add_routes` gives the application its pages."""
 
     noted: Callable[[Judgement], None]
-    workers: Sequence[Callable[[], Coroutine[Any, Any, None]]]
+    workers: Sequence[Worker]
     letters: Letters
     feeds: Feeds
 

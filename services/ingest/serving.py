@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import uvicorn
@@ -20,6 +19,7 @@ from services.ingest.serving_bounds import Bounds, Ending
 from services.ingest.serving_config import DoorSettings
 from services.ingest.serving_door import House
 from services.ingest.serving_tls import Tls
+from services.ingest.working import Worker
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Front:
         open_now.set_function(lambda: len(self._house.guests))
 
     @property
-    def workers(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    def workers(self) -> list[Worker]:
         """What has to run beside the application."""
         return [self._house.run, *([self._tls.run] if self._tls else [])]
 

@@ -159,6 +159,37 @@ def test_ready_and_healthy_say_why_not(client: TestClient, publisher: ScriptedPu
     assert client.get("/healthz").status_code == 503
 
 
+def test_a_part_that_ends_by_itself_asks_for_another_process(
+    publisher: ScriptedPublisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def ends() -> None:
+        raise LookupError("secret of customer C001")
+
+    async def goes_on() -> None:
+        await asyncio.Event().wait()
+
+    app = build_app(Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry())), [goes_on, ends])
+    with TestClient(app) as client:
+        answer = client.get("/healthz")
+        assert (answer.status_code, list(answer.json()["problems"])) == (503, ["workers"])
+        assert post(client, GOOD).status_code == 202, "until it is replaced it takes what it can"
+    assert [one.getMessage() for one in caplog.records if one.levelname == "CRITICAL"] == [
+        "a part of ingest has ended: LookupError"
+    ]
+
+
+def test_parts_that_are_stopped_with_the_service_have_not_ended_by_themselves(
+    publisher: ScriptedPublisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def goes_on() -> None:
+        await asyncio.Event().wait()
+
+    app = build_app(Intake(publisher, Topics("t"), lambda: NOW, IngestMetrics(CollectorRegistry())), [goes_on])
+    with TestClient(app) as client:
+        assert client.get("/healthz").status_code == 200
+    assert not [one for one in caplog.records if one.levelname == "CRITICAL"]
+
+
 def test_metrics_count_what_was_answered(client: TestClient, publisher: ScriptedPublisher) -> None:
     post(client, b"[" + GOOD + b"," + BAD + b"," + GOOD + b"]")
     post(client, b"{broken")
