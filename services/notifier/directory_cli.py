@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +36,10 @@ class BadAbsence(UserError):
     """An absence that cannot be."""
 
 
+class _Undone(Exception):
+    """Ends a transaction of which nothing shall stay."""
+
+
 class NotVerified(UserError):
     """An address is not proved; the message says why."""
 
@@ -64,12 +68,12 @@ def import_command(files: tuple[Path, ...], source: str, fallback: str | None, p
     settings = read_settings(os.environ)
     listing = read_listings(files)
     entries = list(said(_with_fallback(listing, fallback), settings.zone))
-    with _database() as database, database.writing() as tx:
+    with suppress(_Undone), _database() as database, database.writing() as tx:
         taken = take_in(tx, source, entries, clock_from(settings.clock)(), _user(), prune=prune)
+        _tell(taken.gaps)
+        click.echo(("it would be " if dry_run else "") + told(taken))
         if dry_run:
-            tx.rollback()
-    _tell(taken.gaps)
-    click.echo(("it would be " if dry_run else "") + told(taken))
+            raise _Undone
 
 
 @directory.command()
