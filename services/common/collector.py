@@ -13,6 +13,12 @@ YOUNG_PER_FULL = 1_000
 rings that outlive a look. Some of a library's tasks and errors may, customers and what is worked out of them never."""
 
 
+def leave_what_is_loaded() -> None:
+    """Never look through what is loaded by now: it stays, and each look at all of it stops the process for 0.1 s."""
+    gc.collect()
+    gc.freeze()
+
+
 def settle_collector() -> None:
     """Leave alone what is loaded, and look for rings seldom.
 
@@ -20,6 +26,5 @@ def settle_collector() -> None:
     the thresholds that Python begins with, looking through all that stays open again and again was a third of what an
     event cost, and three quarters for customers who are seldom heard of.
     """
-    gc.collect()
-    gc.freeze()
+    leave_what_is_loaded()
     gc.set_threshold(YOUNG_OBJECTS, YOUNG_PER_FULL, 1)

@@ -115,6 +115,30 @@ def client_options(kafka: Address) -> dict[str, Any]:
     return options
 
 
+def librdkafka_options(kafka: Address) -> dict[str, Any]:
+    """The same for a client of librdkafka (confluent-kafka), which reads the files itself.
+
+    They are looked at here first, so that the same is said about them. Raises UnusableCertificate.
+    """
+    connection = connection_of(kafka)
+    options: dict[str, Any] = {"bootstrap.servers": connection.servers, "security.protocol": connection.security}
+    if connection.tls:
+        connection.tls_context()
+        # Without a file of its own it would trust whatever it finds first; this is where Python looks.
+        found = ssl.get_default_verify_paths()
+        authorities = connection.ca or found.cafile or found.capath
+        if authorities is not None:
+            options["ssl.ca.location"] = str(authorities)
+        if connection.certificate is not None:
+            options["ssl.certificate.location"] = str(connection.certificate)
+            options["ssl.key.location"] = str(connection.key or connection.certificate)
+    if connection.sasl:
+        options["sasl.mechanism"] = connection.mechanism
+        options["sasl.username"] = connection.user
+        options["sasl.password"] = connection.password
+    return options
+
+
 def why_unusable(kafka: Address, error: BaseException) -> str:
     """What keeps a client from working that failed with `error`, and what to do about it, for people.
 

@@ -114,11 +114,13 @@ TITLES = {
 def results_answer(judgement: Judgement) -> Response:
     """202 when every event was accepted, 422 when any was refused (the others are durable all the same), 403 when the
     sender's key covers none of them."""
-    rejected = judgement.rejected
+    results = [_result(verdict) for verdict in judgement.verdicts]
+    statuses = [result["status"] for result in results]
+    rejected = statuses.count("rejected")
     body = {
-        "results": [_result(verdict) for verdict in judgement.verdicts],
-        "accepted": judgement.number_of("accepted"),
-        "waiting": judgement.number_of("waiting"),
+        "results": results,
+        "accepted": statuses.count("accepted"),
+        "waiting": statuses.count("waiting"),
         "rejected": rejected,
     }
     if not rejected:

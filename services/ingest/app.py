@@ -266,6 +266,7 @@ def _describe(app: FastAPI) -> None:
         if "Event" not in schemas:
             schemas.update(description.components())
             document["components"]["securitySchemes"] = description.SECURITY
+            document["paths"] = {"/v1/events": {"post": description.operation()}, **document["paths"]}
         return document
 
     @functools.cache
@@ -281,27 +282,15 @@ def _describe(app: FastAPI) -> None:
 
 
 def _add_events(app: FastAPI, intake: Intake) -> None:
-    described = {
-        "requestBody": description.request_body(),
-        "parameters": description.parameters(),
-        "responses": description.responses(),
-        "security": [{}, {name: [] for name in description.SECURITY}],
-    }
-
-    @app.post(
-        "/v1/events",
-        status_code=202,
-        response_model=None,
-        summary="Send events",
-        description=description.POST_DESCRIPTION,
-        openapi_extra=described,
-    )
     async def post_events(request: Request) -> Response:
         try:
             return await intake.take(request)
         except ClientDisconnect:
             # Nobody reads this; it only keeps a cut connection out of the error log.
             return problem_answer(400, "disconnected", "the sender went away before the body was complete")
+
+    # A route of Starlette's: FastAPI's own, which would only pass the request on, is a quarter of what a request costs.
+    app.add_route("/v1/events", post_events, methods=["POST"])
 
 
 def _add_ops(app: FastAPI, intake: Intake) -> None:

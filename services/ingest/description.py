@@ -95,6 +95,19 @@ REFUSED_ANSWER: Json = {
 }
 
 
+def operation() -> Json:
+    """POST /v1/events, which FastAPI does not know of."""
+    return {
+        "operationId": "post_events_v1_events_post",
+        "summary": "Send events",
+        "description": POST_DESCRIPTION.strip(),
+        "parameters": parameters(),
+        "requestBody": request_body(),
+        "responses": responses(),
+        "security": [{}, {name: [] for name in SECURITY}],
+    }
+
+
 def request_body() -> Json:
     """What is posted, by media type."""
     lines = "".join(f"{orjson.dumps(event).decode()}\n" for event in (EVENT, SECOND))

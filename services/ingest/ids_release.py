@@ -7,7 +7,6 @@ no harm either: each sends an id's events in their order, and the first of each 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -26,8 +25,7 @@ from services.ingest.publisher import TryLater
 from services.ingest.records import Hide, Record, Refusal, as_it_came, dead_letters
 from services.ingest.sealing_keeping import Keeper, with_keys_kept
 from services.ingest.treating import Treatment, Waits
-
-log = logging.getLogger(__name__)
+from services.ingest.working import persistently
 
 AT_ONCE = 500
 """Waiting events in one step."""
@@ -51,12 +49,7 @@ class Step:
 
 async def hear(registry: Registry) -> None:
     """For ever: what others change is heard of within REFRESH_S, also while something else has to wait."""
-    while True:
-        try:
-            await asyncio.to_thread(registry.refresh)
-        except TryLater as later:
-            log.warning("changes of ids are not heard of: %s", later.code)
-        await asyncio.sleep(REFRESH_S)
+    await persistently(lambda: asyncio.to_thread(registry.refresh), REFRESH_S, "changes of ids are not heard of")
 
 
 class Releaser:
@@ -85,16 +78,8 @@ class Releaser:
         self._rounds = 0
 
     async def run(self) -> None:
-        """For ever. Whatever goes wrong is tried again a second later."""
-        while True:
-            try:
-                await self.round()
-            except TryLater as later:
-                log.warning("waiting events stay where they are: %s", later.code)
-            except Exception as error:  # noqa: BLE001 this worker must outlive what it does not know
-                # The type alone: a message may hold a value from an event.
-                log.error("waiting events stay where they are: %s", type(error).__name__)  # noqa: TRY400
-            await asyncio.sleep(REFRESH_S)
+        """For ever."""
+        await persistently(self.round, REFRESH_S, "waiting events stay where they are")
 
     async def round(self) -> None:
         """Hear what has changed; if anything has, send what need not wait any longer. Raises TryLater."""

@@ -21,7 +21,7 @@ from services.ingest.keys import NOT_ALLOWED, is_foreign
 from services.ingest.lines import Line
 from services.ingest.records import Hide, Record, Refusal, as_it_came, dead_letters, event_record
 from services.ingest.splitting import array_elements
-from services.ingest.treating import ANYBODY, Coming, Foresees, Sender, Treatment, Waits
+from services.ingest.treating import ANYBODY, Coming, Foresee, Sender, Treatment, Waits
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_BATCH_EVENTS = 2000
@@ -67,17 +67,19 @@ class Judgement:
 
     def number_of(self, status: Literal["accepted", "waiting", "rejected"]) -> int:
         """How many events were judged so."""
-        return sum(verdict.status == status for verdict in self.verdicts)
+        return [verdict.status for verdict in self.verdicts].count(status)
 
     @property
     def rejected(self) -> int:
         """How many events were refused."""
         return self.number_of("rejected")
 
-    def accept(self, verdict: Verdict, coming: Coming, topics: Topics) -> None:
-        """The event goes on its topic. Raises InvalidEvent when it has become too large for it."""
+    def accept(self, verdict: Verdict, coming: Coming, topics: Topics, written: bytes | None = None) -> None:
+        """The event goes on its topic; `written`: its document as JSON, where that is at hand. Raises InvalidEvent when
+        it has become too large."""
         event = coming.event
-        record = event_record(event, bytes_on_topic(coming.document, event, verdict.ignored_fields), topics)
+        value = bytes_on_topic(coming.document, event, verdict.ignored_fields, written)
+        record = event_record(event, value, topics)
         self.records.append(record)
         self.verdicts.append(verdict)
         merged = names_another(event)
@@ -222,10 +224,11 @@ class _Court:
         self.judgement = Judgement()
 
     def show(self, documents: list[Any]) -> None:
-        parties: Sequence[object] = self._treatments
-        for one in parties:
-            if isinstance(one, Foresees):
-                one.foresee(documents)
+        for treat in self._treatments:
+            # To ask whether it is a Foresees takes as long as to decode an event.
+            foresee: Foresee | None = getattr(treat, "foresee", None)
+            if foresee is not None:
+                foresee(documents)
 
     def judge_batch(self, documents: list[Any]) -> None:
         if len(documents) > MAX_BATCH_EVENTS:
@@ -269,7 +272,8 @@ class _Court:
             self._refuse(0, problem, self._post.body, attributes)
 
     def _accept(self, index: int, document: Any) -> None:
-        event = codec.parse(document)
+        written = _written(document)
+        event = codec.parse(document) if written is None else codec.parse_written(document, written)
         ignored = tuple(codec.unknown_fields(document, event))
         coming = Coming(event, document)
         for treat in self._treatments:
@@ -279,7 +283,7 @@ class _Court:
                 self._wait(index, waits, coming, ignored)
                 return
         verdict = Verdict(index, event.id, event.source, ignored_fields=ignored)
-        self.judgement.accept(verdict, coming, self._topics)
+        self.judgement.accept(verdict, coming, self._topics, written if coming.document is document else None)
 
     def _wait(self, index: int, waits: Waits, coming: Coming, ignored: tuple[str, ...]) -> None:
         event = coming.event
@@ -300,13 +304,27 @@ class _Court:
         )
 
 
-def bytes_on_topic(document: dict[str, Any], event: Event, ignored: tuple[str, ...]) -> bytes:
-    """The event as it was sent, or, where something must be kept out of it, as its model writes it."""
-    if ignored or isinstance(event, Retraction):
-        value = codec.encode(event)
-    else:
-        value = orjson.dumps({"specversion": "1.0", **document})
+def bytes_on_topic(
+    document: dict[str, Any], event: Event, ignored: tuple[str, ...], written: bytes | None = None
+) -> bytes:
+    """The event as it was sent (`written`, if it is at hand), or, where something must be kept out of it, as its model
+    writes it."""
+    kept_out = ignored or isinstance(event, Retraction)
+    value = codec.encode(event) if kept_out else written or _as_json(document)
     if len(value) > MAX_EVENT_BYTES:
         sentence = f"the event has {len(value)} bytes; at most {MAX_EVENT_BYTES} are accepted"
         raise InvalidEvent("too_large", sentence, (), event.id, event.source)
     return value
+
+
+def _written(document: Any) -> bytes | None:
+    """A document as it would go on the topic; None for what is none, or none that can be written."""
+    try:
+        return _as_json(document)
+    except TypeError:
+        # Nested so deep that only the codec's words are left to be said of it.
+        return None
+
+
+def _as_json(document: dict[str, Any]) -> bytes:
+    return orjson.dumps({"specversion": "1.0", **document})

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
 from schemas import codec
 from schemas.codec import InvalidEvent
 from schemas.control import CONTROL_KEY, erase_value
+from schemas.records import ReadRecord
 from schemas.topics import Topics
 from services.ingest.records import Record
 
 Reseal = Callable[[dict[str, Any], str, str], dict[str, Any] | None]
 """What is sealed for one customer is sealed for another: the document, from whom, for whom. None: not to be sent."""
-
-
-class Read(Protocol):
-    """A record as it was read from the events topic."""
-
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +26,7 @@ class Move:
     merged: str
     surviving: str
 
-    def again(self, record: Read, topics: Topics, reseal: Reseal) -> Record | None:
+    def again(self, record: ReadRecord, topics: Topics, reseal: Reseal) -> Record | None:
         """The record as one of the surviving customer's, in structured mode; None when it is no valid event of the
         merged one, or not to be sent. Source and id stay, so that a second sending is recognised."""
         document = self._document(record)
@@ -57,7 +47,7 @@ class Move:
         """Tells the rules service to withdraw the merged customer's warnings and to keep nothing of it."""
         return Record(topics.events, CONTROL_KEY, erase_value(self.merged, self.surviving))
 
-    def _document(self, record: Read) -> dict[str, Any] | None:
+    def _document(self, record: ReadRecord) -> dict[str, Any] | None:
         # Most records are others'; to look for the id's bytes is cheaper than to read the JSON (in which an escape may
         # hide it). Not by the key alone: who writes to the topic directly may have left it out.
         name, value = self.merged.encode(), record.value or b""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from schemas.records import ReadRecord
 from services.common.kafka_connection import Address, UnusableCertificate, client_options
 from services.ingest.publisher import TryLater, broker_away
 
@@ -28,7 +29,7 @@ class TopicReader(Protocol):
     def bounds(self) -> dict[int, tuple[int, int]]:
         """By partition: the first offset that there is, and the one that the next record will get. Raises TryLater."""
 
-    def read(self, partition: int, offset: int, end: int) -> tuple[Sequence[Any], int]:
+    def read(self, partition: int, offset: int, end: int) -> tuple[Sequence[ReadRecord], int]:
         """Some records from `offset` on, at least one unless there is none before `end`, and where to go on."""
 
     def close(self) -> None:
@@ -55,7 +56,7 @@ class KafkaReader:
             raise broker_away(f"topic {self._topic} is not there")
         return {part.partition: (first[part], end[part]) for part in parts}
 
-    def read(self, partition: int, offset: int, end: int) -> tuple[Sequence[Any], int]:
+    def read(self, partition: int, offset: int, end: int) -> tuple[Sequence[ReadRecord], int]:
         """See TopicReader."""
         part = TopicPartition(self._topic, partition)
         found: list[Any] = []

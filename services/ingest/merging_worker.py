@@ -12,18 +12,19 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
+from schemas.records import ReadRecord
 from schemas.topics import Topics
 from services.ingest import merging_store
 from services.ingest.app import Publisher
 from services.ingest.ids import survivor
 from services.ingest.ids_metrics import IdsMetrics
 from services.ingest.ids_registry import Registry
-from services.ingest.merging import Move, Read, Reseal, left_to_read, unsealed
+from services.ingest.merging import Move, Reseal, left_to_read, unsealed
 from services.ingest.merging_reader import TopicReader
 from services.ingest.merging_store import Work
-from services.ingest.publisher import TryLater
 from services.ingest.records import Record
 from services.ingest.sealing_keeping import Keeper, with_keys_kept
+from services.ingest.working import persistently
 
 log = logging.getLogger(__name__)
 
@@ -62,17 +63,12 @@ class Merger:
         self._keeper = keeper
 
     async def run(self) -> None:
-        """For ever. Whatever goes wrong is tried again a second later."""
-        while True:
-            try:
-                while await self.step():
-                    pass
-            except TryLater as later:
-                log.warning("a merge has to wait: %s", later.code)
-            except Exception as error:  # noqa: BLE001 this worker must outlive what it does not know
-                # The type alone: a message may hold a value from an event.
-                log.error("a merge has to wait: %s", type(error).__name__)  # noqa: TRY400
-            await asyncio.sleep(PAUSE_S)
+        """For ever."""
+        await persistently(self._all_steps, PAUSE_S, "a merge has to wait")
+
+    async def _all_steps(self) -> None:
+        while await self.step():
+            pass
 
     async def step(self) -> bool:
         """A little of the oldest merge. False when nothing can be done for now. Raises TryLater."""
@@ -105,7 +101,7 @@ class Merger:
         await asyncio.to_thread(self._save, work, number, position, len(records))
         self._metrics.resent.inc(len(records))
 
-    def _moved(self, move: Move, read: Sequence[Read]) -> list[Record]:
+    def _moved(self, move: Move, read: Sequence[ReadRecord]) -> list[Record]:
         found = (move.again(one, self._topics, self._reseal) for one in read)
         return [one for one in found if one is not None]
 

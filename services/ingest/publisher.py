@@ -1,43 +1,46 @@
-"""Sends records to Kafka and tells when they are durable. The only importer of kafka-python's producer.
+"""Sends records to Kafka and tells when they are durable.
 
-One thread owns the producer, since `send()` may block for metadata. Whoever publishes waits on an asyncio future. When
-a delivery fails the producer is thrown away and a new one made: after a failure nobody knows which sequence numbers the
-broker has seen, and a fresh producer id makes the question go away.
+librdkafka puts them together and sends them on threads of its own. All of ours happens on the event loop: records are
+handed over without waiting, and while any is under way it is asked now and again what was acknowledged. No thread of
+ours waits for that: it would take the interpreter from the loop each time. When a delivery fails the producer is thrown
+away with all that it holds, and a new one made: after a failure nobody knows which sequence numbers the broker has
+seen, and a fresh producer id makes the question go away.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import queue
-import threading
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, ParamSpec, TypeVar
 
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from schemas.topics import Topics
-from services.common.kafka_connection import Address, UnusableCertificate, client_options, is_reachable, why_unusable
-from services.ingest.partitioning import RememberingPartitioner
+from services.common.kafka_connection import Address, is_reachable
+from services.ingest.librdkafka import CONNECT_TIMEOUT_S, DELIVERY_TIMEOUT_S, NotConnected, connected, ended, reason
 from services.ingest.records import Record
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 MAX_OUTSTANDING = 20_000
 """Records that are accepted for sending and not yet acknowledged; beyond it callers are told to come back."""
 
-CONNECT_TIMEOUT_S = 5.0
-DELIVERY_TIMEOUT_S = 10.0
+POLL_S = 0.002
+MAX_POLL_S = 0.02
+"""How long an acknowledgement may lie unread: less while others come soon, more while the broker takes its time."""
+
 PROBE_EVERY_S = 2.0
 RETRY_CONNECT_S = 1.0
 CLOSE_TIMEOUT_S = 10.0
 ANSWER_BOUND_S = 3 * DELIVERY_TIMEOUT_S
-LINGER_MS = 5
-BATCH_BYTES = 256 * 1024
 STARTING = "connecting to Kafka for the first time"
+STOPPING = "the service is stopping"
 
 BROKER_UNAVAILABLE = "broker_unavailable"
 
@@ -63,31 +66,38 @@ def overloaded() -> TryLater:
 
 
 class _Delivery:
-    """The records of one caller: done when all are acknowledged, failed with the first that is seen to fail."""
+    """The records of one caller: done when all are acknowledged, failed with the first that is not."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
-        self.records = records
-        self.send_before = time.monotonic() + DELIVERY_TIMEOUT_S
-        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.when_done: Callable[[_Delivery], None] = _nothing
+    __slots__ = ("begun_s", "failed", "future", "left", "over", "records", "when_over")
 
-    def acknowledged(self) -> None:
-        """All are durable. Called on Kafka's network thread, rarely on the sender's."""
-        self._resolve(None)
+    def __init__(
+        self, records: int, when_over: Callable[[_Delivery], None], failed: Callable[[KafkaError], None]
+    ) -> None:
+        """`failed` is told of a record that is not known to be durable, and ends this delivery in its turn."""
+        loop = asyncio.get_running_loop()
+        self.records = self.left = records
+        self.begun_s = loop.time()
+        self.future: asyncio.Future[None] = loop.create_future()
+        self.when_over = when_over
+        self.failed = failed
+        self.over = False
 
-    def failed(self, problem: TryLater) -> None:
-        """A record is not known to be durable."""
-        self._resolve(problem)
+    def __call__(self, error: KafkaError | None, _message: Any) -> None:
+        """One of the records is acknowledged, or is not."""
+        if self.over:
+            # Of a producer that was given up: on the thread that ends it.
+            return
+        if error is not None:
+            self.failed(error)
+            return
+        self.left -= 1
+        if not self.left:
+            self.end(None)
 
-    def _resolve(self, problem: TryLater | None) -> None:
-        self.when_done(self)
-        try:
-            self.future.get_loop().call_soon_threadsafe(self._set, problem)
-        except RuntimeError:
-            # The loop is closed: the service stopped before the answer came, and nobody waits for it.
-            log.warning("an answer of Kafka came after the service had stopped")
-
-    def _set(self, problem: TryLater | None) -> None:
+    def end(self, problem: TryLater | None) -> None:
+        """Tell the caller, unless it has gone."""
+        self.over = True
+        self.when_over(self)
         if self.future.done():
             return
         if problem is None:
@@ -96,63 +106,34 @@ class _Delivery:
             self.future.set_exception(problem)
 
 
-class _Awaited:
-    """Kafka's futures of one delivery.
-
-    Only one at a time is listened to: the last that is not done. Records of a partition are acknowledged together and
-    in order, so that is about one callback a partition instead of two a record.
-    """
-
-    def __init__(self, futures: list[Any], done: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
-        self._futures = futures
-        self._done = done
-        self._failed = failed
-
-    def listen(self, _metadata: object = None) -> None:
-        """To the last that is not done; call `done` when there is none, `failed` at the first failure that is seen."""
-        futures = self._futures
-        while futures and futures[-1].is_done:
-            last = futures.pop()
-            if last.exception is not None:
-                self._failed(last.exception)
-                return
-        if futures:
-            # If it is done by now, it calls at once.
-            futures[-1].add_callback(self.listen).add_errback(self._failed)
-        else:
-            self._done()
-
-
-def _nothing(_delivery: _Delivery) -> None:
-    """Before it is handed to a producer nobody keeps track of a delivery."""
-
-
-@dataclass(frozen=True)
-class _Stop:
-    """The last thing in the queue."""
-
-
 class KafkaPublisher:
     """A durable way into Kafka for asyncio callers. `start` returns at once, whether the broker is there or not."""
 
     def __init__(self, kafka: Address, topics: Topics) -> None:
         self._kafka = kafka
         self._topics = topics
-        self._queue: queue.SimpleQueue[_Delivery | _Stop] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="ingest-sender", daemon=True)
+        # One for connecting and probing, and one for a producer that is being ended meanwhile.
+        self._threads = ThreadPoolExecutor(2, "ingest-kafka")
+        self._life: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._woken = asyncio.Event()
+        self._producer: Producer | None = None
         self._problem: str | None = STARTING
-        self._delivery_error: str | None = None
-        self._open: set[_Delivery] = set()
+        # In the order in which they began.
+        self._open: dict[_Delivery, None] = {}
         self._outstanding = 0
+        self._next_look: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to connect."""
-        self._thread.start()
+        """Begin to connect. Needs a running loop."""
+        self._life = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Send what is queued, wait for its acknowledgement (bounded), and end."""
-        self._queue.put(_Stop())
-        await asyncio.to_thread(self._thread.join, CLOSE_TIMEOUT_S + CONNECT_TIMEOUT_S)
+        """Send what is under way, wait for its acknowledgement (bounded), and end."""
+        self._stopping = True
+        self._woken.set()
+        if self._life is not None:
+            await asyncio.wait([self._life], timeout=CLOSE_TIMEOUT_S + CONNECT_TIMEOUT_S)
 
     @property
     def problem(self) -> str | None:
@@ -161,8 +142,8 @@ class KafkaPublisher:
 
     @property
     def alive(self) -> bool:
-        """False when the sending thread has ended: the process must be replaced."""
-        return self._thread.is_alive()
+        """False when nothing looks after the connection any more: the process must be replaced."""
+        return self._life is not None and not self._life.done()
 
     @property
     def outstanding(self) -> int:
@@ -176,118 +157,112 @@ class KafkaPublisher:
         """
         if not records:
             return
-        if self._problem is not None:
-            raise broker_away(self._problem)
+        if self._problem is not None or self._producer is None:
+            raise broker_away(self._problem or STARTING)
         if self._outstanding + len(records) > MAX_OUTSTANDING:
             raise overloaded()
-        delivery = _Delivery(records)
+        delivery = _Delivery(len(records), self._forget, self._not_acknowledged)
+        self._open[delivery] = None
         self._outstanding += len(records)
-        try:
-            self._queue.put(delivery)
-            await asyncio.wait_for(delivery.future, ANSWER_BOUND_S)
-        except TimeoutError:
-            raise broker_away("Kafka did not acknowledge in time") from None
-        finally:
-            self._outstanding -= len(records)
+        self._hand_over(self._producer, records, delivery)
+        await delivery.future
 
-    # What follows runs on the sender's thread.
-
-    def _run(self) -> None:
+    def _hand_over(self, producer: Producer, records: Sequence[Record], delivery: _Delivery) -> None:
         try:
-            while self._serve_one_producer():
-                pass
+            for record in records:
+                producer.produce(
+                    record.topic, record.value, record.key, on_delivery=delivery, headers=[*record.headers] or None
+                )
+        except (KafkaException, BufferError) as error:
+            self._fail(f"a record was not taken: {reason(error)}")
+        if self._next_look is None:
+            self._look_after(POLL_S)
+
+    def _look_after(self, seconds: float) -> None:
+        self._next_look = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        """Hear what was acknowledged; again a little later as long as anything is under way."""
+        self._next_look = None
+        if self._producer is not None:
+            self._producer.poll(0)
+        oldest = next(iter(self._open), None)
+        if oldest is None:
+            return
+        waited_s = asyncio.get_running_loop().time() - oldest.begun_s
+        if waited_s > ANSWER_BOUND_S:
+            self._fail("Kafka did not acknowledge in time")
+        else:
+            # A quarter as long again: a slow broker is not asked hundreds of times for one acknowledgement.
+            self._look_after(min(max(POLL_S, waited_s / 4), MAX_POLL_S))
+
+    def _forget(self, delivery: _Delivery) -> None:
+        del self._open[delivery]
+        self._outstanding -= delivery.records
+
+    def _not_acknowledged(self, error: KafkaError) -> None:
+        self._fail(f"a record was not acknowledged: {error.name()}")
+
+    def _fail(self, problem: str) -> None:
+        """Nothing more goes to this producer, and nothing that it holds is waited for."""
+        self._now(problem)
+        self._woken.set()
+        self._give_up(problem)
+
+    def _give_up(self, problem: str) -> None:
+        for delivery in list(self._open):
+            delivery.end(broker_away(problem))
+
+    async def _run(self) -> None:
+        try:
+            while not self._stopping:
+                await self._live_once()
         finally:
             # Reached by a stop, or by an error we did not foresee: either way nothing more will be sent.
-            self._now(self._problem or "the service is stopping")
-            self._refuse_queued()
+            self._now(self._problem or STOPPING)
+            self._threads.shutdown(wait=False)
 
-    def _serve_one_producer(self) -> bool:
-        """Connect, serve until a delivery fails or the service stops. False when the service stops."""
-        producer = self._connect()
-        if producer is None:
-            return self._refuse_queued(RETRY_CONNECT_S)
-        self._delivery_error = None
-        self._now(None)
-        goes_on = self._serve(producer)
-        if goes_on:
-            self._drop(producer)
-        else:
-            _close(producer)
-        return goes_on
-
-    def _drop(self, producer: KafkaProducer) -> None:
-        """Leave a failed producer behind: its callers send their events again."""
-        for delivery in list(self._open):
-            delivery.failed(broker_away(self._problem or STARTING))
-        self._open.clear()
-        # Closing waits until what it holds is sent or expired, and gives up with a live thread if told not to wait.
-        threading.Thread(target=_close, args=(producer,), name="ingest-producer-close", daemon=True).start()
-
-    def _connect(self) -> KafkaProducer | None:
-        """A producer that knows the three topics, or None (the reason is in `problem`)."""
-        # A bare connection first: a producer costs threads and half a minute of patience on a dead address.
-        if not is_reachable(self._kafka):
-            self._now(f"no Kafka answers at {self._kafka}")
-            return None
+    async def _live_once(self) -> None:
+        """Connect, serve until a delivery fails or the service stops."""
+        self._woken.clear()
         try:
-            producer = new_producer(self._kafka)
-        except (KafkaError, OSError, ValueError, UnusableCertificate) as error:
-            # Whoever sends events learns no more than that; how we are let in is our business.
-            self._now(f"Kafka at {self._kafka} cannot be used", why_unusable(self._kafka, error))
-            return None
-        missing = _first_missing(producer, self._topics)
-        if missing is not None:
-            self._now(f'topic "{missing}" is not known to Kafka; bellwether topics create makes it')
-            _close(producer)
-            return None
-        return producer
-
-    def _serve(self, producer: KafkaProducer) -> bool:
-        while self._delivery_error is None:
-            try:
-                delivery = self._queue.get(timeout=PROBE_EVERY_S)
-            except queue.Empty:
-                if not is_reachable(self._kafka):
-                    self._delivery_error = f"no Kafka answers at {self._kafka}"
-                continue
-            if isinstance(delivery, _Stop):
-                return False
-            self._send(producer, delivery)
-        self._now(self._delivery_error)
-        return True
-
-    def _send(self, producer: KafkaProducer, delivery: _Delivery) -> None:
-        if time.monotonic() > delivery.send_before:
-            delivery.failed(broker_away("they waited too long for their turn"))
+            producer = await self._on_thread(connected, self._kafka, self._topics, MAX_OUTSTANDING)
+        except NotConnected as trouble:
+            self._now(trouble.problem, trouble.for_us)
+            await self._is_woken_within(RETRY_CONNECT_S)
             return
-
-        def failed(error: BaseException) -> None:
-            self._delivery_error = f"a record was not acknowledged: {type(error).__name__}"
-            delivery.failed(broker_away(self._delivery_error))
-
-        self._open.add(delivery)
-        delivery.when_done = self._open.discard
+        self._producer = producer
+        self._now(None)
         try:
-            futures = [
-                producer.send(record.topic, key=record.key, value=record.value, headers=list(record.headers))
-                for record in delivery.records
-            ]
-        except KafkaError as error:
-            failed(error)
-        else:
-            _Awaited(futures, delivery.acknowledged, failed).listen()
+            await self._serve()
+        finally:
+            self._producer = None
+            # First, for those who wait are told on this thread, and what the producer lets go of is heard on another.
+            self._give_up(self._problem or STOPPING)
+            self._threads.submit(_end, producer)
 
-    def _refuse_queued(self, for_s: float = 0.0) -> bool:
-        """Fail what is queued, and what comes within `for_s` seconds. False when a stop was among it."""
-        until = time.monotonic() + for_s
-        while True:
-            try:
-                delivery = self._queue.get(timeout=max(0.0, until - time.monotonic()))
-            except queue.Empty:
-                return True
-            if isinstance(delivery, _Stop):
-                return False
-            delivery.failed(broker_away(self._problem or "the service is stopping"))
+    async def _serve(self) -> None:
+        while not await self._is_woken_within(PROBE_EVERY_S):
+            # While anything is under way, its end tells.
+            if not self._open and not await self._on_thread(is_reachable, self._kafka) and not self._open:
+                self._fail(f"no Kafka answers at {self._kafka}")
+        if self._problem is None:
+            self._now(STOPPING)
+            await self._flush()
+
+    async def _flush(self) -> None:
+        """Wait for what is under way, within a bound."""
+        if self._open:
+            await asyncio.wait([delivery.future for delivery in self._open], timeout=CLOSE_TIMEOUT_S)
+
+    async def _is_woken_within(self, seconds: float) -> bool:
+        """Whether a delivery fails or the service stops in that time."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        return self._woken.is_set()
+
+    async def _on_thread(self, call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: call(*arguments, **named))
 
     def _now(self, problem: str | None, for_us: str | None = None) -> None:
         if problem == self._problem:
@@ -299,41 +274,8 @@ class KafkaPublisher:
             log.warning("no events are accepted: %s", for_us or problem)
 
 
-def new_producer(kafka: Address, **more: Any) -> KafkaProducer:
-    """A producer whose records are durable when they are acknowledged; `more` are settings of KafkaProducer.
-
-    Raises KafkaError, OSError, ValueError, UnusableCertificate.
-    """
-    return KafkaProducer(
-        **client_options(kafka),
-        client_id="bellwether-ingest",
-        acks="all",
-        enable_idempotence=True,
-        allow_auto_create_topics=False,
-        bootstrap_timeout_ms=int(CONNECT_TIMEOUT_S * 1000),
-        max_block_ms=int(CONNECT_TIMEOUT_S * 1000),
-        request_timeout_ms=int(DELIVERY_TIMEOUT_S * 800),
-        delivery_timeout_ms=int(DELIVERY_TIMEOUT_S * 1000),
-        reconnect_backoff_max_ms=1000,
-        linger_ms=LINGER_MS,
-        batch_size=BATCH_BYTES,
-        metrics_enabled=False,
-        **{"partitioner": RememberingPartitioner(), **more},
-    )
-
-
-def _close(producer: KafkaProducer) -> None:
-    """Send what it holds, within a bound, and end it."""
+def _end(producer: Producer) -> None:
     try:
-        producer.close(timeout=CLOSE_TIMEOUT_S + 1)
-    except KafkaError as error:
-        log.warning("a Kafka producer did not close in time: %s", type(error).__name__)
-
-
-def _first_missing(producer: KafkaProducer, topics: Topics) -> str | None:
-    for topic in (topics.events, topics.dead_letters, topics.reference):
-        try:
-            producer.partitions_for(topic)
-        except KafkaError:
-            return topic
-    return None
+        ended(producer)
+    except KafkaException as error:
+        log.warning("a Kafka producer did not end well: %s", reason(error))

@@ -13,6 +13,7 @@ import uvloop
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from services.common.collector import leave_what_is_loaded
 from services.common.errors import UserError
 from services.ingest.keys_gate import Asking, is_local
 from services.ingest.serving_bounds import Bounds, Ending
@@ -73,6 +74,7 @@ class Front:
             server_header=False,
             timeout_graceful_shutdown=20,
         )
+        leave_what_is_loaded()
         uvicorn.Server(config).run()
 
 

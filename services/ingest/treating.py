@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from schemas.events import Event
 
@@ -29,7 +29,7 @@ ANYBODY = Sender()
 @dataclass(frozen=True, slots=True)
 class Coming:
     """A valid event on its way, and the document that is written if nothing must be kept out of it. What changes one
-    changes both."""
+    changes both; a changed document is another object."""
 
     event: Event
     document: dict[str, Any]
@@ -49,9 +49,6 @@ Treatment = Callable[[Coming, Sender], Coming]
 """Raises InvalidEvent for what must be refused, Waits for what must wait."""
 
 
-@runtime_checkable
-class Foresees(Protocol):
-    """A treatment that looks things up: it is shown all documents of a request before the first is treated."""
-
-    def foresee(self, documents: Sequence[Any]) -> None:
-        """The documents are not judged yet: anything may be in them. May raise what says that something is missing."""
+Foresee = Callable[[Sequence[Any]], None]
+"""A treatment that looks things up has a method `foresee` of this kind: it is shown all documents of a request before
+the first is treated. They are not judged yet: anything may be in them. May raise what says that some is missing."""

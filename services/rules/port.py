@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from schemas.events import Event
+from schemas.records import ReadRecord
 from services.rules.calendar import Micros
 from services.rules.entries import Said
 
@@ -102,17 +103,11 @@ class Core(Protocol):
     def version(self, record: bytes) -> tuple[int, int]: ...
 
 
-class Record(Protocol):
+class Record(ReadRecord, Protocol):
     """A record as it was read from the events topic or the changelog; aiokafka's fits."""
 
     @property
     def offset(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 class Outgoing(NamedTuple):

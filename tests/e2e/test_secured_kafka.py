@@ -3,6 +3,7 @@ must not."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 from collections.abc import Iterator, Mapping
@@ -12,15 +13,18 @@ import httpx
 import pytest
 
 from deploy.process import Child
-from schemas.topics import Topics
-from services.common.kafka_admin import BrokerUnreachable, admin_client
+from schemas.topics import Topics, topic_specs
+from services.common.kafka_admin import BrokerUnreachable, admin_client, ensure_topics
 from services.common.settings import read_connection
+from services.ingest.publisher import KafkaPublisher
+from services.ingest.records import Record
+from tests.contract.ingest.topics_reader import read_topic
 from tests.support.certificates import Authority
 from tests.support.commands import Commands, run_bellwether
 from tests.support.fixtures import TEST_PARTITIONS, start_broker
 from tests.support.secured_kafka import PLAIN_PASSWORD, PLAIN_USER, SecuredKafka
 from tests.support.system import Installation, standing
-from tests.support.waiting import wait_until
+from tests.support.waiting import wait_until, wait_until_async
 
 CUSTOMER = "JN-0042"
 PEOPLE = """
@@ -157,6 +161,54 @@ def test_the_other_mechanisms_let_in_too(
     system = installation(secured, secured.env("SASL_SSL", user, password, mechanism), commands, tmp_path)
 
     assert "created" in run(system, "topics", "create")
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "mechanism"),
+    [
+        ("", "", ""),
+        ("sender-256", PASSWORD, "SCRAM-SHA-256"),
+        ("sender-512", PASSWORD, "SCRAM-SHA-512"),
+        (PLAIN_USER, PLAIN_PASSWORD, "PLAIN"),
+    ],
+)
+def test_the_publisher_is_let_in_by_what_the_other_clients_are(
+    user: str, password: str, mechanism: str, secured: SecuredKafka
+) -> None:
+    if mechanism.startswith("SCRAM"):
+        secured.add_user(user, password, mechanism)
+    topics = Topics(f"published-{mechanism.lower() or 'mutual'}")
+    ensure_topics(secured.broker.bootstrap, topic_specs(topics.prefix, 1))
+    env = secured.env("SASL_SSL" if user else "SSL", user, password, mechanism)
+
+    async def scenario() -> None:
+        publisher = KafkaPublisher(read_connection(env), topics)
+        publisher.start()
+        await wait_until_async(lambda: publisher.problem is None, "the publisher to be let in", 60)
+        await publisher.publish([Record(topics.events, b"C1", b"durable")])
+        await publisher.close()
+
+    asyncio.run(scenario())
+    assert [record.value for record in read_topic(secured.broker.bootstrap, topics.events)] == [b"durable"]
+
+
+def test_the_publisher_does_not_go_to_a_stranger(secured: SecuredKafka, tmp_path: Path) -> None:
+    ensure_topics(secured.broker.bootstrap, topic_specs("stranger", 1))
+    foreign = Authority(tmp_path, "foreign")
+    mine = secured.env("SASL_SSL", PLAIN_USER, PLAIN_PASSWORD, "PLAIN")
+    wrong = {
+        "another authority": {"BELLWETHER_KAFKA_CA": str(foreign.certificate)},
+        "another name": {"BELLWETHER_KAFKA": mine["BELLWETHER_KAFKA"].replace("127.0.0.1", "localhost")},
+    }
+
+    async def scenario(env: Mapping[str, str]) -> None:
+        publisher = KafkaPublisher(read_connection(env), Topics("stranger"))
+        publisher.start()
+        await wait_until_async(lambda: "cannot be used" in (publisher.problem or ""), "it to be told", 60)
+        await publisher.close()
+
+    for change in wrong.values():
+        asyncio.run(scenario({**mine, **change}))
 
 
 def test_what_is_wrong_with_tls_is_told(secured: SecuredKafka, tmp_path: Path) -> None:

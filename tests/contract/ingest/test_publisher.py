@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+from aiokafka.partitioner import murmur2 as aiokafka_murmur2
+from kafka.partitioner.default import murmur2 as kafka_python_murmur2
 
 from deploy.kafka import Broker
 from deploy.ports import free_port
@@ -15,7 +18,8 @@ from schemas.topics import Topics, topic_specs
 from services.common.kafka_admin import ensure_topics
 from services.ingest import publisher as publisher_module
 from services.ingest.publisher import KafkaPublisher, TryLater
-from services.ingest.records import Record
+from services.ingest.records import PART_BYTES, Record
+from services.rules.partitioner import murmur2 as rules_murmur2
 from tests.contract.ingest.topics_reader import read_topic
 from tests.support.fixtures import Kafka
 from tests.support.waiting import wait_until
@@ -39,9 +43,10 @@ async def until(condition: Callable[[], object], what: str) -> None:
     await asyncio.to_thread(wait_until, condition, what)
 
 
-def network_threads() -> list[str]:
-    """The producers that live in this process."""
-    return [thread.name for thread in threading.enumerate() if thread.name == "bellwether-ingest-network-thread"]
+def producers() -> int:
+    """Those of librdkafka that live in this process, by their threads; 0 where threads have no names to be read."""
+    names = [file.read_text() for file in Path("/proc/self/task").glob("*/comm")]
+    return names.count("rdk:main\n")
 
 
 def events(topics: Topics, number: int, prefix: str = "e") -> list[Record]:
@@ -70,6 +75,40 @@ def test_records_land_on_the_partition_that_java_would_choose(kafka: Kafka, topi
     asyncio.run(scenario())
     found = {record.key: record.partition for record in read_topic(kafka.bootstrap, topics.events)}
     assert found == {key: (value & 0x7FFFFFFF) % 4 for key, value in JAVA_PARTITION_OF_FOUR.items()}
+
+
+def test_any_key_lands_where_kafka_python_would_put_it(kafka: Kafka, topics: Topics) -> None:
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    keys = {rng.randbytes(rng.randrange(1, 40)) for _ in range(500)} | {"客户-甲".encode(), b"\0control", b"0"}
+
+    async def scenario() -> None:
+        async with running(kafka.bootstrap, topics) as publisher:
+            await until(lambda: publisher.problem is None, "ready")
+            await publisher.publish([Record(topics.events, key, b"x") for key in sorted(keys)])
+
+    asyncio.run(scenario())
+    found = {record.key: record.partition for record in read_topic(kafka.bootstrap, topics.events)}
+    # Kafka's default partitioner, as kafka-python, aiokafka (imports) and the rules service work it out.
+    for murmur2_of in (kafka_python_murmur2, aiokafka_murmur2, rules_murmur2):
+        assert found == {key: (murmur2_of(key) & 0x7FFFFFFF) % 4 for key in keys}
+
+
+def test_headers_and_large_records_arrive_as_they_are(kafka: Kafka, topics: Topics) -> None:
+    headers = (("reason", "原因".encode()), ("empty", b""), ("twice", b"1"), ("twice", b"2"))
+    letters = [Record(topics.dead_letters, b"K", bytes(PART_BYTES), headers), Record(topics.dead_letters, b"K", b"")]
+
+    async def scenario() -> None:
+        async with running(kafka.bootstrap, topics) as publisher:
+            await until(lambda: publisher.problem is None, "ready")
+            await publisher.publish(letters)
+
+    asyncio.run(scenario())
+    found = read_topic(kafka.bootstrap, topics.dead_letters)
+    assert [(one.key, one.value, tuple(one.headers)) for one in found] == [
+        (letter.key, letter.value, letter.headers) for letter in letters
+    ]
 
 
 def test_closing_sends_what_is_still_queued(kafka: Kafka, topics: Topics) -> None:
@@ -130,7 +169,7 @@ def test_after_a_kill_of_the_broker_nothing_acknowledged_is_lost(own_broker: Bro
     topics = Topics("killed")
     ensure_topics(own_broker.bootstrap, topic_specs("killed", 4))
     acknowledged: list[bytes] = []
-    turned_away = 0
+    turned_away, before = 0, producers()
 
     async def scenario() -> None:
         nonlocal turned_away
@@ -152,7 +191,7 @@ def test_after_a_kill_of_the_broker_nothing_acknowledged_is_lost(own_broker: Bro
                 else:
                     acknowledged.extend(record.value for record in batch)
             # The producer that met the kill is not left behind with its threads.
-            await until(lambda: len(network_threads()) == 1, "the old producer to end")
+            await until(lambda: producers() <= before + 1, "the old producer to end")
 
     asyncio.run(scenario())
     assert turned_away >= 3

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.common.kafka_connection import Connection, client_options
+from services.common.kafka_connection import Connection, UnusableCertificate, client_options, librdkafka_options
 from services.common.settings import BadSetting, read_connection, read_settings
 from services.rules.stream_parts import broker_credentials
 from tests.support.certificates import Authority
@@ -84,6 +84,40 @@ def test_a_password_comes_from_a_file_without_its_line_end(authority: Authority,
         "sasl_plain_username": "bellwether",
         "sasl_plain_password": " 密 码 ",
     }
+
+
+def test_librdkafka_gets_the_same(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = authority.certificate.parent
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "other.pem"))
+    secretive = {**SECRETIVE, "SASL_MECHANISM": "SCRAM-SHA-512"}
+    trusting = {name: value for name, value in secretive.items() if name != "CA"}
+    plain = {**trusting, "SECURITY": "SASL_PLAINTEXT"}
+    secret = {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "bellwether", "sasl.password": SECRET}
+    wanted: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+        "PLAINTEXT": ({}, {}),
+        "SSL": (
+            MUTUAL,
+            {
+                "ssl.ca.location": f"{folder}/authority.pem",
+                "ssl.certificate.location": f"{folder}/client.pem",
+                "ssl.key.location": f"{folder}/client.key",
+            },
+        ),
+        "SASL_SSL": (secretive, {"ssl.ca.location": f"{folder}/authority.pem", **secret}),
+        "SASL_PLAINTEXT": (plain, secret),
+    }
+    for security, (given, options) in wanted.items():
+        always = {"bootstrap.servers": "127.0.0.1:9092", "security.protocol": security}
+        assert librdkafka_options(read_connection(env(authority, **given))) == {**always, **options}
+    # Where no authority is named, those of the machine, as Python takes them.
+    assert librdkafka_options(read_connection(env(authority, **trusting)))["ssl.ca.location"] == f"{folder}/other.pem"
+
+
+def test_librdkafka_never_gets_to_see_what_python_cannot_use(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.pem"
+    broken.write_text("no certificate")
+    with pytest.raises(UnusableCertificate, match="broken.pem"):
+        librdkafka_options(Connection("a:1", "SSL", ca=broken))
 
 
 def test_faust_gets_the_same(authority: Authority) -> None:
