@@ -28,8 +28,8 @@ from tests.support.waiting import wait_until
 from tests.unit.schemas.examples import example
 
 REQUESTS = 400
-GROWTH_MAX_BYTES = 384 * 1024 * 1024
-"""Of ingest's memory with all of them open: the bound on answers that nobody reads, and 32 kB a connection."""
+GROWTH_MAX_BYTES = 256 * 1024 * 1024
+"""Of ingest's memory with all of them open: the bound on answers that nobody reads, and 20 kB a connection."""
 
 
 class Crowd:
