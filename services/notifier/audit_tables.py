@@ -47,18 +47,23 @@ class Last(NamedTuple):
     seal: str | None = None
 
 
+def of_version(version: object) -> str:
+    """A version of the directory among those who were forgotten; no id has a space in it."""
+    return f"version {version}"
+
+
 @dataclass(frozen=True)
 class Excuses:
     """Why the salt of a seal may be gone: the customer was forgotten, or the field's time was over."""
 
     forgotten: Mapping[str, int]
-    """Customer or case -> the last row that says so."""
+    """Customer, case, or version of the directory -> the last row that says so."""
     expired: Mapping[str, datetime]
     """Field -> up to when."""
 
     def excuse(self, sequence: int, said: Said, name: str) -> bool:
         """Whether a row of the ledger tells why."""
-        whose = (str(said.get("customer_id")), str(said.get("case_id")))
+        whose = (str(said.get("customer_id")), str(said.get("case_id")), of_version(said.get("version")))
         gone = max(self.forgotten.get(one, 0) for one in whose) > sequence
         expired = self.expired.get(name)
         return gone or (expired is not None and datetime.fromisoformat(str(said["at"])) < expired)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from schemas.cases import CaseEvent
 from services.common.database import Database
 from services.notifier import ledger
-from services.notifier.audit_tables import Excuses, TableCheck
+from services.notifier.audit_tables import Excuses, TableCheck, of_version
 from services.notifier.audit_topic import AnchorCheck
 from services.notifier.chain import Head, Row
 from services.notifier.ledger_check import ChainCheck, Finding, Trouble
@@ -121,7 +121,8 @@ def _excuses(tx: Connection) -> Excuses:
     for sequence, body in tx.execute(query.order_by(table.c.sequence)):
         said = orjson.loads(body)
         if said["kind"] == ERASED:
-            forgotten.update(dict.fromkeys((said["customer_id"], *said["cases"]), sequence))
+            versions = map(of_version, said["versions"])
+            forgotten.update(dict.fromkeys((said["customer_id"], *said["cases"], *versions), sequence))
         elif said["kind"] == EXPIRED:
             expired.update(dict.fromkeys(said["names"], datetime.fromisoformat(said["before"])))
     return Excuses(forgotten, expired)

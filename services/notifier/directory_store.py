@@ -57,7 +57,7 @@ def claim(
     others have said since. With `prune`, what the source said before and says no more is gone; an owner that it names
     no more is not gone but unsaid: what others say counts.
     """
-    wanted: dict[Key, str | None] = {one.key: _text(one.body) for one in said}
+    wanted: dict[Key, str | None] = {one.key: text_of(one.body) for one in said}
     before = _claims_of(tx, source, None if prune or len(wanted) > MANY else list(wanted))
     gone: set[Key] = set()
     if prune:
@@ -77,7 +77,7 @@ def claim_again(
     tx: Connection, source: str, said: Sequence[tuple[Said, datetime]], now: datetime, actor: str
 ) -> Version | None:
     """A source says these things, each from its own instant on, in place of whatever it said of them before."""
-    wanted: dict[Key, tuple[str | None, datetime]] = {one.key: (_text(one.body), at) for one, at in said}
+    wanted: dict[Key, tuple[str | None, datetime]] = {one.key: (text_of(one.body), at) for one, at in said}
     before = _claims_of(tx, source, list(wanted))
     news = {k: v for k, v in wanted.items() if k not in before or (before[k].text, before[k].at) != v}
     return _write(tx, source, news, set(before), now, actor)
@@ -113,7 +113,7 @@ def _settle(tx: Connection, keys: Sequence[Key], source: str, actor: str, now: d
     news = []
     for key in keys:
         chosen = holds(claims.get(key, ()))
-        text = _text(chosen.body) if chosen else None
+        text = text_of(chosen.body) if chosen else None
         if text != current.get(key):
             news.append((key, text, chosen.source if chosen else source))
     if not news:
@@ -222,5 +222,6 @@ def _among(tx: Connection, query: Any, table: Table, keys: Sequence[Key]) -> Ite
         yield from tx.execute(query.where(wanted))
 
 
-def _text(body: object) -> str | None:
+def text_of(body: object) -> str | None:
+    """A body as it is kept; None: the entry is gone."""
     return None if body is None else orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode()

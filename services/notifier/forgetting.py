@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, or_, select, update
 
 from schemas import warnings as wire
 from services.common.database import Database
-from services.notifier import channels_tables, recording, tables
+from services.notifier import channels_tables, directory_forgetting, recording, tables
 from services.notifier.escaping import clean
 
 ERASED = "已删除 / erased"
@@ -35,6 +35,13 @@ SAYS_NOTHING = frozenset(
         "ledger",
         "ledger_head",
         "link_uses",
+        # Of the directory: its changes by number, who owns whom by id, and what our own people prove and may.
+        "directory_versions",
+        "directory_files",
+        "directory_gaps",
+        "owner_events",
+        "method_codes",
+        "notifier_api_keys",
     }
 )
 """Tables with ids, states and instants alone. Every other is in what `clear` returns; a test asks of each new one."""
@@ -61,17 +68,20 @@ def said_of(database: Database, customer_id: str) -> list[str]:
         reasons = tx.execute(select(tables.holds.c.reason).where(tables.holds.c.customer_id == customer_id))
         states = tx.execute(select(tables.cases.c.state).where(tables.cases.c.customer_id == customer_id)).scalars()
         tasks = [todo["text"] for state in states for todo in orjson.loads(state).get("todos", ()) if todo["text"]]
-        texts = {*names.scalars(), *notes.scalars(), *reasons.scalars(), *tasks}
+        listed = directory_forgetting.names_of(tx, customer_id)
+        texts = {*names.scalars(), *notes.scalars(), *reasons.scalars(), *tasks, *listed}
     return sorted(text for text in texts if text not in (customer_id, ERASED))
 
 
 def clear(database: Database, customer_id: str, at: datetime | None = None) -> dict[str, int]:
     """Clear it; how many rows of each table were changed. May be done again. The ledger says that it was, and when."""
-    mine = _cases_of(customer_id)
+    mine, now = _cases_of(customer_id), at or datetime.now(UTC)
     with database.writing() as tx:
         names = set(
             tx.execute(select(tables.cases.c.customer_name).where(tables.cases.c.customer_id == customer_id)).scalars()
         )
+        names |= directory_forgetting.names_of(tx, customer_id)
+        versions = directory_forgetting.versions_with(tx, customer_id)
         named = tables.cases.c.customer_name != customer_id
         written = (tables.timeline.c.actor.is_not(None), tables.timeline.c.note != "", tables.timeline.c.note != ERASED)
         return {
@@ -95,7 +105,8 @@ def clear(database: Database, customer_id: str, at: datetime | None = None) -> d
             "pages": _clear_pages(tx, customer_id, mine),
             "warnings": _clear_warnings(tx, customer_id),
             "case_events": _clear_case_events(tx, customer_id),
-            "ledger_private": recording.forget_customer(tx, customer_id, at or datetime.now(UTC)),
+            **directory_forgetting.clear_directory(tx, customer_id, now),
+            "ledger_private": recording.forget_customer(tx, customer_id, now, versions),
             "greetings": _clear_greetings(tx, customer_id),
             "mourning_days": _changed(
                 tx,

@@ -185,17 +185,27 @@ def directory_text(entries: Iterable[tuple[str, str, str | None]]) -> str:
     return orjson.dumps(sorted(entries, key=lambda entry: entry[:2])).decode()
 
 
-def forget_customer(tx: Connection, customer_id: str, now: datetime) -> int:
-    """Destroy what opens the seals about a customer and its cases, and say so in the ledger; how many there were.
-    Again: nothing."""
+def forget_customer(tx: Connection, customer_id: str, now: datetime, versions: Sequence[int] = ()) -> int:
+    """Destroy what opens the seals about a customer, its cases, and these versions of the directory, which told its
+    name; say so in the ledger; how many there were. Again: nothing."""
     mine = list(tx.execute(select(cases.c.id).where(cases.c.customer_id == customer_id)).scalars())
     of_cases = select(ledger_table.c.sequence).where(ledger_table.c.case_id.in_(mine))
     private = ledger_private.c
-    about = or_(private.customer_id == customer_id, private.sequence.in_(of_cases))
+    of_versions = _of_versions(tx, frozenset(versions))
+    about = or_(private.customer_id == customer_id, private.sequence.in_(of_cases), private.sequence.in_(of_versions))
     gone = tx.execute(delete(ledger_private).where(about)).rowcount
     if gone:
-        ledger.append(tx, ERASED, None, {"customer_id": customer_id, "cases": mine, "fields": gone}, at=now)
+        body = {"customer_id": customer_id, "cases": mine, "versions": list(versions), "fields": gone}
+        ledger.append(tx, ERASED, None, body, at=now)
     return int(gone)
+
+
+def _of_versions(tx: Connection, versions: frozenset[int]) -> list[int]:
+    """Where the ledger tells of these versions of the directory."""
+    if not versions:
+        return []
+    query = select(ledger_table.c.sequence, ledger_table.c.body).where(ledger_table.c.kind == "directory.changed")
+    return [row.sequence for row in tx.execute(query) if orjson.loads(row.body)["version"] in versions]
 
 
 def expire(tx: Connection, now: datetime, keep: timedelta = KEPT) -> int:

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from services.common.database import Database
-from services.notifier import auditing, forgetting, tables
+from services.notifier import auditing, directory_store, forgetting, tables
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
+from services.notifier.directory_entries import Said
 from services.notifier.handing import SetTask
 from services.notifier.holds import Hold
 from services.notifier.views import CaseFilter
@@ -96,12 +97,36 @@ def test_no_word_of_it_stays(home: Database) -> None:
     others = lines_about(home, C2, "ordinary", "invoices of January", "二月和一月")
     assert changed.pop("ledger_private") > 0
     counts = {"inbox": 2, "cases": 2, "timeline": 3, "holds": 1, "warnings": 2, "case_events": 1, "poison": 1}
-    assert changed == {**counts, "pages": 0, "greetings": 0, "mourning_days": 0}
+    none = ("pages", "greetings", "mourning_days", "directory_claims", "directory_entries")
+    assert changed == {**counts, **dict.fromkeys(none, 0)}
     assert auditing.verify(home).findings == []
     assert lines_about(home, C1, SECRET) == []
-    # The other customer's warning tells what it told.
-    assert sorted(others) == sorted(["cases", "timeline", "timeline", "warnings", "inbox", "holds"])
+    # The other customer's warning tells what it told, and what was written and is to be done of it stands.
+    assert sorted(others) == sorted(["cases", *3 * ["timeline"], "warnings", "inbox", "holds"])
     assert forgetting.said_of(home, "C1") == []
+
+
+def test_the_directory_keeps_the_owner_and_no_version_keeps_the_name(home: Database, clock: Clock) -> None:
+    with home.writing() as tx:
+        people = [
+            Said("person", "wang", {"name": "Wang", "department": "sales"}),
+            Said("fallback", "fallback", {"person": "wang"}),
+        ]
+        for name in ("Old Name Ltd", "New Name Ltd"):
+            told = [Said("customer", "C1", {"name": name, "region": "east"}), Said("owner", "C1", {"owner": "wang"})]
+            directory_store.claim(tx, "import", [*people, *told], clock(), "li")
+    assert {"Old Name Ltd", "New Name Ltd"} <= set(forgetting.said_of(home, "C1"))
+
+    forgetting.clear(home, "C1", clock())
+
+    assert lines_about(home, "Old Name Ltd", "New Name Ltd") == []
+    with home.reading() as tx:
+        directory = directory_store.read(tx)
+    assert directory is not None
+    known = directory.customers["C1"]
+    assert (known.name, known.owner, known.region) == ("C1", "wang", "east")
+    assert auditing.verify(home).findings == []
+    assert set(forgetting.clear(home, "C1", clock()).values()) == {0}
 
 
 def test_of_every_table_it_is_said_what_becomes_of_it(home: Database) -> None:
