@@ -29,8 +29,10 @@ class House:
         for target in plan.targets:
             # A superior who delegated to who acts for the owner would leave one person told instead of two.
             asked = target.role == "superior" and target.person == plan.ladder[0]
-            person = usable[0] if asked else acting(case, target.person, at, directory)
-            absent = target.instead_of or (target.person if person != target.person else None)
+            # Who delegated the case and is away: the one they named for it goes before who stands in for all they do.
+            usual = target.instead_of or target.person
+            person = usable[0] if asked else acting(case, usual, at, directory)
+            absent = usual if person != usual else None
             targets.setdefault(person, replace(target, person=person, instead_of=absent))
         return replace(plan, targets=tuple(targets.values()), ladder=usable)
 
