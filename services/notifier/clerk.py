@@ -266,7 +266,11 @@ def _touched(directory: Directory, people: Collection[str]) -> set[str]:
     found = {directory.fallback, *people}
     for person in people:
         found.update(directory.superiors_of(person))
-    return found | {one.delegate for one in directory.absences if one.delegate is not None and one.person in found}
+    named = {(one.person, one.delegate) for one in directory.absences if one.delegate is not None}
+    # A delegate may have one in turn: who is asked now may stand at the end of a chain.
+    while more := {delegate for person, delegate in named if person in found} - found:
+        found |= more
+    return found
 
 
 def _log(warning: wire.Warning, verdict: Verdict) -> None:
