@@ -19,7 +19,7 @@ from services.notifier.case import Case, Outcome, Page, Verdict
 from services.notifier.clocks import held_back
 from services.notifier.grouping import is_critical
 from services.notifier.house import House
-from services.notifier.people import Directory, Source, newest
+from services.notifier.people import Absence, Directory, Source, newest
 from services.notifier.policy import (
     HOUSE,
     as_seen,
@@ -62,7 +62,7 @@ class Clerk:
         self._settle = settle
         self._house = house
         self._seen: Directory | None = None
-        self._away: frozenset[str] = frozenset()
+        self._away: frozenset[Absence] = frozenset()
 
     @property
     def directory(self) -> Directory:
@@ -104,10 +104,14 @@ class Clerk:
         """Whoever is asked for a review and has gone away, or was moved, hands it over at once and not only with the
         next step of its clock. What was looked at is not remembered beyond a restart: then everything is."""
         directory = self.directory
-        away = frozenset(one.person for one in directory.absences if directory.is_away(one.person, now))
+        # Absences and not people: of two that overlap the second may name another delegate.
+        away = frozenset(one for one in directory.absences if one.covers(now))
         if directory is self._seen and away == self._away:
             return 0
-        holders, taken = None if directory is not self._seen else _touched(directory, away ^ self._away), 0
+        holders, taken = (
+            None if directory is not self._seen else _touched(directory, {one.person for one in away ^ self._away}),
+            0,
+        )
         with self.database.reading() as tx:
             found = store.reviewed_cases(tx, "", holders)
         while found:

@@ -16,7 +16,7 @@ from services.notifier.actions import Reopen
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk, Refused
 from services.notifier.metrics import DatabaseCollector
-from services.notifier.people import Absence, Directory, Quiet
+from services.notifier.people import Absence, Directory, Person, Quiet
 from services.notifier.tables import deadlines, pages, tasks
 from services.notifier.views import CaseFilter
 from tests.contract.notifier.clocks import Clock
@@ -203,3 +203,19 @@ def test_the_clock_that_stood_still_is_made_up_for_when_it_goes_on(
     clock.at = NOON + timedelta(hours=12, seconds=1)
     clerk.tick()
     assert kinds(database)[("due_soon", "li")] == 1
+
+
+def test_of_two_absences_that_overlap_the_delegate_of_each_is_asked_in_its_time(
+    database: Database, clock: Clock
+) -> None:
+    first = Absence("li", NOON - DAY, NOON + HOUR, "ada")
+    people = {**DIRECTORY.people, "ada": Person("ada", "Ada", "sales")}
+    directory = replace(DIRECTORY, people=people, absences=(first, Absence("li", NOON - HOUR, NOON + 5 * HOUR)))
+    clerk = Clerk(database, directory, clock)
+    clerk.file([r1()])
+    for at, asked in ((NOON, "ada"), (NOON + HOUR, "chen")):
+        clock.at = at
+        clerk.tick()
+        with database.reading() as tx:
+            holder = tx.execute(select(deadlines.c.holder).where(deadlines.c.kind == "review")).scalar()
+        assert holder == asked
