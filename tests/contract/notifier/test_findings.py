@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from services.common.database import Database
@@ -84,5 +86,7 @@ def test_tasks_and_suggestions_of_before_are_known_to_the_newer_schema_and_survi
     before = desk.list_tasks("wang"), desk.list_suggestions()
     database.migrate("0002", down=True)
     database.migrate()
-    assert (desk.list_tasks("wang"), desk.list_suggestions()) == before
+    # The older schema has no dates of tasks: what it kept comes back without them.
+    kept = [replace(task, due=None) for task in before[0]]
+    assert (desk.list_tasks("wang"), desk.list_suggestions()) == (kept, before[1])
     assert len(before[0]) == len(before[1]) == 1

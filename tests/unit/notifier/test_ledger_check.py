@@ -158,9 +158,9 @@ def mutated(  # noqa: PLR0911 - one for each thing that a hand can do
             forged = rehashed(replace(row, previous=before), n="forged")
             return renumbered([*rows[: number - 1], forged, *rows[number - 1 :]]), ({Trouble.INSERTED}, number)
         case "swap":
-            other = chance.choice([n for n in range(1, len(rows) + 1) if n != number])
-            rows[number - 1] = replace(rows[other - 1], sequence=number)
-            rows[other - 1] = replace(row, sequence=other)
+            place = chance.choice([n for n in range(1, len(rows) + 1) if n != number])
+            rows[number - 1] = replace(rows[place - 1], sequence=number)
+            rows[place - 1] = replace(row, sequence=place)
             return rows, ({Trouble.MOVED}, number)
         case _:
             return rows[: number - 1], ({Trouble.TRUNCATED}, number)
