@@ -42,7 +42,8 @@ def clear_directory(tx: Connection, customer_id: str, now: datetime) -> dict[str
     body = tx.execute(current).scalar_one_or_none()
     if body is not None and "name" in orjson.loads(body):
         directory_store.claim(tx, FORGET, [Said("customer", customer_id, _nameless(body))], now, FORGET)
-    return {table.name: _clear(tx, table, customer_id) for table in (directory_claims, directory_entries)}
+    changed = {"directory_claims": directory_claims, "directory_entries": directory_entries}
+    return {name: _clear(tx, table, customer_id) for name, table in changed.items()}
 
 
 def _named(tx: Connection, table: Table, customer_id: str) -> Iterator[str]:

@@ -19,7 +19,8 @@ from services.rules.place import Place
 
 REASONS = (
     *("not_json", "not_an_object", "too_large", "too_deep", "resident_id", "unknown_type", "invalid", "empty"),
-    *("id_reused", "before_horizon", "too_many_items", "wrong_topic", "unknown_control", "poison", "poison_wake"),
+    *("sealed", "id_reused", "before_horizon", "too_many_items", "wrong_topic", "unknown_control"),
+    *("poison", "poison_wake"),
 )
 """Why a record is refused; a test finds every code that the code raises here."""
 

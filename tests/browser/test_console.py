@@ -134,6 +134,7 @@ def test_a_superior_takes_a_case_from_its_page_to_its_close(
     reader.send("close")
     heard.append(reader.said())
 
+    assert reader.width() <= width, "also of a case in which all was done"
     assert [words in sentence for words, sentence in zip(said, heard, strict=True)] == [True] * 6
     assert reader.site.office.desk.get_case(reader.site.office.case_of("C-1001")).line.status == "closed"
     assert_a_quiet_browser(reader)

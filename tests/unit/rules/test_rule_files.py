@@ -119,8 +119,8 @@ BAD: dict[str, tuple[str, str]] = {
     "an unknown key": (changed(urgency="high"), "urgency: there is no such key (known here: id, name"),
     "a misspelt key": (changed(sevrity="high"), "R3: sevrity: there is no such key; did you mean severity?"),
     "a misspelt key of a part": (
-        changed(review={"hours": 1}),
-        "review.hours: there is no such key (known here: within_h",
+        changed(review={"hour": 1}),
+        "review.hour: there is no such key; did you mean hours?",
     ),
     "a misspelt word": (changed(output="warnin"), "output: 'warnin' is none of warning, task"),
     "a small id": (changed(id="r3"), "id: 'r3' cannot be used: write a capital letter"),

@@ -49,14 +49,15 @@ def raised_codes(exceptions: dict[str, int], *folders: str) -> Iterator[str]:
 
 
 def test_every_reason_for_a_dead_letter_is_known_in_advance() -> None:
-    found = set(raised_codes({"InvalidEvent": 0}, "schemas", "services/rules"))
+    found = set(raised_codes({"InvalidEvent": 0, "_refuse_places": 1}, "schemas", "services/rules"))
     assert found | {"poison", "poison_wake"} == set(REASONS)
 
 
 def test_every_answer_of_ingest_is_known_in_advance() -> None:
     # Of an import beside ingest, and of what waited too long: no request is answered with these.
     elsewhere = {"only_through_ingest", "unknown_customer"}
-    assert set(raised_codes({"InvalidEvent": 0}, "schemas", "services/ingest")) - elsewhere == set(REFUSALS)
+    refused = set(raised_codes({"InvalidEvent": 0, "_refuse_places": 1}, "schemas", "services/ingest"))
+    assert refused - elsewhere == set(REFUSALS)
     found = set(raised_codes({"BadBody": 1, "TryLater": 0, "Turned": 1}, "services/ingest"))
     assert found | {"not_json", "internal"} == set(PROBLEMS)
 
