@@ -8,18 +8,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from kafka import KafkaConsumer
-from kafka.errors import KafkaTimeoutError
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError
 
 from schemas import warnings as wire
 from schemas.topics import Topics
-from services.common.kafka_admin import CANNOT_CONNECT, unreachable
-from services.common.kafka_connection import Address, client_options
+from services.common.kafka_connection import Address
 from services.notifier import outbox, store
 from services.notifier.bounds import unfit
 from services.notifier.clerk import Clerk
+from services.notifier.group_reader import GroupReader
 from services.notifier.metrics import IntakeMetrics
 
 log = logging.getLogger(__name__)
@@ -27,9 +25,6 @@ log = logging.getLogger(__name__)
 POLL_MS = 250
 BATCH = 200
 """Warnings in one transaction: a storm goes quickly, and nobody else waits long for the database."""
-
-SESSION_TIMEOUT_MS = 10_000
-"""How long a killed notifier's partitions wait for the next one."""
 
 
 class Poison(Exception):
@@ -53,16 +48,6 @@ class Batch:
         return [warning for _, warning in self.taken]
 
 
-METADATA_MAX_AGE_MS = 10_000
-"""A topic that was made a moment before is not seen by everybody at once; by default it would be looked for again after
-five minutes, and until then the group has nothing to share out."""
-
-
-JOIN_PATIENCE_S = 20.0
-"""Now and then kafka-python's consumer never gets its partitions, and says nothing; a new one does. Nobody is paged
-meanwhile, so it is not waited for long."""
-
-
 class Intake:
     """`step` is one worker's; `settled` and `assigned` may be read from other threads."""
 
@@ -74,21 +59,23 @@ class Intake:
         metrics: IntakeMetrics,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._monotonic_s = monotonic_s
-        self._kafka = kafka
-        self._topics = topics
         self._clerk = clerk
         self._metrics = metrics
-        self._consumer: KafkaConsumer | None = None
-        self._held_s = 0.0
+        self._reader = GroupReader(
+            kafka, topics.warnings, f"{topics.prefix}-notifier", "bellwether-notifier", monotonic_s
+        )
         self.settled = False
-        self.assigned = False
+
+    @property
+    def assigned(self) -> bool:
+        """Whether there are partitions to read from."""
+        return self._reader.assigned
 
     def step(self) -> bool:
         """Take what is there; True when something was. Raises KafkaError, BrokerUnreachable or the database's
         error, and the next step starts again from the last committed offset."""
         try:
-            taken = self._take(self._consumer or self._connect())
+            taken = self._take()
         except BaseException:
             self.close()
             raise
@@ -97,48 +84,20 @@ class Intake:
 
     def close(self) -> None:
         """Leave the group, so that the next notifier gets the partitions at once."""
-        consumer, self._consumer = self._consumer, None
-        self.assigned, self.settled = False, True
-        if consumer is not None:
-            consumer.close(autocommit=False, timeout_ms=5000)
+        self.settled = True
+        self._reader.close()
 
-    def _connect(self) -> KafkaConsumer:
-        self._held_s = self._monotonic_s()
-        try:
-            self._consumer = KafkaConsumer(
-                self._topics.warnings,
-                **client_options(self._kafka),
-                group_id=f"{self._topics.prefix}-notifier",
-                client_id="bellwether-notifier",
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                session_timeout_ms=SESSION_TIMEOUT_MS,
-                heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
-                metadata_max_age_ms=METADATA_MAX_AGE_MS,
-            )
-        except CANNOT_CONNECT as error:
-            raise unreachable(self._kafka, error) from error
-        return self._consumer
-
-    def _take(self, consumer: KafkaConsumer) -> bool:
-        records = consumer.poll(timeout_ms=POLL_MS, max_records=BATCH)
-        self._require_partitions(bool(consumer.assignment()))
+    def _take(self) -> bool:
+        records = self._reader.poll(BATCH, POLL_MS)
         if not records:
             return False
         batch = read_batch(record for part in records.values() for record in part)
         self.keep(batch)
         # Only now: a crash before this line files the same revisions again, and they are known then.
-        consumer.commit()
-        for place in records:
-            self._metrics.at(place.partition, consumer.position(place), consumer.highwater(place))
+        self._reader.commit()
+        for place in self._reader.positions(records):
+            self._metrics.at(*place)
         return True
-
-    def _require_partitions(self, assigned: bool) -> None:
-        self.assigned = assigned
-        if assigned:
-            self._held_s = self._monotonic_s()
-        elif self._monotonic_s() - self._held_s > JOIN_PATIENCE_S:
-            raise KafkaTimeoutError(f"no partition of {self._topics.warnings} was assigned for {JOIN_PATIENCE_S:.0f} s")
 
     def keep(self, batch: Batch) -> None:
         """File the warnings of a batch; what cannot be kept is rejected, and the rest is filed all the same."""

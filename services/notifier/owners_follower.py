@@ -7,18 +7,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from kafka import KafkaConsumer
-from kafka.errors import GroupAuthorizationFailedError, KafkaTimeoutError, TopicAuthorizationFailedError
+from kafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
-from schemas.codec import InvalidEvent, decode, decode_binary, is_binary
 from schemas.events import PREFIX, Event, Retraction
 from schemas.people import CustomerOwnerChanged
 from schemas.topics import Topics
 from services.common.clock import Now
 from services.common.database import Database
-from services.common.kafka_admin import CANNOT_CONNECT, unreachable
-from services.common.kafka_connection import Address, client_options
+from services.common.kafka_connection import Address
 from services.notifier import owners_store
+from services.notifier.group_reader import GroupReader, events_in
 from services.notifier.owners import OwnerEvent
 
 log = logging.getLogger(__name__)
@@ -29,10 +27,6 @@ _MARK = b"owner_changed"
 POLL_MS = 500
 BATCH = 5000
 """Records looked at between two commits; few of them are about owners."""
-
-JOIN_PATIENCE_S = 20.0
-"""As in intake: now and then kafka-python's consumer never gets its partitions, and a new one does."""
-
 
 DENIED_S = 300.0
 """Until it is tried again after the broker has said that it is not allowed."""
@@ -49,13 +43,11 @@ class OwnersFollower:
         now: Now,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._kafka = kafka
-        self._topics = topics
         self._database = database
         self._now = now
         self._monotonic_s = monotonic_s
-        self._consumer: KafkaConsumer | None = None
-        self._held_s = 0.0
+        group = f"{topics.prefix}-notifier-directory"
+        self._reader = GroupReader(kafka, topics.events, group, "bellwether-notifier-directory", monotonic_s)
         self._denied_until_s = 0.0
 
     def step(self) -> bool:
@@ -64,7 +56,7 @@ class OwnersFollower:
         if self._monotonic_s() < self._denied_until_s:
             return False
         try:
-            return self._take(self._consumer or self._connect())
+            return self._take()
         except (TopicAuthorizationFailedError, GroupAuthorizationFailedError) as error:
             # People are paged all the same, by what files and the API say: no reason not to be ready.
             self.close()
@@ -77,36 +69,14 @@ class OwnersFollower:
 
     def close(self) -> None:
         """Leave the group, so that another notifier gets the partitions at once."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            consumer.close(autocommit=False, timeout_ms=5000)
+        self._reader.close()
 
-    def _connect(self) -> KafkaConsumer:
-        self._held_s = self._monotonic_s()
-        try:
-            self._consumer = KafkaConsumer(
-                self._topics.events,
-                **client_options(self._kafka),
-                group_id=f"{self._topics.prefix}-notifier-directory",
-                client_id="bellwether-notifier-directory",
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                metadata_max_age_ms=10_000,
-            )
-        except CANNOT_CONNECT as error:
-            raise unreachable(self._kafka, error) from error
-        return self._consumer
-
-    def _take(self, consumer: KafkaConsumer) -> bool:
-        records = consumer.poll(timeout_ms=POLL_MS, max_records=BATCH)
-        if consumer.assignment():
-            self._held_s = self._monotonic_s()
-        elif self._monotonic_s() - self._held_s > JOIN_PATIENCE_S:
-            raise KafkaTimeoutError(f"no partition of {self._topics.events} was assigned for {JOIN_PATIENCE_S:.0f} s")
+    def _take(self) -> bool:
+        records = self._reader.poll(BATCH, POLL_MS)
         if not records:
             return False
         self.keep(record for part in records.values() for record in part)
-        consumer.commit()
+        self._reader.commit()
         return True
 
     def keep(self, records: Iterable[Any]) -> int:
@@ -121,20 +91,8 @@ class OwnersFollower:
 
 
 def owner_events_in(records: Iterable[Any]) -> Iterator[OwnerEvent]:
-    """What Kafka records tell of owners. What is no valid event is left to the rules service, which dead-letters it."""
-    for record in records:
-        value = record.value
-        headers = {key: raw.decode(errors="replace") for key, raw in record.headers or () if raw is not None}
-        binary = is_binary(headers)
-        if value is None or not (binary or _MARK in value):
-            continue
-        try:
-            event = decode_binary(headers, value) if binary else decode(value)
-        except InvalidEvent:
-            continue
-        found = as_owner_event(event)
-        if found is not None:
-            yield found
+    """What Kafka records tell of owners."""
+    return (found for event in events_in(records, _MARK) if (found := as_owner_event(event)) is not None)
 
 
 def as_owner_event(event: Event) -> OwnerEvent | None:

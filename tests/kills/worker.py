@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from schemas import warnings as wire
 from services.common.database import Database
 from services.common.settings import read_settings
-from services.notifier import intake, owners_follower, publisher, service
+from services.notifier import group_reader, publisher, service
 from services.notifier.channels.base import Accepted, Channel, Message
 from services.notifier.claims import Parcel
 from services.notifier.clerk import Clerk
@@ -197,9 +197,17 @@ def main() -> None:
     index, readers = int(os.environ["KILLS_INDEX"]), int(os.environ["KILLS_READERS"])
     point = parse_point(os.environ.get("KILLS_POINT", ""))
     FATE = Fate(Grave(point, int(os.environ["KILLS_SEED"]), folder / "graves"))
+
+    def consumer_of(topic: str, **_: object) -> TapeConsumer | EmptyConsumer:
+        # On all other topics nothing ever comes: whose the customers are stands in the file.
+        return (
+            TapeConsumer(folder / "tape", index, readers, FATE.pass_)
+            if topic.endswith(".warnings")
+            else EmptyConsumer()
+        )
+
     for module, name, ours in (
-        (intake, "KafkaConsumer", lambda *_, **__: TapeConsumer(folder / "tape", index, readers, FATE.pass_)),
-        (owners_follower, "KafkaConsumer", lambda *_, **__: EmptyConsumer()),
+        (group_reader, "KafkaConsumer", consumer_of),
         (publisher, "KafkaProducer", lambda **_: TapeProducer(folder / "events", FATE.pass_)),
         (service, "Clerk", MortalClerk),
         (service, "Dispatcher", MortalDispatcher),

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DataError, OperationalError
 
 from schemas import warnings as wire
 from schemas.topics import Topics
-from services.notifier import intake, store
+from services.notifier import group_reader, store
 from services.notifier.bounds import MAX_DEPTH, MAX_NUMBER, MAX_REVIEW_HOURS
 from services.notifier.intake import Intake, read_batch
 from services.notifier.metrics import IntakeMetrics
@@ -175,7 +175,7 @@ def test_a_consumer_that_never_gets_partitions_is_given_up_for_a_new_one(
         made.append(Mock(**{"poll.return_value": {}, "assignment.return_value": set()}))
         return made[-1]
 
-    monkeypatch.setattr(intake, "KafkaConsumer", consumer)
+    monkeypatch.setattr(group_reader, "KafkaConsumer", consumer)
     now_s = iter([0.0, 19.0, 21.0, 22.0, 23.0])
     one = Intake("", Topics("t"), counter.office.clerk, IntakeMetrics(CollectorRegistry()), lambda: next(now_s))
     assert not one.step()

@@ -7,13 +7,16 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
+from unittest.mock import Mock
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka.errors import TopicAuthorizationFailedError
 
 from schemas.topics import Topics
+from services.notifier import group_reader
 from services.notifier.owners import OwnerEvent, owner_by_events
 from services.notifier.owners_follower import DENIED_S, OwnersFollower, owner_events_in
 from services.notifier.tables import open_database
@@ -138,17 +141,19 @@ def test_an_event_in_binary_mode_is_read_by_its_headers() -> None:
     assert found.owner == "li"
 
 
-def test_where_the_topic_may_not_be_read_the_notifier_goes_on_and_tries_again_later(tmp_path: Path) -> None:
+def test_where_the_topic_may_not_be_read_the_notifier_goes_on_and_tries_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now_s = [1000.0]
     asked: list[float] = []
 
-    def denied() -> NoReturn:
+    def denied(*_: object, **__: object) -> NoReturn:
         asked.append(now_s[0])
         raise TopicAuthorizationFailedError("t.events")
 
     database = open_database(f"sqlite:///{tmp_path / 'x.db'}")
     follower = OwnersFollower("127.0.0.1:1", Topics("t"), database, lambda: NOON, lambda: now_s[0])
-    follower._connect = denied  # type: ignore[method-assign]
+    monkeypatch.setattr(group_reader, "KafkaConsumer", lambda *_, **__: Mock(**{"poll.side_effect": denied}))
     for second in (0.0, 1.0, DENIED_S):
         now_s[0] = 1000.0 + second
         assert follower.step() is False
