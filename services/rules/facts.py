@@ -174,6 +174,7 @@ class Measured:
         return None
 
 
+@dataclass(frozen=True)
 class OfOnePick(Measured):
     """Facts that read one series."""
 

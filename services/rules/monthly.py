@@ -17,7 +17,6 @@ from services.rules.facts import (
     Value,
     proof,
 )
-from services.rules.series import Pick
 from services.rules.tallying import Field
 from services.rules.totals import Amount
 
@@ -29,7 +28,6 @@ TotalOf = Callable[[Month, Month], Amount]
 class Monthly(OfOnePick):
     """What the two have in common: a value for each month, from the months before it. `span` months back are read."""
 
-    pick: Pick
     field: Field
     months: int
     elapsed: bool = False

@@ -46,7 +46,6 @@ class Counted(OfOnePick):
     """What all facts over the items of a window have in common. `limits` are all that the value is compared with, where
     that is known: between them it need not be told."""
 
-    pick: Pick
     window: Window
     elapsed: bool = False
     asks: bool = False
