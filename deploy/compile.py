@@ -1,0 +1,61 @@
+"""Compiles the hot part of the rules core to C with mypyc, beside the sources: `make compiled`.
+
+What stays interpreted: models (pydantic, msgspec), readers of rule files (they live on values of any type, which
+compiled code refuses), and whatever acts. See services/compiled.py for how it is found, and why it cannot be stale.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import chdir
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mypyc.build import mypycify
+from setuptools import Distribution
+
+from services.compiled import FOLDER, ROOT, digest_of
+
+GROUP = "services.rules.compiled"
+MODULES = """
+    announcements announcing arrears asking calendar conditions core courses derived dues engine episodes facts
+    glancing instalment_items invoices judging known ledger missed monthly newest periods promises receiving
+    rulebook scoring segments series skipping spreading state streaks tallying timing touching waiting windows
+    yearly
+""".split()
+
+
+KEPT = 3
+"""Builds that are left for workers that run from them, and for other Pythons in this checkout."""
+
+
+def build(into: Path) -> None:
+    """Compiles all modules as one group, so that their calls of each other are calls of C. To be called in ROOT."""
+    paths = [f"services/rules/{name}.py" for name in MODULES]
+    work = str(into / "work")
+    extensions = mypycify(
+        ["--config-file=pyproject.toml", *paths], opt_level="3", debug_level="0", target_dir=work, group_name=GROUP
+    )
+    command = Distribution({"name": "bellwether-rules", "ext_modules": extensions}).get_command_obj("build_ext")
+    command.build_lib, command.build_temp = str(into / "made"), work
+    command.ensure_finalized()
+    command.run()
+
+
+def main() -> None:
+    made = ROOT / FOLDER / digest_of()
+    if made.is_dir():
+        print(f"{made.relative_to(ROOT)} is compiled from these sources already.")
+        return
+    (ROOT / FOLDER).mkdir(exist_ok=True)
+    with TemporaryDirectory(dir=ROOT / FOLDER, prefix="making-") as folder, chdir(ROOT):
+        build(Path(folder))
+        # Whole or not at all: a build that was broken off leaves nothing that anybody would load.
+        (Path(folder) / "made").rename(made)
+    for old in sorted((ROOT / FOLDER).iterdir(), key=lambda one: one.stat().st_mtime)[:-KEPT]:
+        shutil.rmtree(old)
+    print(f"Compiled into {made.relative_to(ROOT)}.")
+
+
+if __name__ == "__main__":
+    main()
