@@ -42,7 +42,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
-compiled: install  ## Compile the hot part of the rules core to C (a few minutes); without it the sources run.
+compiled: install  ## Compile the hot part of the rules core to C, some minutes (BELLWETHER_COMPILED=.compiled runs it).
+	@$(BIN)/python -c 'import setuptools' 2>/dev/null \
+	  || { echo "Compiling needs setuptools in $(VENV): $(BIN)/python -m pip install setuptools"; exit 1; }
 	@$(BIN)/python -m deploy.compile
 
 run: install  ## Start everything on sample data, with the console open to a browser; Ctrl-C ends it.
@@ -91,7 +93,7 @@ lock: install  ## Resolve requirements.lock again from pyproject.toml (needs uv)
 	  pyproject.toml -o requirements.lock
 
 clean:  ## Remove .venv, the data of runs and all caches in this checkout.
-	rm -rf $(VENV) $(BENCH_VENV) .bellwether htmlcov build dist
+	rm -rf $(VENV) $(BENCH_VENV) .bellwether .compiled htmlcov build dist
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -f .coverage .coverage.*
 	find schemas services deploy tests -name __pycache__ -type d -prune -exec rm -rf {} +

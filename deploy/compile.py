@@ -14,16 +14,15 @@ from tempfile import TemporaryDirectory
 from mypyc.build import mypycify
 from setuptools import Distribution
 
-from services.compiled import FOLDER, ROOT, digest_of
+from services.compiled import FOLDER, ROOT, SWITCH, digest_of
 
 GROUP = "services.rules.compiled"
 MODULES = """
-    announcements announcing arrears asking calendar conditions core courses derived dues engine episodes facts
-    glancing instalment_items invoices judging known ledger missed monthly newest periods promises receiving
-    rulebook scoring segments series skipping spreading state streaks tallying timing touching waiting windows
+    announcements announcing arrears asking calendar conditions core courses derived dues engine episodes extremes facts
+    glancing instalment_items invoices judging known ledger missed monthly newest periods promises purchases receiving
+    rulebook scoring segments series skipping spreading state streaks tallying timing totals touching waiting windows
     yearly
 """.split()
-
 
 KEPT = 3
 """Builds that are left for workers that run from them, and for other Pythons in this checkout."""
@@ -42,19 +41,25 @@ def build(into: Path) -> None:
     command.run()
 
 
+def made_in(folder: Path) -> Path:
+    """What is compiled of these sources below a folder, made where it is not there yet."""
+    made = folder / digest_of()
+    if not made.is_dir():
+        folder.mkdir(exist_ok=True)
+        with TemporaryDirectory(dir=folder, prefix="making-") as draft, chdir(ROOT):
+            build(Path(draft))
+            if digest_of() != made.name:
+                raise SystemExit("The sources were changed meanwhile: compile them again.")
+            # Whole or not at all: a build that was broken off leaves nothing that anybody would load.
+            (Path(draft) / "made").rename(made)
+    return made
+
+
 def main() -> None:
-    made = ROOT / FOLDER / digest_of()
-    if made.is_dir():
-        print(f"{made.relative_to(ROOT)} is compiled from these sources already.")
-        return
-    (ROOT / FOLDER).mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=ROOT / FOLDER, prefix="making-") as folder, chdir(ROOT):
-        build(Path(folder))
-        # Whole or not at all: a build that was broken off leaves nothing that anybody would load.
-        (Path(folder) / "made").rename(made)
+    made = made_in(ROOT / FOLDER)
     for old in sorted((ROOT / FOLDER).iterdir(), key=lambda one: one.stat().st_mtime)[:-KEPT]:
         shutil.rmtree(old)
-    print(f"Compiled into {made.relative_to(ROOT)}.")
+    print(f"Compiled: {made.relative_to(ROOT)}. {SWITCH}={FOLDER} runs it.")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Where the rules core lies compiled to C: only what was compiled from these very sources, for this very Python.
+"""Where the rules core lies compiled to C, for those who ask for it.
 
-`make compiled` puts it below .compiled, in a folder named after a digest of the sources. A changed source has another
-digest, so what was compiled before it is never loaded, and the sources themselves run.
+`make compiled` puts it below .compiled, in a folder named after a digest of the sources and of this Python. It is
+loaded where BELLWETHER_COMPILED names .compiled. Changed sources have another digest: nothing stale is ever loaded.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ".compiled"
+"""Where `make compiled` puts it, in the checkout."""
 SWITCH = "BELLWETHER_COMPILED"
-"""An environment variable: "no" runs the sources whatever was compiled, "yes" refuses to start without. It is read at
-the first import, before any settings."""
+"""An environment variable: the folder with what was compiled; unset or empty, the sources run. It is read at the first
+import of the rules, before any settings."""
 
 READ = ("schemas", "services/rules")
 """Folders whose sources the compiler reads: types and constants of modules that stay interpreted are compiled in."""
 
 
 class NotCompiled(ImportError):
-    """The compiled core was demanded, and there is none of these sources."""
+    """The compiled core was asked for, and there is none of these sources."""
 
 
 def digest_of(root: Path = ROOT) -> str:
@@ -38,13 +39,11 @@ def digest_of(root: Path = ROOT) -> str:
 def compiled_rules(environ: Mapping[str, str], root: Path = ROOT) -> Path | None:
     """The folder of the compiled modules of services.rules; None where the sources are to run.
 
-    Raises NotCompiled where the switch demands it and it is not there.
+    A folder that is not absolute lies below `root`. Raises NotCompiled where it holds nothing made of these sources.
     """
-    wanted = environ.get(SWITCH, "")
-    if wanted != "no" and (root / FOLDER).is_dir():
-        found = root / FOLDER / digest_of(root) / "services" / "rules"
-        if found.is_dir():
-            return found
-    if wanted == "yes":
-        raise NotCompiled(f"{SWITCH} is yes, but the rules core is not compiled from these sources: make compiled")
-    return None
+    if not (wanted := environ.get(SWITCH, "")):
+        return None
+    found = root / wanted / digest_of(root) / "services" / "rules"
+    if not found.is_dir():
+        raise NotCompiled(f"{SWITCH} names {wanted}, where nothing is compiled from these sources: make compiled")
+    return found

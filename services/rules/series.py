@@ -120,17 +120,17 @@ class Filter:
     """Conditions on an item's data; all must hold."""
 
     tests: tuple[Test, ...] = ()
+    _checks: tuple[Callable[[Item], bool], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Every event goes through very many filters.
+        object.__setattr__(self, "_checks", tuple(map(_check_of, self.tests)))
 
     def __call__(self, item: Item) -> bool:
         for check in self._checks:  # noqa: SIM110 a generator costs more than the tests
             if not check(item):
                 return False
         return True
-
-    @cached_property
-    def _checks(self) -> tuple[Callable[[Item], bool], ...]:
-        # Every event goes through very many filters.
-        return tuple(map(_check_of, self.tests))
 
 
 def _check_of(test: Test) -> Callable[[Item], bool]:

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
 from services.rules.calendar import NEVER, Calendar, Micros
@@ -50,6 +49,12 @@ class Counted(OfOnePick):
     elapsed: bool = False
     asks: bool = False
     limits: tuple[Decimal, ...] | None = field(default=None, compare=False)
+    is_unsure: bool = field(init=False, repr=False, compare=False)
+    """Whether some items may not be what they are asked to be: late."""
+
+    def __post_init__(self) -> None:
+        is_unsure = isinstance(self.pick.source, Instalments) and any(test.path == LATE for test in self.tests())
+        object.__setattr__(self, "is_unsure", is_unsure)
 
     @property
     def picks(self) -> tuple[Pick, ...]:
@@ -58,11 +63,6 @@ class Counted(OfOnePick):
     @property
     def reach(self) -> Micros:
         return self.window.reach
-
-    @cached_property
-    def is_unsure(self) -> bool:
-        """Whether some items may not be what they are asked to be: late."""
-        return isinstance(self.pick.source, Instalments) and any(test.path == LATE for test in self.tests())
 
     def tests(self) -> Iterator[Test]:
         """All conditions on the items."""

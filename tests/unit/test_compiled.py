@@ -1,4 +1,4 @@
-"""What was compiled is loaded only where it was compiled from the sources that there are."""
+"""What was compiled is loaded only for those who ask, and only where it was made of the sources that there are."""
 
 from __future__ import annotations
 
@@ -19,31 +19,33 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
+ASKED = {SWITCH: FOLDER}
+
+
 def test_the_compiled_core_of_these_sources_is_found(checkout: Path) -> None:
-    assert compiled_rules({}, checkout) == checkout / FOLDER / digest_of(checkout) / "services" / "rules"
+    assert compiled_rules(ASKED, checkout) == checkout / FOLDER / digest_of(checkout) / "services" / "rules"
+
+
+def test_it_may_lie_outside_of_the_checkout(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (checkout / FOLDER / digest_of(checkout)).rename(elsewhere / digest_of(checkout))
+    assert compiled_rules({SWITCH: str(elsewhere)}, checkout) is not None
+
+
+@pytest.mark.parametrize("environ", [{}, {SWITCH: ""}])
+def test_who_does_not_ask_for_it_runs_the_sources(checkout: Path, environ: dict[str, str]) -> None:
+    assert compiled_rules(environ, checkout) is None
 
 
 @pytest.mark.parametrize("name", ["schemas/events.py", "services/rules/engine.py", "services/rules/another.py"])
-def test_after_a_change_of_any_source_the_sources_run(checkout: Path, name: str) -> None:
+def test_after_a_change_of_any_source_what_was_compiled_before_is_refused(checkout: Path, name: str) -> None:
     (checkout / name).write_text("A = 2\n", encoding="utf-8")
-    assert compiled_rules({}, checkout) is None
-
-
-def test_without_anything_compiled_the_sources_run(tmp_path: Path) -> None:
-    assert compiled_rules({}, tmp_path) is None
-
-
-def test_the_switch_turns_it_off(checkout: Path) -> None:
-    assert compiled_rules({SWITCH: "no"}, checkout) is None
-
-
-def test_where_it_is_demanded_nothing_else_runs(checkout: Path) -> None:
-    (checkout / "services/rules/engine.py").write_text("A = 2\n", encoding="utf-8")
     with pytest.raises(NotCompiled, match="make compiled"):
-        compiled_rules({SWITCH: "yes"}, checkout)
+        compiled_rules(ASKED, checkout)
 
 
 def test_a_build_that_was_broken_off_is_not_taken_for_one(checkout: Path) -> None:
     made = checkout / FOLDER / digest_of(checkout)
     made.rename(checkout / FOLDER / "making-x")
-    assert compiled_rules({}, checkout) is None
+    with pytest.raises(NotCompiled):
+        compiled_rules(ASKED, checkout)
