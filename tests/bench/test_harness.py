@@ -11,6 +11,7 @@ import pytest
 
 from schemas.codec import decode
 from tests.bench import __main__ as bench
+from tests.bench import compiled
 from tests.bench.crowd import BEGIN
 from tests.bench.empty import one_rule_book
 from tests.bench.figures import (
@@ -232,3 +233,11 @@ def test_the_soak_runs_only_when_it_is_asked_for() -> None:
     assert bench.parsed([]).only is None
     assert set(bench.ALONE) == {"soak"}
     assert bench.parsed(["--only", "soak", "speed", "--quick"]).only == ["soak", "speed"]
+
+
+def test_compiled_and_interpreted_are_compared_round_by_round() -> None:
+    found = {
+        compiled.AS_IT_IS: [{"busy hour, live": 400.0}, {"busy hour, live": 200.0}, {"busy hour, live": 300.0}],
+        compiled.COMPILED: [{"busy hour, live": 200.0}, {"busy hour, live": 180.0}, {"busy hour, live": 240.0}],
+    }
+    assert "| busy hour, live | 300 | 200 | 0.8 (0.5–0.9) |" in compiled.told(found)
