@@ -19,9 +19,9 @@ from services.compiled import FOLDER, ROOT, SWITCH, digest_of
 GROUP = "services.rules.compiled"
 MODULES = """
     announcements announcing arrears asking calendar conditions core courses derived dues engine episodes extremes facts
-    glancing instalment_items invoices judging known ledger missed monthly newest periods promises purchases receiving
-    rulebook scoring segments series skipping spreading state streaks tallying timing totals touching waiting windows
-    yearly
+    glancing instalment_items invoices judging known ledger measuring missed monthly newest periods promises purchases
+    receiving rulebook scoring segments series skipping spreading state streaks tallying timing totals touching waiting
+    windows yearly
 """.split()
 
 KEPT = 3
