@@ -10,10 +10,12 @@ from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
 from schemas import warnings as wire
 from services.notifier import recording, store
+from services.notifier.calling import pages_about
 from services.notifier.case import Case, Entry, Outcome, Page, PageKind, Verdict
 from services.notifier.holds import Hold, Holds, may_be_held
 from services.notifier.house import House
 from services.notifier.people import Directory
+from services.notifier.reviews import merged
 from services.notifier.routing import matter_of
 from services.notifier.tables import held_pages, holds, warnings
 
@@ -185,14 +187,14 @@ def _call(
             return None
     elif not store.task_people(tx, warning.id):
         return None
-    clock = held.clock if held is not None else None
-    due = clock.due if clock is not None and clock.running else None
     plan = house.plan(matter_of(warning, directory), case, now, directory)
     step = f"released:{hold.id}:{warning.id}:{warning.revision}:{int(now.timestamp())}"
     kind: PageKind = "raised" if warning.output == "warning" else "nudge"
-    pages = tuple(
-        Page(step, kind, one.person, one.role, warning.id, warning.revision, due, plan.critical) for one in plan.targets
-    )
+    clock = held.clock if held is not None else None
+    pages = pages_about(warning, kind, plan, now, directory, case=case, clock=clock, step=step)
+    if case is not None and held is not None:
+        # Who hears of it now for the first time is to hear of it too when it is withdrawn.
+        case = case.with_held(replace(held, paged=merged(held.paged, *(page.person for page in pages))))
     return Outcome(Verdict.RELEASED, case, pages)
 
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from schemas import warnings as wire
+from services.common.database import Database
 from services.notifier.case import Verdict
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk, NotFound, Refused
+from services.notifier.handing import Assign
 from services.notifier.holds import Hold, HoldKind
+from services.notifier.house import House
+from services.notifier.routing_file import parse_routes
 from services.notifier.views import CaseFilter, CaseView
 from tests.contract.notifier.clocks import Clock
-from tests.unit.notifier.making import DAY, HOUR, NOON, make_warning, r1
+from tests.unit.notifier.making import DAY, DIRECTORY, HOUR, NOON, make_warning, r1
 
 PAGED = ["wang", "li"]
 
@@ -170,6 +175,31 @@ def test_an_escalation_is_held_like_the_page_before_it_and_counted_all_the_same(
     case = the_case(desk)
     assert paged(case) == []
     assert "review.breached" in [entry.type for entry in case.timeline]
+
+
+def test_what_a_hold_lets_go_of_goes_by_the_channels_of_its_route_to_all_who_would_be_told(
+    database: Database, clock: Clock
+) -> None:
+    tree = parse_routes(b"tell: [owner]\nescalate: [superior]\nchannels: [webhook, email]\n", Path("routes.yaml"))
+    clerk = Clerk(database, DIRECTORY, clock, channels=("email", "webhook"), house=House(routes=tree))
+    desk = Desk(clerk)
+    desk.hold(hold(rule="R1"))
+    clerk.file([r1()])
+    desk.do(the_case(desk).line.id, Assign("li", "zhao"))
+    clock.at = NOON + DAY
+    clerk.tick()
+    clock.at = NOON + 7 * DAY
+    clerk.release()
+    sent = [(page.person, page.role, page.channel) for page in the_case(desk).pages if page.kind == "raised"]
+    assert sent == [
+        ("wang", "owner", "inbox"),
+        ("wang", "owner", "webhook"),
+        ("zhao", "assignee", "inbox"),
+        ("zhao", "assignee", "email"),
+        ("zhao", "assignee", "webhook"),
+        ("sun", "escalation", "inbox"),
+        ("sun", "escalation", "webhook"),
+    ], "the owner by the first channel of the route, who works on it, and who is asked for the review by now"
 
 
 def the_case(desk: Desk, customer: str = "C1") -> CaseView:

@@ -1,0 +1,51 @@
+"""PURE: whom a warning calls, and by which channels: when it comes, when it is worse, and when a hold lets go of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from schemas import warnings as wire
+from services.notifier import lists
+from services.notifier.case import Case, Page, PageKind, ReviewClock, Role
+from services.notifier.house import acting
+from services.notifier.people import Directory
+from services.notifier.routing import Plan
+
+
+def pages_about(
+    warning: wire.Warning,
+    kind: PageKind,
+    plan: Plan,
+    now: datetime,
+    directory: Directory,
+    *,
+    case: Case | None = None,
+    clock: ReviewClock | None = None,
+    step: str | None = None,
+) -> tuple[Page, ...]:
+    """To those of the plan, to who works on the case in the owner's place, and to whoever the review's clock runs for:
+    a route may tell others only, and a review may have gone up the line. `step` names another occasion than the
+    revision."""
+    told = told_by(plan)
+    if case is not None and case.assignee is not None:
+        told.setdefault(acting(case, lists.worker(case, directory), now, directory), "assignee")
+    due = None
+    if clock is not None and clock.running:
+        due = clock.due
+        told.setdefault(clock.holder, role_of(clock, warning.customer_id, directory))
+    name = step or f"{kind}:{warning.id}:{warning.revision}"
+    about = warning.id, warning.revision, due, plan.critical
+    return tuple(
+        Page(name, kind, person, role, *about, channels=plan.channels_of(person)) for person, role in told.items()
+    )
+
+
+def told_by(plan: Plan) -> dict[str, Role]:
+    """The plan's people, each with what they have to do with it."""
+    return {target.person: "stand_in" if target.instead_of else target.role for target in plan.targets}
+
+
+def role_of(clock: ReviewClock, customer_id: str, directory: Directory) -> Role:
+    """Of who is asked for a review: one above the owner, or somebody to whom it has come in their place."""
+    superior = clock.holder in directory.responsible(customer_id).superiors
+    return "superior" if superior and not clock.breaches else "escalation"
