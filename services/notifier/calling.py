@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from schemas import warnings as wire
 from services.notifier import lists
-from services.notifier.case import Case, Page, PageKind, ReviewClock, Role
+from services.notifier.case import Case, Outcome, Page, PageKind, ReviewClock, Role
 from services.notifier.house import acting
 from services.notifier.people import Directory
 from services.notifier.routing import Plan
@@ -38,6 +39,18 @@ def pages_about(
     return tuple(
         Page(name, kind, person, role, *about, channels=plan.channels_of(person)) for person, role in told.items()
     )
+
+
+def remembered(outcome: Outcome) -> Outcome:
+    """The outcome with a case that knows whom it told of each warning: they are told too when it is withdrawn."""
+    case = outcome.case
+    if case is None:
+        return outcome
+    for page in outcome.pages:
+        held = case.held(page.warning_id)
+        if held is not None and page.person not in held.paged:
+            case = case.with_held(replace(held, paged=(*held.paged, page.person)))
+    return replace(outcome, case=case)
 
 
 def told_by(plan: Plan) -> dict[str, Role]:

@@ -12,7 +12,7 @@ from typing import Literal
 from schemas import warnings as wire
 from schemas.cases import CaseEventType, Decision
 from services.notifier import lists, reviews
-from services.notifier.calling import pages_about, told_by
+from services.notifier.calling import pages_about, remembered, told_by
 from services.notifier.case import (
     Case,
     Entry,
@@ -146,7 +146,7 @@ def on_tick(case: Case, now: datetime, directory: Directory, house: House = HOUS
         return Outcome(Verdict.NOT_DUE)
     pages = tuple(page for outcome in taken for page in outcome.pages)
     events = tuple(entry for outcome in taken for entry in outcome.events)
-    return Outcome(min((one.verdict for one in taken), key=_GRAVITY.index), case, pages, events)
+    return remembered(Outcome(min((one.verdict for one in taken), key=_GRAVITY.index), case, pages, events))
 
 
 _GRAVITY = (
@@ -225,13 +225,15 @@ def _asked_for(outcome: Outcome, warning: wire.Warning, at: _At) -> Outcome:
     anything are counted anew."""
     assert outcome.case is not None, "who is called is called about a case"
     case = lists.advised(outcome.case, warning, at.now, at.directory, at.house)
-    return replace(outcome, case=replace(case, idle_at=at.house.clocks.idle_at(at.now), returns=0))
+    owner = case.owner or at.directory.responsible(case.customer_id).owner
+    return replace(outcome, case=replace(case, idle_at=at.house.clocks.idle_at(at.now), returns=0, owner=owner))
 
 
 def reopened(case: Case) -> Case:
-    """The case as it is open again: what was acknowledged and who had joined belongs to its past."""
+    """The case as it is open again: what was acknowledged and who had joined belongs to its past, and
+    whoever owns the customer now hears of it."""
     stage = moved(case.stage, "reopen")
-    case = replace(case, departments_joined=(), acknowledged_by=())
+    case = replace(case, departments_joined=(), acknowledged_by=(), owner=None)
     return replace(case, status="open", stage=stage, closed_at=None, decision=None)
 
 
