@@ -148,6 +148,10 @@ class Clerk:
                 found += 1
             return found
 
+    def keep(self, tx: Connection, outcome: Outcome) -> None:
+        """Write down what was decided elsewhere, in a transaction of the caller's."""
+        self._save(tx, outcome, self.now())
+
     def act(self, case_id: str, action: Action, origin: Origin = SERVICE) -> Outcome | None:
         """What somebody does with a case; None when there is no such case. Outcome.refusals says why not."""
         with self.database.writing() as tx:

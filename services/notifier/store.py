@@ -64,7 +64,7 @@ def save_case(tx: Connection, case: Case, directory: Directory, now: datetime) -
     row = {
         "customer_id": case.customer_id,
         "customer_name": directory.customer_name(case.customer_id),
-        "owner": directory.responsible(case.customer_id).owner,
+        "owner": case.owner or directory.responsible(case.customer_id).owner,
         "status": case.status,
         "stage": case.stage,
         "assignee": case.assignee,
