@@ -142,7 +142,9 @@ def _hand_over(running: _Running) -> Outcome:
     clock, holder = running.clock, running.following
     over = sum(nudge <= running.now for nudge in clock.nudges)
     after = replace(clock, holder=holder, asked=merged(clock.asked, holder), nudged=over)
-    page = running.page(f"handed_over:{running.name}:{len(after.asked)}", "due_soon", after, "escalation")
+    # By the instant: it may come to the same person again, who had it before, and that is another page.
+    step = f"handed_over:{running.name}:{running.now.isoformat()}"
+    page = running.page(step, "due_soon", after, "escalation")
     entry = Entry("review.handed_over", running.now, warning_id=running.held.id, person=holder)
     return running.outcome(Verdict.HANDED_OVER, after, page, entry)
 

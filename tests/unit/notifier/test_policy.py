@@ -11,7 +11,7 @@ import pytest
 from schemas import warnings as wire
 from services.notifier.case import Case, Outcome, Verdict
 from services.notifier.house import House
-from services.notifier.people import Person
+from services.notifier.people import Absence, Person
 from services.notifier.policy import case_for, on_tick, on_warning
 from services.notifier.routing_file import parse_routes
 from tests.unit.notifier.making import DAY, DIRECTORY, HOUR, NOON, both, make_warning, r1, review
@@ -326,6 +326,19 @@ def test_every_page_of_a_case_has_a_step_of_its_own_for_its_reader() -> None:
         case = outcome.case
         pages += outcome.pages
     assert len({(page.step, page.person) for page in pages}) == len(pages)
+
+
+def test_a_review_that_comes_to_somebody_again_is_another_page_for_them() -> None:
+    case, pages = opened(r1()), []
+    for hour, away in enumerate((["li"], ["li", "chen"], ["li", "chen", "zhao"], ["li", "chen", "sun"], ["zhao"]), 1):
+        now = NOON + hour * HOUR
+        absent = tuple(Absence(person, now, now + HOUR) for person in away)
+        outcome = on_tick(case, now, replace(DIRECTORY, absences=absent))
+        assert outcome.case is not None
+        case = outcome.case
+        pages += outcome.pages
+    assert [page.person for page in pages] == ["chen", "zhao", "sun", "zhao", "sun"]
+    assert len({(page.step, page.person) for page in pages}) == 5, "the outbox takes a page with a known key for known"
 
 
 def ticket(revision: int = 1, change: str = "raised", **fields: object) -> wire.Warning:
