@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from schemas import warnings as wire
@@ -11,6 +11,22 @@ from services.notifier.case import Case, Outcome, Page, PageKind, ReviewClock, R
 from services.notifier.house import acting
 from services.notifier.people import Directory
 from services.notifier.routing import Plan
+
+
+@dataclass(frozen=True)
+class Stale:
+    """Pages that ask for what was done meanwhile: of these kinds, about these warnings, or whatever they are about."""
+
+    kinds: tuple[PageKind, ...]
+    warnings: tuple[str, ...] | None = None
+
+
+def called_off(outcome: Outcome) -> Stale | None:
+    """Which pages of the case nobody needs any more if they still wait, for a morning or for company."""
+    if outcome.case is not None and outcome.case.status == "closed":
+        return Stale(("due_soon", "idle", "reminder"))
+    opened = tuple(entry.warning_id for entry in outcome.events if entry.type == "review.opened" and entry.warning_id)
+    return Stale(("due_soon",), opened) if opened else None
 
 
 def pages_about(

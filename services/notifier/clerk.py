@@ -15,6 +15,7 @@ from services.common.clock import Now
 from services.common.database import Database
 from services.notifier import holding, outbox, recording, settling, store
 from services.notifier.actions import Action, on_action
+from services.notifier.calling import called_off
 from services.notifier.case import Case, Outcome, Page, Verdict
 from services.notifier.clocks import held_back
 from services.notifier.grouping import is_critical
@@ -241,6 +242,9 @@ class Clerk:
         if case is not None:
             store.save_case(tx, case, self.directory, now)
             store.append(tx, case.id, case.customer_id, outcome.events, case)
+            stale = called_off(outcome)
+            if stale is not None:
+                outbox.call_off(tx, case.id, stale, now)
         if outcome.pages:
             # Graded first: what is critical is not held back for anybody's night.
             graded = [_graded(page, case, warning) for page in outcome.pages]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from services.notifier import recording
+from services.notifier.calling import Stale
 from services.notifier.case import Page, PageKind
 from services.notifier.delivering import INBOX, Queued
 from services.notifier.people import Person
@@ -148,6 +149,14 @@ def select_pages(tx: Connection, *wanted: ColumnElement[bool]) -> list[Queued]:
 def cancel(tx: Connection, warning_id: str, now: datetime) -> None:
     """The warning is withdrawn: what has not gone out about it stays here, visibly unsent."""
     waiting = pages.c.warning_id == warning_id, pages.c.state == "pending", pages.c.kind.in_(_OFF)
+    _became(tx, waiting, "cancelled", now)
+
+
+def call_off(tx: Connection, case_id: str, stale: Stale, now: datetime) -> None:
+    """Somebody has done what these pages of a case would ask for: those that wait stay here, visibly unsent."""
+    waiting = [pages.c.case_id == case_id, pages.c.state == "pending", pages.c.kind.in_(stale.kinds)]
+    if stale.warnings is not None:
+        waiting.append(pages.c.warning_id.in_(stale.warnings))
     _became(tx, waiting, "cancelled", now)
 
 
