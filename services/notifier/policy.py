@@ -200,7 +200,7 @@ def _take_in(case: Case | None, warning: wire.Warning, at: _At) -> Outcome:
     joined = Entry("case.warning_joined", now, warning_id=warning.id, note=note)
     verdict, events = Verdict.JOINED, [joined]
     if case is None or (case.status == "closed" and known is None):
-        case = Case(_case_id(warning), warning.customer_id, now)
+        case = Case(case_id_of(warning), warning.customer_id, now)
         verdict, events = Verdict.OPENED, [Entry("case.opened", now, note=note), joined]
     elif case.status == "closed":
         case = reopened(case)
@@ -341,6 +341,6 @@ def _pages(warning: wire.Warning, kind: PageKind, case: Case, at: _At, clock: Re
     return pages_about(warning, kind, at.plan, at.now, at.directory, case=case, clock=clock)
 
 
-def _case_id(warning: wire.Warning) -> str:
+def case_id_of(warning: wire.Warning) -> str:
     """The same for the same warning and revision: a step done twice opens the same case."""
     return str(uuid.uuid5(_CASES, f"{warning.customer_id}/{warning.id}/{warning.revision}"))
