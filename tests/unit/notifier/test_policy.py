@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas import warnings as wire
-from services.notifier.case import Case, Outcome, Verdict
+from services.notifier.case import Case, Outcome, Page, Verdict
 from services.notifier.house import House
 from services.notifier.people import Absence, Person
 from services.notifier.policy import case_for, on_tick, on_warning
@@ -329,7 +329,7 @@ def test_every_page_of_a_case_has_a_step_of_its_own_for_its_reader() -> None:
 
 
 def test_a_review_that_comes_to_somebody_again_is_another_page_for_them() -> None:
-    case, pages = opened(r1()), []
+    case, pages = opened(r1()), list[Page]()
     for hour, away in enumerate((["li"], ["li", "chen"], ["li", "chen", "zhao"], ["li", "chen", "sun"], ["zhao"]), 1):
         now = NOON + hour * HOUR
         absent = tuple(Absence(person, now, now + HOUR) for person in away)
