@@ -159,6 +159,7 @@ class Letters:
         return {
             "kind": notice.kind,
             "role": notice.role,
+            "case_id": notice.case_id,
             "customer_id": warning.customer_id,
             "customer": contents.directory.customer_name(warning.customer_id),
             "warning_id": warning.id,

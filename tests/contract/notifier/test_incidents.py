@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select, update
@@ -13,6 +15,7 @@ from services.notifier.channels.pagerduty import PagerDuty
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
 from services.notifier.incidents import Incidents, wanted
+from services.notifier.messages import Letters, Notice
 from services.notifier.tables import cases, pages
 from services.notifier.throttle import Throttle
 from services.notifier.views import Stage
@@ -119,3 +122,20 @@ def test_a_later_page_triggers_again_and_an_acknowledged_case_is_acknowledged_ag
     clock.at += timedelta(hours=2)
     desks.page()
     assert desks.settle() == ["acknowledge"]
+
+
+def test_incidents_of_a_digest_as_it_is_really_written_are_those_of_the_cases_and_end_with_them(clock: Clock) -> None:
+    letters = Letters(DIRECTORY, "http://console", ZoneInfo("Asia/Shanghai")).for_channel("pagerduty")
+    off = Notice("k1", "withdrawn", "owner", "case-1", make_warning("w1", severity="critical"))
+    raised = [
+        Notice(f"k{n}", "raised", "owner", case, make_warning(f"w{n}"))
+        for n, case in ((2, "case-1"), (3, "case-3"), (4, "case-3"))
+    ]
+    with PagerDutyServer(clock) as server:
+        channel = posting("pager", PagerDuty(server.routing_key, home=server.home), clock)
+        digest = letters.digest([off, *raised], DIRECTORY.people["wang"])
+        channel.send(digest)
+        assert server.incidents == {"case-1": "triggered", "case-3": "triggered"}
+        for case in ("case-1", "case-3"):
+            channel.send(replace(digest, key=f"over/{case}", case_id=case, data={}, action="resolve"))
+        assert server.incidents == {}
