@@ -1,4 +1,4 @@
-"""PagerDuty's incidents follow the cases, from page to close, whoever restarts meanwhile."""
+"""PagerDuty's incidents and Alertmanager's alerts follow the cases, from page to close, whoever restarts meanwhile."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from services.common.database import Database
+from services.notifier.channels.alertmanager import Alertmanager
 from services.notifier.channels.pagerduty import PagerDuty
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
@@ -21,6 +22,7 @@ from services.notifier.throttle import Throttle
 from services.notifier.views import Stage
 from tests.contract.notifier.channel_setups import posting
 from tests.contract.notifier.clocks import Clock
+from tests.support.providers.alertmanager import AlertmanagerReceiver
 from tests.support.providers.pagerduty import PagerDutyServer
 from tests.unit.notifier.making import DIRECTORY, make_warning
 
@@ -139,3 +141,34 @@ def test_incidents_of_a_digest_as_it_is_really_written_are_those_of_the_cases_an
         for case in ("case-1", "case-3"):
             channel.send(replace(digest, key=f"over/{case}", case_id=case, data={}, action="resolve"))
         assert server.incidents == {}
+
+
+def test_the_alerts_of_a_case_are_over_when_it_is_closed_each_with_the_labels_by_which_it_is_known(
+    database: Database, clock: Clock, clerk: Clerk, desk: Desk
+) -> None:
+    letters = Letters(DIRECTORY, "http://console", ZoneInfo("Asia/Shanghai")).for_channel("alertmanager")
+    found = [make_warning("w1"), make_warning("w2", severity="critical")]
+    clerk.file(found)
+    with database.reading() as tx:
+        case_id = tx.execute(select(cases.c.id)).scalar_one()
+    with AlertmanagerReceiver(clock) as receiver:
+        channel = posting("alerts", Alertmanager(f"{receiver.home}/alerts", receiver.token), clock)
+        watching = Incidents(database, channel, Throttle(database, clock), lambda: DIRECTORY, clock)
+        for one in found:
+            channel.send(letters.single(Notice(one.id, "raised", "owner", case_id, one), DIRECTORY.people["wang"]))
+        with database.writing() as tx:
+            sent = {"channel": "alerts", "state": "accepted", "sent_at": clock(), "next_at": clock()}
+            first = select(pages.c.id).order_by(pages.c.id).limit(1).scalar_subquery()
+            tx.execute(update(pages).where(pages.c.id == first).values(sent))
+        assert not watching.step()
+        desk.acknowledge(case_id, "wang")
+        assert not watching.step()
+        desk.close(case_id, "wang", "watch", "the customer has paid")
+        assert watching.step()
+        assert not watching.step()
+        firing = [alert for document in receiver.accepted[:-1] for alert in document["alerts"]]
+        over = receiver.accepted[-1]["alerts"]
+    assert [alert["status"] for alert in firing] == ["firing"] * 2
+    assert {alert["status"] for alert in over} == {"resolved"}
+    known = [[(one["fingerprint"], one["labels"], one["startsAt"]) for one in alerts] for alerts in (firing, over)]
+    assert sorted(known[0], key=str) == sorted(known[1], key=str)
