@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import TypedDict
 
+from schemas import warnings as wire
 from services.notifier.channels.base import Message
 from services.notifier.channels.fitting import cut, utf8
 from services.notifier.contents import About, Contents, Notice, Parts
@@ -155,23 +156,30 @@ class Letters:
         return "html" if form == "html" else "plain"
 
     def _data(self, notice: Notice, contents: Contents) -> dict[str, object]:
-        warning = notice.warning
         return {
             "kind": notice.kind,
             "role": notice.role,
-            "customer_id": warning.customer_id,
-            "customer": contents.directory.customer_name(warning.customer_id),
-            "warning_id": warning.id,
-            "revision": warning.revision,
-            "rule": warning.rule,
-            "output": warning.output,
-            "department": warning.department,
-            "severity": warning.severity,
-            "since": warning.start.isoformat(),
+            "case_id": notice.case_id,
+            **facts_of(notice.warning, contents.directory),
             "due": notice.due.isoformat() if notice.due else None,
             "value": contents.value(notice),
             "url": str(contents.link(notice)),
         }
+
+
+def facts_of(warning: wire.Warning, directory: Directory) -> dict[str, object]:
+    """What programs are told of a warning beside the text."""
+    return {
+        "customer_id": warning.customer_id,
+        "customer": directory.customer_name(warning.customer_id),
+        "warning_id": warning.id,
+        "revision": warning.revision,
+        "rule": warning.rule,
+        "output": warning.output,
+        "department": warning.department,
+        "severity": warning.severity,
+        "since": warning.start.isoformat(),
+    }
 
 
 def _shorter(page: Parts) -> Iterator[Parts]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from services.notifier import recording
+from services.notifier.calling import Stale
 from services.notifier.case import Page, PageKind
 from services.notifier.delivering import INBOX, Queued
 from services.notifier.people import Person
@@ -20,6 +21,9 @@ _CALLS: tuple[PageKind, ...] = ("raised", "amended", "breached", "nudge", "due_s
 
 _OFF: tuple[PageKind, ...] = (*_CALLS, "uncertain")
 """Pages that nobody needs any more once the warning is withdrawn."""
+
+_NEWS: tuple[PageKind, ...] = (*_CALLS, "idle", "reminder", "assigned")
+"""Pages from which somebody may know of a warning at all."""
 
 TOLD: tuple[PageState, ...] = ("sending", "accepted", "delivered", "opened", "uncertain")
 """Of a page that has reached its reader, or may have."""
@@ -169,9 +173,17 @@ def cancel(tx: Connection, warning_id: str, now: datetime) -> None:
     _became(tx, waiting, "cancelled", now)
 
 
+def call_off(tx: Connection, case_id: str, stale: Stale, now: datetime) -> None:
+    """Somebody has done what these pages of a case would ask for: those that wait stay here, visibly unsent."""
+    waiting = [pages.c.case_id == case_id, pages.c.state == "pending", pages.c.kind.in_(stale.kinds)]
+    if stale.warnings is not None:
+        waiting.append(pages.c.warning_id.in_(stale.warnings))
+    _became(tx, waiting, "cancelled", now)
+
+
 def reached(tx: Connection, warning_id: str, person: str) -> set[str]:
     """The channels by which the person was told, or may have been, that the warning holds, and not that it is off."""
-    about = pages.c.warning_id == warning_id, pages.c.person == person, pages.c.kind.in_((*_CALLS, "withdrawn"))
+    about = pages.c.warning_id == warning_id, pages.c.person == person, pages.c.kind.in_((*_NEWS, "withdrawn"))
     told = select(pages.c.channel, pages.c.kind).where(*about, pages.c.state.in_(TOLD))
     found: set[str] = set()
     for channel, kind in tx.execute(told.order_by(pages.c.id)):

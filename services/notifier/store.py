@@ -63,7 +63,7 @@ def case_row(case: Case, directory: Directory) -> dict[str, Any]:
     return {
         "customer_id": case.customer_id,
         "customer_name": directory.customer_name(case.customer_id),
-        "owner": directory.responsible(case.customer_id).owner,
+        "owner": case.owner or directory.responsible(case.customer_id).owner,
         "status": case.status,
         "stage": case.stage,
         "assignee": case.assignee,
