@@ -9,6 +9,7 @@ from __future__ import annotations
 import sysconfig
 from collections.abc import Mapping
 from hashlib import blake2b
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,3 +48,9 @@ def compiled_rules(environ: Mapping[str, str], root: Path = ROOT) -> Path | None
     if not found.is_dir():
         raise NotCompiled(f"{SWITCH} names {wanted}, where nothing is compiled from these sources: make compiled")
     return found
+
+
+def is_compiled() -> bool:
+    """Whether this process runs the compiled core."""
+    spec = find_spec("services.rules.engine")
+    return spec is not None and not str(spec.origin).endswith(".py")
