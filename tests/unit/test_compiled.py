@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from services.compiled import FOLDER, SWITCH, NotCompiled, compiled_rules, digest_of
+from services.compiled import FOLDER, ROOT, SWITCH, NotCompiled, compiled_rules, digest_of
 
 
 @pytest.fixture
@@ -49,3 +52,23 @@ def test_a_build_that_was_broken_off_is_not_taken_for_one(checkout: Path) -> Non
     made.rename(checkout / FOLDER / "making-x")
     with pytest.raises(NotCompiled):
         compiled_rules(ASKED, checkout)
+
+
+RULES_TESTS = ("tests/unit/rules", "tests/simulation", "--ignore=tests/simulation/test_cases_over_ninety_days.py")
+"""All that asks the rules core anything, short."""
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_compiled_anew_the_core_passes_the_tests_of_the_rules(tmp_path: Path) -> None:
+    run("-c", f"from pathlib import Path; from deploy.compile import made_in; made_in(Path({str(tmp_path)!r}))")
+
+    run("-c", "import services.rules, services.compiled as c; assert c.is_compiled()", compiled=tmp_path)
+    run("-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=1800", *RULES_TESTS, compiled=tmp_path)
+
+
+def run(*arguments: str, compiled: Path | None = None) -> None:
+    """This Python in a process of its own, with that core; what it says is shown when the test fails."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("BELLWETHER_", "PYTEST_"))}
+    env |= {"PYTHONPATH": str(ROOT), SWITCH: str(compiled or "")}
+    subprocess.run([sys.executable, *arguments], env=env, cwd=ROOT, check=True)
