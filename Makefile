@@ -43,8 +43,6 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 
 compiled: install  ## Compile the hot part of the rules core to C, some minutes (BELLWETHER_COMPILED=.compiled runs it).
-	@$(BIN)/python -c 'import setuptools' 2>/dev/null \
-	  || { echo "Compiling needs setuptools in $(VENV): $(BIN)/python -m pip install setuptools"; exit 1; }
 	@$(BIN)/python -m deploy.compile
 
 run: install  ## Start everything on sample data, with the console open to a browser; Ctrl-C ends it.

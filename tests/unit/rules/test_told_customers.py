@@ -262,9 +262,9 @@ def _months_worked_out(size: int) -> int:
     touched.take()
     asked: list[int] = []
 
-    def counting(when: int) -> int:
-        asked.append(when)
-        return CALENDAR.month_of(when)
+    def counting(at: int) -> int:
+        asked.append(at)
+        return CALENDAR.month_of(at)
 
     touched._month_of = counting
     touched.change(_entry(event("order.cancelled", "2026-04-05", order_id="O7")), stands=True)
