@@ -85,6 +85,11 @@ class WeightedMean(Mean):
     weight: Field = AMOUNT
 
     def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
+        weights, products = self._totals(series, question)
+        return lambda part: _weighted(part, weights, products)
+
+    def _totals(self, series: Series, question: Question) -> tuple[Totals, Totals]:
+        """Of the weights, and of the products with them."""
         weigh = self.weight.measure(question.reference, question.calendar)
         name = (self.field, self.weight.name(question.reference))
         path = self.field.path
@@ -92,7 +97,7 @@ class WeightedMean(Mean):
             ("weights", name), lambda item: NOTHING if number_of(path.read(item)) is None else weigh(item)
         )
         products = series.totals(("weighed", name), lambda item: _times(number_of(path.read(item)), weigh(item)))
-        return lambda part: _weighted(part, weights, products)
+        return weights, products
 
 
 def _times(number: Decimal | None, weight: Amount) -> Amount:

@@ -137,8 +137,9 @@ class Counted(OfOnePick):
     def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
         """The fact's value for what counts at an instant; asked for slices in the order of time.
 
-        What is made for each question is a lambda or a bound method: compiled, a function with a name of its own inside
-        of another one is a ring (tests/unit/rules/test_rings.py)."""
+        Compiled, a named function inside of another one is a ring, and lambdas hold whatever any lambda beside them
+        uses. So what totals measure by is made elsewhere than what uses these totals (tests/unit/rules/test_rings.py).
+        """
         raise AssertionError("every shape has its own")
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
@@ -256,14 +257,17 @@ class Share(Counted):
 
     def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
         everything, passing = self._totals(series, question)
-        if not self.is_unsure:
-            return lambda part: _share(part, everything, passing)
+        doubts = self._doubts(series, question) if self.is_unsure else None
+        return lambda part: _share(part, everything, passing, doubts)
+
+    def _doubts(self, series: Series, question: Question) -> tuple[Totals, Totals]:
+        """Of the items that may not be what they are asked to be, and of those of them that pass."""
         weigh, matching, name = self._weight(question), self.matching, self._name(question)
         unsure = series.totals(("unsure", name), lambda item: weigh(item) if _is_doubted(item) else NOTHING)
         both = series.totals(
             ("unsure", matching, name), lambda item: weigh(item) if _is_doubted(item) and matching(item) else NOTHING
         )
-        return lambda part: _share(part, everything, passing, (unsure, both))
+        return unsure, both
 
     def steady_to(self, series: Series, part: Slice, question: Question) -> int | None:
         """While all of it passes, all that remains does, until nothing does."""
@@ -282,8 +286,7 @@ class Share(Counted):
         return self.field.measure(question.reference, question.calendar)
 
 
-def _share(part: Slice, everything: Totals, passing: Totals, doubts: tuple[Totals, Totals] | None = None) -> Value:
-    """`doubts` are the items that may not be what they are asked to be, and those of them that pass."""
+def _share(part: Slice, everything: Totals, passing: Totals, doubts: tuple[Totals, Totals] | None) -> Value:
     total = everything.between(part.first, part.end)
     if total.unknown:
         return Span(Decimal(0), Decimal(1))
