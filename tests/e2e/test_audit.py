@@ -123,6 +123,8 @@ def test_what_happened_is_proved_until_somebody_rewrites_it(house: House, post: 
     assert "actor" in told.stdout
 
 
+# Nightly: tests/contract/notifier/test_auditing.py shows it on both databases.
+@pytest.mark.nightly
 def test_a_chain_made_anew_is_told_by_the_topic_alone(house: House, post: Post) -> None:
     lived(house, post)
     with house.database.writing() as tx:

@@ -89,7 +89,7 @@ class WellBehaved:
         return f"p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms, longest {max(took_ms):.1f} ms"
 
 
-@pytest.mark.parametrize("number", [1000, pytest.param(10_000, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("number", [300, pytest.param(10_000, marks=pytest.mark.nightly)])
 @pytest.mark.timeout(600)
 def test_bad_connections_do_not_stop_a_client_that_behaves_well(
     commands: Commands, kafka: Kafka, topics: Topics, tmp_path: Path, number: int

@@ -69,6 +69,8 @@ def test_a_running_notifier_follows_events_the_api_and_imports(house: House, tmp
     wait_until(lambda: "chen" in {person for person, _ in house.delivered()}, "the new owner's page")
 
 
+# Nightly: tests/contract/notifier/test_gaps_telling.py shows it on both databases.
+@pytest.mark.nightly
 def test_gaps_are_paged_to_the_fallback_once_over_restarts(house: House, tmp_path: Path) -> None:
     sheet = tmp_path / "more.csv"
     sheet.write_text("id,name,owner\nC8,New,gone\n")

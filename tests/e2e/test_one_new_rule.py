@@ -162,6 +162,8 @@ def test_a_rule_published_beside_running_workers_judges_what_has_been(company: C
     check(company)
 
 
+# Nightly: the other way round of the test above.
+@pytest.mark.nightly
 def test_a_rule_published_before_the_first_worker_judges_what_comes(company: Company) -> None:
     company.publish()
     company.system.start("ingest", "rules", "notifier")

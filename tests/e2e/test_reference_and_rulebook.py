@@ -124,6 +124,8 @@ def test_a_bad_book_is_refused_a_good_one_is_in_force_everywhere_and_over_a_rest
     assert worker.process().stop() == 0
 
 
+# Nightly: test_one_new_rule.py publishes rules beside workers of the real ones.
+@pytest.mark.nightly
 def test_a_tuned_rule_reaches_a_silent_customer_of_the_real_rules(place: Installation, tmp_path: Path) -> None:
     important = event("profile.updated", "2026-01-01", section="basic", fields={"important": True})
     call = event("activity.logged", "2026-01-02", kind="call")
@@ -142,6 +144,8 @@ def test_a_tuned_rule_reaches_a_silent_customer_of_the_real_rules(place: Install
     assert worker.process().stop() == 0
 
 
+# Nightly: test_rules_runtime.py kills the broker of a worker.
+@pytest.mark.nightly
 def test_reference_data_is_followed_over_the_death_of_the_broker(own_broker: Broker, tmp_path: Path) -> None:
     topics = Topics("own")
     ensure_topics(own_broker.bootstrap, topic_specs(topics.prefix, PARTITIONS))

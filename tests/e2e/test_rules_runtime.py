@@ -126,6 +126,8 @@ def test_workers_that_join_and_leave_share_the_work_without_loss(install: Instal
     assert set(place.warnings()) == history.warnings()
 
 
+# Nightly: tests/chaos/test_simulated.py plays workers that sleep in every run.
+@pytest.mark.nightly
 def test_a_worker_that_sleeps_past_its_session_and_wakes_up_does_no_harm(install: Install) -> None:
     place = install("event")
     history = History(12_000, 400, seed=5)

@@ -133,6 +133,8 @@ def test_from_events_to_reports_rankings_and_verdicts(place: Installation) -> No
     assert 'nothing is known of a customer "nobody"' in unknown.stderr
 
 
+# Nightly: test_rules_runtime.py kills workers, whose states hold such counters too.
+@pytest.mark.nightly
 def test_no_months_counters_are_lost_when_the_worker_is_killed(place: Installation) -> None:
     worker = place.worker("services.cli", "rules", "run")
     worker.wait_until_ready()
