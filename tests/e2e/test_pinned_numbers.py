@@ -21,7 +21,7 @@ from schemas.warnings import Warning
 from services.rules.backtest import Backtest
 from services.rules.books import SHIPPED, assemble, read_rules
 from services.rules.examples import EXAMPLE_ZONE
-from tests.support.commands import ROOT, Commands, run_bellwether
+from tests.support.commands import ROOT, Commands, call_bellwether
 from tests.support.fixtures import Kafka
 from tests.support.receivables import Numbers, expected_numbers, write_receivables
 from tests.support.system import Installation, episodes, standing
@@ -48,7 +48,7 @@ class Export(NamedTuple):
 
 def to_events(csv: Path, folder: Path) -> Path:
     events = folder / "events.jsonl"
-    done = run_bellwether("import", str(csv), "--mapping", "accounts_receivable", "--to", str(events))
+    done = call_bellwether("import", str(csv), "--mapping", "accounts_receivable", "--to", str(events))
     assert done.returncode == 0, done.stderr
     return events
 
@@ -90,7 +90,7 @@ def from_core(events: Path) -> Numbers:
 
 
 def from_backtest(events: Path, *options: str) -> Numbers:
-    done = run_bellwether("backtest", "--events", str(events), "--json", *options)
+    done = call_bellwether("backtest", "--events", str(events), "--json", *options)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     found = numbers_of([(one["customer_id"], one["run"]) for one in document["episodes"] if one["rule"] == "R1"])
