@@ -56,8 +56,9 @@ def env(kafka: Kafka, topics: Topics, tmp_path: Path) -> dict[str, str]:
     }
 
 
-# Directly: in every run a dropped file is so imported over a kill, below.
-@pytest.mark.parametrize("direct", [False, pytest.param(True, marks=pytest.mark.nightly)])
+# Nightly: in every run a dropped file is imported over a kill, below.
+@pytest.mark.nightly
+@pytest.mark.parametrize("direct", [True, False])
 def test_an_import_that_is_killed_goes_on_where_it_was(
     commands: Commands, kafka: Kafka, topics: Topics, env: dict[str, str], tmp_path: Path, direct: bool
 ) -> None:

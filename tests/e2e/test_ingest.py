@@ -142,6 +142,9 @@ def test_stopping_answers_what_was_begun_with_the_truth(service: IngestService, 
     assert set(accepted) <= found
 
 
+# Nightly: tests/contract/ingest/test_publisher.py starts without a broker, and
+# test_ingest_killed.py recovers.
+@pytest.mark.nightly
 def test_it_starts_before_the_broker_and_recovers_by_itself(commands: Commands, own_broker: Broker) -> None:
     topics = Topics("early")
     ensure_topics(own_broker.bootstrap, topic_specs(topics.prefix, 2))
