@@ -227,10 +227,9 @@ def test_what_a_producer_wrote_to_the_topic_unsealed_is_found_and_its_end_is_tol
     assert "欧阳文涛" not in done.stdout
 
 
-# Nightly: tests/unit/forgetting shows what is said where the worker does not answer.
-@pytest.mark.nightly
 def test_without_a_rules_worker_it_is_not_done_and_says_so(house: House) -> None:
-    fill(house)
+    assert set(house.post(*telling("C1")[0])) == {"ok"}
+    house.place.wait_until_done()
     house.worker.process().kill()
     failed = house.forget("C1", "--yes", "--wait", "2")
     assert failed.returncode == 1
