@@ -32,6 +32,7 @@ class Sizes:
     profile_s: int = 8
     ingest_events: int = 60_000
     ingest_s: float = 8.0
+    import_rows: int = 20_000
     notifier_s: int = 60
     notifier_pages: int = 10_000
     storm_warnings: int = 10_000
@@ -60,6 +61,7 @@ QUICK = Sizes(
     profile_s=3,
     ingest_events=10_000,
     ingest_s=3.0,
+    import_rows=2_000,
     notifier_s=10,
     notifier_pages=1_500,
     storm_warnings=1_500,
