@@ -160,14 +160,23 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             if hasattr(value, "__html__"):
                 return value
             return _Address(value, self.shape) if isinstance(value, Link) else _Text(value, self.shape)
-        if isinstance(value, Mapping):
+        if isinstance(value, (list, tuple)):
+            return [self.texts(one) for one in value]
+        # A dictionary by its type first: to ask for a Mapping takes longer than most texts.
+        if isinstance(value, dict) or isinstance(value, Mapping):
             return {key: self.texts(one) for key, one in value.items()}
-        return [self.texts(one) for one in value] if isinstance(value, (list, tuple)) else value
+        return value
 
     def shown(self, value: Any) -> Markup:
         """What comes out of a template's expression. Of something undefined str() raises."""
         found = value if hasattr(value, "__html__") else _Text(str(value), self.shape)
         return Markup(found.__html__())  # noqa: S704 - escaped for the shape
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """A part by its name, before anything that a dictionary has of itself."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """A slice of a text is one too."""
