@@ -162,8 +162,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             return _Address(value, self.shape) if isinstance(value, Link) else _Text(value, self.shape)
         if isinstance(value, (list, tuple)):
             return [self.texts(one) for one in value]
-        # A dictionary by its type first: to ask for a Mapping takes longer than most texts.
-        if isinstance(value, dict) or isinstance(value, Mapping):
+        if isinstance(value, Mapping):
             return {key: self.texts(one) for key, one in value.items()}
         return value
 
