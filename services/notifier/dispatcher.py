@@ -48,6 +48,9 @@ _UNFORESEEN = "发送时出现意外错误 / an unforeseen error while sending"
 ROUND_PAGES = 2000
 """About so many are tried in a round: what a dead notifier left is judged between rounds, however many wait."""
 
+GATHER_S = 0.005
+"""So long a message that is done waits for others beside it, to be written down in one transaction with them."""
+
 
 class Claims(Protocol):
     """What a dispatcher asks of its Replica."""
@@ -105,6 +108,7 @@ class Dispatcher:
         self._outages = 0
         self._away_until: datetime | None = None
         self._full_until: datetime | None = None
+        self._surely_more = False
 
     def close(self) -> None:
         """What is on its way is waited for; nothing new is begun."""
@@ -150,6 +154,9 @@ class Dispatcher:
                     self._begin(parcels, running)
                 if running:
                     done, running = wait(running, return_when=FIRST_COMPLETED)
+                    if running:
+                        beside, running = wait(running, timeout=GATHER_S)
+                        done |= beside
                     self._collect(done)
                 if not self._outcomes:
                     return tried
@@ -169,11 +176,15 @@ class Dispatcher:
     def _claim(self, room: int) -> list[Parcel]:
         now = self._now()
         only_critical = self._full_until is not None and now < self._full_until
-        with self._database.reading() as tx:
-            if not self._claimer.is_due(tx, now, only_critical=only_critical):
-                return []
+        if not self._surely_more:
+            with self._database.reading() as tx:
+                if not self._claimer.is_due(tx, now, only_critical=only_critical):
+                    return []
         with self._database.claiming() as tx:
-            return self._claimer.claim(tx, now, room, only_critical=only_critical)
+            parcels = self._claimer.claim(tx, now, room, only_critical=only_critical)
+        # Whoever got all they asked for need not look first whether there is anything.
+        self._surely_more = len(parcels) == room
+        return parcels
 
     def _begin(self, parcels: Sequence[Parcel], running: set[Future[Outcome]]) -> None:
         if not parcels:

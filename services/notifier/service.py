@@ -29,7 +29,7 @@ from services.notifier.desk import Desk
 from services.notifier.directory_live import open_people
 from services.notifier.directory_metrics import DirectoryCollector
 from services.notifier.directory_wiring import follow_people, people_routes
-from services.notifier.dispatcher import Dispatcher
+from services.notifier.dispatcher import ROUND_PAGES, Dispatcher
 from services.notifier.grouping import Manners
 from services.notifier.house import House
 from services.notifier.intake import Intake
@@ -195,7 +195,8 @@ def _renewing(replica: Replica) -> Callable[[], bool]:
 
 
 def _sending(dispatcher: Dispatcher, workers: Workers) -> Callable[[], bool]:
-    return lambda: dispatcher.round(workers.stopping) > 0
+    # A round ends when nothing is due, unless it was a long one: there is no need to look again at once.
+    return lambda: dispatcher.round(workers.stopping) >= ROUND_PAGES
 
 
 def _ticker(clerk: Clerk, metrics: IntakeMetrics) -> Callable[[], bool]:
