@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    exists,
     func,
     insert,
     or_,
@@ -99,6 +100,12 @@ _IN_DOUBT = (
     .where(pages.c.channel == _CHANNEL, pages.c.state == "sending")
     .where(or_(pages.c.claimed_by.is_(None), pages.c.claimed_by.not_in(bindparam("alive", expanding=True))))
     .order_by(pages.c.id)
+)
+_AT_ALL = select(
+    or_(
+        exists().where(pages.c.channel == _CHANNEL, pages.c.state == "pending", pages.c.next_at <= _NOW),
+        exists().where(pages.c.channel == _CHANNEL, pages.c.state == "sending"),
+    )
 )
 _OURS = select(pages.c.id, pages.c.state).where(
     pages.c.id.in_(bindparam("ids", expanding=True)),
@@ -222,6 +229,11 @@ def _parcel(taken: tuple[Queued, ...], *, digest: bool) -> Parcel:
     keys = [page.key for page in taken]
     key = "digest/" + hashlib.sha256("\n".join(keys).encode()).hexdigest() if digest else keys[-1]
     return Parcel(key, taken[0].person, taken, digest)
+
+
+def is_anything(tx: Connection, channel: str, now: datetime) -> bool:
+    """Whether a page waits whose turn it is, or is being sent. Asked ten times a second, it is mostly all."""
+    return bool(tx.execute(_AT_ALL, {"channel": channel, "now": now}).scalar())
 
 
 def in_doubt(tx: Connection, channel: str, alive: Collection[str]) -> list[Queued]:

@@ -141,6 +141,9 @@ class Dispatcher:
 
     def round(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Send what is due now; the number of pages that were tried."""
+        with self._database.reading() as tx:
+            if not self._outcomes and not claims.is_anything(tx, self._channel.name, self._now()):
+                return 0
         # A round that the database cut short has left pages behind in `sending`, which nobody else would look at.
         self.recover()
         tried, running = 0, set[Future[Outcome]]()
