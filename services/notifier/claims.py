@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Integer,
@@ -41,8 +42,10 @@ LOOK_BACK = timedelta(minutes=1)
 _PAGE = [pages.c[name] for name in Queued.__dataclass_fields__]
 
 # Statements are made once: to put one together costs more than SQLite takes to answer it.
-_CHANNEL, _NOW, _ROOM = bindparam("channel"), bindparam("now"), bindparam("room", type_=Integer)
-_PEOPLE = bindparam("people", expanding=True)
+_CHANNEL: BindParameter[Any] = bindparam("channel")
+_NOW: BindParameter[Any] = bindparam("now")
+_ROOM = bindparam("room", type_=Integer)
+_PEOPLE: BindParameter[Any] = bindparam("people", expanding=True)
 
 
 def _due(*, only_critical: bool) -> list[ColumnElement[bool]]:
@@ -57,12 +60,12 @@ _SAME = and_(recipients.c.channel == pages.c.channel, recipients.c.person == pag
 _FREE = or_(recipients.c.held_until.is_(None), recipients.c.held_until <= _NOW)
 
 
-def _first(*, only_critical: bool) -> Select[tuple[int]]:
+def _first(*, only_critical: bool) -> Select[Any]:
     due = _due(only_critical=only_critical)
     return select(pages.c.id).outerjoin(recipients, _SAME).where(*due, _FREE).limit(1)
 
 
-def _whom(*, only_critical: bool) -> Select[tuple[str]]:
+def _whom(*, only_critical: bool) -> Select[Any]:
     urgency = func.max(case((pages.c.critical, 1), else_=0))
     others = pages.c.person.not_in(bindparam("passed", expanding=True))
     query = select(pages.c.person).where(*_due(only_critical=only_critical), others).group_by(pages.c.person)

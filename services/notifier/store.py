@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from schemas import warnings as wire
 from schemas.cases import CaseEvent, Money
@@ -21,7 +21,7 @@ from services.notifier.recording import SERVICE, Origin
 _CASE: TypeAdapter[Case] = TypeAdapter(Case)
 
 # What is asked for every message, made once: to put a statement together costs more than SQLite takes to answer it.
-_IDS = bindparam("ids", expanding=True)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _STATES = select(tables.cases.c.id, tables.cases.c.state).where(tables.cases.c.id.in_(_IDS))
 _COUNTED = select(tables.cases.c.id, tables.cases.c.customer_id, tables.cases.c.sequence).where(
     tables.cases.c.id.in_(_IDS)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from services.notifier import delivering
-from services.notifier.channels.base import Accepted, FateUnknown, Message, Refused, TryLater
+from services.notifier.channels.base import FateUnknown, Refused, TryLater
 from services.notifier.delivering import JITTER, backoff_s
 from services.notifier.desk import NotFound
-from services.notifier.dispatcher import Alone, Claims, Dispatcher
-from services.notifier.messages import Letters
 from services.notifier.tables import pages
 from services.notifier.views import CaseFilter
-from tests.unit.notifier.making import DIRECTORY, NOON, make_warning
-from tests.unit.notifier.office import Office, Scripted
+from tests.unit.notifier.making import NOON, make_warning
+from tests.unit.notifier.office import Office
 
 
 @pytest.fixture
@@ -390,73 +386,3 @@ def test_it_is_known_when_a_page_was_sent(office: Office) -> None:
     (case,) = office.desk.list_cases(CaseFilter())
     sent = {page.channel: page.sent_at for page in office.desk.get_case(case.id).pages}
     assert sent == {"inbox": office.at, "webhook": None}
-
-
-class Together(Scripted):
-    """Takes many at once, and cannot have `spoils` among them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.at_once: list[int] = []
-        self.spoils = ""
-
-    def send_all(self, messages: Sequence[Message]) -> Sequence[Accepted]:
-        self.at_once.append(len(messages))
-        if self.script:
-            raise self.script.pop(0)
-        if any(message.to.id == self.spoils for message in messages):
-            raise ZeroDivisionError
-        self.sent += messages
-        return [Accepted(f"id-{message.to.id}") for message in messages]
-
-    def send(self, message: Message) -> Accepted:
-        if message.to.id == self.spoils:
-            raise ZeroDivisionError
-        return super().send(message)
-
-
-def together(office: Office, replica: Claims | None = None) -> tuple[Together, Dispatcher]:
-    channel = Together()
-    letters = Letters(DIRECTORY, "http://console", ZoneInfo("Asia/Shanghai"))
-    return channel, Dispatcher(office.database, channel, letters, office.now, replica=replica, width=10)
-
-
-def test_a_channel_that_takes_many_gets_all_that_is_due_at_once_and_each_has_its_own_id(office: Office) -> None:
-    office.clerk.file([make_warning()])
-    channel, dispatcher = together(office)
-    assert dispatcher.round() == 2
-    assert (channel.at_once, office.states()) == ([2], ["accepted"] * 2)
-    with office.database.reading() as tx:
-        found = tx.execute(select(pages.c.person, pages.c.provider_id).where(pages.c.channel == "webhook"))
-        assert {row.person: row.provider_id for row in found} == {"wang": "id-wang", "li": "id-li"}
-
-
-def test_what_nobody_foresaw_of_one_message_spoils_that_one_alone(office: Office) -> None:
-    office.clerk.file([make_warning()])
-    channel, dispatcher = together(office)
-    channel.spoils = "wang"
-    dispatcher.round()
-    with office.database.reading() as tx:
-        found = tx.execute(
-            select(pages.c.person, pages.c.state).where(pages.c.channel == "webhook", pages.c.kind == "raised")
-        )
-        assert {row.person: row.state for row in found} == {"wang": "uncertain", "li": "accepted"}
-
-
-def test_where_many_are_refused_together_all_of_them_wait(office: Office) -> None:
-    office.clerk.file([make_warning()])
-    channel, dispatcher = together(office)
-    channel.script = [TryLater("the disk is full", everyone=True)]
-    dispatcher.round()
-    assert (channel.at_once, office.states()) == ([2], ["pending"] * 2)
-
-
-def test_who_is_taken_for_dead_sends_none_of_many(office: Office) -> None:
-    class Late(Alone):
-        def holds(self) -> bool:
-            return False
-
-    office.clerk.file([make_warning()])
-    channel, dispatcher = together(office, Late())
-    dispatcher.round()
-    assert (channel.at_once, office.states()) == ([], ["pending"] * 2)
