@@ -17,6 +17,7 @@ from services.notifier import holding, outbox, recording, settling, store
 from services.notifier.actions import Action, on_action
 from services.notifier.case import Case, Outcome, Page, Verdict
 from services.notifier.clocks import held_back
+from services.notifier.docket import Docket
 from services.notifier.grouping import is_critical
 from services.notifier.house import House
 from services.notifier.people import Absence, Directory, Source, newest
@@ -73,7 +74,11 @@ class Clerk:
         """File the warnings in one transaction; how many met which verdict. A crash before its end files none."""
         now = self.now()
         with self.database.writing() as tx:
-            return Counter(self._file(tx, warning, now) for warning in warnings)
+            docket = Docket(tx, now)
+            docket.read_about(warnings)
+            found = Counter(self._file(docket, warning, now) for warning in warnings)
+            docket.write()
+            return found
 
     def tick(self) -> int:
         """Take the steps that are due, of cases and of tasks; how many cases and tasks had one. Called again while that
@@ -86,18 +91,22 @@ class Clerk:
     def _take_steps(self, now: datetime) -> int:
         with self.database.writing() as tx:
             taken, tasks = self._tick_cases(tx, store.due_cases(tx, now), now), store.due_tasks(tx, now)
+            docket = Docket(tx, now)
             for task in tasks:
                 outcome = on_task_due(task, now, self.directory, self._house)
                 store.reminded(tx, task.id, outcome.remind_at)
-                self._save(tx, outcome, now)
+                self._save(docket, outcome, now)
+            docket.write()
             return taken + len(tasks)
 
     def _tick_cases(self, tx: Connection, case_ids: Sequence[str], now: datetime) -> int:
-        taken = 0
-        for case in filter(None, (store.find_case(tx, case_id) for case_id in case_ids)):
+        docket, taken = Docket(tx, now), 0
+        docket.read_cases(case_ids)
+        for case in filter(None, map(docket.case, case_ids)):
             outcome = on_tick(case, now, self.directory, self._house)
             taken += outcome.verdict is not Verdict.NOT_DUE
-            self._save(tx, outcome, now)
+            self._save(docket, outcome, now)
+        docket.write()
         return taken
 
     def _look_at_people(self, now: datetime) -> int:
@@ -132,8 +141,11 @@ class Clerk:
             until = self._settled_since(tx, now)
             if until is not None and not settling.is_round_open(tx):
                 settling.begin_round(tx, until, now)
-            taken = list(settling.take(tx, BATCH))
-            return Counter(self._decide(tx, one, now, round_at) for round_at, one in taken)
+            taken, docket = list(settling.take(tx, BATCH)), Docket(tx, now)
+            docket.read_about([one.warning for _, one in taken])
+            found = Counter(self._decide(docket, one, now, round_at) for round_at, one in taken)
+            docket.write()
+            return found
 
     def release(self) -> int:
         """Page about what holds kept back, where they are over and it still holds; how much was looked at."""
@@ -144,7 +156,10 @@ class Clerk:
         with self.database.writing() as tx:
             found = 0
             for outcome, warning in holding.release(tx, self.directory, now, self._house):
-                self._save(tx, outcome, now, warning=warning)
+                # One for each: what the next hold is about is looked for in the tables.
+                docket = Docket(tx, now)
+                self._save(docket, outcome, now, warning=warning)
+                docket.write()
                 found += 1
             return found
 
@@ -165,37 +180,41 @@ class Clerk:
                 outcome = refused(
                     refusal("open_case", "该客户已有未结案件。", "The customer has an open case already.")
                 )
-        self._save(tx, outcome, now)
+        docket = Docket(tx, now)
+        self._save(docket, outcome, now)
+        docket.write()
         recording.acted(tx, case, action, outcome.verdict, now, origin)
         return outcome
 
-    def _file(self, tx: Connection, warning: wire.Warning, now: datetime) -> Verdict:
-        waits = settling.is_waiting(tx, warning.id)
-        known = store.known_revision(tx, warning.id)
+    def _file(self, docket: Docket, warning: wire.Warning, now: datetime) -> Verdict:
+        known = docket.revision(warning.id)
         nothing_new = repeated(warning, known)
         if nothing_new is not None:
             return nothing_new
-        seen = as_seen(warning, now)
-        holding = store.find_holding_case(tx, warning.id)
-        task_is_open = bool(store.task_people(tx, warning.id))
-        was_set = store.has_task(tx, warning.id)
-        if waits or (self._settle and must_settle(seen, holding, now, task_is_open=task_is_open, task_was_set=was_set)):
-            settling.wait(tx, seen, now)
-            store.file_warning(tx, warning, holding.id if holding else None, Verdict.SETTLING, now)
+        seen, holding = as_seen(warning, now), docket.holding_case(warning.id)
+        if docket.is_waiting(warning.id) or self._must_settle(docket, seen, holding, now):
+            docket.wait(seen)
+            docket.file(warning, holding.id if holding else None, Verdict.SETTLING)
             verdict = Verdict.SETTLING
         else:
-            outcome = self._follow(tx, seen, holding, known, now)
-            store.file_warning(tx, warning, outcome.case.id if outcome.case else None, outcome.verdict, now)
+            outcome = self._follow(docket, seen, holding, known, now)
+            docket.file(warning, outcome.case.id if outcome.case else None, outcome.verdict)
             verdict = outcome.verdict
         _log(warning, verdict)
         return verdict
 
-    def _decide(self, tx: Connection, waiting: settling.Waiting, now: datetime, round_at: datetime) -> Verdict:
+    def _must_settle(self, docket: Docket, seen: wire.Warning, holding: Case | None, now: datetime) -> bool:
+        if not self._settle:
+            return False
+        is_open, was_set = docket.has_open_task(seen.id), docket.has_task(seen.id)
+        return must_settle(seen, holding, now, task_is_open=is_open, task_was_set=was_set)
+
+    def _decide(self, docket: Docket, waiting: settling.Waiting, now: datetime, round_at: datetime) -> Verdict:
         """The newest revision, as if it had come now and were the first: nobody has acted on those before."""
         warning = waiting.warning
         seen = as_seen(warning, now, worse=waiting.worse)
-        outcome = self._follow(tx, seen, store.find_holding_case(tx, warning.id), 0, now, round_at)
-        settling.decided(tx, warning, outcome.case.id if outcome.case else None, outcome.verdict, now)
+        outcome = self._follow(docket, seen, docket.holding_case(warning.id), 0, now, round_at)
+        docket.decide(warning, outcome.case.id if outcome.case else None, outcome.verdict)
         _log(warning, outcome.verdict)
         return outcome.verdict
 
@@ -205,7 +224,7 @@ class Clerk:
 
     def _follow(
         self,
-        tx: Connection,
+        docket: Docket,
         warning: wire.Warning,
         holding: Case | None,
         known: int,
@@ -215,33 +234,35 @@ class Clerk:
         """Everything that the warning causes, but for its own row."""
         case = None
         if warning.output == "warning":
-            case = case_for(holding, store.find_open_case(tx, warning.customer_id), warning)
+            case = case_for(holding, docket.open_case(warning.customer_id), warning)
         outcome = on_warning(case, warning, now, self.directory, known, self._house)
         if warning.change == "withdrawn":
-            outbox.cancel(tx, warning.id, now)
-        self._save(tx, outcome, now, round_at, warning)
+            docket.write_pages_about(warning.id)
+            outbox.cancel(docket.tx, warning.id, now)
+        self._save(docket, outcome, now, round_at, warning)
         if outcome.task is not None:
-            store.set_task(tx, warning, outcome.task, now)
+            docket.set_task(warning, outcome.task)
         return outcome
 
     def _save(
         self,
-        tx: Connection,
+        docket: Docket,
         outcome: Outcome,
         now: datetime,
         round_at: datetime | None = None,
         warning: wire.Warning | None = None,
     ) -> None:
-        outcome = holding.keep_back(tx, outcome, now, warning)
         case = outcome.case
+        if not docket.is_unheld(case.customer_id if case else warning.customer_id if warning else ""):
+            outcome = holding.keep_back(docket.tx, outcome, now, warning)
         if case is not None:
-            store.save_case(tx, case, self.directory, now)
-            store.append(tx, case.id, case.customer_id, outcome.events, case)
+            docket.save(case, self.directory)
+            docket.append(case.id, outcome.events, case)
         if outcome.pages:
             # Graded first: what is critical is not held back for anybody's night.
             graded = [_graded(page, case, warning) for page in outcome.pages]
-            wanted = self._through_channels(tx, held_back(graded, self._house.clocks, self.directory, now))
-            outbox.enqueue(tx, case.id if case else None, wanted, now, round_at=round_at)
+            wanted = self._through_channels(docket.tx, held_back(graded, self._house.clocks, self.directory, now))
+            docket.page(case.id if case else None, wanted, round_at)
 
     def _through_channels(self, tx: Connection, pages: Iterable[Page]) -> Iterator[tuple[Page, outbox.Way]]:
         for page in pages:

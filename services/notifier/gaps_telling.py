@@ -15,6 +15,7 @@ from services.common.database import Database
 from services.notifier import outbox, store
 from services.notifier.case import Page, TaskChange, Verdict
 from services.notifier.directory_tables import directory_gaps
+from services.notifier.docket import Docket
 from services.notifier.gaps import Gap, find_gaps, has_address, keys_of, summary
 from services.notifier.outbox import Reaches, Way, by_address
 from services.notifier.people import Directory, Person
@@ -97,10 +98,12 @@ def _open_gaps(tx: Connection) -> frozenset[tuple[str, str]]:
 
 def _page(tx: Connection, directory: Directory, new: Sequence[Gap], now: datetime, ways: Sequence[Way]) -> None:
     warning = _task(store.known_revision(tx, TASK) + 1, new, now)
-    store.file_warning(tx, warning, None, Verdict.TASK_SET, now)
-    store.set_task(tx, warning, TaskChange((directory.fallback,), "open"), now)
+    docket = Docket(tx, now)
+    docket.file(warning, None, Verdict.TASK_SET)
+    docket.set_task(warning, TaskChange((directory.fallback,), "open"))
     page = Page(f"gaps:{warning.revision}", "nudge", directory.fallback, "fallback", warning.id, warning.revision)
-    outbox.enqueue(tx, None, [(page, way) for way in ways], now)
+    docket.page(None, [(page, way) for way in ways])
+    docket.write()
 
 
 def _close(tx: Connection, now: datetime) -> None:
@@ -110,8 +113,10 @@ def _close(tx: Connection, now: datetime) -> None:
     if last is None or last.change == "ended":
         return
     over = last.model_copy(update={"revision": revision + 1, "change": "ended", "end": now})
-    store.file_warning(tx, over, None, Verdict.TASK_ENDED, now)
-    store.set_task(tx, over, TaskChange((), "ended"), now)
+    docket = Docket(tx, now)
+    docket.file(over, None, Verdict.TASK_ENDED)
+    docket.set_task(over, TaskChange((), "ended"))
+    docket.write()
 
 
 def _task(revision: int, new: Sequence[Gap], now: datetime) -> wire.Warning:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 from schemas import warnings as wire
 from services.notifier import recording, store
 from services.notifier.case import Case, Entry, Outcome, Page, PageKind, Verdict
+from services.notifier.docket import Docket
 from services.notifier.holds import Hold, Holds, may_be_held
 from services.notifier.house import House
 from services.notifier.people import Directory
@@ -204,7 +205,9 @@ def _tell(tx: Connection, hold: Hold, entry: Entry) -> None:
     """The customer's open case says so, where it is about what the hold is about."""
     case = store.find_open_case(tx, hold.customer_id)
     if case is not None and any(held.rule == hold.rule for held in case.warnings):
-        store.append(tx, case.id, case.customer_id, [entry])
+        docket = Docket(tx, entry.at)
+        docket.append(case.id, [entry])
+        docket.write()
 
 
 _SAME = [name for name in Hold.__dataclass_fields__ if name != "pause"]

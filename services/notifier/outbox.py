@@ -28,6 +28,10 @@ TOLD: tuple[PageState, ...] = ("sending", "accepted", "delivered", "opened", "un
 LOST: tuple[PageState, ...] = ("failed", "uncertain")
 
 _RECORDED = [pages.c[name] for name in recording.PAGE]
+_KNOWN_KEYS = select(pages.c.key).where(pages.c.key.in_(bindparam("found", expanding=True)))
+_EXPECTED = select(recipients.c.channel, recipients.c.person).where(
+    recipients.c.person.in_(bindparam("people", expanding=True))
+)
 _COLUMNS = [pages.c[name] for name in Queued.__dataclass_fields__]
 
 # Made once: to put a statement together costs more than SQLite takes to carry it out.
@@ -89,17 +93,35 @@ def enqueue(
     wanted: Iterable[tuple[Page, Way]],
     now: datetime,
     about: int | None = None,
-    round_at: datetime | None = None,
     after_s: float = 0.0,
 ) -> None:
-    """Write pages down with their ways, to be sent from now on (or from Page.not_before, or in `after_s` seconds), or
-    when the round is decided to its end. The same (case, step, person, channel) again changes nothing."""
-    rows = [
-        {**_row(case_id, page, way, now + timedelta(seconds=after_s), now), "about": about, "round_at": round_at}
-        for page, way in wanted
-    ]
-    known = set(tx.execute(select(pages.c.key).where(pages.c.key.in_([row["key"] for row in rows]))).scalars())
-    new = [row for row in rows if row["key"] not in known]
+    """Write pages down with their ways, to be sent from now on (or from Page.not_before, or in `after_s` seconds). The
+    same (case, step, person, channel) again changes nothing."""
+    put_down(tx, rows_of(case_id, wanted, now, about, after_s=after_s), now)
+
+
+def rows_of(
+    case_id: str | None,
+    wanted: Iterable[tuple[Page, Way]],
+    now: datetime,
+    about: int | None = None,
+    round_at: datetime | None = None,
+    after_s: float = 0.0,
+) -> list[dict[str, Any]]:
+    """Pages with their ways as `put_down` takes them; those of a round go when it is decided to its end."""
+    at = now + timedelta(seconds=after_s)
+    return [{**_row(case_id, page, way, at, now), "about": about, "round_at": round_at} for page, way in wanted]
+
+
+def put_down(tx: Connection, rows: Iterable[Mapping[str, Any]], now: datetime) -> None:
+    """Those of the rows whose key is new, the first of each."""
+    by_key: dict[str, Mapping[str, Any]] = {}
+    for row in rows:
+        by_key.setdefault(row["key"], row)
+    if not by_key:
+        return
+    known = set(tx.execute(_KNOWN_KEYS, {"found": list(by_key)}).scalars())
+    new = [row for key, row in by_key.items() if key not in known]
     if new:
         _expect(tx, new)
         tx.execute(insert(pages), new)
@@ -132,8 +154,7 @@ def _expect(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Each channel knows its recipients; who has a critical page now is looked at again at once."""
     found = {(row["channel"], row["person"]) for row in rows}
     people = {person for _, person in found}
-    query = select(recipients.c.channel, recipients.c.person).where(recipients.c.person.in_(people))
-    new = sorted(found - {(channel, person) for channel, person in tx.execute(query)})
+    new = sorted(found - {(channel, person) for channel, person in tx.execute(_EXPECTED, {"people": sorted(people)})})
     if new:
         tx.execute(insert(recipients), [{"channel": channel, "person": person} for channel, person in new])
     urgent = {row["person"] for row in rows if row["critical"]}

@@ -197,7 +197,7 @@ def _take_in(case: Case | None, warning: wire.Warning, at: _At) -> Outcome:
     joined = Entry("case.warning_joined", now, warning_id=warning.id, note=note)
     verdict, events = Verdict.JOINED, [joined]
     if case is None or (case.status == "closed" and case.held(warning.id) is None):
-        case = Case(_case_id(warning), warning.customer_id, now)
+        case = Case(case_id_of(warning), warning.customer_id, now)
         verdict, events = Verdict.OPENED, [Entry("case.opened", now, note=note), joined]
     elif case.status == "closed":
         case = reopened(case)
@@ -359,6 +359,6 @@ def _open_deadline(clock: ReviewClock | None) -> datetime | None:
     return clock.due if clock is not None and clock.running else None
 
 
-def _case_id(warning: wire.Warning) -> str:
+def case_id_of(warning: wire.Warning) -> str:
     """The same for the same warning and revision: a step done twice opens the same case."""
     return str(uuid.uuid5(_CASES, f"{warning.customer_id}/{warning.id}/{warning.revision}"))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal, or_, select, update
 
 from schemas import warnings as wire
-from services.notifier import recording
 from services.notifier.case import Verdict
 from services.notifier.tables import settling, warnings
+
+_DECIDED = (
+    update(warnings)
+    .where(warnings.c.id == bindparam("warning"), warnings.c.current)
+    .values(verdict=bindparam("said"), case_id=func.coalesce(bindparam("held_by"), warnings.c.case_id))
+)
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,9 @@ def take(tx: Connection, limit: int) -> Iterator[tuple[datetime, Waiting]]:
         yield row.round_at, Waiting(wire.decode_warning(bodies[row.warning_id].encode()), row.worse)
 
 
-def decided(tx: Connection, warning: wire.Warning, case_id: str | None, verdict: Verdict, now: datetime) -> None:
-    """What became of one that waited. A case that held it before holds it on where no other does."""
-    values: dict[str, object] = {"verdict": verdict} if case_id is None else {"verdict": verdict, "case_id": case_id}
-    tx.execute(update(warnings).where(warnings.c.id == warning.id, warnings.c.current).values(values))
-    recording.warning_settled(tx, warning, case_id, verdict, now)
+def decided(tx: Connection, taken: Sequence[tuple[str, str | None, Verdict]]) -> None:
+    """What became of those that waited: id, case and verdict of each. A case that held one before holds it on where no
+    other does."""
+    if taken:
+        rows = [{"warning": warning_id, "held_by": case_id, "said": verdict} for warning_id, case_id, verdict in taken]
+        tx.execute(_DECIDED, rows)

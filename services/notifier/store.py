@@ -14,7 +14,6 @@ from schemas import warnings as wire
 from schemas.cases import CaseEvent, Money
 from services.notifier import recording, tables
 from services.notifier.case import Case, Entry, ListedTask, TaskChange, Verdict
-from services.notifier.feedback import judged
 from services.notifier.people import Directory
 from services.notifier.recording import SERVICE, Origin
 
@@ -74,9 +73,9 @@ def find_holding_case(tx: Connection, warning_id: str) -> Case | None:
     return None if case_id is None else find_case(tx, case_id)
 
 
-def save_case(tx: Connection, case: Case, directory: Directory, now: datetime) -> None:
-    """Insert or update the case with its deadlines."""
-    row = {
+def case_row(case: Case, directory: Directory) -> dict[str, Any]:
+    """What the table has of a case, but for its id and the length of its timeline."""
+    return {
         "customer_id": case.customer_id,
         "customer_name": directory.customer_name(case.customer_id),
         "owner": directory.responsible(case.customer_id).owner,
@@ -89,16 +88,11 @@ def save_case(tx: Connection, case: Case, directory: Directory, now: datetime) -
         "due_at": case.wake_at,
         "state": _CASE.dump_json(case).decode(),
     }
-    changed = tx.execute(update(tables.cases).where(tables.cases.c.id == bindparam("case")), {"case": case.id, **row})
-    if changed.rowcount == 0:
-        tx.execute(insert(tables.cases), {"id": case.id, "sequence": 0, **row})
-    recording.case_saved(tx, case, str(row["state"]), now)
-    _save_deadlines(tx, case)
 
 
-def _save_deadlines(tx: Connection, case: Case) -> None:
-    tx.execute(delete(tables.deadlines).where(tables.deadlines.c.case_id == case.id))
-    rows = [
+def deadline_rows(case: Case) -> list[dict[str, Any]]:
+    """Everything that is to happen to a case by itself."""
+    return [
         {
             "case_id": case.id,
             "name": one.name,
@@ -111,30 +105,11 @@ def _save_deadlines(tx: Connection, case: Case) -> None:
         }
         for one in case.deadlines
     ]
-    if rows:
-        tx.execute(insert(tables.deadlines), rows)
-
-
-def append(tx: Connection, case_id: str, customer_id: str, entries: Sequence[Entry], case: Case | None = None) -> None:
-    """Number the entries, add them to the timeline, and leave them for the publisher; with the warnings that a decision
-    is about, if the case is given."""
-    if not entries:
-        return
-    counted = tables.cases.c.sequence + len(entries)
-    moved = update(tables.cases).where(tables.cases.c.id == case_id).values(sequence=counted)
-    last = tx.execute(moved.returning(tables.cases.c.sequence)).scalar_one()
-    rows = [
-        {"case_id": case_id, "sequence": sequence, **{name: getattr(entry, name) for name in _ENTRY}}
-        for sequence, entry in enumerate(entries, last - len(entries) + 1)
-    ]
-    tx.execute(insert(tables.timeline), [{**row, "value": row["value"] and str(row["value"])} for row in rows])
-    for row, entry in zip(rows, entries, strict=True):
-        about = {"customer_id": customer_id, "judged": judged(case, entry) if case else None}
-        recording.timeline_entry(tx, CaseEvent.model_validate({**row, **about}))
 
 
 def append_all(tx: Connection, by_case: Mapping[str, Sequence[Entry]]) -> None:
-    """append() for many cases at once; none of the entries may be a decision. Only whoever writes alone may do it."""
+    """Number the entries of many cases and add them to their timelines, to be published too; none may be a decision
+    or have a value. Only whoever writes alone may do it."""
     if not by_case:
         return
     at = {row.id: row for row in tx.execute(_COUNTED, {"ids": list(by_case)})}
@@ -160,12 +135,9 @@ def known_revision(tx: Connection, warning_id: str) -> int:
     return tx.execute(query).scalar() or 0
 
 
-def file_warning(tx: Connection, warning: wire.Warning, case_id: str | None, verdict: Verdict, now: datetime) -> None:
-    """Keep the revision as received. It is the current one: lower revisions are not filed."""
-    if warning.revision > 1:
-        older = update(tables.warnings).where(tables.warnings.c.id == warning.id)
-        tx.execute(older.values(current=False, standing=False))
-    row = {
+def warning_row(warning: wire.Warning, case_id: str | None, verdict: Verdict, now: datetime) -> dict[str, Any]:
+    """What the table has of a revision while it is the newest."""
+    return {
         "id": warning.id,
         "revision": warning.revision,
         "current": True,
@@ -177,8 +149,6 @@ def file_warning(tx: Connection, warning: wire.Warning, case_id: str | None, ver
         "received_at": now,
         "body": wire.encode_warning(warning).decode(),
     }
-    tx.execute(insert(tables.warnings), row)
-    recording.warning_filed(tx, warning, case_id, verdict, now)
 
 
 def find_warning(tx: Connection, warning_id: str, revision: int) -> wire.Warning | None:

@@ -1,6 +1,6 @@
 """What a row of a receivables CSV costs on its way to the broker.
 
-    python -m tests.bench.import_cost --kafka HOST:PORT [--rows 20000] [--rounds 5]
+    python -m tests.bench.import_cost --kafka HOST:PORT [--rows 20000] [--rounds 5] [--json]
 
 Rounds take turns: the file to nowhere, straight to the broker (`--direct`), and kafka-python's producer with the very
 same bytes, which were made before. CPU is that of this process, with all its threads; the broker has its own. With
@@ -10,6 +10,7 @@ BELLWETHER_BENCH_INGEST=http://… the way through a running ingest is measured 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import tempfile
@@ -33,6 +34,8 @@ from tests.unit.ingest.exports import HEADER
 
 PARTITIONS = 8
 CUSTOMERS = 500
+INGEST = "BELLWETHER_BENCH_INGEST"
+DIRECT, PRODUCER, THROUGH_INGEST = "--direct", "kafka-python, the same bytes", "through ingest"
 
 Figure = tuple[float, float]
 """Rows a CPU-second, and rows a second."""
@@ -94,11 +97,11 @@ def ways(job: Job, kafka: str, topics: Topics) -> dict[str, Callable[[], object]
 
     found: dict[str, Callable[[], object]] = {
         "to nowhere": lambda: through(FirstFew()),
-        "--direct": lambda: sent(Way(None, kafka, topics)),
-        "kafka-python, the same bytes": plain_producer,
+        DIRECT: lambda: sent(Way(None, kafka, topics)),
+        PRODUCER: plain_producer,
     }
-    if url := os.environ.get("BELLWETHER_BENCH_INGEST"):
-        found["through ingest"] = lambda: sent(Way(url, kafka, topics))
+    if url := os.environ.get(INGEST):
+        found[THROUGH_INGEST] = lambda: sent(Way(url, kafka, topics))
     return found
 
 
@@ -121,6 +124,7 @@ def main() -> None:
     options.add_argument("--kafka", required=True)
     options.add_argument("--rows", type=int, default=20_000)
     options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--json", action="store_true", help="print each round's figures, for a program")
     asked = options.parse_args()
     topics = Topics(f"bench-{uuid.uuid4().hex[:8]}")
     ensure_topics(asked.kafka, topic_specs(topics.prefix, PARTITIONS))
@@ -131,6 +135,9 @@ def main() -> None:
         measures = ways(job, asked.kafka, topics)
         settle_collector()
         rounds = [{name: measured(asked.rows, work) for name, work in measures.items()} for _ in range(asked.rounds)]
+    if asked.json:
+        print(json.dumps({name: [one[name] for one in rounds] for name in measures}))
+        return
     for name in measures:
         cpu, wall = (statistics.median(one[name][place] for one in rounds) for place in (0, 1))
         worst = min(one[name][0] for one in rounds)

@@ -19,7 +19,8 @@ import psutil
 from deploy.ports import free_port
 from deploy.process import Child, start_child
 from schemas.topics import Topics
-from tests.bench.figures import Section, at_least, at_most, figure, percentile, ratios, told
+from tests.bench import import_cost
+from tests.bench.figures import Row, Section, at_least, at_most, figure, percentile, ratios, told
 from tests.bench.mixes import sample_mix
 from tests.bench.racing import python_argv
 from tests.bench.speed import now
@@ -30,7 +31,7 @@ NAME = "ingest"
 BATCH = 500
 PREFIX = "bw-ingest"
 
-BATCHES_TARGET, SINGLES_TARGET, P99_TARGET_MS, RATIO_TARGET = 10_000, 1_500, 50, 0.6
+BATCHES_TARGET, SINGLES_TARGET, P99_TARGET_MS, RATIO_TARGET, ROWS_TARGET = 10_000, 1_500, 50, 0.6, 10_000
 
 BATCH_CONNECTIONS = 4
 SINGLE_CONNECTIONS = 32
@@ -84,6 +85,7 @@ def measure(stage: Stage) -> Section:
             rate = SINGLES_TARGET / 2
             paced.append(_post(stage, child, address, files.singles, stage.sizes.ingest_s, SINGLE_CONNECTIONS, 1, rate))
         rss_mb = psutil.Process(child.pid).memory_info().rss / 1e6
+        imports = _import(stage, address)
     stage.delete_topics(PREFIX)
     rows = [
         at_least(f"batches of {BATCH}", _speeds(batches), BATCHES_TARGET, "/s", _cost(batches)),
@@ -98,16 +100,54 @@ def measure(stage: Stage) -> Section:
             f"median {figure(median([median(run.waits_s) * 1e3 for run in paced]))} ms",
         ),
         told("memory of ingest at the end", [rss_mb], "MB"),
+        *_rows_of_imports(imports),
     ]
     runs = {"batches": batches, "producer": plain, "singles": singles, "paced": paced}
-    data = {name: [{**asdict(run), "waits_s": None} for run in those] for name, those in runs.items()}
+    data: dict[str, Any] = {name: [{**asdict(run), "waits_s": None} for run in those] for name, those in runs.items()}
+    data["imports"] = imports
     return Section(NAME, "Ingest", rows, TEXT, data, stage.rounds, stage.quick, now())
 
 
 TEXT = """\
 Ingest and the producer that it is compared with run on one core of their own; the broker and whoever posts share what
 is left. Posts are those of the sample company's events, on connections that stay open. Both wait for the
-acknowledgement of each 500 events, four times at once."""
+acknowledgement of each 500 events, four times at once. A CSV of open invoices is read, mapped to two events a row,
+checked and sent by `bellwether import` on one core; the producer beside it sends the same bytes, made before."""
+
+
+def _import(stage: Stage, address: str) -> dict[str, list[list[float]]]:
+    """By way, each round's rows a CPU-second and rows a second."""
+    stage.meter.begin("importing a CSV")
+    asked = [
+        "--kafka",
+        stage.bootstrap,
+        "--rows",
+        str(stage.sizes.import_rows),
+        "--rounds",
+        str(stage.rounds),
+        "--json",
+    ]
+    argv = [*python_argv("tests.bench.import_cost"), *asked]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), import_cost.INGEST: f"http://{address}"}
+    process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, env=env)
+    _pin(process.pid)
+    printed, _ = process.communicate(timeout=300)
+    if process.returncode:
+        raise RuntimeError(f"the import ended with {process.returncode}")
+    found: dict[str, list[list[float]]] = orjson.loads(printed.splitlines()[-1])
+    return found
+
+
+def _rows_of_imports(found: dict[str, list[list[float]]]) -> list[Row]:
+    direct, producer, through = (
+        [per_s for _, per_s in found[way]]
+        for way in (import_cost.DIRECT, import_cost.PRODUCER, import_cost.THROUGH_INGEST)
+    )
+    return [
+        at_least("rows of a CSV, straight to Kafka (`import --direct`)", direct, ROWS_TARGET, "/s"),
+        told("… against the producer, the same bytes", ratios(direct, producer), "×"),
+        at_least("rows of a CSV, through ingest (`import`)", through, ROWS_TARGET, "/s"),
+    ]
 
 
 def _files(stage: Stage) -> Files:

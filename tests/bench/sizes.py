@@ -33,6 +33,7 @@ class Sizes:
     profile_s: int = 8
     ingest_events: int = 60_000
     ingest_s: float = 8.0
+    import_rows: int = 20_000
     notifier_s: int = 60
     notifier_pages: int = 10_000
     storm_warnings: int = 10_000
@@ -62,6 +63,7 @@ QUICK = Sizes(
     profile_s=3,
     ingest_events=10_000,
     ingest_s=3.0,
+    import_rows=2_000,
     notifier_s=8,
     notifier_pages=1_000,
     storm_warnings=1_000,

@@ -10,7 +10,7 @@ import gzip
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +51,8 @@ class Answered:
     """What the answers claim."""
 
     accepted: Counter[Name] = field(default_factory=Counter)
+    kept: Counter[Name] = field(default_factory=Counter)
+    """Taken, and sent once it is known whose they are: customers are merged while others send about them."""
     statuses: Counter[int] = field(default_factory=Counter)
     refused: int = 0
 
@@ -67,6 +69,7 @@ class Answered:
     def add(self, other: Answered) -> None:
         """Those of another sender too."""
         self.accepted += other.accepted
+        self.kept += other.kept
         self.statuses += other.statuses
         self.refused += other.refused
 
@@ -74,14 +77,29 @@ class Answered:
         for result in results:
             if result["status"] == "accepted":
                 self.accepted[result["source"], result["id"]] += 1
+            elif result["status"] == "waiting":
+                self.kept[result["source"], result["id"]] += 1
             else:
-                assert result["errors"], "refused without a reason"
+                assert result["errors"], f"refused without a reason: {result}"
                 self.refused += 1
+
+
+def told_again(values: Iterable[bytes]) -> set[Name]:
+    """Events that lie on a topic under more than one customer: one was merged into the other."""
+    subjects: dict[Name, set[str | None]] = {}
+    for event in _events(values):
+        subjects.setdefault((event["source"], event["id"]), set()).add(event.get("subject"))
+    return {name for name, found in subjects.items() if len(found) > 1}
 
 
 def names_on_topic(values: Iterable[bytes]) -> Counter[Name]:
     """Whose events lie on a topic."""
-    return Counter((event["source"], event["id"]) for event in map(orjson.loads, values))
+    return Counter((event["source"], event["id"]) for event in _events(values))
+
+
+def _events(values: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """What somebody sent: a service's own word (that a merged customer is to be erased) has no source."""
+    return (event for event in map(orjson.loads, values) if "source" in event)
 
 
 class Requests:

@@ -132,14 +132,14 @@ def test_a_reason_with_a_nul_in_it_can_be_kept_on_every_database(counter: Counte
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """The database takes everything but w1."""
-    file_warning = store.file_warning
+    warning_row = store.warning_row
 
-    def fail(tx: Any, warning: wire.Warning, *rest: Any) -> None:
+    def fail(warning: wire.Warning, *rest: Any) -> dict[str, Any]:
         if warning.id == "w1":
             raise error
-        file_warning(tx, warning, *rest)
+        return warning_row(warning, *rest)
 
-    monkeypatch.setattr(store, "file_warning", fail)
+    monkeypatch.setattr(store, "warning_row", fail)
 
 
 @pytest.mark.parametrize("error", [OverflowError("too large"), DataError("INSERT", None, Exception("too large"))])

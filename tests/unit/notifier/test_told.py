@@ -13,6 +13,7 @@ from schemas.cases import Money
 from services.common.settings import BadSetting, read_settings
 from services.notifier import store
 from services.notifier.config import read_notifier_settings
+from services.notifier.docket import Docket
 from services.notifier.holds import Hold
 from services.notifier.views import CaseFilter
 from tests.unit.notifier.making import DAY, NOON, make_warning, r1
@@ -31,7 +32,9 @@ def test_what_people_say_is_at_risk_in_a_case_is_told_in_its_next_page(office: O
         case = store.find_case(tx, line.id)
         assert case is not None
         said = replace(case, value=Money(amount=Decimal("350000.00"), currency="CNY"))
-        store.save_case(tx, said, office.clerk.directory, office.now())
+        docket = Docket(tx, office.now())
+        docket.save(said, office.clerk.directory)
+        docket.write()
     office.dispatcher.round()
     assert all(
         "风险金额\n  350,000.00 CNY" in message.text for message in office.channel.sent if message.to.language == "zh"
