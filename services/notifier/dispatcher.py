@@ -34,7 +34,7 @@ from services.notifier.claims import Claimer, Parcel
 from services.notifier.delivering import Lost, Queued, backoff_s
 from services.notifier.grouping import Manners
 from services.notifier.messages import About, Letters, Notice
-from services.notifier.outcomes import Outcome, Postponed, Recorder
+from services.notifier.outcomes import CHUNK, Outcome, Postponed, Recorder
 from services.notifier.throttle import Throttle
 from services.notifier.workers import PASSING, RETRY_S
 
@@ -122,8 +122,12 @@ class Dispatcher:
         self._recorder.record(self._outcomes)
         with self._database.reading() as tx:
             left = claims.in_doubt(tx, self._channel.name, self._replica.others(tx))
+        fates: dict[bool | None, list[Queued]] = {}
         for key, group in groupby(left, key=lambda page: page.message_key or page.key):
-            self._judge(list(group), self._channel.has_sent(key))
+            fates.setdefault(self._channel.has_sent(key), []).extend(group)
+        for sent, pages in fates.items():
+            for start in range(0, len(pages), CHUNK):
+                self._judge(pages[start : start + CHUNK], sent)
         return len(left)
 
     def _judge(self, left: Sequence[Queued], sent: bool | None) -> None:
