@@ -21,7 +21,7 @@ from schemas.topics import Topics
 from services.notifier.views import CaseFilter
 from tests.contract.notifier.test_auditing import forge
 from tests.e2e.test_notifier import House
-from tests.support.commands import Commands, run_bellwether
+from tests.support.commands import Commands, call_bellwether
 from tests.support.fixtures import Kafka
 from tests.support.waiting import wait_until
 from tests.unit.notifier.making import r1
@@ -67,7 +67,7 @@ def post() -> Iterator[Post]:
 
 
 def audit(house: House, *arguments: str) -> CompletedProcess[str]:
-    return run_bellwether("audit", *arguments, env=house.env)
+    return call_bellwether("audit", *arguments, env=house.env)
 
 
 def lived(house: House, post: Post) -> str:
@@ -123,6 +123,8 @@ def test_what_happened_is_proved_until_somebody_rewrites_it(house: House, post: 
     assert "actor" in told.stdout
 
 
+# Nightly: tests/contract/notifier/test_auditing.py shows it on both databases.
+@pytest.mark.nightly
 def test_a_chain_made_anew_is_told_by_the_topic_alone(house: House, post: Post) -> None:
     lived(house, post)
     with house.database.writing() as tx:
