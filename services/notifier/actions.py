@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from schemas.cases import Decision, Money
+from services.notifier.calling import remembered
 from services.notifier.case import Case, Entry, Held, Outcome, ReviewClock, Verdict
 from services.notifier.handing import Assign, Delegate, FinishTask, SetTask, assign, delegate, finish_task, set_task
 from services.notifier.house import House
@@ -100,11 +101,12 @@ Action = (
 def on_action(case: Case, action: Action, now: datetime, directory: Directory, house: House = HOUSE) -> Outcome:
     """Decide on what somebody wants to do. Outcome.refusals says why not, and then nothing is changed. Whatever people
     do gives an open case its days anew."""
-    outcome = _decided(case, action, now, directory, house)
+    outcome = remembered(_decided(case, action, now, directory, house))
     after = outcome.case
     if after is None or after.status != "open":
         return outcome
-    return replace(outcome, case=replace(after, idle_at=house.clocks.idle_at(now), returns=0))
+    owner = after.owner or directory.responsible(after.customer_id).owner
+    return replace(outcome, case=replace(after, idle_at=house.clocks.idle_at(now), returns=0, owner=owner))
 
 
 def _decided(case: Case, action: Action, now: datetime, directory: Directory, house: House) -> Outcome:

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Column, Connection, RowMapping, Table, select, tuple_
 
 from schemas.cases import Money
-from services.notifier import chain
+from services.notifier import chain, store
 from services.notifier.chain import SEAL
 from services.notifier.directory_tables import directory_entries
 from services.notifier.ledger_check import Finding, Trouble
 from services.notifier.recording import directory_text
-from services.notifier.tables import cases, holds, ledger_private, pages, tasks, timeline, warnings
+from services.notifier.tables import cases, deadlines, holds, ledger_private, pages, tasks, timeline, warnings
 
 Said = Mapping[str, Any]
 Key = tuple[Any, ...]
@@ -34,6 +34,9 @@ _KEYS: dict[str, tuple[Column[Any], ...]] = {
     "timeline": (timeline.c.case_id, timeline.c.sequence),
     "warnings": (warnings.c.id, warnings.c.revision),
 }
+_HOLD = {"hold_kind": "kind", "rule": "rule", "customer_id": "customer_id", "up_to": "up_to"}
+"""What the ledger says of a hold, and the table's column for it."""
+
 _IN_FLIGHT = ("pending", "sending")
 """States of a page about which the ledger says nothing new."""
 
@@ -80,6 +83,8 @@ class TableCheck:
     """Seals that nobody can open any more, with an excuse."""
     _last: dict[str, dict[Key, Last]] = field(default_factory=lambda: {name: {} for name in _KEYS})
     _begun: Said = field(default_factory=dict)
+    _set: dict[str, tuple[int, Said]] = field(default_factory=dict)
+    """Holds by id: the row of the ledger that tells of it, and what it says."""
 
     def feed(self, rows: Sequence[tuple[int, Said]]) -> None:
         """Some rows, in order."""
@@ -101,6 +106,7 @@ class TableCheck:
         for name, compare in (("cases", self._case), ("pages", self._page), ("tasks", self._task)):
             self._sweep(name, compare)
         self._sweep("warnings")
+        self._holds()
         self._before(self._sweep("timeline"))
 
     def _remember(self, sequence: int, said: Said) -> None:
@@ -116,6 +122,8 @@ class TableCheck:
             self._last["pages"][(said["page"],)] = Last(sequence, kind.removeprefix("page."))
         elif "task" in said:
             self._last["tasks"][(said["task"],)] = Last(sequence, kind.removeprefix("task."))
+        elif kind == "hold.set":
+            self._set[str(said["hold"])] = sequence, said
         elif kind == "warning.filed":
             self._last["warnings"][said["warning_id"], said["revision"]] = Last(sequence, kind)
 
@@ -186,7 +194,32 @@ class TableCheck:
             about: Said = {"customer_id": row["customer_id"], "kind": "case.saved"}
             self._gone(last.sequence, about, "state")
             return None
-        return None if chain.sealed(salt, "state", row["state"]) == last.seal else "state"
+        if chain.sealed(salt, "state", row["state"]) != last.seal:
+            return "state"
+        return None if self._deadlines_fit(row) else "deadlines"
+
+    def _deadlines_fit(self, row: RowMapping) -> bool:
+        """The table repeats what the case's state says: who moves an instant there stops a clock."""
+        wanted = store.deadline_rows(store.read_case(row["state"]))
+        found = self.tx.execute(select(deadlines).where(deadlines.c.case_id == row["id"])).mappings()
+        return {one["name"]: one for one in wanted} == {one["name"]: dict(one) for one in found}
+
+    def _holds(self) -> None:
+        """What is kept back, of whom and until when is as it was set; ends are told by the ledger alone."""
+        known = dict(self._set)
+        for row in self.tx.execute(select(holds)).mappings():
+            sequence, said = known.pop(row["id"], (0, None))
+            if said is None:
+                # Those from before the ledger began stand in no row of it, and nobody counted them.
+                if not any(dict(self._begun.get("before", {})).values()):
+                    self._differs(0, f"holds {row['id']}: it stands in no row of the ledger")
+                continue
+            kept = {name: str(row[column]) for name, column in _HOLD.items()}
+            until = datetime.fromisoformat(str(said["expires_at"]))
+            if kept != {name: str(said[name]) for name in _HOLD} or row["expires_at"] != until:
+                self._differs(sequence, f"holds {row['id']}: what it keeps back, or until when")
+        for hold, (sequence, _) in known.items():
+            self._differs(sequence, f"holds {hold}: its row is gone")
 
     def _page(self, row: RowMapping, last: Last) -> str | None:
         state = "pending" if row["state"] in _IN_FLIGHT else row["state"]

@@ -137,7 +137,8 @@ class Deadline:
 class Case:
     """One customer's case. At most one of a customer is open.
 
-    `stage` is how far it has come (stages.py). `assignee` works on it beside the customer's owner. `idle_at`: if nobody
+    `owner` is who was last called as the customer's owner, None in cases of older releases. `stage` is how far it has
+    come (stages.py). `assignee` works on it beside the customer's owner. `idle_at`: if nobody
     does anything by then it comes back to people, which it did `returns` times since somebody last did.
     """
 
@@ -157,6 +158,7 @@ class Case:
     value: Money | None = None
     idle_at: datetime | None = None
     returns: int = 0
+    owner: str | None = None
 
     def held(self, warning_id: str) -> Held | None:
         """The warning of that id, if the case has it."""

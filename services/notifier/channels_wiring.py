@@ -30,5 +30,6 @@ def greet_customers(workers: Workers, settings: Settings, own: NotifierSettings,
     database, now = clerk.database, clerk.now
     greeter = open_greeter(own.greetings_file, own.env, database, lambda: clerk.directory, now, settings.zone)
     archive = MourningFollower(settings.kafka, settings.topics, database, now)
-    workers.start("greetings", greeter.step, GREETINGS_S)
+    # A greeting on a day of mourning cannot be taken back; a late one is only late.
+    workers.start("greetings", lambda: archive.caught_up and greeter.step(), GREETINGS_S)
     workers.start("mourning", archive.step, 0.0, archive.close)

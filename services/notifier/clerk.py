@@ -15,6 +15,7 @@ from services.common.clock import Now
 from services.common.database import Database
 from services.notifier import holding, outbox, recording, settling, store
 from services.notifier.actions import Action, on_action
+from services.notifier.calling import called_off
 from services.notifier.case import Case, Outcome, Page, Verdict
 from services.notifier.clocks import held_back
 from services.notifier.docket import Docket
@@ -163,6 +164,13 @@ class Clerk:
                 found += 1
             return found
 
+    def keep(self, tx: Connection, outcome: Outcome) -> None:
+        """Write down what was decided elsewhere, in a transaction of the caller's."""
+        now = self.now()
+        docket = Docket(tx, now)
+        self._save(docket, outcome, now)
+        docket.write()
+
     def act(self, case_id: str, action: Action, origin: Origin = SERVICE) -> Outcome | None:
         """What somebody does with a case; None when there is no such case. Outcome.refusals says why not."""
         with self.database.writing() as tx:
@@ -258,6 +266,9 @@ class Clerk:
         if case is not None:
             docket.save(case, self.directory)
             docket.append(case.id, outcome.events, case)
+            stale = called_off(outcome)
+            if stale is not None:
+                outbox.call_off(docket.tx, case.id, stale, now)
         if outcome.pages:
             # Graded first: what is critical is not held back for anybody's night.
             graded = [_graded(page, case, warning) for page in outcome.pages]

@@ -28,6 +28,7 @@ class Answer(StrEnum):
     NO_CODE = "no_code"
     WRONG = "wrong"
     NOT_SENT = "not_sent"
+    CHANNEL_FULL = "channel_full"
     UNKNOWN_METHOD = "unknown_method"
 
 

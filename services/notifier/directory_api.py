@@ -70,6 +70,7 @@ _STATUS: Mapping[Answer, int] = {
     Answer.NO_CODE: 410,
     Answer.WRONG: 403,
     Answer.NOT_SENT: 502,
+    Answer.CHANNEL_FULL: 429,
     Answer.UNKNOWN_METHOD: 404,
 }
 

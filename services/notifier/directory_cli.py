@@ -194,6 +194,7 @@ _SAID: dict[str, str] = {
     "no_code": "there is no code that works: it was used, has expired, or was never sent",
     "wrong": "that is not the code",
     "not_sent": "the channel did not take the code: `bellwether channels test` says why",
+    "channel_full": "the provider takes no more messages at present: try again in a minute or two",
     "unknown_method": "the directory has no such address, or no channel of that kind is set up here",
 }
 

@@ -17,6 +17,7 @@ from services.notifier.directory_api import Door, directory_routes
 from services.notifier.directory_desk import DirectoryDesk
 from services.notifier.directory_live import LiveDirectory
 from services.notifier.gaps_telling import GapTeller
+from services.notifier.new_owners import NewOwners
 from services.notifier.owners_follower import OwnersFollower
 from services.notifier.throttle import Throttle
 from services.notifier.verifying import Verifier
@@ -36,13 +37,15 @@ def people_routes(clerk: Clerk, settings: Settings, channels: Iterable[Channel])
 
 
 def follow_people(workers: Workers, clerk: Clerk, settings: Settings, channels: Iterable[str]) -> None:
-    """The workers: one looks for changes and tells gaps, one follows the events topic."""
+    """The workers: one looks for changes and tells of gaps, and new owners of their cases; one follows the events."""
+    new_owners = NewOwners(clerk)
     teller = GapTeller(clerk.database, clerk.now, tuple(channels), clerk.reaches)
 
     def look() -> bool:
         _settle_owners(clerk)
         _refresh(clerk)
         teller.look(clerk.directory)
+        new_owners.look(clerk.directory)
         # Never at once again: a look each second is enough, however much has changed.
         return False
 

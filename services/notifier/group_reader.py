@@ -57,6 +57,14 @@ class GroupReader:
         """All that was polled is done. Raises KafkaError."""
         self._joined().commit()
 
+    def has_read_all(self) -> bool:
+        """Whether everything was polled that is in the partitions assigned; asks the broker. False without partitions.
+        Raises KafkaError."""
+        consumer = self._joined()
+        places = list(consumer.assignment())
+        ends = consumer.end_offsets(places) if places else {}
+        return bool(places) and all(consumer.position(place) >= end for place, end in ends.items())
+
     def positions(self, places: Iterable[Any]) -> Iterator[tuple[int, int, int | None]]:
         """Of each place in what was polled: the partition, the next offset, and the end of the log as far as known."""
         consumer = self._joined()

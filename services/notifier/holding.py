@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -10,16 +11,23 @@ from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
 from schemas import warnings as wire
 from services.notifier import recording, store
+from services.notifier.calling import pages_about, remembered
 from services.notifier.case import Case, Entry, Outcome, Page, PageKind, Verdict
 from services.notifier.docket import Docket
 from services.notifier.holds import Hold, Holds, may_be_held
 from services.notifier.house import House
 from services.notifier.people import Directory
+from services.notifier.policy import CUSTOMER_MERGED
 from services.notifier.routing import matter_of
 from services.notifier.tables import held_pages, holds, warnings
 
 BATCH = 50
 """Holds whose end is dealt with in one transaction."""
+
+OURSELVES = "bellwether"
+"""Who ends a hold that has gone to another customer."""
+
+_MERGES = uuid.UUID("3d6c0f5e-52c4-4f57-9f0e-0a1c6a7d5b21")
 
 LISTED = 500
 """At most, in any list."""
@@ -89,6 +97,24 @@ def lift(tx: Connection, hold: Hold, actor: str, now: datetime) -> bool:
     still = holds.c.id == hold.id, holds.c.ended_at.is_(None), holds.c.expires_at > now
     ended = update(holds).where(*still).values(ended_at=now, ended_by=actor, next_at=now)
     return tx.execute(ended).rowcount > 0
+
+
+def follow_merge(tx: Connection, merged: str, into: str, now: datetime) -> int:
+    """A customer turned out to be another: what was held back about it is held back about that one from now on, as long
+    and by whom as before; how many holds. Again: nothing. Nobody is paged for it: what stands of the former customer is
+    about to be withdrawn."""
+    if merged == into:
+        return 0
+    moved = of_customer(tx, merged, now).known
+    for hold in moved:
+        same = uuid.uuid5(_MERGES, f"{hold.id}/{into}").hex
+        begin(tx, replace(hold, id=same, customer_id=into, created_at=now))
+        over = {"ended_at": now, "ended_by": OURSELVES, "next_at": None}
+        tx.execute(update(holds).where(holds.c.id == hold.id).values(over))
+        tx.execute(update(held_pages).where(held_pages.c.hold_id == hold.id).values(released=True))
+        recording.hold_became(tx, hold, "ended", OURSELVES, now)
+        _tell(tx, hold, Entry("hold.ended", now, note=CUSTOMER_MERGED + into))
+    return len(moved)
 
 
 def keep_back(tx: Connection, outcome: Outcome, now: datetime, task: wire.Warning | None = None) -> Outcome:
@@ -186,15 +212,12 @@ def _call(
             return None
     elif not store.task_people(tx, warning.id):
         return None
-    clock = held.clock if held is not None else None
-    due = clock.due if clock is not None and clock.running else None
     plan = house.plan(matter_of(warning, directory), case, now, directory)
     step = f"released:{hold.id}:{warning.id}:{warning.revision}:{int(now.timestamp())}"
     kind: PageKind = "raised" if warning.output == "warning" else "nudge"
-    pages = tuple(
-        Page(step, kind, one.person, one.role, warning.id, warning.revision, due, plan.critical) for one in plan.targets
-    )
-    return Outcome(Verdict.RELEASED, case, pages)
+    clock = held.clock if held is not None else None
+    pages = pages_about(warning, kind, plan, now, directory, case=case, clock=clock, step=step)
+    return remembered(Outcome(Verdict.RELEASED, case, pages))
 
 
 def _minute(at: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Tells a channel that keeps incidents of its own (PagerDuty) when somebody has taken a case on, and when it is closed.
+"""Tells a channel that keeps incidents or alerts of its own when somebody has taken a case on, and when it is closed.
 
 What was told last stands in the database and is compared with the case, so nothing is missed by a restart, and two
 notifiers tell the same twice at most, which such a channel takes for one.
@@ -7,7 +7,7 @@ notifiers tell the same twice at most, which such a channel takes for one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +20,7 @@ from services.notifier.channels.base import Action, Channel, Message, NotSent, R
 from services.notifier.channels.limits import Wait
 from services.notifier.channels_tables import incidents
 from services.notifier.delivering import LONGEST_OUTAGE
+from services.notifier.messages import facts_of
 from services.notifier.people import Directory
 from services.notifier.tables import cases, pages
 from services.notifier.throttle import Throttle
@@ -27,7 +28,10 @@ from services.notifier.views import Stage
 
 log = logging.getLogger(__name__)
 
-KINDS = ("pagerduty",)
+_FOLLOWED: tuple[Action, ...] = ("acknowledge", "resolve")
+KINDS: Mapping[str, tuple[Action, ...]] = {"pagerduty": _FOLLOWED, "alertmanager": _FOLLOWED[1:]}
+"""Which channels know what: an alert of Alertmanager's fires or is over."""
+
 PAUSE_S = 5.0
 OVERLAP = timedelta(minutes=10)
 """Pages of another notifier are written down a moment after they were sent, by its own clock."""
@@ -73,7 +77,7 @@ class Incidents:
         self._seen: datetime | None = None
 
     def step(self) -> bool:
-        """Tell what has changed; True when something was told."""
+        """Tell what has changed; True when something was told. What the channel has no word for is not told."""
         if self._away_until is not None and self._now() < self._away_until:
             return False
         with self._database.writing() as tx:
@@ -83,7 +87,7 @@ class Incidents:
         told = 0
         for incident in found:
             action = wanted(incident.stage, incident.told)
-            if action is not None:
+            if action is not None and action in KINDS[self._channel.kind]:
                 if not self._tell(incident.case_id, action):
                     break
                 told += 1
@@ -146,7 +150,12 @@ class Incidents:
         to = directory.people[directory.fallback]
         link = f"{self._console_url}/cases/{case_id}" if self._console_url else None
         key = f"incident/{case_id}/{action}/{self._now().isoformat()}"
-        return Message(key, to, f"Bellwether: {action}", "", "", case_id, {}, link, action)
+        with self._database.reading() as tx:
+            case = store.find_case(tx, case_id)
+            found = store.current_warnings(tx, [held.id for held in case.warnings] if case else [])
+        data: dict[str, object] = {}
+        data["pages"] = [{**facts_of(one, directory), "case_id": case_id, "url": link} for one in found.values()]
+        return Message(key, to, f"Bellwether: {action}", "", "", case_id, data, link, action)
 
     def _note(self, tx: Connection, case_id: str, told: str, at: datetime) -> None:
         of_case = incidents.c.channel == self._channel.name, incidents.c.case_id == case_id

@@ -58,6 +58,22 @@ def ended(case: Case) -> Case:
     return replace(case, todos=over)
 
 
+def to_new_owner(case: Case, before: str, now: datetime, directory: Directory) -> Outcome:
+    """The customer is somebody else's than `before`, who was called about the case: they hear of it, and what the
+    former owner has still to do is theirs. No clock begins anew: a handover gives nobody more time."""
+    line = directory.responsible(case.customer_id)
+    if case.status != "open" or line.owner == before:
+        return Outcome(Verdict.NOT_DUE)
+    for todo in case.todos:
+        if todo.status == "open" and todo.person == before:
+            case = case.with_todo(replace(todo, person=line.owner))
+    deputy, held = acting(case, line.owner, now, directory), case.gravest
+    role: Role = "stand_in" if deputy != line.owner else "owner" if line.assigned else "fallback"
+    page = Page(f"owner:{now.isoformat()}", "assigned", deputy, role, held.id, held.revision)
+    entry = Entry("case.assigned", now, person=line.owner)
+    return Outcome(Verdict.HANDED_OVER, replace(case, owner=line.owner), (page,), (entry,))
+
+
 def due_todo(case: Case, todo: Todo, now: datetime, directory: Directory, house: House) -> Outcome:
     """Reminds of one task of a case, where its reminder is due."""
     if case.status != "open" or todo.status != "open" or now < todo.remind_at:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import TypedDict
 
+from schemas import warnings as wire
 from services.notifier.channels.base import Message
 from services.notifier.channels.fitting import cut, utf8
 from services.notifier.contents import About, Contents, Notice, Parts
@@ -129,17 +130,21 @@ class Letters:
     def fill(self, part: Part, form: Form, parts: Parts, language: Language, special: Sequence[str] = ()) -> str:
         """One form of a message."""
         names = names_of(part, form, language, *special)
-        values = {part: parts, "language": language, "flavour": self.flavour or ""}
-        return self.templates.fill(self._shape(form), names, values)
+        return self.templates.fill(self._shape(form), names, self._values(part, parts, language))
+
+    def _values(self, part: Part, parts: Parts, language: Language) -> dict[str, object]:
+        return {part: parts, "language": language, "flavour": self.flavour or ""}
 
     def _written(self, part: Part, parts: Parts, language: Language, special: Sequence[str] = ()) -> Written:
+        plain = self.templates.ready("plain", self._values(part, parts, language))
+
         def fill(form: Form) -> str:
-            return self.fill(part, form, parts, language, special)
+            return self.templates.fill("plain", names_of(part, form, language, *special), plain)
 
         summary = " ".join(fill("summary").split()) if "summary" in self.forms else ""
         if utf8(summary) > SUMMARY_BYTES:
             summary = cut(summary, SUMMARY_BYTES - utf8("…")) + "…"
-        html = fill("html") if "html" in self.forms else ""
+        html = self.fill(part, "html", parts, language, special) if "html" in self.forms else ""
         return {"subject": " ".join(fill("subject").split()), "text": fill("plain"), "html": html, "summary": summary}
 
     def _markdown(self, part: Part, versions: Iterator[Parts], language: Language, special: Sequence[str] = ()) -> str:
@@ -155,23 +160,30 @@ class Letters:
         return "html" if form == "html" else "plain"
 
     def _data(self, notice: Notice, contents: Contents) -> dict[str, object]:
-        warning = notice.warning
         return {
             "kind": notice.kind,
             "role": notice.role,
-            "customer_id": warning.customer_id,
-            "customer": contents.directory.customer_name(warning.customer_id),
-            "warning_id": warning.id,
-            "revision": warning.revision,
-            "rule": warning.rule,
-            "output": warning.output,
-            "department": warning.department,
-            "severity": warning.severity,
-            "since": warning.start.isoformat(),
+            "case_id": notice.case_id,
+            **facts_of(notice.warning, contents.directory),
             "due": notice.due.isoformat() if notice.due else None,
             "value": contents.value(notice),
             "url": str(contents.link(notice)),
         }
+
+
+def facts_of(warning: wire.Warning, directory: Directory) -> dict[str, object]:
+    """What programs are told of a warning beside the text."""
+    return {
+        "customer_id": warning.customer_id,
+        "customer": directory.customer_name(warning.customer_id),
+        "warning_id": warning.id,
+        "revision": warning.revision,
+        "rule": warning.rule,
+        "output": warning.output,
+        "department": warning.department,
+        "severity": warning.severity,
+        "since": warning.start.isoformat(),
+    }
 
 
 def _shorter(page: Parts) -> Iterator[Parts]:

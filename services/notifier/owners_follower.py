@@ -1,4 +1,7 @@
-"""Follows the events topic for customer.owner_changed; offsets are committed once the database has what came of it."""
+"""Follows the events topic for customer.owner_changed, and for customer.merged, after which holds follow the customer.
+
+Offsets are committed once the database has what came of it.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,21 @@ from kafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailed
 
 from schemas.events import PREFIX, Event, Retraction
 from schemas.people import CustomerOwnerChanged
+from schemas.sales import CustomerMerged
 from schemas.topics import Topics
 from services.common.clock import Now
 from services.common.database import Database
 from services.common.kafka_connection import Address
-from services.notifier import owners_store
+from services.notifier import holding, owners_store
 from services.notifier.group_reader import GroupReader, events_in
 from services.notifier.owners import OwnerEvent
 
 log = logging.getLogger(__name__)
 
 KIND = "customer.owner_changed"
+MERGED = "customer.merged"
 _MARK = b"owner_changed"
+_MERGE_MARK = b"customer.merged"
 
 POLL_MS = 500
 BATCH = 5000
@@ -80,19 +86,29 @@ class OwnersFollower:
         return True
 
     def keep(self, records: Iterable[Any]) -> int:
-        """File what tells of owners; how many events were new."""
-        told = list(owner_events_in(records))
-        if not told:
+        """File what tells of owners, and have holds follow customers that were merged; how many events about owners
+        were new."""
+        records = list(records)
+        told, merges = list(owner_events_in(records)), list(merges_in(records))
+        if not told and not merges:
             return 0
         with self._database.writing() as tx:
             new = owners_store.learn(tx, told, self._now())
-        log.info("owners: %d events, %d of them new", len(told), new)
+            moved = sum(holding.follow_merge(tx, merged, into, self._now()) for merged, into in merges)
+        log.info("owners: %d events, %d of them new; %d holds moved by %d merges", len(told), new, moved, len(merges))
         return new
 
 
 def owner_events_in(records: Iterable[Any]) -> Iterator[OwnerEvent]:
     """What Kafka records tell of owners."""
     return (found for event in events_in(records, _MARK) if (found := as_owner_event(event)) is not None)
+
+
+def merges_in(records: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Customers that turned out to be others, each with that one. A merge that is taken back later is not undone."""
+    for event in events_in(records, _MERGE_MARK):
+        if event.type == PREFIX + MERGED and event.subject is not None and isinstance(event.data, CustomerMerged):
+            yield event.data.merged_customer_id, event.subject
 
 
 def as_owner_event(event: Event) -> OwnerEvent | None:

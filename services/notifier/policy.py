@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,6 +12,7 @@ from typing import Literal
 from schemas import warnings as wire
 from schemas.cases import CaseEventType, Decision
 from services.notifier import lists, reviews
+from services.notifier.calling import pages_about, remembered, told_by
 from services.notifier.case import (
     Case,
     Entry,
@@ -25,7 +26,7 @@ from services.notifier.case import (
     TaskChange,
     Verdict,
 )
-from services.notifier.house import House, acting
+from services.notifier.house import House
 from services.notifier.people import Directory
 from services.notifier.reviews import merged
 from services.notifier.routing import Plan, matter_of
@@ -145,7 +146,7 @@ def on_tick(case: Case, now: datetime, directory: Directory, house: House = HOUS
         return Outcome(Verdict.NOT_DUE)
     pages = tuple(page for outcome in taken for page in outcome.pages)
     events = tuple(entry for outcome in taken for entry in outcome.events)
-    return Outcome(min((one.verdict for one in taken), key=_GRAVITY.index), case, pages, events)
+    return remembered(Outcome(min((one.verdict for one in taken), key=_GRAVITY.index), case, pages, events))
 
 
 _GRAVITY = (
@@ -192,17 +193,19 @@ def _returns(case: Case, warning: wire.Warning) -> bool:
 
 def _take_in(case: Case | None, warning: wire.Warning, at: _At) -> Outcome:
     now = at.now
-    clock = reviews.start(warning, at.plan, now, at.house)
+    # One that is back after its withdrawal, or worse than when its case was closed, is found now.
+    known = case.held(warning.id) if case is not None else None
+    clock = reviews.start(warning, at.plan, now, at.house, None if known is None else warning.detected_at)
     note = None if at.directory.responsible(warning.customer_id).assigned else _UNASSIGNED
     joined = Entry("case.warning_joined", now, warning_id=warning.id, note=note)
     verdict, events = Verdict.JOINED, [joined]
-    if case is None or (case.status == "closed" and case.held(warning.id) is None):
+    if case is None or (case.status == "closed" and known is None):
         case = Case(case_id_of(warning), warning.customer_id, now)
         verdict, events = Verdict.OPENED, [Entry("case.opened", now, note=note), joined]
     elif case.status == "closed":
         case = reopened(case)
         verdict, events = Verdict.REOPENED, [Entry("case.reopened", now), joined]
-    pages = _pages(warning, "raised", case, at, _open_deadline(clock))
+    pages = _pages(warning, "raised", case, at, clock)
     held = Held(
         id=warning.id,
         revision=warning.revision,
@@ -222,13 +225,15 @@ def _asked_for(outcome: Outcome, warning: wire.Warning, at: _At) -> Outcome:
     anything are counted anew."""
     assert outcome.case is not None, "who is called is called about a case"
     case = lists.advised(outcome.case, warning, at.now, at.directory, at.house)
-    return replace(outcome, case=replace(case, idle_at=at.house.clocks.idle_at(at.now), returns=0))
+    owner = case.owner or at.directory.responsible(case.customer_id).owner
+    return replace(outcome, case=replace(case, idle_at=at.house.clocks.idle_at(at.now), returns=0, owner=owner))
 
 
 def reopened(case: Case) -> Case:
-    """The case as it is open again: what was acknowledged and who had joined belongs to its past."""
+    """The case as it is open again: what was acknowledged and who had joined belongs to its past, and
+    whoever owns the customer now hears of it."""
     stage = moved(case.stage, "reopen")
-    case = replace(case, departments_joined=(), acknowledged_by=())
+    case = replace(case, departments_joined=(), acknowledged_by=(), owner=None)
     return replace(case, status="open", stage=stage, closed_at=None, decision=None)
 
 
@@ -245,8 +250,8 @@ def _on_held(case: Case, held: Held, warning: wire.Warning, at: _At) -> Outcome:
     clock = held.clock
     if clock is None or (calls and not clock.running):
         # A review that was held before it got worse says nothing about what is worse now.
-        clock = reviews.start(warning, at.plan, at.now, at.house) or clock
-    pages = _pages(warning, "amended", case, at, _open_deadline(clock)) if calls else ()
+        clock = reviews.start(warning, at.plan, at.now, at.house, warning.detected_at) or clock
+    pages = _pages(warning, "amended", case, at, clock) if calls else ()
     after = replace(
         held,
         revision=warning.revision,
@@ -310,8 +315,7 @@ _NOTHING_LEFT = "所有预警都已撤回。 / Every warning of the case has bee
 
 def _on_task(warning: wire.Warning, at: _At, known_revision: int) -> Outcome:
     """A task goes to people's lists with a nudge. It has no case; a date by which it is to be done, and reminders."""
-    told = _told(at.plan)
-    people, clocks = tuple(told), at.house.clocks
+    people, clocks = tuple(told_by(at.plan)), at.house.clocks
     if warning.change == "ended" or warning.change == "withdrawn":
         return Outcome(Verdict.TASK_ENDED, task=TaskChange(people, warning.change, warning.department))
     if warning.historical:
@@ -319,7 +323,7 @@ def _on_task(warning: wire.Warning, at: _At, known_revision: int) -> Outcome:
     # A ticket is opened once: that more is known of it is no reason to call a whole department again.
     worse = warning.pages_again and warning.department is None
     calls = known_revision == 0 or warning.change == "raised" or worse
-    pages = _to(told, warning, "nudge", at.plan) if calls else ()
+    pages = pages_about(warning, "nudge", at.plan, at.now, at.directory) if calls else ()
     due = clocks.act_by(at.now, warning.severity, warning.act_within_days)
     task = TaskChange(people, "open", warning.department, due, clocks.first_reminder(due))
     return Outcome(Verdict.TASK_SET, pages=pages, task=task)
@@ -333,30 +337,8 @@ def on_task_due(task: ListedTask, now: datetime, directory: Directory, house: Ho
     return Outcome(Verdict.REMINDED, pages=pages, remind_at=reminder.next_at)
 
 
-def _told(plan: Plan) -> dict[str, Role]:
-    return {target.person: "stand_in" if target.instead_of else target.role for target in plan.targets}
-
-
-def _pages(warning: wire.Warning, kind: PageKind, case: Case, at: _At, due: datetime | None = None) -> tuple[Page, ...]:
-    """To those of the plan, and to who works on the case in the owner's place."""
-    told = _told(at.plan)
-    if case.assignee is not None:
-        told.setdefault(acting(case, lists.worker(case, at.directory), at.now, at.directory), "assignee")
-    return _to(told, warning, kind, at.plan, due)
-
-
-def _to(
-    told: Mapping[str, Role], warning: wire.Warning, kind: PageKind, plan: Plan, due: datetime | None = None
-) -> tuple[Page, ...]:
-    step = f"{kind}:{warning.id}:{warning.revision}"
-    about = warning.id, warning.revision, due, plan.critical
-    return tuple(
-        Page(step, kind, person, role, *about, channels=plan.channels_of(person)) for person, role in told.items()
-    )
-
-
-def _open_deadline(clock: ReviewClock | None) -> datetime | None:
-    return clock.due if clock is not None and clock.running else None
+def _pages(warning: wire.Warning, kind: PageKind, case: Case, at: _At, clock: ReviewClock | None) -> tuple[Page, ...]:
+    return pages_about(warning, kind, at.plan, at.now, at.directory, case=case, clock=clock)
 
 
 def case_id_of(warning: wire.Warning) -> str:

@@ -7,28 +7,32 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from schemas import warnings as wire
+from services.notifier.calling import role_of
 from services.notifier.case import Case, Entry, Held, Outcome, Page, ReviewClock, Role, Verdict
 from services.notifier.house import House, matter_of_held
 from services.notifier.people import Directory
 from services.notifier.routing import Plan
 
 
-def start(warning: wire.Warning, plan: Plan, now: datetime, house: House) -> ReviewClock | None:
-    """The review of this warning alone, asked of the first of the plan; a later warning of the case starts its own."""
+def start(
+    warning: wire.Warning, plan: Plan, now: datetime, house: House, since: datetime | None = None
+) -> ReviewClock | None:
+    """The review of this warning alone, asked of the first of the plan; a later warning of the case starts its own. It
+    counts from the finding of the warning, or from `since`: what is worse now, or back, was not there to be reviewed
+    then."""
     review = warning.review
     if review is None:
         return None
-    clocks = house.clocks
+    clocks, within = house.clocks, timedelta(hours=review.within_hours)
     hours: wire.Hours = "working" if "working" in (review.hours, plan.clock) else "wall"
-    due = (
-        clocks.later(warning.first_detected_at, timedelta(hours=review.within_hours), hours)
-        if hours == "working"
-        else review.due
-    )
+    if since is None and hours == "wall":
+        due = review.due
+    else:
+        due = clocks.later(since or warning.first_detected_at, within, hours)
     # A deadline that was over before anybody could be told of it is nobody's failure: the time counts from now. Else
     # whatever was found while the notifier was away, or on the events' own clock, would escalate as it comes in.
     if now >= due:
-        due = clocks.later(now, timedelta(hours=review.within_hours), hours)
+        due = clocks.later(now, within, hours)
     return ReviewClock(
         within_hours=review.within_hours,
         departments=tuple(review.departments),
@@ -138,7 +142,9 @@ def _hand_over(running: _Running) -> Outcome:
     clock, holder = running.clock, running.following
     over = sum(nudge <= running.now for nudge in clock.nudges)
     after = replace(clock, holder=holder, asked=merged(clock.asked, holder), nudged=over)
-    page = running.page(f"handed_over:{running.name}:{len(after.asked)}", "due_soon", after, "escalation")
+    # By the instant: it may come to the same person again, who had it before, and that is another page.
+    step = f"handed_over:{running.name}:{running.now.isoformat()}"
+    page = running.page(step, "due_soon", after, "escalation")
     entry = Entry("review.handed_over", running.now, warning_id=running.held.id, person=holder)
     return running.outcome(Verdict.HANDED_OVER, after, page, entry)
 
@@ -149,8 +155,7 @@ def _nudge(running: _Running, directory: Directory) -> Outcome:
     over = sum(nudge <= running.now for nudge in clock.nudges)
     if over <= clock.nudged:
         return Outcome(Verdict.NOT_DUE)
-    superior = clock.holder in directory.responsible(running.case.customer_id).superiors
-    role: Role = "superior" if superior and not clock.breaches else "escalation"
+    role = role_of(clock, running.case.customer_id, directory)
     after = replace(clock, nudged=over)
     page = running.page(f"due_soon:{running.name}:{over}", "due_soon", after, role)
     entry = Entry("review.nudged", running.now, warning_id=running.held.id, person=clock.holder)

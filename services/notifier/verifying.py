@@ -9,15 +9,17 @@ from dataclasses import asdict, replace
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from services.common.clock import Now
+from services.common.clock import Now, wall_now
 from services.common.database import Database
 from services.notifier import directory_store
 from services.notifier.accounts import hash_password, password_matches
-from services.notifier.channels.base import Channel, Message, NotSent
+from services.notifier.channels.base import Channel, Message, NotSent, RateLimited
+from services.notifier.channels.limits import Go, Wait
 from services.notifier.codes import DIGITS, LIVES, Answer, Code, may_send, may_try, next_code, tried
 from services.notifier.directory_entries import Said, method_id
 from services.notifier.directory_tables import method_codes
 from services.notifier.people import Method, Person, Source, newest
+from services.notifier.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +42,14 @@ class Verifier:
         now: Now,
         channels: Mapping[str, Channel],
         make_code: Callable[[], str] = random_code,
+        wall: Now = wall_now,
     ) -> None:
         self._database = database
         self._people = people
         self._now = now
         self._channels = channels
         self._make_code = make_code
+        self._throttle = Throttle(database, wall)
 
     def send(self, person_id: str, channel: str, address: str | None = None) -> Answer:
         """Send a code to an address that the directory has for the person: the one named, or the first that is not
@@ -58,21 +62,39 @@ class Verifier:
         if method.verified:
             return Answer.VERIFIED_ALREADY
         name, code = method_id(person.id, channel, method.address), self._make_code()
-        digest = hash_password(code)
+        with self._database.reading() as tx:
+            answer = may_send(_find(tx, name), self._now())
+        message = _message(person, method, code, name)
+        if answer is not Answer.SENT:
+            return answer
+        place = self._throttle.reserve(sender.limits, sender.scope(message), sender.cost(message), critical=False)
+        if isinstance(place, Wait):
+            return Answer.CHANNEL_FULL
+        answer = self._begin(name, person.id, hash_password(code))
+        return self._sent(sender, message, place) if answer is Answer.SENT else answer
+
+    def _begin(self, name: str, person: str, digest: str) -> Answer:
         with self._database.writing() as tx:
-            now = self._now()
-            last = _find(tx, name)
+            now, last = self._now(), _find(tx, name)
             answer = may_send(last, now)
-            if answer is not Answer.SENT:
-                return answer
-            # Written first: a crash leaves a code that nobody has, never one that works and is not known.
-            _keep(tx, next_code(last, name, person.id, digest, now))
+            if answer is Answer.SENT:
+                # Written first: a crash leaves a code that nobody has, never one that works and is not known.
+                _keep(tx, next_code(last, name, person, digest, now))
+            return answer
+
+    def _sent(self, sender: Channel, message: Message, place: Go) -> Answer:
+        """A code counts among the provider's messages as pages do, and must not take their place."""
+        scope = sender.scope(message)
         try:
-            sender.send(_message(person, method, code, name))
+            sender.send(message)
         except NotSent as reason:
+            if isinstance(reason, RateLimited):
+                self._throttle.blocked(sender.limits, scope, reason.after_s)
             # Not the reason itself: a provider's words may repeat the address.
-            log.warning("a code cannot be sent through %s: %s", channel, type(reason).__name__)
+            log.warning("a code cannot be sent through %s: %s", sender.name, type(reason).__name__)
             return Answer.NOT_SENT
+        finally:
+            self._throttle.answered(scope, place.hold)
         return Answer.SENT
 
     def _sender(self, channel: str) -> Channel | None:

@@ -146,6 +146,8 @@ class Model:
         whom = [self.acts_for(case, self.people.owner(customer), at), line[0]]
         if case.assignee:
             whom.append(self.acts_for(case, self.worker(case), at))
+        if warned.review and not warned.review.opened:
+            whom.append(warned.review.holder)
         self._tell(at, kind, whom, warning)
         self._to_do(case.items, warning, self.worker(case), severity, within_days, at)
         self._busy(case, at)

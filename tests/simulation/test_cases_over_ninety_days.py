@@ -156,10 +156,9 @@ class Play:
         else:
             self.file(before, change="amended", severity="critical", pages_again=True, end=None, **news)
             demand = (before.review.within_hours, before.review.hours == "working") if before.review else None
-            # The deadline of a review that is demanded anew counts from when the warning was first found.
-            found_at = before.first_detected_at
+            # A review that is demanded anew is of what is worse now, and that is found now.
             within = before.act_within_days
-            self.model.called(one.customer, before.id, "critical", "amended", self.at, demand, found_at, within)
+            self.model.called(one.customer, before.id, "critical", "amended", self.at, demand, self.at, within)
 
     def file(self, before: wire.Warning, **news: object) -> None:
         self.kept[before.id] = before.model_copy(update={"pages_again": False, **news})

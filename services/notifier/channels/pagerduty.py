@@ -150,9 +150,10 @@ def _pages(message: Message) -> list[Mapping[str, object]]:
 
 
 def _by_case(pages: Sequence[Mapping[str, object]]) -> dict[str, Mapping[str, object]]:
-    """The first page of each case stands for it: digests have the gravest first."""
+    """The first page of each case stands for it: digests have the gravest first. That one of its warnings is off tells
+    nothing of the others."""
     found: dict[str, Mapping[str, object]] = {}
-    for page in pages:
+    for page in sorted(pages, key=lambda one: one.get("kind") == "withdrawn"):
         found.setdefault(_shortened(_text(page, "case_id") or _text(page, "warning_id") or str(page.get("url"))), page)
     return found
 

@@ -143,11 +143,9 @@ def _own_note(entry: TimelineEntry, texts: Texts) -> str | None:
         return None
     if entry.type in ("case.opened", "case.warning_joined"):
         return texts("timeline.unassigned")
-    if entry.type != "case.warning_withdrawn":
-        return None
     if entry.note.startswith(CUSTOMER_MERGED):
         return texts("timeline.customer_merged", into=entry.note.removeprefix(CUSTOMER_MERGED))
-    return texts("timeline.merged")
+    return texts("timeline.merged") if entry.type == "case.warning_withdrawn" else None
 
 
 def linked(text: str) -> list[tuple[str, str | None]]:

@@ -30,27 +30,30 @@ BATCH = 5000
 
 
 class MourningFollower:
-    """`step` is one worker's. Every notifier may have one: they share the partitions as one group."""
+    """`step` is one worker's. Every notifier may have one: they share the partitions as one group. `caught_up` may be
+    read from other threads: whether all that was there when this notifier started has been read. Before that nobody
+    knows who mourns, least of all at the first start of all."""
 
     def __init__(self, kafka: Address, topics: Topics, database: Database, now: Now) -> None:
         self._database = database
         self._now = now
         group = f"{topics.prefix}-notifier-greetings"
         self._reader = GroupReader(kafka, topics.events, group, "bellwether-notifier-greetings")
+        self.caught_up = False
 
     def step(self) -> bool:
         """Take what is there; True when something was. Raises KafkaError, BrokerUnreachable or the database's error,
         and the next step starts again from the last committed offset."""
         try:
             records = self._reader.poll(BATCH, POLL_MS)
-            if not records:
-                return False
-            self.keep(record for part in records.values() for record in part)
-            self._reader.commit()
+            if records:
+                self.keep(record for part in records.values() for record in part)
+                self._reader.commit()
+            self.caught_up = self.caught_up or self._reader.has_read_all()
         except BaseException:
             self.close()
             raise
-        return True
+        return bool(records)
 
     def close(self) -> None:
         """Leave the group, so that another notifier gets the partitions at once."""

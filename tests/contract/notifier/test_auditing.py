@@ -134,6 +134,26 @@ def test_what_somebody_changes_by_hand_is_found(lived: Database, statement: str,
     assert any(expected in one for one in found), found
 
 
+SILENCED = [
+    ("UPDATE deadlines SET next_at = '2099-01-01 00:00:00' WHERE kind = 'idle'", "deadlines"),
+    ("DELETE FROM deadlines", "deadlines"),
+    ("UPDATE holds SET expires_at = '2099-01-01 00:00:00'", "until when"),
+    ("UPDATE holds SET up_to = 'critical'", "what it keeps back"),
+    ("UPDATE holds SET id = 'another'", "its row is gone"),
+]
+"""Ways to stop a clock or to keep pages back, without a decision of anybody."""
+
+
+@pytest.mark.parametrize(("statement", "expected"), SILENCED)
+def test_a_clock_that_is_stopped_and_a_silence_that_is_made_longer_by_hand_are_found(
+    lived: Database, desk: Desk, clock: Clock, statement: str, expected: str
+) -> None:
+    desk.hold(Hold("h1", "snooze", "R7", "C1", "until Monday", "wang", clock(), clock() + HOUR, "high"))
+    assert verify(lived).findings == []
+    by_hand(lived, statement)
+    assert any(expected in str(finding) for finding in verify(lived).findings)
+
+
 def test_rows_that_somebody_adds_are_found(lived: Database, clock: Clock) -> None:
     with lived.writing() as tx:
         case_id = tx.execute(select(tables.cases.c.id)).scalars().first()

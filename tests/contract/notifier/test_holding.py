@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
+import orjson
 import pytest
 
 from schemas import warnings as wire
+from schemas.topics import Topics
+from services.common.database import Database
 from services.notifier.case import Verdict
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk, NotFound, Refused
+from services.notifier.handing import Assign
 from services.notifier.holds import Hold, HoldKind
+from services.notifier.house import House
+from services.notifier.owners_follower import OwnersFollower
+from services.notifier.routing_file import parse_routes
 from services.notifier.views import CaseFilter, CaseView
 from tests.contract.notifier.clocks import Clock
-from tests.unit.notifier.making import DAY, HOUR, NOON, make_warning, r1
+from tests.support.records import Rec
+from tests.unit.notifier.making import DAY, DIRECTORY, HOUR, NOON, make_warning, r1
 
 PAGED = ["wang", "li"]
 
@@ -170,6 +179,72 @@ def test_an_escalation_is_held_like_the_page_before_it_and_counted_all_the_same(
     case = the_case(desk)
     assert paged(case) == []
     assert "review.breached" in [entry.type for entry in case.timeline]
+
+
+def test_what_a_hold_lets_go_of_goes_by_the_channels_of_its_route_to_all_who_would_be_told(
+    database: Database, clock: Clock
+) -> None:
+    tree = parse_routes(b"tell: [owner]\nescalate: [superior]\nchannels: [webhook, email]\n", Path("routes.yaml"))
+    clerk = Clerk(database, DIRECTORY, clock, channels=("email", "webhook"), house=House(routes=tree))
+    desk = Desk(clerk)
+    desk.hold(hold(rule="R1"))
+    clerk.file([r1()])
+    desk.do(the_case(desk).line.id, Assign("li", "zhao"))
+    clock.at = NOON + DAY
+    clerk.tick()
+    clock.at = NOON + 7 * DAY
+    clerk.release()
+    sent = [(page.person, page.role, page.channel) for page in the_case(desk).pages if page.kind == "raised"]
+    assert sent == [
+        ("wang", "owner", "inbox"),
+        ("wang", "owner", "webhook"),
+        ("zhao", "assignee", "inbox"),
+        ("zhao", "assignee", "email"),
+        ("zhao", "assignee", "webhook"),
+        ("sun", "escalation", "inbox"),
+        ("sun", "escalation", "webhook"),
+    ], "the owner by the first channel of the route, who works on it, and who is asked for the review by now"
+
+
+@pytest.mark.parametrize("kind", ["exemption", "cooldown"])
+def test_holds_follow_a_customer_that_turned_out_to_be_another(
+    kind: HoldKind, clerk: Clerk, desk: Desk, clock: Clock
+) -> None:
+    clerk.file([make_warning("other", customer_id="C2", rule="R6")])
+    made = hold(kind, pause=2 * DAY if kind == "cooldown" else None)
+    desk.hold(made)
+    desk.hold(hold("snooze", rule="R6", expires_at=NOON + HOUR))
+    clerk.file([make_warning(), make_warning("w2", rule="R6")])
+    clock.at = NOON + DAY
+    follower = OwnersFollower("127.0.0.1:1", Topics("t"), clerk.database, clock)
+    for _ in range(2):
+        follower.keep([merge("C1", into="C2")])
+        assert [(one.hold.customer_id, one.hold.rule) for one in desk.list_holds()] == [("C2", "R7")], "and once"
+    (moved,) = desk.list_holds()
+    same = ("kind", "reason", "author", "expires_at", "up_to", "pause")
+    assert [getattr(moved.hold, name) for name in same] == [getattr(made, name) for name in same]
+    clerk.release()
+    clerk.file([make_warning("w3", customer_id="C2")])
+    before = [page.kind for page in the_case(desk, "C1").pages]
+    assert paged(the_case(desk, "C2")) == PAGED, "of R6, before"
+    assert [entry.type for entry in the_case(desk, "C1").timeline if entry.type == "hold.ended"] == ["hold.ended"] * 2
+    clock.at = NOON + 7 * DAY
+    clerk.release()
+    assert paged(the_case(desk, "C2")) == [*PAGED, *PAGED], "it ends when it would have ended"
+    assert [page.kind for page in the_case(desk, "C1").pages] == before
+
+
+def merge(customer: str, into: str) -> Rec:
+    document = {
+        "specversion": "1.0",
+        "id": "m1",
+        "source": "crm",
+        "type": "bellwether.customer.merged",
+        "time": "2026-03-03T09:00:00+08:00",
+        "subject": into,
+        "data": {"merged_customer_id": customer},
+    }
+    return Rec(0, None, orjson.dumps(document))
 
 
 def the_case(desk: Desk, customer: str = "C1") -> CaseView:

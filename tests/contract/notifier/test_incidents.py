@@ -1,23 +1,28 @@
-"""PagerDuty's incidents follow the cases, from page to close, whoever restarts meanwhile."""
+"""PagerDuty's incidents and Alertmanager's alerts follow the cases, from page to close, whoever restarts meanwhile."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select, update
 
 from services.common.database import Database
+from services.notifier.channels.alertmanager import Alertmanager
 from services.notifier.channels.pagerduty import PagerDuty
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
 from services.notifier.incidents import Incidents, wanted
+from services.notifier.messages import Letters, Notice
 from services.notifier.tables import cases, pages
 from services.notifier.throttle import Throttle
 from services.notifier.views import Stage
 from tests.contract.notifier.channel_setups import posting
 from tests.contract.notifier.clocks import Clock
+from tests.support.providers.alertmanager import AlertmanagerReceiver
 from tests.support.providers.pagerduty import PagerDutyServer
 from tests.unit.notifier.making import DIRECTORY, make_warning
 
@@ -119,3 +124,51 @@ def test_a_later_page_triggers_again_and_an_acknowledged_case_is_acknowledged_ag
     clock.at += timedelta(hours=2)
     desks.page()
     assert desks.settle() == ["acknowledge"]
+
+
+def test_incidents_of_a_digest_as_it_is_really_written_are_those_of_the_cases_and_end_with_them(clock: Clock) -> None:
+    letters = Letters(DIRECTORY, "http://console", ZoneInfo("Asia/Shanghai")).for_channel("pagerduty")
+    off = Notice("k1", "withdrawn", "owner", "case-1", make_warning("w1", severity="critical"))
+    raised = [
+        Notice(f"k{n}", "raised", "owner", case, make_warning(f"w{n}"))
+        for n, case in ((2, "case-1"), (3, "case-3"), (4, "case-3"))
+    ]
+    with PagerDutyServer(clock) as server:
+        channel = posting("pager", PagerDuty(server.routing_key, home=server.home), clock)
+        digest = letters.digest([off, *raised], DIRECTORY.people["wang"])
+        channel.send(digest)
+        assert server.incidents == {"case-1": "triggered", "case-3": "triggered"}
+        for case in ("case-1", "case-3"):
+            channel.send(replace(digest, key=f"over/{case}", case_id=case, data={}, action="resolve"))
+        assert server.incidents == {}
+
+
+def test_the_alerts_of_a_case_are_over_when_it_is_closed_each_with_the_labels_by_which_it_is_known(
+    database: Database, clock: Clock, clerk: Clerk, desk: Desk
+) -> None:
+    letters = Letters(DIRECTORY, "http://console", ZoneInfo("Asia/Shanghai")).for_channel("alertmanager")
+    found = [make_warning("w1"), make_warning("w2", severity="critical")]
+    clerk.file(found)
+    with database.reading() as tx:
+        case_id = tx.execute(select(cases.c.id)).scalar_one()
+    with AlertmanagerReceiver(clock) as receiver:
+        channel = posting("alerts", Alertmanager(f"{receiver.home}/alerts", receiver.token), clock)
+        watching = Incidents(database, channel, Throttle(database, clock), lambda: DIRECTORY, clock)
+        for one in found:
+            channel.send(letters.single(Notice(one.id, "raised", "owner", case_id, one), DIRECTORY.people["wang"]))
+        with database.writing() as tx:
+            sent = {"channel": "alerts", "state": "accepted", "sent_at": clock(), "next_at": clock()}
+            first = select(pages.c.id).order_by(pages.c.id).limit(1).scalar_subquery()
+            tx.execute(update(pages).where(pages.c.id == first).values(sent))
+        assert not watching.step()
+        desk.acknowledge(case_id, "wang")
+        assert not watching.step()
+        desk.close(case_id, "wang", "watch", "the customer has paid")
+        assert watching.step()
+        assert not watching.step()
+        firing = [alert for document in receiver.accepted[:-1] for alert in document["alerts"]]
+        over = receiver.accepted[-1]["alerts"]
+    assert [alert["status"] for alert in firing] == ["firing"] * 2
+    assert {alert["status"] for alert in over} == {"resolved"}
+    known = [[(one["fingerprint"], one["labels"], one["startsAt"]) for one in alerts] for alerts in (firing, over)]
+    assert sorted(known[0], key=str) == sorted(known[1], key=str)

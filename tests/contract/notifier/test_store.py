@@ -293,3 +293,18 @@ def test_a_poison_record_is_kept_once(database: Database) -> None:
     for _ in range(2):
         with database.writing() as tx:
             store.keep_poison(tx, ("t", 0, 2**40), (b"C1", None), "empty", NOON)
+
+
+def test_of_a_customers_two_cases_one_may_close_and_the_other_open_again_in_one_batch(clerk: Clerk, desk: Desk) -> None:
+    customers = ("C1", "C2", "C3", "C4")
+    before = {customer: make_warning(f"before-{customer}", customer_id=customer) for customer in customers}
+    after = {customer: make_warning(f"after-{customer}", customer_id=customer) for customer in customers}
+    clerk.file(list(before.values()))
+    for line in desk.list_cases(CaseFilter(status="open")):
+        desk.close(line.id, "li", "watch", "it is settled")
+    clerk.file(list(after.values()))
+    off = [one.model_copy(update={"revision": 2, "change": "withdrawn"}) for one in after.values()]
+    worse = {"revision": 2, "change": "amended", "pages_again": True, "severity": "high"}
+    back = [one.model_copy(update=worse) for one in before.values()]
+    assert clerk.file([*off, *back]) == {Verdict.WITHDRAWN_AND_CLOSED: 4, Verdict.REOPENED: 4}
+    assert {line.severity for line in desk.list_cases(CaseFilter(status="open"))} == {"high"}

@@ -9,14 +9,15 @@ import pytest
 from sqlalchemy import select
 
 from services.common.database import Database
-from services.notifier.channels.base import Accepted, Message, NotSent, TryLater
-from services.notifier.channels.limits import UNLIMITED
+from services.notifier.channels.base import Accepted, Message, NotSent, RateLimited, TryLater
+from services.notifier.channels.limits import UNLIMITED, Go, Limits, Wait, Window
 from services.notifier.codes import LIVES, MAX_ATTEMPTS, MAX_SENT, PAUSE, WINDOW, Answer
 from services.notifier.directory_entries import Said
 from services.notifier.directory_import import take_in
 from services.notifier.directory_live import LiveDirectory
 from services.notifier.directory_tables import method_codes
 from services.notifier.people import Person
+from services.notifier.throttle import Throttle
 from services.notifier.verifying import Verifier, random_code
 from tests.contract.notifier.clocks import Clock
 
@@ -29,9 +30,9 @@ class Ding:
 
     name = "dingtalk"
     kind = "dingtalk"
-    limits = UNLIMITED
 
     def __init__(self) -> None:
+        self.limits = UNLIMITED
         self.sent: list[Message] = []
         self.problem: NotSent | None = None
 
@@ -65,7 +66,7 @@ class Desk:
             )
         self.live = LiveDirectory(database)
         codes: Iterator[str] = (f"{number:06}" for number in range(100, 200))
-        self.verifier = Verifier(database, self.live, clock, {"dingtalk": self.ding}, lambda: next(codes))
+        self.verifier = Verifier(database, self.live, clock, {"dingtalk": self.ding}, lambda: next(codes), clock)
 
     def send(self) -> Answer:
         return self.verifier.send("ann", "dingtalk")
@@ -170,3 +171,23 @@ def test_codes_are_six_digits_and_differ() -> None:
     codes = {random_code() for _ in range(100)}
     assert all(len(code) == 6 and code.isdigit() for code in codes)
     assert len(codes) > 90
+
+
+def test_codes_keep_within_the_providers_limit_together_with_pages(desk: Desk) -> None:
+    desk.ding.limits = Limits((Window(2, 60.0, reserved=1),))
+    page = Throttle(desk.database, desk.clock).reserve(desk.ding.limits, "dingtalk", 1, critical=False)
+    assert isinstance(page, Go)
+    assert desk.send() is Answer.CHANNEL_FULL
+    assert desk.ding.sent == [], "what is left of the minute is for critical pages"
+    desk.wait(timedelta(seconds=90))
+    assert desk.send() is Answer.SENT, "the refusal counted as no code of the person's"
+    assert desk.confirm("000101") is Answer.CONFIRMED
+
+
+def test_a_provider_that_finds_codes_too_many_is_left_alone_by_pages_too(desk: Desk) -> None:
+    desk.ding.limits = Limits((Window(20, 60.0),), block_s=600.0)
+    desk.ding.problem = RateLimited("130101")
+    assert desk.send() is Answer.NOT_SENT
+    page = Throttle(desk.database, desk.clock).reserve(desk.ding.limits, "dingtalk", 1, critical=True)
+    assert isinstance(page, Wait)
+    assert page.reason == "blocked"

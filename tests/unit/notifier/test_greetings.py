@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
 
+from schemas.topics import Topics
+from services.notifier import channels_wiring, group_reader
 from services.notifier.greetings.deciding import (
     Contact,
     House,
@@ -23,8 +26,11 @@ from services.notifier.greetings.deciding import (
     write,
 )
 from services.notifier.greetings.file import GreetingsInvalid, read_greetings
-from services.notifier.greetings.follower import mourning_in
+from services.notifier.greetings.follower import MourningFollower, mourning_in
 from services.notifier.greetings.store import Mourning
+from services.notifier.tables import open_database
+from tests.support.records import Rec
+from tests.unit.notifier.making import NOON
 
 DAY = date(2026, 3, 10)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -197,3 +203,52 @@ def test_the_archive_tells_of_mourning_and_of_nothing_else() -> None:
         Mourning("crm", "m4", "C1", None, "m3"),
         Mourning("crm", "m5", "C1", None, "m3"),
     ]
+
+
+class Broker:
+    """A consumer of one partition, of which so many records are handed out at each poll."""
+
+    def __init__(self, *records: Rec) -> None:
+        self._records, self._read = records, 0
+
+    def __call__(self, *_: object, **__: object) -> Broker:
+        return self
+
+    def assignment(self) -> set[str]:
+        return {"p0"}
+
+    def poll(self, **_: object) -> dict[str, list[Rec]]:
+        some = self._records[self._read : self._read + 1]
+        self._read += len(some)
+        return {"p0": list(some)} if some else {}
+
+    def position(self, _: str) -> int:
+        return self._read
+
+    def end_offsets(self, _: list[str]) -> dict[str, int]:
+        return {"p0": len(self._records)}
+
+    def commit(self) -> None: ...
+
+
+def test_nobody_is_greeted_before_the_archive_was_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'x.db'}")
+    database.migrate()
+    follower = MourningFollower("127.0.0.1:1", Topics("t"), database, lambda: NOON)
+    monkeypatch.setattr(group_reader, "KafkaConsumer", Broker(Rec(0, None, b"{}"), Rec(1, None, b"{}")))
+    seen = [follower.caught_up]
+    for _ in range(2):
+        follower.step()
+        seen.append(follower.caught_up)
+    assert seen == [False, False, True]
+    started: dict[str, Callable[[], bool]] = {}
+    workers = Mock(**{"start.side_effect": lambda name, step, *_: started.update({name: step})})
+    greeter, archive = Mock(**{"step.return_value": True}), Mock(caught_up=False)
+    monkeypatch.setattr(channels_wiring, "open_greeter", lambda *_: greeter)
+    monkeypatch.setattr(channels_wiring, "MourningFollower", lambda *_: archive)
+    channels_wiring.greet_customers(workers, Mock(), Mock(greetings_file=tmp_path), Mock())
+    assert (started["greetings"](), greeter.step.call_count) == (False, 0)
+    archive.caught_up = True
+    assert (started["greetings"](), greeter.step.call_count) == (True, 1)

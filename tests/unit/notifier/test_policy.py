@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
 from schemas import warnings as wire
-from services.notifier.case import Case, Outcome, Verdict
-from services.notifier.people import Person
+from services.notifier.case import Case, Outcome, Page, Verdict
+from services.notifier.house import House
+from services.notifier.people import Absence, Person
 from services.notifier.policy import case_for, on_tick, on_warning
+from services.notifier.routing_file import parse_routes
 from tests.unit.notifier.making import DAY, DIRECTORY, HOUR, NOON, both, make_warning, r1, review
 
 
@@ -262,12 +265,41 @@ def test_what_gets_worse_after_its_review_was_opened_is_reviewed_again() -> None
     held = case.warnings[0]
     assert held.review is not None
     case = case.with_held(replace(held, review=replace(held.review, opened_by="li", decided_by="li", decision="watch")))
-    later = NOON + 2 * DAY
-    worse = take(r1(revision=2, change="amended", pages_again=True, review=review(later)), case, 1, later).case
-    quiet = take(r1(revision=2, change="amended", review=review(later)), case, 1, later).case
+    # The wire's own deadline always counts from the first finding; 20 hours later it leaves four.
+    later = NOON + 20 * HOUR
+    worse = take(r1(revision=2, change="amended", pages_again=True, detected_at=later), case, 1, later).case
+    quiet = take(r1(revision=2, change="amended", detected_at=later), case, 1, later).case
     assert worse is not None
     assert quiet is not None
     assert (worse.wake_at, quiet.wake_at) == (later + DAY, None)
+
+
+@pytest.mark.parametrize("over", ["withdrawn", "closed"])
+def test_what_is_back_is_reviewed_within_the_whole_time_from_its_coming_back(over: str) -> None:
+    case: Case | None = replace(opened(r1()), status="closed")
+    if over == "withdrawn":
+        case = take(r1(revision=2, change="withdrawn"), opened(r1()), 1).case
+    later = NOON + 20 * HOUR
+    back = take(r1(revision=3, pages_again=True, detected_at=later), case, 2, later)
+    assert back.verdict is Verdict.REOPENED
+    assert {page.due for page in back.pages} == {later + DAY}
+
+
+def test_whoever_is_asked_for_the_review_is_called_although_a_route_tells_others_only() -> None:
+    tree = parse_routes(b"tell: [owner]\nescalate: ['person:zhao']\nchannels: [email]\n", Path("routes.yaml"))
+    outcome = on_warning(None, r1(), NOON, DIRECTORY, 0, House(routes=tree))
+    assert paged(outcome) == [("wang", "owner", "raised"), ("zhao", "superior", "raised")]
+    assert on_warning(None, make_warning(), NOON, DIRECTORY, 0, House(routes=tree)).pages[1:] == ()
+
+
+def test_what_gets_worse_while_its_review_has_gone_up_calls_whoever_is_asked_now() -> None:
+    late = tick(opened(r1()), NOON + DAY).case
+    outcome = take(r1(revision=2, change="amended", pages_again=True, severity="high"), late, 1, NOON + DAY)
+    assert paged(outcome) == [
+        ("wang", "owner", "amended"),
+        ("li", "superior", "amended"),
+        ("chen", "escalation", "amended"),
+    ]
 
 
 def test_a_warning_without_a_review_has_no_deadline() -> None:
@@ -294,6 +326,19 @@ def test_every_page_of_a_case_has_a_step_of_its_own_for_its_reader() -> None:
         case = outcome.case
         pages += outcome.pages
     assert len({(page.step, page.person) for page in pages}) == len(pages)
+
+
+def test_a_review_that_comes_to_somebody_again_is_another_page_for_them() -> None:
+    case, pages = opened(r1()), list[Page]()
+    for hour, away in enumerate((["li"], ["li", "chen"], ["li", "chen", "zhao"], ["li", "chen", "sun"], ["zhao"]), 1):
+        now = NOON + hour * HOUR
+        absent = tuple(Absence(person, now, now + HOUR) for person in away)
+        outcome = on_tick(case, now, replace(DIRECTORY, absences=absent))
+        assert outcome.case is not None
+        case = outcome.case
+        pages += outcome.pages
+    assert [page.person for page in pages] == ["chen", "zhao", "sun", "zhao", "sun"]
+    assert len({(page.step, page.person) for page in pages}) == 5, "the outbox takes a page with a known key for known"
 
 
 def ticket(revision: int = 1, change: str = "raised", **fields: object) -> wire.Warning:

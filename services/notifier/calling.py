@@ -1,0 +1,80 @@
+"""PURE: whom a warning calls, and by which channels: when it comes, when it is worse, and when a hold lets go of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from schemas import warnings as wire
+from services.notifier import lists
+from services.notifier.case import Case, Outcome, Page, PageKind, ReviewClock, Role
+from services.notifier.house import acting
+from services.notifier.people import Directory
+from services.notifier.routing import Plan
+
+
+@dataclass(frozen=True)
+class Stale:
+    """Pages that ask for what was done meanwhile: of these kinds, about these warnings, or whatever they are about."""
+
+    kinds: tuple[PageKind, ...]
+    warnings: tuple[str, ...] | None = None
+
+
+def called_off(outcome: Outcome) -> Stale | None:
+    """Which pages of the case nobody needs any more if they still wait, for a morning or for company."""
+    if outcome.case is not None and outcome.case.status == "closed":
+        return Stale(("due_soon", "idle", "reminder"))
+    opened = tuple(entry.warning_id for entry in outcome.events if entry.type == "review.opened" and entry.warning_id)
+    return Stale(("due_soon",), opened) if opened else None
+
+
+def pages_about(
+    warning: wire.Warning,
+    kind: PageKind,
+    plan: Plan,
+    now: datetime,
+    directory: Directory,
+    *,
+    case: Case | None = None,
+    clock: ReviewClock | None = None,
+    step: str | None = None,
+) -> tuple[Page, ...]:
+    """To those of the plan, to who works on the case in the owner's place, and to whoever the review's clock runs for:
+    a route may tell others only, and a review may have gone up the line. `step` names another occasion than the
+    revision."""
+    told = told_by(plan)
+    if case is not None and case.assignee is not None:
+        told.setdefault(acting(case, lists.worker(case, directory), now, directory), "assignee")
+    due = None
+    if clock is not None and clock.running:
+        due = clock.due
+        told.setdefault(clock.holder, role_of(clock, warning.customer_id, directory))
+    name = step or f"{kind}:{warning.id}:{warning.revision}"
+    about = warning.id, warning.revision, due, plan.critical
+    return tuple(
+        Page(name, kind, person, role, *about, channels=plan.channels_of(person)) for person, role in told.items()
+    )
+
+
+def remembered(outcome: Outcome) -> Outcome:
+    """The outcome with a case that knows whom it told of each warning: they are told too when it is withdrawn."""
+    case = outcome.case
+    if case is None:
+        return outcome
+    for page in outcome.pages:
+        held = case.held(page.warning_id)
+        if held is not None and page.person not in held.paged:
+            case = case.with_held(replace(held, paged=(*held.paged, page.person)))
+    return replace(outcome, case=case)
+
+
+def told_by(plan: Plan) -> dict[str, Role]:
+    """The plan's people, each with what they have to do with it."""
+    return {target.person: "stand_in" if target.instead_of else target.role for target in plan.targets}
+
+
+def role_of(clock: ReviewClock, customer_id: str, directory: Directory) -> Role:
+    """Of who is asked for a review: one above the owner, or somebody to whom it has come in their place."""
+    superior = clock.holder in directory.responsible(customer_id).superiors
+    return "superior" if superior and not clock.breaches else "escalation"

@@ -1,0 +1,51 @@
+"""A reminder that waits, for a morning or a digest, is not sent once somebody has done what it asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.notifier.actions import Comment, OpenReview
+from services.notifier.views import CaseFilter, PageView
+from tests.unit.notifier.making import DAY, HOUR, NOON, make_warning, r1
+from tests.unit.notifier.office import Office
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office(tmp_path)
+
+
+def the_case(office: Office) -> str:
+    (line,) = office.desk.list_cases(CaseFilter(status=None))
+    return line.id
+
+
+def pages_of(office: Office, kind: str) -> list[PageView]:
+    case = office.desk.get_case(the_case(office))
+    return [page for page in case.pages if page.kind == kind and page.channel == "webhook"]
+
+
+def test_that_a_review_is_due_soon_is_not_told_once_it_is_open(office: Office) -> None:
+    office.clerk.file([r1(), r1("r2")])
+    office.dispatcher.round()
+    office.at = NOON + 12 * HOUR
+    office.clerk.tick()
+    assert [page.state for page in pages_of(office, "due_soon")] == ["pending", "pending"]
+    office.clerk.act(the_case(office), Comment("li", "tomorrow"))
+    assert [page.state for page in pages_of(office, "due_soon")] == ["pending", "pending"]
+    office.clerk.act(the_case(office), OpenReview("li"))
+    assert [page.state for page in pages_of(office, "due_soon")] == ["cancelled", "cancelled"]
+    assert office.dispatcher.round() == 0
+
+
+def test_that_nobody_works_on_a_case_is_not_told_once_it_is_closed_and_what_was_raised_is(office: Office) -> None:
+    office.clerk.file([make_warning()])
+    office.at = NOON + 14 * DAY
+    office.clerk.tick()
+    waiting = {kind: len(pages_of(office, kind)) for kind in ("raised", "idle", "reminder")}
+    assert all(waiting.values())
+    office.desk.close(the_case(office), "li", "watch", "we talked to them")
+    assert {page.state for kind in ("idle", "reminder") for page in pages_of(office, kind)} == {"cancelled"}
+    assert office.dispatcher.round() == waiting["raised"]
