@@ -207,18 +207,20 @@ def kill_three_times_in_the_middle(system: Installation, events: Path, seed: int
             system.start("rules")
 
 
+# Nightly: in every run test_rules_runtime.py kills workers at any moment, and tests/chaos those of the real rules.
+@pytest.mark.nightly
 def test_killing_the_worker_three_times_loses_nothing(
-    own_export: Export, kafka: Kafka, topics: Topics, commands: Commands, tmp_path: Path
+    export: Export, kafka: Kafka, topics: Topics, commands: Commands, tmp_path: Path
 ) -> None:
     system = system_for(commands, kafka, topics, tmp_path)
     system.start("ingest", "rules")
     seed = random.SystemRandom().randrange(10**6)
-    kill_three_times_in_the_middle(system, arranged(own_export, shuffled, tmp_path), seed)
+    kill_three_times_in_the_middle(system, arranged(export, shuffled, tmp_path), seed)
     system.advance(END)
     system.wait_for_rules()
     warnings = system.warnings()
-    assert episodes(warnings) == undisturbed(own_export)
-    assert from_warnings(warnings) == own_export.numbers
+    assert episodes(warnings) == undisturbed(export)
+    assert from_warnings(warnings) == export.numbers
     revisions: dict[str, set[int]] = {}
     for warning in warnings:
         revisions.setdefault(warning.id, set()).add(warning.revision)
