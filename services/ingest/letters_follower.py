@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -47,7 +48,7 @@ MAX_MS = 10**14
 _FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _end(following: asyncio.Future[None], error: Exception | None) -> None:
+def _end(following: asyncio.Future[None], error: BaseException | None) -> None:
     if following.done():
         return
     if error is None:
@@ -83,14 +84,12 @@ class Follower:
         following: asyncio.Future[None] = loop.create_future()
 
         def follow() -> None:
-            error: Exception | None = None
             try:
                 self._follow(stop)
-            except Exception as raised:
-                error = raised
-            # The loop is gone where nobody waited for us any more.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(_end, following, error)
+            finally:
+                # The loop is gone where nobody waited for us any more.
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(_end, following, sys.exc_info()[1])
 
         # No thread of a pool: the process waits for those when it ends.
         threading.Thread(target=follow, name="dead letters", daemon=True).start()
