@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from services.common.errors import UserError
+from services.common.turns import Turns
 
 BUSY_TIMEOUT_S = 20
 """How long a writer waits for another; the longest transaction files one batch of warnings."""
@@ -56,6 +57,7 @@ class Database:
         self._sqlite = parsed.get_backend_name() == "sqlite"
         if self._sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        self._turns = Turns()
         self._engine = _sqlite_engine(parsed) if self._sqlite else _server_engine(parsed)
 
     @property
@@ -69,7 +71,7 @@ class Database:
         """A transaction that may write, committed at the end. One at a time: what it reads stays true, and no two can
         wait for each other's rows. Raises OperationalError when another writer takes too long."""
         options = {_WRITES: True, _LAST: {}}
-        with self._engine.connect().execution_options(**options) as connection, connection.begin():
+        with self._turn(), self._engine.connect().execution_options(**options) as connection, connection.begin():
             if not self._sqlite:
                 # SQLite has one writer by itself. Here cases, pages and waiting warnings would be locked row by row, by
                 # each thread in the order of its own work.
@@ -83,11 +85,16 @@ class Database:
         """A transaction that takes work: on PostgreSQL beside all others. It must lock rows with SKIP LOCKED, or one
         row alone, so that it waits for nobody who may be waiting for it. Raises OperationalError as writing does."""
         options = {_WRITES: True, _LAST: {}}
-        with self._engine.connect().execution_options(**options) as connection, connection.begin():
+        with self._turn(), self._engine.connect().execution_options(**options) as connection, connection.begin():
             if not self._sqlite:
                 connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'"))
             yield connection
             _finish(connection)
+
+    def _turn(self) -> AbstractContextManager[bool]:
+        """SQLite lets a writer in who happens to look while nobody writes: one thread that writes all the time would
+        keep the others out for seconds. Its lock still counts, for other processes."""
+        return self._turns.turn(BUSY_TIMEOUT_S) if self._sqlite else nullcontext(enter_result=True)
 
     @contextmanager
     def alone(self, number: int) -> Iterator[bool]:

@@ -8,7 +8,9 @@ one dies.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -33,6 +35,7 @@ MAX_FETCH_BYTES = 8 * 1024 * 1024
 POLL_MS = 500
 CONNECT_TIMEOUT_MS = 5_000
 RETRY_S = 2.0
+STOP_S = 3.0
 EXPIRE_EVERY_S = 600.0
 PARTITION = 0
 """The topic has one."""
@@ -43,6 +46,15 @@ MAX_MS = 10**14
 """In the year 5138."""
 
 _FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _end(following: asyncio.Future[None], error: BaseException | None) -> None:
+    if following.done():
+        return
+    if error is None:
+        following.set_result(None)
+    else:
+        following.set_exception(error)
 
 
 def _nobody(_filed: int) -> None:
@@ -66,14 +78,26 @@ class Follower:
         self.problem: str | None = "not looked yet"
 
     async def run(self) -> None:
-        """Until it is cancelled; then it ends with the step that it is at."""
-        stop = threading.Event()
-        following = asyncio.ensure_future(asyncio.to_thread(self._follow, stop))
+        """Until it is cancelled; then it ends with the step that it is at, or without it where that takes STOP_S: now
+        and then a call of the library answers only after a minute, and what is half filed is filed by the next."""
+        stop, loop = threading.Event(), asyncio.get_running_loop()
+        following: asyncio.Future[None] = loop.create_future()
+
+        def follow() -> None:
+            try:
+                self._follow(stop)
+            finally:
+                # The loop is gone where nobody waited for us any more.
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(_end, following, sys.exc_info()[1])
+
+        # No thread of a pool: the process waits for those when it ends.
+        threading.Thread(target=follow, name="dead letters", daemon=True).start()
         try:
             await asyncio.shield(following)
         finally:
             stop.set()
-            await following
+            await asyncio.wait([following], timeout=STOP_S)
 
     def step(self) -> int:
         """Files what has come, if anything has; how many records that were. Raises KafkaError, SQLAlchemyError."""

@@ -20,7 +20,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from schemas.topics import Topics
 from services.common.kafka_connection import Address, is_reachable
-from services.ingest.librdkafka import CONNECT_TIMEOUT_S, DELIVERY_TIMEOUT_S, NotConnected, connected, ended, reason
+from services.common.librdkafka import CONNECT_TIMEOUT_S, DELIVERY_TIMEOUT_S, ended, reason
+from services.ingest.librdkafka import NotConnected, connected
 from services.ingest.records import Record
 
 P = ParamSpec("P")

@@ -7,8 +7,24 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, not_, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from services.notifier import outbox
@@ -24,6 +40,81 @@ LOOK_BACK = timedelta(minutes=1)
 """At least: so far back critical messages are counted."""
 
 _PAGE = [pages.c[name] for name in Queued.__dataclass_fields__]
+
+# Statements are made once: to put one together costs more than SQLite takes to answer it.
+_CHANNEL: BindParameter[Any] = bindparam("channel")
+_NOW: BindParameter[Any] = bindparam("now")
+_ROOM = bindparam("room", type_=Integer)
+_PEOPLE: BindParameter[Any] = bindparam("people", expanding=True)
+
+
+def _due(*, only_critical: bool) -> list[ColumnElement[bool]]:
+    # A round that is still being decided would be told in pieces.
+    undecided = select(settling.c.round_at).where(settling.c.round_at.is_not(None))
+    whole = or_(pages.c.round_at.is_(None), pages.c.round_at.not_in(undecided))
+    due = [pages.c.channel == _CHANNEL, pages.c.state == "pending", pages.c.next_at <= _NOW, whole]
+    return [*due, pages.c.critical] if only_critical else due
+
+
+_SAME = and_(recipients.c.channel == pages.c.channel, recipients.c.person == pages.c.person)
+_FREE = or_(recipients.c.held_until.is_(None), recipients.c.held_until <= _NOW)
+
+
+def _first(*, only_critical: bool) -> Select[Any]:
+    due = _due(only_critical=only_critical)
+    return select(pages.c.id).outerjoin(recipients, _SAME).where(*due, _FREE).limit(1)
+
+
+def _whom(*, only_critical: bool) -> Select[Any]:
+    urgency = func.max(case((pages.c.critical, 1), else_=0))
+    others = pages.c.person.not_in(bindparam("passed", expanding=True))
+    query = select(pages.c.person).where(*_due(only_critical=only_critical), others).group_by(pages.c.person)
+    query = query.outerjoin(recipients, _SAME).where(_FREE)
+    return query.order_by(urgency.desc(), func.min(pages.c.id)).limit(_ROOM)
+
+
+def _theirs(*, only_critical: bool) -> Select[Any]:
+    query = select(*_PAGE).where(*_due(only_critical=only_critical), pages.c.person.in_(_PEOPLE))
+    return query.order_by(pages.c.critical.desc(), pages.c.id).limit(MAX_PAGES).with_for_update(skip_locked=True)
+
+
+# By whether only what is critical is looked for.
+_FIRST = {wanted: _first(only_critical=wanted) for wanted in (False, True)}
+_WHOM = {wanted: _whom(only_critical=wanted) for wanted in (False, True)}
+_THEIRS = {wanted: _theirs(only_critical=wanted) for wanted in (False, True)}
+
+_KNOWN = select(recipients.c.person).where(recipients.c.channel == _CHANNEL, recipients.c.person.in_(_PEOPLE))
+_LOCKED = _KNOWN.with_for_update(skip_locked=True)
+_HOLD = (
+    update(recipients)
+    .where(recipients.c.channel == bindparam("whose_channel"), recipients.c.person == bindparam("whose"))
+    .values(held_until=bindparam("until"))
+)
+_LATELY = (
+    select(
+        pages.c.person, pages.c.message_key, func.max(pages.c.taken_at), func.min(case((pages.c.critical, 1), else_=0))
+    )
+    .where(pages.c.channel == _CHANNEL, pages.c.person.in_(_PEOPLE), pages.c.state.in_(TOLD))
+    .where(pages.c.taken_at > bindparam("since"))
+    .group_by(pages.c.person, pages.c.message_key)
+)
+_IN_DOUBT = (
+    select(*_PAGE)
+    .where(pages.c.channel == _CHANNEL, pages.c.state == "sending")
+    .where(or_(pages.c.claimed_by.is_(None), pages.c.claimed_by.not_in(bindparam("alive", expanding=True))))
+    .order_by(pages.c.id)
+)
+_AT_ALL = select(
+    or_(
+        exists().where(pages.c.channel == _CHANNEL, pages.c.state == "pending", pages.c.next_at <= _NOW),
+        exists().where(pages.c.channel == _CHANNEL, pages.c.state == "sending"),
+    )
+)
+_OURS = select(pages.c.id, pages.c.state).where(
+    pages.c.id.in_(bindparam("ids", expanding=True)),
+    pages.c.claimed_by == bindparam("replica"),
+    pages.c.state.in_(("sending", "uncertain")),
+)
 
 
 @dataclass(frozen=True)
@@ -56,10 +147,8 @@ class Claimer:
 
     def is_due(self, tx: Connection, now: datetime, *, only_critical: bool = False) -> bool:
         """Whether there is anything to look at: most often there is not, and nothing need be locked."""
-        same = and_(recipients.c.channel == pages.c.channel, recipients.c.person == pages.c.person)
-        free = or_(recipients.c.held_until.is_(None), recipients.c.held_until <= now)
-        query = select(pages.c.id).outerjoin(recipients, same).where(*self._due(now, only_critical=only_critical), free)
-        return tx.execute(query.limit(1)).first() is not None
+        found = tx.execute(_FIRST[only_critical], {"channel": self.channel, "now": now})
+        return found.first() is not None
 
     def claim(self, tx: Connection, now: datetime, room: int, *, only_critical: bool = False) -> list[Parcel]:
         """At most `room` messages to be sent now, what is critical first; their pages are `sending` from here on.
@@ -78,80 +167,60 @@ class Claimer:
         self, tx: Connection, now: datetime, limit: int, passed: Collection[str], *, only_critical: bool
     ) -> list[str]:
         """Whom there is something for, and whom nobody else is looking at: locked until the transaction ends."""
-        urgency = func.max(case((pages.c.critical, 1), else_=0))
-        due = self._due(now, only_critical=only_critical)
-        query = select(pages.c.person).where(*due, pages.c.person.not_in(passed)).group_by(pages.c.person)
-        same = and_(recipients.c.channel == pages.c.channel, recipients.c.person == pages.c.person)
-        free = or_(recipients.c.held_until.is_(None), recipients.c.held_until <= now)
-        query = (
-            query.outerjoin(recipients, same).where(free).order_by(urgency.desc(), func.min(pages.c.id)).limit(limit)
-        )
-        people = list(tx.execute(query).scalars())
+        wanted = {"channel": self.channel, "now": now, "passed": list(passed), "room": limit}
+        people = list(tx.execute(_WHOM[only_critical], wanted).scalars())
         if not people:
             return []
-        mine = recipients.c.channel == self.channel, recipients.c.person.in_(people)
-        self._expect(tx, people)
-        locked = set(tx.execute(select(recipients.c.person).where(*mine).with_for_update(skip_locked=True)).scalars())
+        locked = self._locked(tx, people)
+        if len(locked) < len(people) and self._expect(tx, people):
+            locked = self._locked(tx, people)
         return [person for person in people if person in locked]
 
-    def _expect(self, tx: Connection, people: Sequence[str]) -> None:
-        """A page whose recipient the channel does not know is no reason not to send it."""
-        mine = recipients.c.channel == self.channel, recipients.c.person.in_(people)
-        known = set(tx.execute(select(recipients.c.person).where(*mine)).scalars())
-        for person in sorted(set(people) - known):
+    def _locked(self, tx: Connection, people: Sequence[str]) -> set[str]:
+        return set(tx.execute(_LOCKED, {"channel": self.channel, "people": people}).scalars())
+
+    def _expect(self, tx: Connection, people: Sequence[str]) -> bool:
+        """A page whose recipient the channel does not know is no reason not to send it. Whether there was one."""
+        known = set(tx.execute(_KNOWN, {"channel": self.channel, "people": people}).scalars())
+        unknown = sorted(set(people) - known)
+        for person in unknown:
             # Another notifier may do the same at this moment.
             with contextlib.suppress(IntegrityError), tx.begin_nested():
                 tx.execute(insert(recipients).values(channel=self.channel, person=person))
-
-    def _due(self, now: datetime, *, only_critical: bool) -> list[ColumnElement[bool]]:
-        # A round that is still being decided would be told in pieces.
-        undecided = select(settling.c.round_at).where(settling.c.round_at.is_not(None))
-        whole = or_(pages.c.round_at.is_(None), pages.c.round_at.not_in(undecided))
-        due: list[ColumnElement[bool]] = [
-            pages.c.channel == self.channel,
-            pages.c.state == "pending",
-            pages.c.next_at <= now,
-            whole,
-        ]
-        return [*due, pages.c.critical] if only_critical else due
+        return bool(unknown)
 
     def _of(
         self, tx: Connection, people: Sequence[str], now: datetime, room: int, *, only_critical: bool
     ) -> list[Parcel]:
         """What goes to these people now. Who has something that must wait is held until then."""
-        due = self._due(now, only_critical=only_critical)
-        query = select(*_PAGE).where(*due, pages.c.person.in_(people)).order_by(pages.c.critical.desc(), pages.c.id)
-        rows = [Queued(*row) for row in tx.execute(query.limit(MAX_PAGES).with_for_update(skip_locked=True))]
+        wanted = {"channel": self.channel, "now": now, "people": people}
+        rows: dict[str, list[Queued]] = {person: [] for person in people}
+        for row in tx.execute(_THEIRS[only_critical], wanted):
+            page = Queued(*row)
+            rows[page.person].append(page)
         told = self._told(tx, people, now)
         found: list[Parcel] = []
         for person in people:
-            mine = [row for row in rows if row.person == person]
-            decided = group(map(_row, mine), [one for one in told if one.person == person], now, self.manners)
+            mine = rows[person]
+            decided = group(map(_row, mine), told.get(person, ()), now, self.manners)
             by_id = {row.id: row for row in mine}
             taken = decided.now[: room - len(found)]
             found += [_parcel(tuple(by_id[one] for one in bundle.ids), digest=bundle.digest) for bundle in taken]
             if decided.again_at is not None and not only_critical and len(taken) == len(decided.now):
-                at = recipients.c.channel == self.channel, recipients.c.person == person
-                tx.execute(update(recipients).where(*at).values(held_until=decided.again_at))
+                tx.execute(_HOLD, {"whose_channel": self.channel, "whose": person, "until": decided.again_at})
         claimed = [(page.id, parcel.key) for parcel in found for page in parcel.pages]
         outbox.mark_sending(tx, claimed, self.replica, now)
         return found
 
-    def _told(self, tx: Connection, people: Sequence[str], now: datetime) -> list[Sent]:
-        """The messages of the last window to these people."""
+    def _told(self, tx: Connection, people: Sequence[str], now: datetime) -> dict[str, list[Sent]]:
+        """The messages of the last window to each of these people."""
         since = now - max(self.manners.window, LOOK_BACK)
-        took = func.max(pages.c.taken_at)
-        least = func.min(case((pages.c.critical, 1), else_=0))
-        told = pages.c.channel == self.channel, pages.c.person.in_(people), pages.c.state.in_(TOLD)
-        query = select(pages.c.person, pages.c.message_key, took, least).where(*told, pages.c.taken_at > since)
-        return [
-            Sent(person, at, bool(critical), key.startswith("digest/"))
-            for person, key, at, critical in tx.execute(query.group_by(pages.c.person, pages.c.message_key))
-        ]
-
-
-def _waiting(channel: str) -> list[ColumnElement[bool]]:
-    return [pages.c.channel == channel, pages.c.state == "pending"]
+        found: dict[str, list[Sent]] = {}
+        for person, key, at, critical in tx.execute(
+            _LATELY, {"channel": self.channel, "people": people, "since": since}
+        ):
+            found.setdefault(person, []).append(Sent(person, at, bool(critical), key.startswith("digest/")))
+        return found
 
 
 def _row(page: Queued) -> Row:
@@ -165,11 +234,14 @@ def _parcel(taken: tuple[Queued, ...], *, digest: bool) -> Parcel:
     return Parcel(key, taken[0].person, taken, digest)
 
 
+def is_anything(tx: Connection, channel: str, now: datetime) -> bool:
+    """Whether a page waits whose turn it is, or is being sent. Asked ten times a second, it is mostly all."""
+    return bool(tx.execute(_AT_ALL, {"channel": channel, "now": now}).scalar())
+
+
 def in_doubt(tx: Connection, channel: str, alive: Collection[str]) -> list[Queued]:
     """Pages that were being sent by us, of whom nothing is on its way now, or by somebody who is not `alive`."""
-    left = pages.c.channel == channel, pages.c.state == "sending"
-    orphaned = or_(pages.c.claimed_by.is_(None), not_(pages.c.claimed_by.in_(list(alive))))
-    return [Queued(*row) for row in tx.execute(select(*_PAGE).where(*left, orphaned).order_by(pages.c.id))]
+    return [Queued(*row) for row in tx.execute(_IN_DOUBT, {"channel": channel, "alive": list(alive)})]
 
 
 def still_so(tx: Connection, taken: Sequence[Queued]) -> list[Queued]:
@@ -181,8 +253,7 @@ def still_so(tx: Connection, taken: Sequence[Queued]) -> list[Queued]:
 
 def still_ours(tx: Connection, ids: Sequence[int], replica: str) -> dict[int, PageState]:
     """Those that we sent with their states, also if somebody took us for dead meanwhile and they are in doubt."""
-    ours = pages.c.id.in_(ids), pages.c.claimed_by == replica, pages.c.state.in_(("sending", "uncertain"))
-    return {row.id: row.state for row in tx.execute(select(pages.c.id, pages.c.state).where(*ours))}
+    return {row.id: row.state for row in tx.execute(_OURS, {"ids": ids, "replica": replica})}
 
 
 def waiting_since(tx: Connection, channel: str, now: datetime, since: datetime, limit: int) -> list[Queued]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Protocol
@@ -14,6 +14,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from schemas import warnings as wire
+from schemas.cases import Money
 from services.common.clock import Now, wall_now
 from services.common.database import Database
 from services.notifier import claims, outbox, store
@@ -25,6 +26,7 @@ from services.notifier.channels.base import (
     NotSent,
     RateLimited,
     Refused,
+    TakesMany,
     TryLater,
 )
 from services.notifier.channels.limits import Wait
@@ -32,7 +34,7 @@ from services.notifier.claims import Claimer, Parcel
 from services.notifier.delivering import Lost, Queued, backoff_s
 from services.notifier.grouping import Manners
 from services.notifier.messages import About, Letters, Notice
-from services.notifier.outcomes import Outcome, Postponed, Recorder
+from services.notifier.outcomes import CHUNK, Outcome, Postponed, Recorder
 from services.notifier.throttle import Throttle
 from services.notifier.workers import PASSING, RETRY_S
 
@@ -45,6 +47,9 @@ _UNFORESEEN = "发送时出现意外错误 / an unforeseen error while sending"
 
 ROUND_PAGES = 2000
 """About so many are tried in a round: what a dead notifier left is judged between rounds, however many wait."""
+
+GATHER_S = 0.005
+"""So long a message that is done waits for others beside it, to be written down in one transaction with them."""
 
 
 class Claims(Protocol):
@@ -70,8 +75,8 @@ class Alone:
 
 
 class Dispatcher:
-    """One thread's work for one channel. `width`: so many messages are in hand at once, sent `side_by_side`, or one
-    after another in the thread itself."""
+    """One thread's work for one channel. `width`: so many messages are in hand at once, sent side by side; all of them
+    together by a channel that TakesMany."""
 
     def __init__(
         self,
@@ -85,7 +90,6 @@ class Dispatcher:
         configured: Sequence[str] = (),
         reaches: outbox.Reaches = outbox.by_address,
         width: int = 1,
-        side_by_side: bool = True,
         wall: Now = wall_now,
     ) -> None:
         self._database = database
@@ -97,12 +101,14 @@ class Dispatcher:
         self._recorder = Recorder(database, self._replica.name, lambda: letters.directory, now, configured, reaches)
         self._throttle = Throttle(database, wall)
         self._width = width
-        threads = width > 1 and side_by_side
+        self._many = channel if isinstance(channel, TakesMany) else None
+        threads = width > 1 and self._many is None
         self._pool = ThreadPoolExecutor(width, f"send-{channel.name}") if threads else None
         self._outcomes: list[Outcome] = []
         self._outages = 0
         self._away_until: datetime | None = None
         self._full_until: datetime | None = None
+        self._surely_more = False
 
     def close(self) -> None:
         """What is on its way is waited for; nothing new is begun."""
@@ -116,8 +122,12 @@ class Dispatcher:
         self._recorder.record(self._outcomes)
         with self._database.reading() as tx:
             left = claims.in_doubt(tx, self._channel.name, self._replica.others(tx))
+        fates: dict[bool | None, list[Queued]] = {}
         for key, group in groupby(left, key=lambda page: page.message_key or page.key):
-            self._judge(list(group), self._channel.has_sent(key))
+            fates.setdefault(self._channel.has_sent(key), []).extend(group)
+        for sent, pages in fates.items():
+            for start in range(0, len(pages), CHUNK):
+                self._judge(pages[start : start + CHUNK], sent)
         return len(left)
 
     def _judge(self, left: Sequence[Queued], sent: bool | None) -> None:
@@ -135,6 +145,9 @@ class Dispatcher:
 
     def round(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Send what is due now; the number of pages that were tried."""
+        with self._database.reading() as tx:
+            if not self._outcomes and not claims.is_anything(tx, self._channel.name, self._now()):
+                return 0
         # A round that the database cut short has left pages behind in `sending`, which nobody else would look at.
         self.recover()
         tried, running = 0, set[Future[Outcome]]()
@@ -148,6 +161,9 @@ class Dispatcher:
                     self._begin(parcels, running)
                 if running:
                     done, running = wait(running, return_when=FIRST_COMPLETED)
+                    if running:
+                        beside, running = wait(running, timeout=GATHER_S)
+                        done |= beside
                     self._collect(done)
                 if not self._outcomes:
                     return tried
@@ -167,11 +183,15 @@ class Dispatcher:
     def _claim(self, room: int) -> list[Parcel]:
         now = self._now()
         only_critical = self._full_until is not None and now < self._full_until
-        with self._database.reading() as tx:
-            if not self._claimer.is_due(tx, now, only_critical=only_critical):
-                return []
+        if not self._surely_more:
+            with self._database.reading() as tx:
+                if not self._claimer.is_due(tx, now, only_critical=only_critical):
+                    return []
         with self._database.claiming() as tx:
-            return self._claimer.claim(tx, now, room, only_critical=only_critical)
+            parcels = self._claimer.claim(tx, now, room, only_critical=only_critical)
+        # Whoever got all they asked for need not look first whether there is anything.
+        self._surely_more = len(parcels) == room
+        return parcels
 
     def _begin(self, parcels: Sequence[Parcel], running: set[Future[Outcome]]) -> None:
         if not parcels:
@@ -182,14 +202,19 @@ class Dispatcher:
             log.warning("%s: no message could be written: %s", self._channel.name, type(error).__name__)
             self._outcomes += [Outcome(parcel, Postponed(RETRY_S)) for parcel in parcels]
             return
+        ready: list[tuple[Parcel, Message]] = []
         for parcel, letter in zip(parcels, letters, strict=True):
-            if letter is None:
-                gone = f"通讯录中已没有 {parcel.person}。 / {parcel.person} is not in the directory any more."
-                self._outcomes.append(Outcome(parcel, Refused(gone)))
-            elif self._pool is None:
-                self._outcomes.append(self._try(parcel, letter))
-            else:
-                running.add(self._pool.submit(self._try, parcel, letter))
+            if letter is not None:
+                ready.append((parcel, letter))
+                continue
+            gone = f"通讯录中已没有 {parcel.person}。 / {parcel.person} is not in the directory any more."
+            self._outcomes.append(Outcome(parcel, Refused(gone)))
+        if self._many is not None:
+            self._outcomes += self._try_all(self._many, ready)
+        elif self._pool is None:
+            self._outcomes += [self._try(parcel, letter) for parcel, letter in ready]
+        else:
+            running.update(self._pool.submit(self._try, parcel, letter) for parcel, letter in ready)
 
     def _is_away(self) -> bool:
         return self._away_until is not None and self._now() < self._away_until
@@ -236,6 +261,22 @@ class Dispatcher:
             self._throttle.blocked(limits, scope, result.after_s)
         return Outcome(parcel, result)
 
+    def _try_all(self, channel: TakesMany, ready: Sequence[tuple[Parcel, Message]]) -> list[Outcome]:
+        """Hand them over together; one after another where something is wrong that nobody foresaw, for it may be with
+        one of them alone. Raises as _try does."""
+        if not self._replica.holds():
+            return [Outcome(parcel, Postponed(RETRY_S)) for parcel, _ in ready]
+        try:
+            sent = channel.send_all([letter for _, letter in ready])
+        except NotSent as reason:
+            return [Outcome(parcel, reason) for parcel, _ in ready]
+        except PASSING:
+            raise
+        except Exception as error:
+            log.exception("%s: %d messages together: %s", self._channel.name, len(ready), type(error).__name__)
+            return [self._try(parcel, letter) for parcel, letter in ready]
+        return [Outcome(parcel, accepted) for (parcel, _), accepted in zip(ready, sent, strict=True)]
+
     def _full(self, parcel: Parcel, after_s: float) -> Outcome:
         """The provider takes no more of this scope; where that is all of the channel, the rest need not be tried."""
         if self._channel.limits.per != "member":
@@ -261,10 +302,17 @@ class Dispatcher:
         """None where the person has left the directory."""
         # Of several pages about one warning only the newest says anything new.
         told = [parcel.pages if parcel.digest else parcel.pages[-1:] for parcel in parcels]
+        needed = [page for pages in told for page in pages]
         with self._database.reading() as tx:
-            warnings = store.find_warnings(tx, {(page.warning_id, page.revision) for pages in told for page in pages})
-            notices = [[_notice(tx, page, warnings) for page in pages] for pages in told]
-        return [self._letter(parcel, mine) for parcel, mine in zip(parcels, notices, strict=True)]
+            known = _Known(
+                store.find_warnings(tx, {(page.warning_id, page.revision) for page in needed}),
+                outbox.find_all(tx, {page.about for page in needed if page.about is not None}),
+                store.values_of(tx, {page.case_id for page in needed if page.case_id is not None}),
+            )
+        return [
+            self._letter(parcel, [known.notice(page) for page in pages])
+            for parcel, pages in zip(parcels, told, strict=True)
+        ]
 
     def _letter(self, parcel: Parcel, notices: list[Notice]) -> Message | None:
         person = self._letters.directory.people.get(parcel.person)
@@ -275,11 +323,22 @@ class Dispatcher:
         return replace(letter, key=parcel.key)
 
 
-def _notice(tx: Connection, page: Queued, warnings: Mapping[tuple[str, int], wire.Warning]) -> Notice:
-    warning = warnings.get((page.warning_id, page.revision))
-    if warning is None:
-        raise LookupError(f"page {page.id} is about revision {page.revision} of {page.warning_id}, which is not filed")
-    subject = outbox.find(tx, page.about) if page.about is not None else None
-    about = About(subject.person, subject.channel, subject.error or "") if subject else None
-    value = store.value_of(tx, page.case_id) if page.case_id is not None else None
-    return Notice(page.key, page.kind, page.role, page.case_id, warning, page.due_at, about, value, page.created_at)
+@dataclass(frozen=True)
+class _Known:
+    """What the pages of a claim tell of: revisions of warnings, other pages by id, and the values of cases."""
+
+    warnings: Mapping[tuple[str, int], wire.Warning]
+    subjects: Mapping[int, Queued]
+    values: Mapping[str, Money]
+
+    def notice(self, page: Queued) -> Notice:
+        """What is to be said of it."""
+        warning = self.warnings.get((page.warning_id, page.revision))
+        if warning is None:
+            raise LookupError(
+                f"page {page.id} is about revision {page.revision} of {page.warning_id}, which is not filed"
+            )
+        subject = self.subjects.get(page.about) if page.about is not None else None
+        about = About(subject.person, subject.channel, subject.error or "") if subject else None
+        value = self.values.get(page.case_id) if page.case_id is not None else None
+        return Notice(page.key, page.kind, page.role, page.case_id, warning, page.due_at, about, value, page.created_at)

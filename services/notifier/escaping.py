@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal, get_args
 from urllib.parse import quote, urlsplit
 
@@ -19,6 +20,10 @@ Flavour = Literal["wecom", "dingtalk", "feishu", "slack"]
 Shape = Literal["plain", "html", "wecom", "dingtalk", "feishu", "slack"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 FLAVOURS: tuple[Flavour, ...] = get_args(Flavour)
+
+REMEMBERED_TEXTS = 4096
+REMEMBERED_LENGTH = 200
+"""Characters of the longest text that is remembered with how it is escaped."""
 
 BREAK = "\u200b"
 """A space of no width: it takes a link or a mention apart and nobody sees it."""
@@ -67,7 +72,15 @@ def _apart(found: re.Match[str]) -> str:
 
 def escape(shape: Shape, text: str) -> str:
     """Text from anywhere as it may stand in a message of that shape."""
+    # Labels, names and advice come again with every message: most of a page was escaped a moment ago.
+    return _escaped_before(shape, text) if len(text) <= REMEMBERED_LENGTH else _escaped(shape, text)
+
+
+def _escaped(shape: Shape, text: str) -> str:
     return _ESCAPES[shape](clean(text))
+
+
+_escaped_before = lru_cache(maxsize=REMEMBERED_TEXTS)(_escaped)
 
 
 def address(shape: Shape, link: Link) -> str:

@@ -7,7 +7,7 @@ notifiers tell the same twice at most, which such a channel takes for one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,7 +28,8 @@ from services.notifier.views import Stage
 
 log = logging.getLogger(__name__)
 
-KINDS: Mapping[str, Collection[Action]] = {"pagerduty": ("acknowledge", "resolve"), "alertmanager": ("resolve",)}
+_FOLLOWED: tuple[Action, ...] = ("acknowledge", "resolve")
+KINDS: Mapping[str, tuple[Action, ...]] = {"pagerduty": _FOLLOWED, "alertmanager": _FOLLOWED[1:]}
 """Which channels know what: an alert of Alertmanager's fires or is over."""
 
 PAUSE_S = 5.0
@@ -86,7 +87,7 @@ class Incidents:
         told = 0
         for incident in found:
             action = wanted(incident.stage, incident.told)
-            if action in KINDS[self._channel.kind]:
+            if action is not None and action in KINDS[self._channel.kind]:
                 if not self._tell(incident.case_id, action):
                     break
                 told += 1
@@ -152,7 +153,8 @@ class Incidents:
         with self._database.reading() as tx:
             case = store.find_case(tx, case_id)
             found = store.current_warnings(tx, [held.id for held in case.warnings] if case else [])
-        data = {"pages": [{**facts_of(one, directory), "case_id": case_id, "url": link} for one in found.values()]}
+        data: dict[str, object] = {}
+        data["pages"] = [{**facts_of(one, directory), "case_id": case_id, "url": link} for one in found.values()]
         return Message(key, to, f"Bellwether: {action}", "", "", case_id, data, link, action)
 
     def _note(self, tx: Connection, case_id: str, told: str, at: datetime) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from schemas.cases import Anchor, CaseEvent, encode_case_event
 from services.common.database import do_last
@@ -21,6 +21,15 @@ from services.notifier.chain import SEAL, Content, Entry, Head, Row
 from services.notifier.tables import case_events, ledger, ledger_head, ledger_private
 
 _SALT_BYTES = 32
+
+# Made once: every writing transaction ends with these.
+_TAKE = (
+    update(ledger_head)
+    .values(sequence=ledger_head.c.sequence + bindparam("more"))
+    .returning(ledger_head.c.sequence, ledger_head.c.hash)
+)
+_LEAVE = update(ledger_head).values(hash=bindparam("last"))
+_ROWS, _SALTS, _EVENTS = insert(ledger), insert(ledger_private), insert(case_events)
 
 
 @dataclass(frozen=True)
@@ -69,18 +78,17 @@ def head(tx: Connection) -> Head:
 
 def _write(tx: Connection, waiting: Sequence[Any]) -> None:
     mine = cast("Sequence[_Waiting]", waiting)
-    counted = update(ledger_head).values(sequence=ledger_head.c.sequence + len(mine))
     # This waits for whoever adds at the moment, and reads what they leave.
-    taken = tx.execute(counted.returning(ledger_head.c.sequence, ledger_head.c.hash)).one()
+    taken = tx.execute(_TAKE, {"more": len(mine)}).one()
     rows, after = chain.append(Head(taken.sequence - len(mine), taken.hash), [one.entry for one in mine])
-    tx.execute(insert(ledger), [_columns(row, one.entry) for row, one in zip(rows, mine, strict=True)])
-    tx.execute(update(ledger_head).values(hash=after.hash))
+    tx.execute(_ROWS, [_columns(row, one.entry) for row, one in zip(rows, mine, strict=True)])
+    tx.execute(_LEAVE, {"last": after.hash})
     salts = [row for at, one in zip(rows, mine, strict=True) for row in _salts(at.sequence, one)]
     if salts:
-        tx.execute(insert(ledger_private), salts)
+        tx.execute(_SALTS, salts)
     events = [_event(row, one) for row, one in zip(rows, mine, strict=True) if one.event is not None]
     if events:
-        tx.execute(insert(case_events), events)
+        tx.execute(_EVENTS, events)
 
 
 def _columns(row: Row, entry: Entry) -> dict[str, Any]:

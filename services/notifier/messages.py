@@ -130,17 +130,21 @@ class Letters:
     def fill(self, part: Part, form: Form, parts: Parts, language: Language, special: Sequence[str] = ()) -> str:
         """One form of a message."""
         names = names_of(part, form, language, *special)
-        values = {part: parts, "language": language, "flavour": self.flavour or ""}
-        return self.templates.fill(self._shape(form), names, values)
+        return self.templates.fill(self._shape(form), names, self._values(part, parts, language))
+
+    def _values(self, part: Part, parts: Parts, language: Language) -> dict[str, object]:
+        return {part: parts, "language": language, "flavour": self.flavour or ""}
 
     def _written(self, part: Part, parts: Parts, language: Language, special: Sequence[str] = ()) -> Written:
+        plain = self.templates.ready("plain", self._values(part, parts, language))
+
         def fill(form: Form) -> str:
-            return self.fill(part, form, parts, language, special)
+            return self.templates.fill("plain", names_of(part, form, language, *special), plain)
 
         summary = " ".join(fill("summary").split()) if "summary" in self.forms else ""
         if utf8(summary) > SUMMARY_BYTES:
             summary = cut(summary, SUMMARY_BYTES - utf8("…")) + "…"
-        html = fill("html") if "html" in self.forms else ""
+        html = self.fill(part, "html", parts, language, special) if "html" in self.forms else ""
         return {"subject": " ".join(fill("subject").split()), "text": fill("plain"), "html": html, "summary": summary}
 
     def _markdown(self, part: Part, versions: Iterator[Parts], language: Language, special: Sequence[str] = ()) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
+from services.common.columns import UtcInstant
 from services.notifier import recording
 from services.notifier.calling import Stale
 from services.notifier.case import Page, PageKind
@@ -36,6 +37,20 @@ _EXPECTED = select(recipients.c.channel, recipients.c.person).where(
     recipients.c.person.in_(bindparam("people", expanding=True))
 )
 _COLUMNS = [pages.c[name] for name in Queued.__dataclass_fields__]
+
+# Made once: to put a statement together costs more than SQLite takes to carry it out.
+_AT = bindparam("at", type_=UtcInstant)
+_ONE = update(pages).where(pages.c.id == bindparam("page"))
+_SENDING = _ONE.values(
+    state="sending",
+    message_key=bindparam("message"),
+    claimed_by=bindparam("replica"),
+    attempts=pages.c.attempts + 1,
+    taken_at=_AT,
+    updated_at=_AT,
+)
+_ACCEPTED = _ONE.values(state="accepted", provider_id=bindparam("known"), sent_at=_AT, updated_at=_AT, error=None)
+_FOUND = select(*_COLUMNS).where(pages.c.id.in_(bindparam("ids", expanding=True)))
 
 
 class Way(NamedTuple):
@@ -157,6 +172,13 @@ def find(tx: Connection, page_id: int) -> Queued | None:
     return None if row is None else Queued(*row)
 
 
+def find_all(tx: Connection, page_ids: Collection[int]) -> dict[int, Queued]:
+    """Those pages, by id."""
+    if not page_ids:
+        return {}
+    return {row.id: Queued(*row) for row in tx.execute(_FOUND, {"ids": list(page_ids)})}
+
+
 def of_case(tx: Connection, case_id: str) -> list[Queued]:
     """Every page about a case, oldest first."""
     return select_pages(tx, pages.c.case_id == case_id)
@@ -197,20 +219,16 @@ def reached(tx: Connection, warning_id: str, person: str) -> set[str]:
 def mark_sending(tx: Connection, taken: Iterable[tuple[int, str]], replica: str, now: datetime) -> None:
     """Pages with the keys of their messages. Write first: from here on a crash leaves them in `sending`, and nobody
     takes them for unsent."""
-    claimed = {"claimed_by": replica, "taken_at": now, "attempts": pages.c.attempts + 1, "updated_at": now}
-    one = update(pages).where(pages.c.id == bindparam("page"))
-    rows = [{"page": page, "message": key} for page, key in taken]
+    rows = [{"page": page, "message": key, "replica": replica, "at": now} for page, key in taken]
     if rows:
-        tx.execute(one.values(state="sending", message_key=bindparam("message"), **claimed), rows)
+        tx.execute(_SENDING, rows)
 
 
 def mark_accepted(tx: Connection, sent: Iterable[tuple[Queued, str]], now: datetime) -> None:
     """The provider has taken them over, each under an id. All at once: a busy outbox does this most of the time."""
     known = [(page, printable(provider_id)[:500]) for page, provider_id in sent]
-    one = update(pages).where(pages.c.id == bindparam("page"))
-    accepted = one.values(state="accepted", provider_id=bindparam("known"), sent_at=now, updated_at=now, error=None)
     if known:
-        tx.execute(accepted, [{"page": page.id, "known": known_as} for page, known_as in known])
+        tx.execute(_ACCEPTED, [{"page": page.id, "known": known_as, "at": now} for page, known_as in known])
     for page, known_as in known:
         told = {name: getattr(page, name) for name in recording.PAGE}
         recording.pages_became(tx, [told], "accepted", now, known_as)

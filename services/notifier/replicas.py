@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from services.common.clock import Now
 from services.common.database import Database
@@ -21,6 +21,9 @@ from services.notifier.tables import replicas
 DEFAULT_LEASE_S = 30.0
 RENEWALS = 5
 """In the time of one lease."""
+
+# Made once: every dispatcher asks before each of its rounds.
+_ALIVE = select(replicas.c.name).where(replicas.c.lease_until > bindparam("now"), replicas.c.name != bindparam("ours"))
 
 
 class DatabaseInUse(UserError):
@@ -100,5 +103,4 @@ class Replica:
 
     def others(self, tx: Connection) -> set[str]:
         """Those beside us who hold a lease: what they claimed is not ours to judge."""
-        query = select(replicas.c.name).where(replicas.c.lease_until > self._wall(), replicas.c.name != self.name)
-        return set(tx.execute(query).scalars())
+        return set(tx.execute(_ALIVE, {"now": self._wall(), "ours": self.name}).scalars())

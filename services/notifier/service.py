@@ -18,7 +18,7 @@ from services.common.database import Database
 from services.common.settings import Settings
 from services.notifier import recording
 from services.notifier.acting import ActLinks
-from services.notifier.channels.base import Channel
+from services.notifier.channels.base import Channel, TakesMany
 from services.notifier.channels.inbox import InboxChannel
 from services.notifier.channels_wiring import follow_cases, greet_customers
 from services.notifier.clerk import Clerk
@@ -29,7 +29,7 @@ from services.notifier.desk import Desk
 from services.notifier.directory_live import open_people
 from services.notifier.directory_metrics import DirectoryCollector
 from services.notifier.directory_wiring import follow_people, people_routes
-from services.notifier.dispatcher import Dispatcher
+from services.notifier.dispatcher import ROUND_PAGES, Dispatcher
 from services.notifier.grouping import Manners
 from services.notifier.house import House
 from services.notifier.intake import Intake
@@ -58,7 +58,10 @@ DISPATCH_S = 0.1
 PUBLISH_S = 0.2
 RETENTION_S = 3600.0
 WIDTH = 16
-"""Messages of one channel on their way at once: a receiver that takes 50 ms gets 300 a second."""
+"""Messages of one channel on their way at once: a receiver that takes 50 ms gets 300 a second. So many are in doubt
+after a crash, and no more."""
+WIDTH_OF_MANY = 200
+"""Of a channel that knows after a crash what it has."""
 
 
 def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0, house: House = HOUSE) -> Clerk:
@@ -158,8 +161,7 @@ def _start(
             manners=Manners(window=timedelta(seconds=own.digest_window_s)),
             configured=own.channels,
             reaches=clerk.reaches,
-            width=WIDTH,
-            side_by_side=channel.name != INBOX,
+            width=WIDTH_OF_MANY if isinstance(channel, TakesMany) else WIDTH,
         )
         left = dispatcher.recover()
         if left:
@@ -193,7 +195,8 @@ def _renewing(replica: Replica) -> Callable[[], bool]:
 
 
 def _sending(dispatcher: Dispatcher, workers: Workers) -> Callable[[], bool]:
-    return lambda: dispatcher.round(workers.stopping) > 0
+    # A round ends when nothing is due, unless it was a long one: there is no need to look again at once.
+    return lambda: dispatcher.round(workers.stopping) >= ROUND_PAGES
 
 
 def _ticker(clerk: Clerk, metrics: IntakeMetrics) -> Callable[[], bool]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from schemas import warnings as wire
 from schemas.cases import CaseEvent, Money
@@ -19,6 +19,18 @@ from services.notifier.recording import SERVICE, Origin
 
 _CASE: TypeAdapter[Case] = TypeAdapter(Case)
 
+# What is asked for every message, made once: to put a statement together costs more than SQLite takes to answer it.
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_STATES = select(tables.cases.c.id, tables.cases.c.state).where(tables.cases.c.id.in_(_IDS))
+_COUNTED = select(tables.cases.c.id, tables.cases.c.customer_id, tables.cases.c.sequence).where(
+    tables.cases.c.id.in_(_IDS)
+)
+_MOVED = update(tables.cases).where(tables.cases.c.id == bindparam("case")).values(sequence=bindparam("last"))
+_TOLD = insert(tables.timeline)
+_BODIES = select(tables.warnings.c.id, tables.warnings.c.revision, tables.warnings.c.body).where(
+    tables.warnings.c.id.in_(_IDS)
+)
+
 
 def find_case(tx: Connection, case_id: str) -> Case | None:
     """The case of that id."""
@@ -26,11 +38,14 @@ def find_case(tx: Connection, case_id: str) -> Case | None:
     return None if state is None else read_case(state)
 
 
-def value_of(tx: Connection, case_id: str) -> Money | None:
-    """What people say is at risk in a case; nothing else of it is read, for every message asks."""
-    state = tx.execute(select(tables.cases.c.state).where(tables.cases.c.id == case_id)).scalar()
-    said = orjson.loads(state).get("value") if state is not None else None
-    return None if said is None else Money.model_validate(said)
+def values_of(tx: Connection, case_ids: Collection[str]) -> dict[str, Money]:
+    """What people say is at risk in those cases; nothing else of them is read, for every message asks."""
+    found = {}
+    for case_id, state in tx.execute(_STATES, {"ids": list(case_ids)}) if case_ids else ():
+        said = orjson.loads(state).get("value")
+        if said is not None:
+            found[case_id] = Money.model_validate(said)
+    return found
 
 
 def read_case(state: str) -> Case:
@@ -95,19 +110,17 @@ def deadline_rows(case: Case) -> list[dict[str, Any]]:
 def append_all(tx: Connection, by_case: Mapping[str, Sequence[Entry]]) -> None:
     """Number the entries of many cases and add them to their timelines, to be published too; none may be a decision
     or have a value. Only whoever writes alone may do it."""
-    wanted = select(tables.cases.c.id, tables.cases.c.customer_id, tables.cases.c.sequence)
-    at = {row.id: row for row in tx.execute(wanted.where(tables.cases.c.id.in_(list(by_case))))}
+    if not by_case:
+        return
+    at = {row.id: row for row in tx.execute(_COUNTED, {"ids": list(by_case)})}
     rows = [
         {"case_id": case_id, "sequence": sequence, **{name: getattr(entry, name) for name in _ENTRY}}
         for case_id, entries in by_case.items()
         for sequence, entry in enumerate(entries, at[case_id].sequence + 1)
     ]
-    if not rows:
-        return
-    moved = update(tables.cases).where(tables.cases.c.id == bindparam("case")).values(sequence=bindparam("last"))
     lasts = [{"case": case_id, "last": at[case_id].sequence + len(entries)} for case_id, entries in by_case.items()]
-    tx.execute(moved, lasts)
-    tx.execute(insert(tables.timeline), rows)
+    tx.execute(_MOVED, lasts)
+    tx.execute(_TOLD, rows)
     for row in rows:
         customer_id = at[str(row["case_id"])].customer_id
         recording.timeline_entry(tx, CaseEvent.model_validate({**row, "customer_id": customer_id}))
@@ -147,9 +160,7 @@ def find_warning(tx: Connection, warning_id: str, revision: int) -> wire.Warning
 
 def find_warnings(tx: Connection, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], wire.Warning]:
     """Revisions as received, by id and number, as far as they are filed."""
-    columns = tables.warnings.c.id, tables.warnings.c.revision, tables.warnings.c.body
-    query = select(*columns).where(tables.warnings.c.id.in_({warning_id for warning_id, _ in wanted}))
-    rows = tx.execute(query).all()
+    rows = tx.execute(_BODIES, {"ids": list({warning_id for warning_id, _ in wanted})}).all()
     return {(row.id, row.revision): wire.decode_warning(row.body.encode()) for row in rows if row[:2] in wanted}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import lru_cache, partial, wraps
 from typing import Any, Literal, Self, get_args
 
 from jinja2 import FunctionLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
@@ -47,6 +47,14 @@ class Problem:
         return f"{self.file}:{self.line}: {self.what}"
 
 
+@dataclass(frozen=True)
+class Ready:
+    """Values of which every text escapes itself for the shape already."""
+
+    shape: Shape
+    texts: Mapping[str, Any]
+
+
 class BadTemplate(Exception):
     """A template cannot be filled in; `problem` says where."""
 
@@ -72,7 +80,11 @@ class Templates:
         self._told = told
         self._failed: set[Problem] = set()
 
-    def fill(self, shape: Shape, names: Sequence[str], values: Mapping[str, object]) -> str:
+    def ready(self, shape: Shape, values: Mapping[str, object]) -> Ready:
+        """The values for several forms of one shape: what fill() would otherwise do for each anew."""
+        return Ready(shape, self._all[shape].texts(values))
+
+    def fill(self, shape: Shape, names: Sequence[str], values: Mapping[str, object] | Ready) -> str:
         """The first template of `names` that there is, filled in; ours where an own one fails."""
         try:
             return self.try_to_fill(shape, names, values)
@@ -84,7 +96,7 @@ class Templates:
                 self._told(error.problem)
             return _fill(self._shipped[shape], names, values)
 
-    def try_to_fill(self, shape: Shape, names: Sequence[str], values: Mapping[str, object]) -> str:
+    def try_to_fill(self, shape: Shape, names: Sequence[str], values: Mapping[str, object] | Ready) -> str:
         """The same, but a template that fails is told: BadTemplate."""
         return _fill(self._all[shape], names, values)
 
@@ -103,6 +115,7 @@ class Templates:
         return found
 
 
+@lru_cache(maxsize=1024)
 def names_of(part: Part, form: Form, language: str, *special: str) -> tuple[str, ...]:
     """Under which names a template is looked for, the most special first: for a rule or a kind of page in a language,
     in any language, then for all pages."""
@@ -133,20 +146,36 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         self.filters = {name: self._filter(FILTERS[name]) for name in _FILTERS}
         self.globals = {}
 
+    def ready(self, values: Mapping[str, object] | Ready) -> Any:
+        """The values with every text in them one of this shape."""
+        if not isinstance(values, Ready):
+            return self.texts(values)
+        # Texts of another shape would be escaped for that.
+        assert values.shape == self.shape, f"{values.shape} for {self.shape}"
+        return values.texts
+
     def texts(self, value: object) -> Any:
         """The value with every text in it made one that escapes itself for this shape."""
         if isinstance(value, str):
             if hasattr(value, "__html__"):
                 return value
             return _Address(value, self.shape) if isinstance(value, Link) else _Text(value, self.shape)
+        if isinstance(value, (list, tuple)):
+            return [self.texts(one) for one in value]
         if isinstance(value, Mapping):
             return {key: self.texts(one) for key, one in value.items()}
-        return [self.texts(one) for one in value] if isinstance(value, (list, tuple)) else value
+        return value
 
     def shown(self, value: Any) -> Markup:
         """What comes out of a template's expression. Of something undefined str() raises."""
         found = value if hasattr(value, "__html__") else _Text(str(value), self.shape)
         return Markup(found.__html__())  # noqa: S704 - escaped for the shape
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """A part by its name, before anything that a dictionary has of itself."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """A slice of a text is one too."""
@@ -198,10 +227,10 @@ def _source(sources: Mapping[str, str], name: str) -> tuple[str, str, Callable[[
     return (sources[name], name, lambda: True) if name in sources else None
 
 
-def _fill(environment: _Sandbox, names: Sequence[str], values: Mapping[str, object]) -> str:
+def _fill(environment: _Sandbox, names: Sequence[str], values: Mapping[str, object] | Ready) -> str:
     name = next((one for one in names if one in environment.sources), names[-1])
     try:
-        return environment.get_template(name).render(environment.texts(values))
+        return environment.get_template(name).render(environment.ready(values))
     except TemplateSyntaxError as error:
         raise BadTemplate(Problem(error.name or name, error.lineno, error.message or "cannot be read")) from error
     except TemplateNotFound as error:

@@ -45,6 +45,9 @@ class Meter:
 
     def begin(self, what: str, total: float = 1) -> None:
         """Something new is waited for."""
+        if not self.console.is_terminal:
+            # There a bar is only shown at its end.
+            self.say(f"- {what}")
         self._progress.reset(self._now, description=what, total=total)
 
     def reach(self, done: float) -> None:

@@ -43,10 +43,10 @@ STORM_OWNERS = 100
 STORM_SUPERIORS = 20
 STORM_CUSTOMERS = 1_000
 CRITICAL_EVERY = 100
-WINDOW_S = 20
-"""Between two digests in the storm: shorter than by default, so that a minute has some."""
 START_DEADLINE_S = 120.0
 DRAIN_S = 120.0
+STALLED_S = 45.0
+"""Nothing more is waited for when no page has come for so long: a digest gathers and waits for its window first."""
 
 
 @dataclass
@@ -143,11 +143,19 @@ class House:
             producer.close()
         return watch
 
-    def wait_for(self, pages: int, deadline_s: float = DRAIN_S) -> bool:
-        """Whether the receiver has so many pages in time."""
-        begin = time.monotonic()
-        while sum(len(parts_of(document)) for _, _, document in list(self.receiver.got)) < pages:
-            if time.monotonic() - begin > deadline_s:
+    def wait_for(self, what: str, pages: int, deadline_s: float = DRAIN_S) -> bool:
+        """Whether the receiver has so many pages in time, and as long as any come at all."""
+        meter, seen, there = self.stage.meter, 0, 0
+        meter.begin(f"{what}: waiting for {pages} pages", pages)
+        begin = newest = time.monotonic()
+        while there < pages:
+            at, before = time.monotonic(), there
+            messages = self.receiver.got[seen:]
+            seen, there = seen + len(messages), there + sum(len(parts_of(document)) for _, _, document in messages)
+            meter.reach(there)
+            newest = at if there > before else newest
+            if at - begin > deadline_s or at - newest > STALLED_S:
+                meter.say(f"{what}: given up with {there} of {pages} pages after {at - begin:.0f} s")
                 return False
             time.sleep(0.1)
         return True
@@ -189,18 +197,25 @@ def measure(stage: Stage) -> Section:
             urls["PostgreSQL"] = server.new_database("bench")
             urls["PostgreSQL, all at once"] = server.new_database("bench2")
         for word in [name for name in urls if "," not in name]:
-            rows += _latency(stage, word, urls[word], data)
-            rows += _sustained(stage, word, urls.get(f"{word}, all at once", ""), data)
-    rows += _storm(stage, data)
-    rows += _open_cases(stage, data)
+            rows += _said(stage, _latency(stage, word, urls[word], data))
+            rows += _said(stage, _sustained(stage, word, urls.get(f"{word}, all at once", ""), data))
+    rows += _said(stage, _storm(stage, data))
+    rows += _said(stage, _open_cases(stage, data))
     return Section(NAME, "The notifier", rows, TEXT, data, 1, stage.quick, now())
+
+
+def _said(stage: Stage, rows: list[Row]) -> list[Row]:
+    """As soon as it is known: the rest takes minutes."""
+    for row in rows:
+        stage.meter.say(f"{row.measure}: {row.measured} (to reach: {row.target}) {row.note}".rstrip())
+    return rows
 
 
 TEXT = """\
 Real Kafka, one real `bellwether notifier serve`, test servers on the same machine that count what they accept. Every
 page goes to the inbox too, which is written, recorded and told of on the topic of cases and in the ledger like any
-other. In the storm a window is 20 s, and a WeCom bot is configured beside the webhook: its test server keeps count of
-its limit (20 a minute) and would block it for ten minutes."""
+other. In the storm a window is 20 s (in quick mode 5 s), and a WeCom bot is configured beside the webhook: its test
+server keeps count of its limit (20 a minute) and would block it for ten minutes."""
 
 
 def _latency(stage: Stage, word: str, url: str, data: dict[str, Any]) -> list[Row]:
@@ -210,12 +225,12 @@ def _latency(stage: Stage, word: str, url: str, data: dict[str, Any]) -> list[Ro
     with Receiver() as receiver:
         people = people_yaml(number, 20, number)
         with House(stage, f"notifier-steady-{word.lower()}", url, receiver, people).serving() as house:
-            stage.meter.begin(f"{word}: {RATE_PER_S} warnings a second for {seconds} s")
             house.publish(warnings_of("warm", RATE_PER_S, number, audience=["owner"]), RATE_PER_S)
-            house.wait_for(RATE_PER_S)
+            house.wait_for(f"{word}, warming up", RATE_PER_S)
+            stage.meter.begin(f"{word}: {RATE_PER_S} warnings a second for {seconds} s")
             cpu_s = house.cpu_s()
             watch = house.publish(warnings_of("w", number, number, audience=["owner"]), RATE_PER_S)
-            came = house.wait_for(number + RATE_PER_S)
+            came = house.wait_for(f"{word}, at a steady rate", number + RATE_PER_S)
             cpu_ms = (house.cpu_s() - cpu_s) * 1_000 / number
             found = watch.latencies_ms(receiver)
     note = f"{len(found)} of {number} came; {figure(cpu_ms)} ms of CPU a warning" + ("" if came else "; **some late**")
@@ -236,7 +251,7 @@ def _sustained(stage: Stage, word: str, url: str, data: dict[str, Any]) -> list[
             stage.meter.begin(f"{word}: {number} pages at once")
             cpu_s = house.cpu_s()
             house.publish(warnings_of("w", number, number, audience=["owner"]), None)
-            came = house.wait_for(number)
+            came = house.wait_for(f"{word}, all at once", number)
             cpu_ms = (house.cpu_s() - cpu_s) * 1_000 / number
         times = [at for at, _, _ in receiver.got]
         per_s = len(times) / (times[-1] - times[0]) if len(times) > 1 else 0.0
@@ -259,7 +274,7 @@ class Storm:
 
 
 def _storm(stage: Stage, data: dict[str, Any]) -> list[Row]:
-    number, seconds = stage.sizes.storm_warnings, stage.sizes.storm_s
+    number, seconds, window_s = stage.sizes.storm_warnings, stage.sizes.storm_s, stage.sizes.storm_window_s
     found = warnings_of("w", number, STORM_CUSTOMERS)
     for place in range(0, number, CRITICAL_EVERY):
         found[place] = found[place].model_copy(update={"severity": "critical"})
@@ -271,16 +286,17 @@ def _storm(stage: Stage, data: dict[str, Any]) -> list[Row]:
         env = {
             "BELLWETHER_CHANNELS_FILE": str(channels),
             "BENCH_BOT_KEY": bot.key,
-            "BELLWETHER_DIGEST_WINDOW_S": str(WINDOW_S),
+            "BELLWETHER_DIGEST_WINDOW_S": str(window_s),
         }
         with House(stage, "notifier-storm", "", receiver, people, **env).serving() as house:
             stage.meter.begin(f"a storm of {number} warnings in {seconds} s")
             cpu_s = house.cpu_s()
             watch = house.publish(found, number / seconds)
             # Two people each; what is left is told with the last windows.
-            house.wait_for(2 * number, WINDOW_S + 90)
+            house.wait_for("storm", 2 * number, window_s + 90)
             cpu_s = house.cpu_s() - cpu_s
-        storm = _told(receiver, bot, watch, {one.id for one in found if one.severity == "critical"})
+        critical = {one.id for one in found if one.severity == "critical"}
+        storm = _told(receiver, bot, watch, critical, window_s)
     data["storm"] = {**asdict(storm), "cpu_s": cpu_s, "critical_ms": sorted(storm.critical_ms)}
     said = f"storm of {number:,} in {seconds} s"
     many = f"{storm.messages} messages for {storm.pages} pages, at most {storm.most_to_one} to one person"
@@ -301,7 +317,7 @@ def _storm(stage: Stage, data: dict[str, Any]) -> list[Row]:
     ]
 
 
-def _told(receiver: Receiver, bot: WecomBotServer, watch: Watch, critical: set[str]) -> Storm:
+def _told(receiver: Receiver, bot: WecomBotServer, watch: Watch, critical: set[str], window_s: int) -> Storm:
     digests: dict[str, list[float]] = defaultdict(list)
     messages: dict[str, int] = defaultdict(int)
     first: dict[tuple[str, str], float] = {}
@@ -315,7 +331,7 @@ def _told(receiver: Receiver, bot: WecomBotServer, watch: Watch, critical: set[s
         if document["kind"] == "digest" and any(part["severity"] != "critical" for part in parts):
             digests[person].append(at)
     # They are taken in hand a moment before they arrive, one sooner than another.
-    close = sum(after - before < WINDOW_S - 2 for times in digests.values() for before, after in pairwise(times))
+    close = sum(after - before < window_s - 2 for times in digests.values() for before, after in pairwise(times))
     waited = [(at - watch.on_topic[name]) * 1_000 for (name, _), at in first.items()]
     missing = 2 * len(critical) - len(first)
     waited += [DRAIN_S * 1_000] * missing

@@ -11,7 +11,8 @@ class Sizes:
 
     `lap_s`: a worker that has not finished a race after so long is stopped and judged by what it had done. `limit_s`:
     for how long the limit is measured, however often it has to read its topic for that. `turn_customers`: as
-    many as there are events in a leg of the growth, so that no batch holds two events of one.
+    many as there are events in a leg of the growth, so that no batch holds two events of one. `storm_window_s`: between
+    two digests in the storm, shorter than by default, so that a minute has some.
     """
 
     race_events: int = 500_000
@@ -37,6 +38,7 @@ class Sizes:
     notifier_pages: int = 10_000
     storm_warnings: int = 10_000
     storm_s: int = 60
+    storm_window_s: int = 20
     open_cases: tuple[int, int] = (1_000, 100_000)
     decisions: int = 60
 
@@ -62,10 +64,11 @@ QUICK = Sizes(
     ingest_events=10_000,
     ingest_s=3.0,
     import_rows=2_000,
-    notifier_s=10,
-    notifier_pages=1_500,
-    storm_warnings=1_500,
-    storm_s=10,
+    notifier_s=8,
+    notifier_pages=1_000,
+    storm_warnings=1_000,
+    storm_s=8,
+    storm_window_s=5,
     open_cases=(200, 5_000),
     decisions=10,
 )

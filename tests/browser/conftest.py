@@ -41,12 +41,22 @@ class Site:
     office: Office
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    """The office of the console's unit tests, served on 127.0.0.1."""
-    with open_office(tmp_path) as office:
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an office in which the scene has happened, with three accounts; tests work on copies of it."""
+    folder = tmp_path_factory.mktemp("office")
+    with open_office(folder) as office:
         office.warn_everything()
         office.hire("zhang.wei", "emma.brown", "li.na")
+    return folder
+
+
+@pytest.fixture
+def site(furnished: Path, tmp_path: Path) -> Iterator[Site]:
+    """The office of the console's unit tests, served on 127.0.0.1."""
+    folder = tmp_path / "office"
+    shutil.copytree(furnished, folder)
+    with open_office(folder) as office:
         port = free_port()
         config = uvicorn.Config(build_console(office.desk, SHANGHAI), host="127.0.0.1", port=port, log_level="warning")
         server = uvicorn.Server(config)
@@ -58,14 +68,14 @@ def site(tmp_path: Path) -> Iterator[Site]:
         thread.join()
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Chrome]:
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """Chromium with a profile of its own, which logs its console and every request that it makes."""
     options = ChromeOptions()
     options.binary_location = str(require_program("chromium"))
     for flag in FLAGS:
         options.add_argument(flag)
-    profile = tmp_path / "profile"
+    profile = tmp_path_factory.mktemp("chromium") / "profile"
     options.add_argument(f"--user-data-dir={profile}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = Chrome(options=options, service=Service(str(require_program("chromedriver"))))
@@ -73,3 +83,15 @@ def browser(tmp_path: Path) -> Iterator[Chrome]:
     yield driver
     driver.quit()
     shutil.rmtree(profile, ignore_errors=True)
+
+
+@pytest.fixture
+def browser(chromium: Chrome) -> Chrome:
+    """Chromium without anything that an earlier test has left: a site, a screen, cookies, what it kept or logged."""
+    chromium.get("about:blank")
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    chromium.execute_cdp_cmd("Network.clearBrowserCache", {})
+    for kind in ("browser", "performance"):
+        chromium.get_log(kind)  # type: ignore[no-untyped-call]
+    return chromium

@@ -87,22 +87,20 @@ def reader(browser: Chrome, site: Site) -> Reader:
     return Reader(browser, site)
 
 
-@pytest.mark.parametrize("width", [DESK, PHONE])
+ZH = ("zh", ["已记录您的确认", "审核已开始", "审核决定已保存", "已记录部门加入", "已记录部门加入", "案件已关闭"])
+EN = (
+    "en",
+    ["acknowledgement is recorded", "review is open", "decision is saved", "joined", "joined", "case is closed"],
+)
+
+
 @pytest.mark.parametrize(
-    ("language", "said"),
+    ("language", "said", "width"),
     [
-        ("zh", ["已记录您的确认", "审核已开始", "审核决定已保存", "已记录部门加入", "已记录部门加入", "案件已关闭"]),
-        (
-            "en",
-            [
-                "acknowledgement is recorded",
-                "review is open",
-                "decision is saved",
-                "joined",
-                "joined",
-                "case is closed",
-            ],
-        ),
+        (*ZH, PHONE),
+        (*EN, DESK),
+        pytest.param(*ZH, DESK, marks=pytest.mark.nightly),
+        pytest.param(*EN, PHONE, marks=pytest.mark.nightly),
     ],
 )
 def test_a_superior_takes_a_case_from_its_page_to_its_close(
@@ -189,7 +187,11 @@ def test_from_a_case_to_what_else_is_open_and_its_task_done(reader: Reader) -> N
 
 
 @pytest.mark.parametrize(
-    ("language", "said", "stage"), [("zh", "案件已交给经办人", "部门介入"), ("en", "given to them", "Intervention")]
+    ("language", "said", "stage"),
+    [
+        ("zh", "案件已交给经办人", "部门介入"),
+        pytest.param("en", "given to them", "Intervention", marks=pytest.mark.nightly),
+    ],
 )
 def test_a_case_is_given_on_delegated_valued_and_its_task_done(
     reader: Reader, language: str, said: str, stage: str

@@ -15,7 +15,7 @@ from schemas.topics import Topics
 from services.common.clock import set_manual_clock
 from tests.contract.ingest.topics_reader import headers_of, read_topic
 from tests.e2e.ingest_service import IngestService
-from tests.support.commands import Commands, run_bellwether
+from tests.support.commands import Commands, call_bellwether
 from tests.support.fixtures import Kafka
 from tests.support.system import Installation, standing
 from tests.support.waiting import wait_until
@@ -46,7 +46,7 @@ class Desk:
 
     def says(self, *arguments: str, fails: bool = False) -> str:
         """What a command prints."""
-        done = run_bellwether(*arguments, env=self.system.env)
+        done = call_bellwether(*arguments, env=self.system.env)
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return done.stderr if fails else done.stdout
 
@@ -187,7 +187,7 @@ def test_nobody_sees_letters_or_feeds_without_a_key_where_keys_are_asked_for(
     service = IngestService(commands, kafka.bootstrap, topics, {"BELLWETHER_INGEST_KEYS": "required"})
     pages = ("/v1/dead-letters", "/v1/dead-letters/counts", "/v1/dead-letters/0-0", "/v1/feeds")
     assert [service.status(page) for page in pages] == [401] * len(pages)
-    made = run_bellwether("ingest", "keys", "add", "--source", "ops", "--admin", env=service.env)
+    made = call_bellwether("ingest", "keys", "add", "--source", "ops", "--admin", env=service.env)
     assert made.returncode == 0, made.stderr
     token = next(word for word in made.stdout.split() if word.startswith("bw_"))
     allowed = {"Authorization": f"Bearer {token}"}

@@ -12,7 +12,7 @@ from kafka import KafkaProducer
 
 from schemas.topics import Topics
 from tests.e2e.test_notifier import House
-from tests.support.commands import Commands, run_bellwether
+from tests.support.commands import Commands, call_bellwether
 from tests.support.fixtures import Kafka
 from tests.support.waiting import wait_until
 from tests.unit.notifier.making import HOUR, NOON, make_warning
@@ -41,7 +41,7 @@ def owner_changed(id: str, customer: str, new: str, at: str) -> dict[str, object
 
 def test_a_running_notifier_follows_events_the_api_and_imports(house: House, tmp_path: Path) -> None:
     house.start()
-    key = run_bellwether("notifier", "keys", "add", "--scope", "directory", env=house.env).stdout.strip()
+    key = call_bellwether("notifier", "keys", "add", "--scope", "directory", env=house.env).stdout.strip()
     headers = {"Authorization": f"Bearer {key}"}
     api = f"http://127.0.0.1:{house.port}/api/directory"
 
@@ -63,17 +63,19 @@ def test_a_running_notifier_follows_events_the_api_and_imports(house: House, tmp
     assert owner("C2") == "li"
     sheet = tmp_path / "more.csv"
     sheet.write_text("id,name,owner\nC7,New,sun\n")
-    assert run_bellwether("directory", "import", str(sheet), env=house.env).returncode == 0
+    assert call_bellwether("directory", "import", str(sheet), env=house.env).returncode == 0
     wait_until(lambda: owner("C7") == "sun", "what another process imported", 10)
     house.send(make_warning("w", customer_id="C1", start=NOON + 5 * HOUR, detected_at=NOON + 5 * HOUR))
     wait_until(lambda: "chen" in {person for person, _ in house.delivered()}, "the new owner's page")
 
 
+# Nightly: tests/contract/notifier/test_gaps_telling.py shows it on both databases.
+@pytest.mark.nightly
 def test_gaps_are_paged_to_the_fallback_once_over_restarts(house: House, tmp_path: Path) -> None:
     sheet = tmp_path / "more.csv"
     sheet.write_text("id,name,owner\nC8,New,gone\n")
     notifier = house.start()
-    assert run_bellwether("directory", "import", str(sheet), env=house.env).returncode == 0
+    assert call_bellwether("directory", "import", str(sheet), env=house.env).returncode == 0
     wait_until(lambda: [person for person, _ in house.delivered()] == ["sun"], "the page about the gap")
     notifier.stop(15)
     second = house.start()

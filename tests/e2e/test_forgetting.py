@@ -30,7 +30,7 @@ from services.notifier.views import CaseFilter
 from tests.contract.ingest.topics_reader import read_topic
 from tests.contract.notifier.clocks import Clock
 from tests.e2e.ingest_service import IngestService, results
-from tests.support.commands import Commands, run_bellwether
+from tests.support.commands import Commands, call_bellwether
 from tests.support.fixtures import Kafka
 from tests.support.rules_worker import Installation
 from tests.support.waiting import wait_until
@@ -60,7 +60,7 @@ class House:
         self.worker.wait_until_ready()
 
     def forget(self, *arguments: str) -> CompletedProcess[str]:
-        return run_bellwether("forget", *arguments, env=self.place.env(), timeout_s=240)
+        return call_bellwether("forget", *arguments, env=self.place.env())
 
     def post(self, *events: dict[str, Any]) -> list[str]:
         """The codes of the answer's results."""
@@ -228,7 +228,8 @@ def test_what_a_producer_wrote_to_the_topic_unsealed_is_found_and_its_end_is_tol
 
 
 def test_without_a_rules_worker_it_is_not_done_and_says_so(house: House) -> None:
-    fill(house)
+    assert set(house.post(*telling("C1")[0])) == {"ok"}
+    house.place.wait_until_done()
     house.worker.process().kill()
     failed = house.forget("C1", "--yes", "--wait", "2")
     assert failed.returncode == 1

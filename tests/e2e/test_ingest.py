@@ -142,6 +142,9 @@ def test_stopping_answers_what_was_begun_with_the_truth(service: IngestService, 
     assert set(accepted) <= found
 
 
+# Nightly: tests/contract/ingest/test_publisher.py starts without a broker, and
+# test_ingest_killed.py recovers.
+@pytest.mark.nightly
 def test_it_starts_before_the_broker_and_recovers_by_itself(commands: Commands, own_broker: Broker) -> None:
     topics = Topics("early")
     ensure_topics(own_broker.bootstrap, topic_specs(topics.prefix, 2))
@@ -158,6 +161,8 @@ def test_it_starts_before_the_broker_and_recovers_by_itself(commands: Commands, 
     assert len(read_topic(own_broker.bootstrap, topics.events)) == 1
 
 
+# Nightly: test_ingest_killed.py kills the broker under load, and ingest as well.
+@pytest.mark.nightly
 def test_killing_the_broker_under_load_loses_no_accepted_event(commands: Commands, own_broker: Broker) -> None:
     topics = Topics("killed")
     ensure_topics(own_broker.bootstrap, topic_specs(topics.prefix, 4))

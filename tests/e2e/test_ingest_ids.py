@@ -12,7 +12,7 @@ import pytest
 from schemas.topics import Topics
 from tests.contract.ingest.topics_reader import read_topic
 from tests.e2e.ingest_service import IngestService, results
-from tests.support.commands import Commands, run_bellwether
+from tests.support.commands import Commands, call_bellwether
 from tests.support.fixtures import Kafka
 from tests.support.waiting import wait_until
 from tests.unit.schemas.examples import example
@@ -33,7 +33,7 @@ class Office:
         return self.service
 
     def ids(self, *arguments: str, code: int = 0) -> str:
-        done = run_bellwether("ids", *arguments, env=self.service.env)
+        done = call_bellwether("ids", *arguments, env=self.service.env)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 

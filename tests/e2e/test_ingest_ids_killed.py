@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import orjson
+import pytest
 
 from schemas.topics import Topics
 from tests.contract.ingest.topics_reader import read_topic
@@ -20,7 +21,6 @@ from tests.unit.schemas.examples import example
 
 SENDERS = 3
 IDS_EACH = 4
-KILLS = 5
 
 
 class Sender(threading.Thread):
@@ -65,8 +65,9 @@ def firsts(kafka: Kafka, topics: Topics) -> dict[str, list[tuple[str, int]]]:
     return {name: [(customer, number) for number, customer in numbers.items()] for name, numbers in found.items()}
 
 
+@pytest.mark.parametrize("kills", [1, pytest.param(5, marks=pytest.mark.nightly)])
 def test_killed_at_random_every_202_goes_out_once_its_id_is_named_in_its_order(
-    commands: Commands, kafka: Kafka, topics: Topics, tmp_path: Path
+    commands: Commands, kafka: Kafka, topics: Topics, tmp_path: Path, kills: int
 ) -> None:
     seed = random.SystemRandom().randrange(10_000)
     print(f"seed {seed}")
@@ -84,7 +85,7 @@ def test_killed_at_random_every_202_goes_out_once_its_id_is_named_in_its_order(
     senders = [Sender(number, service, seed) for number in range(SENDERS)]
     for sender in senders:
         sender.start()
-    for _ in range(KILLS):
+    for _ in range(kills):
         wait_for_traffic(senders, chance.randrange(50, 400))
         name_one(next(unnamed))
         if chance.random() < 0.5:
@@ -100,7 +101,7 @@ def test_killed_at_random_every_202_goes_out_once_its_id_is_named_in_its_order(
         sender.join()
     wait_until(lambda: httpx.get(f"{service.url}/v1/ids/waiting", timeout=10).json()["total"] == 0, "all to go out", 60)
     kept = {external_id: number for sender in senders for external_id, number in sender.kept.items()}
-    assert sum(kept.values()) > KILLS * 50
+    assert sum(kept.values()) > kills * 50
     expected = {name: [(f"C-{name}", n) for n in range(number)] for name, number in kept.items() if number}
     assert firsts(kafka, topics) == expected
 

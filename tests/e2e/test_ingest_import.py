@@ -15,7 +15,7 @@ from schemas.personal import PERSONAL
 from schemas.topics import Topics
 from tests.contract.ingest.topics_reader import read_topic
 from tests.e2e.ingest_service import IngestService
-from tests.support.commands import Commands, run_bellwether
+from tests.support.commands import Commands, call_bellwether, run_bellwether
 from tests.support.fixtures import Kafka
 from tests.unit.ingest.exports import DISPUTED, OPEN, PAID, export
 
@@ -47,7 +47,7 @@ def test_an_export_with_a_broken_row_is_imported_but_for_that_row(
 ) -> None:
     file = tmp_path / "export.csv"
     file.write_bytes(export(PAID, "broken,row", DISPUTED, OPEN))
-    done = run_bellwether("import", str(file), "--mapping", "accounts_receivable", "--history", env=service.env)
+    done = call_bellwether("import", str(file), "--mapping", "accounts_receivable", "--history", env=service.env)
     assert done.returncode == 1, done.stderr
     assert "4 rows read, 6 events accepted, 1 rows rejected" in done.stderr
     assert "row 3: has 2 columns where the header has 12" in done.stderr
@@ -64,7 +64,7 @@ def test_a_second_import_gives_the_same_events_again(
     file = tmp_path / "export.csv"
     file.write_bytes(export(PAID, DISPUTED, OPEN))
     for _ in range(2):
-        done = run_bellwether("import", str(file), "--mapping", "accounts_receivable", env=service.env)
+        done = call_bellwether("import", str(file), "--mapping", "accounts_receivable", env=service.env)
         assert done.returncode == 0, done.stderr
     values = [record.value for record in read_topic(kafka.bootstrap, topics.events)]
     assert len(values) == 12
@@ -76,10 +76,10 @@ def test_events_can_be_written_to_a_file_instead_and_sent_later(
 ) -> None:
     file, lines = tmp_path / "export.csv", tmp_path / "events.jsonl"
     file.write_bytes(export(PAID, DISPUTED))
-    written = run_bellwether("import", str(file), "--mapping", "accounts_receivable", "--to", str(lines))
+    written = call_bellwether("import", str(file), "--mapping", "accounts_receivable", "--to", str(lines))
     assert written.returncode == 0, written.stderr
     assert read_topic(kafka.bootstrap, topics.events) == []
-    sent = run_bellwether("import", str(lines), env=service.env)
+    sent = call_bellwether("import", str(lines), env=service.env)
     assert sent.returncode == 0, sent.stderr
     found = {record.value for record in read_topic(kafka.bootstrap, topics.events)}
     assert found == set(lines.read_bytes().splitlines())
@@ -88,10 +88,10 @@ def test_events_can_be_written_to_a_file_instead_and_sent_later(
 def test_the_sample_is_taken_in_whole(service: IngestService, kafka: Kafka, topics: Topics, tmp_path: Path) -> None:
     events, people = tmp_path / "sample.jsonl", tmp_path / "directory.yaml"
     arguments = ("--seed", "1", "--today", "2026-03-02", "--to", str(events), "--directory", str(people))
-    made = run_bellwether("sample", *arguments, "--customers", "32", env=service.env)
+    made = call_bellwether("sample", *arguments, "--customers", "32", env=service.env)
     assert made.returncode == 0, made.stderr
     assert yaml.safe_load(people.read_text())["fallback"] == "li.na"
-    sent = run_bellwether("import", str(events), env=service.env)
+    sent = call_bellwether("import", str(events), env=service.env)
     assert sent.returncode == 0, sent.stderr
     found = read_topic(kafka.bootstrap, topics.events) + read_topic(kafka.bootstrap, topics.reference)
     wanted = [as_read(line) for line in events.read_bytes().splitlines()]
@@ -122,7 +122,7 @@ def test_a_wrong_call_ends_with_code_2_and_says_what_is_missing(
 ) -> None:
     file = tmp_path / "export.csv"
     file.write_bytes(export(PAID))
-    done = run_bellwether("import", str(file), *arguments, cwd=tmp_path)
+    done = call_bellwether("import", str(file), *arguments, cwd=tmp_path)
     assert (done.returncode, sentence in done.stderr) == (2, True), done.stderr
 
 
@@ -130,14 +130,14 @@ def test_a_file_with_other_columns_ends_with_code_2(tmp_path: Path) -> None:
     file = tmp_path / "export.csv"
     file.write_bytes(b"a,b\r\n1,2\r\n")
     url = f"http://127.0.0.1:{free_port()}"
-    done = run_bellwether("import", str(file), "--mapping", "accounts_receivable", "--url", url)
+    done = call_bellwether("import", str(file), "--mapping", "accounts_receivable", "--url", url)
     assert (done.returncode, "lacks columns" in done.stderr) == (2, True), done.stderr
 
 
 def test_the_real_export_is_accepted_whole(shared_data: Path, tmp_path: Path) -> None:
     lines = tmp_path / "events.jsonl"
     file = shared_data / "accounts_receivable.csv"
-    done = run_bellwether("import", str(file), "--mapping", "accounts_receivable", "--to", str(lines))
+    done = call_bellwether("import", str(file), "--mapping", "accounts_receivable", "--to", str(lines))
     assert done.returncode == 0, done.stderr
     kinds = [orjson.loads(line)["type"] for line in lines.read_bytes().splitlines()]
     assert (kinds.count("bellwether.invoice.issued"), kinds.count("bellwether.payment.received")) == (2466, 2466)

@@ -112,7 +112,13 @@ class Scene:
                 assert not late, f"{customer}: in another order than sent: {late[:5]}"
 
 
-@pytest.fixture(params=[False, True], ids=["without a spool", "with a spool"])
+# With a spool: nightly, for tests/unit/ingest/test_spool_store.py kills its writers in every run.
+@pytest.fixture(
+    params=[
+        pytest.param(False, id="without a spool"),
+        pytest.param(True, id="with a spool", marks=pytest.mark.nightly),
+    ]
+)
 def scene(request: pytest.FixtureRequest, commands: Commands, own_broker: Broker, tmp_path: Path) -> Iterator[Scene]:
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")

@@ -122,6 +122,8 @@ def test_who_does_not_read_results_is_not_read(service: IngestService) -> None:
     assert f'"lines":{total},"accepted":{total}'.encode() in answer
 
 
+# Nightly: tests/unit/ingest/test_streaming.py shows what is answered.
+@pytest.mark.nightly
 def test_a_broker_that_goes_away_in_the_middle_leaves_the_line_to_go_on_from(
     commands: Commands, own_broker: Broker
 ) -> None:

@@ -36,6 +36,8 @@ def send(bootstrap: str, topic: str, value: bytes) -> None:
         producer.close()
 
 
+# Nightly: test_ingest_killed.py kills brokers of this kind and looks for every record.
+@pytest.mark.nightly
 def test_a_broker_killed_with_9_comes_back_at_its_place_with_everything_it_acknowledged(own_broker: Broker) -> None:
     spec = TopicSpec("kept", 2, {})
     ensure_topics(own_broker.bootstrap, [spec])

@@ -17,7 +17,7 @@ from schemas.topics import Topics
 from services.ingest.keys_ring import REFRESH_S
 from tests.e2e.ingest_service import IngestService
 from tests.support.certificates import Authority
-from tests.support.commands import Commands, run_bellwether
+from tests.support.commands import Commands, call_bellwether, run_bellwether
 from tests.support.waiting import wait_until
 from tests.unit.schemas.examples import example
 
@@ -32,7 +32,7 @@ def start(commands: Commands, **env: str) -> IngestService:
 
 def manage(service: IngestService, *arguments: str) -> str:
     """`bellwether ingest keys …`; what it prints for scripts."""
-    done = run_bellwether("ingest", "keys", *arguments, env=service.env)
+    done = call_bellwether("ingest", "keys", *arguments, env=service.env)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

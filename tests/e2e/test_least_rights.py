@@ -16,7 +16,7 @@ from confluent_kafka.admin import AclOperation, ResourceType
 
 from schemas.cases import decode_case_event
 from schemas.topics import Topics
-from tests.support.commands import ROOT, Commands, run_bellwether
+from tests.support.commands import ROOT, Commands, call_bellwether
 from tests.support.fixtures import TEST_PARTITIONS, start_broker
 from tests.support.guarded_kafka import Grant, GuardedKafka
 from tests.support.system import Installation
@@ -80,7 +80,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedKafka]:
         env = {"BELLWETHER_TOPIC_PREFIX": TOPICS.prefix, "BELLWETHER_PARTITIONS": str(TEST_PARTITIONS)}
 
         def created() -> bool:
-            return run_bellwether("topics", "create", env=env | made.env("creator")).returncode == 0
+            return call_bellwether("topics", "create", env=env | made.env("creator")).returncode == 0
 
         wait_until(created, "the topics, by who may make them", 60)
         yield made
@@ -163,7 +163,7 @@ def test_with_the_listed_rights_alone_an_event_becomes_a_page(
     assert httpx.post(f"{system.url('ingest')}/v1/events", json={"id": "x"}, timeout=30).status_code == 422
     assert send(guarded, TOPICS.events, b"no JSON") == ""
     wait_until(lambda: len(system.values(TOPICS.dead_letters)) == 2, "both dead letters", 60)
-    done = run_bellwether("advance", "2026-03-15T12:00:00+08:00", env=system.env | guarded.env("operator"))
+    done = call_bellwether("advance", "2026-03-15T12:00:00+08:00", env=system.env | guarded.env("operator"))
     assert done.returncode == 0, done.stdout + done.stderr
 
     wait_until(partial(_was_paged, system), "a page", 90)
@@ -175,11 +175,11 @@ def test_with_the_listed_rights_alone_an_event_becomes_a_page(
 
 
 def _told(system: Installation, guarded: GuardedKafka, user: str, *command: str) -> CompletedProcess[str]:
-    return run_bellwether(*command, env=system.env | guarded.env(user), timeout_s=240)
+    return call_bellwether(*command, env=system.env | guarded.env(user))
 
 
 def _are_filed(system: Installation) -> bool:
-    listed = run_bellwether("dead-letters", "list", "--json", env=system.env).stdout
+    listed = call_bellwether("dead-letters", "list", "--json", env=system.env).stdout
     return len(orjson.loads(listed or "[]")) == 2
 
 

@@ -15,7 +15,7 @@ from schemas.topics import Topics
 from schemas.warnings import Bilingual, Branch, Warning
 from services.common.clock import set_manual_clock
 from services.rules.books import SHIPPED
-from tests.support.commands import Commands, run_bellwether
+from tests.support.commands import Commands, call_bellwether
 from tests.support.fixtures import Kafka
 from tests.support.system import Installation, standing
 from tests.support.waiting import wait_until
@@ -99,7 +99,7 @@ class Company:
 
     def publish(self) -> None:
         """Puts the folder in force."""
-        done = run_bellwether("rules", "publish", str(self.rules), env=self.system.env)
+        done = call_bellwether("rules", "publish", str(self.rules), env=self.system.env)
         assert done.returncode == 0, done.stderr
         assert "60 rules are published" in done.stdout
 
@@ -162,6 +162,8 @@ def test_a_rule_published_beside_running_workers_judges_what_has_been(company: C
     check(company)
 
 
+# Nightly: the other way round of the test above.
+@pytest.mark.nightly
 def test_a_rule_published_before_the_first_worker_judges_what_comes(company: Company) -> None:
     company.publish()
     company.system.start("ingest", "rules", "notifier")

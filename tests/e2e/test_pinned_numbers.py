@@ -21,7 +21,7 @@ from schemas.warnings import Warning
 from services.rules.backtest import Backtest
 from services.rules.books import SHIPPED, assemble, read_rules
 from services.rules.examples import EXAMPLE_ZONE
-from tests.support.commands import ROOT, Commands, run_bellwether
+from tests.support.commands import ROOT, Commands, call_bellwether
 from tests.support.fixtures import Kafka
 from tests.support.receivables import Numbers, expected_numbers, write_receivables
 from tests.support.system import Installation, episodes, standing
@@ -48,7 +48,7 @@ class Export(NamedTuple):
 
 def to_events(csv: Path, folder: Path) -> Path:
     events = folder / "events.jsonl"
-    done = run_bellwether("import", str(csv), "--mapping", "accounts_receivable", "--to", str(events))
+    done = call_bellwether("import", str(csv), "--mapping", "accounts_receivable", "--to", str(events))
     assert done.returncode == 0, done.stderr
     return events
 
@@ -90,7 +90,7 @@ def from_core(events: Path) -> Numbers:
 
 
 def from_backtest(events: Path, *options: str) -> Numbers:
-    done = run_bellwether("backtest", "--events", str(events), "--json", *options)
+    done = call_bellwether("backtest", "--events", str(events), "--json", *options)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     found = numbers_of([(one["customer_id"], one["run"]) for one in document["episodes"] if one["rule"] == "R1"])
@@ -155,16 +155,20 @@ def arranged(export: Export, arrange: Arrange, folder: Path) -> Path:
     return file
 
 
-ARRANGEMENTS = [in_file_order, in_file_order_twice, shuffled, shuffled_twice]
-
-
 def system_for(commands: Commands, kafka: Kafka, topics: Topics, folder: Path) -> Installation:
     """On the event clock, with a horizon that reaches back to the data."""
     env = {"BELLWETHER_CLOCK": "event", "BELLWETHER_HORIZON_MONTHS": "600"}
     return Installation(commands, kafka.bootstrap, topics, folder, env)
 
 
-@pytest.mark.parametrize("arrange", ARRANGEMENTS)
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        shuffled_twice,
+        # The last one is their sum.
+        *(pytest.param(one, marks=pytest.mark.nightly) for one in (in_file_order, in_file_order_twice, shuffled)),
+    ],
+)
 def test_the_running_system_finds_the_same_numbers(
     export: Export, arrange: Arrange, kafka: Kafka, topics: Topics, commands: Commands, tmp_path: Path
 ) -> None:
@@ -203,6 +207,8 @@ def kill_three_times_in_the_middle(system: Installation, events: Path, seed: int
             system.start("rules")
 
 
+# Nightly: in every run test_rules_runtime.py kills workers at any moment, and tests/chaos those of the real rules.
+@pytest.mark.nightly
 def test_killing_the_worker_three_times_loses_nothing(
     export: Export, kafka: Kafka, topics: Topics, commands: Commands, tmp_path: Path
 ) -> None:

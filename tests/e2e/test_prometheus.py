@@ -15,7 +15,7 @@ from kafka import KafkaProducer
 
 from schemas.topics import Topics
 from services.common.clock import set_manual_clock
-from tests.support.commands import Commands, run_bellwether
+from tests.support.commands import Commands, call_bellwether
 from tests.support.fixtures import Kafka
 from tests.support.programs import require_program
 from tests.support.prometheus import Alertmanager, Prometheus
@@ -63,7 +63,7 @@ def system(tmp_path: Path, kafka: Kafka, topics: Topics, commands: Commands) -> 
         body = {"specversion": "1.0", "id": f"E-{number}", "source": "crm", "time": NOW, **event}
         answer = httpx.post(f"{made.url('ingest')}/v1/events", json=body, timeout=30)
         assert answer.status_code == 202, answer.text
-    done = run_bellwether("feeds", "expect", "crm", "24h", env=made.env)
+    done = call_bellwether("feeds", "expect", "crm", "24h", env=made.env)
     assert done.returncode == 0, done.stderr
     return made
 

@@ -19,7 +19,7 @@ from services.rules.books import SHIPPED, read_rules
 from services.rules.calendar import instant
 from services.rules.reference import Reference
 from services.rules.rulebook import Rulebook
-from tests.support.commands import run_bellwether
+from tests.support.commands import call_bellwether
 from tests.support.fixtures import Kafka
 from tests.support.records import at, customer_on
 from tests.support.rules_worker import Installation, Sent, Worker
@@ -101,7 +101,7 @@ def test_a_bad_book_is_refused_a_good_one_is_in_force_everywhere_and_over_a_rest
     assert "the rulebook (topic) is refused: the rulebook is no valid JSON" in worker.log_text()
     assert place.warnings() == {}
 
-    answer = run_bellwether("rules", "publish", "--set", "R3.days=3", "--author", "me", env=place.env())
+    answer = call_bellwether("rules", "publish", "--set", "R3.days=3", "--author", "me", env=place.env())
     assert answer.returncode == 0, answer.stderr
     book = Rulebook(read_rules(SHIPPED, {"R3": {"days": "3"}})).fingerprint
     assert f"as {book}" in answer.stdout
@@ -124,6 +124,8 @@ def test_a_bad_book_is_refused_a_good_one_is_in_force_everywhere_and_over_a_rest
     assert worker.process().stop() == 0
 
 
+# Nightly: test_one_new_rule.py publishes rules beside workers of the real ones.
+@pytest.mark.nightly
 def test_a_tuned_rule_reaches_a_silent_customer_of_the_real_rules(place: Installation, tmp_path: Path) -> None:
     important = event("profile.updated", "2026-01-01", section="basic", fields={"important": True})
     call = event("activity.logged", "2026-01-02", kind="call")
@@ -134,7 +136,7 @@ def test_a_tuned_rule_reaches_a_silent_customer_of_the_real_rules(place: Install
     place.wait_until_done()
     assert place.warnings() == {}
 
-    answer = run_bellwether("rules", "publish", "--set", "R7.limit=10d", env=place.env())
+    answer = call_bellwether("rules", "publish", "--set", "R7.limit=10d", env=place.env())
     assert answer.returncode == 0, answer.stderr
     wait_until(lambda: len(place.warnings()) == 1, "the warning")
     (warning,) = place.warnings().values()
@@ -142,6 +144,8 @@ def test_a_tuned_rule_reaches_a_silent_customer_of_the_real_rules(place: Install
     assert worker.process().stop() == 0
 
 
+# Nightly: test_rules_runtime.py kills the broker of a worker.
+@pytest.mark.nightly
 def test_reference_data_is_followed_over_the_death_of_the_broker(own_broker: Broker, tmp_path: Path) -> None:
     topics = Topics("own")
     ensure_topics(own_broker.bootstrap, topic_specs(topics.prefix, PARTITIONS))
@@ -166,19 +170,19 @@ def test_a_bad_folder_is_not_published(place: Installation, tmp_path: Path) -> N
     folder.mkdir()
     file = next(SHIPPED.glob("R3_*.yaml"))
     (folder / file.name).write_text(file.read_text().replace("kind: stretch", "kind: strech"))
-    answer = run_bellwether("rules", "publish", str(folder), env=place.env())
+    answer = call_bellwether("rules", "publish", str(folder), env=place.env())
     assert answer.returncode == 1
     assert f"{file.name}:3: R3: kind: 'strech' is none of" in answer.stderr
     assert place.read(place.topics.rulebook, 1) == []
 
 
 def test_the_command_lists_the_feeds(place: Installation) -> None:
-    answer = run_bellwether("feeds", env=place.env())
+    answer = call_bellwether("feeds", env=place.env())
     assert "no feed has ever sent a heartbeat" in answer.stdout
     tell(place, encode(beat("a", until=-1)), b"{", encode(beat("b", until=0, hours=0.5)))
-    answer = run_bellwether("feeds", env=place.env())
+    answer = call_bellwether("feeds", env=place.env())
     assert answer.stdout.splitlines()[1] == "crm   2026-03-01 08:30  2026-03-01 08:00"
-    answer = run_bellwether("feeds", "--json", env={**place.env(), "BELLWETHER_FEED_SILENT_MINUTES": "20"})
+    answer = call_bellwether("feeds", "--json", env={**place.env(), "BELLWETHER_FEED_SILENT_MINUTES": "20"})
     assert orjson.loads(answer.stdout) == [
         {
             "feed": "crm",

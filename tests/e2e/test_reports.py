@@ -15,7 +15,7 @@ from schemas.customers import decode_record, record_key, record_suffix
 from schemas.topics import Topics
 from services.rules.partitioner import partition_of
 from services.rules.reports.reading import reference_of_topic
-from tests.support.commands import run_bellwether
+from tests.support.commands import call_bellwether
 from tests.support.fixtures import TEST_PARTITIONS, Kafka
 from tests.unit.rules.reports.making import order, owned, records, reference_event
 
@@ -54,7 +54,7 @@ def write(kafka: Kafka, topics: Topics, *written: bytes | tuple[bytes, None]) ->
 
 
 def report(env: Env, *arguments: str) -> dict[str, Any]:
-    done = run_bellwether("report", *arguments, "--format", "json", env=env)
+    done = call_bellwether("report", *arguments, "--format", "json", env=env)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -89,7 +89,7 @@ def test_published_rankings_can_be_learned_from_the_topic(kafka: Kafka, topics: 
         *records("bolt", order("O1", "2026-03-05", "50.00", cost="10.00")),
     )
 
-    done = run_bellwether("ranks", "publish", "--as-of", "2026-03-31T00:00:00+08:00", env=env)
+    done = call_bellwether("ranks", "publish", "--as-of", "2026-03-31T00:00:00+08:00", env=env)
 
     assert done.returncode == 0, done.stderr
     reference = reference_of_topic(kafka.bootstrap, topics)
@@ -99,17 +99,17 @@ def test_published_rankings_can_be_learned_from_the_topic(kafka: Kafka, topics: 
 
 
 def test_empty_topics_make_no_report_and_no_ranking(env: Env) -> None:
-    done = run_bellwether("report", "K2", env=env)
+    done = call_bellwether("report", "K2", env=env)
     assert done.returncode == 1
     assert "no customer is known yet" in done.stderr
 
-    done = run_bellwether("ranks", "publish", env=env)
+    done = call_bellwether("ranks", "publish", env=env)
     assert done.returncode == 1
     assert "there is nobody to rank" in done.stderr
 
 
 def test_without_topics_the_reader_is_told_to_create_them(env: Env) -> None:
-    done = run_bellwether("report", "K2", env={**env, "BELLWETHER_TOPIC_PREFIX": "never-created"})
+    done = call_bellwether("report", "K2", env={**env, "BELLWETHER_TOPIC_PREFIX": "never-created"})
 
     assert done.returncode == 1
     assert "run `bellwether topics create` first" in done.stderr

@@ -21,7 +21,7 @@ from services.common.clock import set_manual_clock
 from services.common.kafka_admin import ensure_topics
 from services.rules.calendar import micros
 from services.rules.partitioner import partition_of
-from tests.support.commands import run_bellwether
+from tests.support.commands import call_bellwether, run_bellwether
 from tests.support.fixtures import Kafka, start_broker
 from tests.support.records import START, at, customer_on
 from tests.support.rules_worker import Installation, Sent, Worker
@@ -126,6 +126,8 @@ def test_workers_that_join_and_leave_share_the_work_without_loss(install: Instal
     assert set(place.warnings()) == history.warnings()
 
 
+# Nightly: tests/chaos/test_simulated.py plays workers that sleep in every run.
+@pytest.mark.nightly
 def test_a_worker_that_sleeps_past_its_session_and_wakes_up_does_no_harm(install: Install) -> None:
     place = install("event")
     history = History(12_000, 400, seed=5)
@@ -245,7 +247,7 @@ def test_advance_moves_the_event_clock_of_every_partition(install: Install) -> N
     place.wait_until_done()
     assert place.warnings() == {}
 
-    answer = run_bellwether("advance", at(24).isoformat(), env=place.env())
+    answer = call_bellwether("advance", at(24).isoformat(), env=place.env())
     assert answer.returncode == 0, answer.stderr
     place.wait_until_done()
     assert set(place.warnings()) == {(f"{customer_id}:silent:{micros(at(0))}", 1) for customer_id in customers}
@@ -253,10 +255,10 @@ def test_advance_moves_the_event_clock_of_every_partition(install: Install) -> N
 
 def test_advance_without_a_zone_or_a_kafka_is_a_sentence(install: Install) -> None:
     place = install("event")
-    answer = run_bellwether("advance", "2026-03-01T00:00:00", env=place.env())
+    answer = call_bellwether("advance", "2026-03-01T00:00:00", env=place.env())
     assert answer.returncode == 2
     assert "has no zone" in answer.stderr
-    answer = run_bellwether("advance", at(0).isoformat(), env={**place.env(), "BELLWETHER_KAFKA": "127.0.0.1:1"})
+    answer = call_bellwether("advance", at(0).isoformat(), env={**place.env(), "BELLWETHER_KAFKA": "127.0.0.1:1"})
     assert answer.returncode == 1
     assert "no Kafka answers at 127.0.0.1:1" in answer.stderr
 

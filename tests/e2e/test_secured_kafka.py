@@ -20,7 +20,7 @@ from services.ingest.publisher import KafkaPublisher
 from services.ingest.records import Record
 from tests.contract.ingest.topics_reader import read_topic
 from tests.support.certificates import Authority
-from tests.support.commands import Commands, run_bellwether
+from tests.support.commands import Commands, call_bellwether
 from tests.support.fixtures import TEST_PARTITIONS, start_broker
 from tests.support.secured_kafka import PLAIN_PASSWORD, PLAIN_USER, SecuredKafka
 from tests.support.system import Installation, standing
@@ -61,7 +61,7 @@ def installation(secured: SecuredKafka, env: Mapping[str, str], commands: Comman
 
 def run(system: Installation, *arguments: str) -> str:
     """A command that must succeed; what it said."""
-    done = run_bellwether(*arguments, env=system.env)
+    done = call_bellwether(*arguments, env=system.env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -108,6 +108,9 @@ def _says(child: Child, words: str) -> bool:
     return words in child.log_file.read_text(encoding="utf-8")
 
 
+# Nightly: in every run publisher and admin client show certificates here, and an event
+# becomes a page by a password.
+@pytest.mark.nightly
 def test_with_certificates_an_event_becomes_a_page(secured: SecuredKafka, commands: Commands, tmp_path: Path) -> None:
     system = installation(secured, secured.env("SSL"), commands, tmp_path)
     run(system, "topics", "create")
@@ -123,7 +126,7 @@ def test_services_wait_for_a_password_to_be_right_and_every_command_takes_it(
     user, mechanism = "bellwether", "SCRAM-SHA-512"
     system = installation(secured, secured.env("SASL_SSL", user, PASSWORD, mechanism), commands, tmp_path)
     run(installation(secured, secured.env("SSL"), commands, tmp_path), "topics", "create")
-    refused = run_bellwether("topics", "create", env=system.env)
+    refused = call_bellwether("topics", "create", env=system.env)
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1] == (
         f"Error: Kafka at {system.env['BELLWETHER_KAFKA']} does not let bellwether in by SCRAM-SHA-512: check "

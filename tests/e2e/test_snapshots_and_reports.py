@@ -20,7 +20,7 @@ from schemas.fields import parse_instant
 from schemas.topics import Topics
 from schemas.warnings import decode_warning
 from services.rules.control import advance
-from tests.support.commands import run_bellwether
+from tests.support.commands import call_bellwether
 from tests.support.fixtures import Kafka
 from tests.support.rules_worker import Installation, Worker
 from tests.support.waiting import wait_until
@@ -90,7 +90,7 @@ def orders_by_month(place: Installation) -> Counter[str]:
 
 
 def ask(place: Installation, *arguments: str) -> Any:
-    done = run_bellwether(*arguments, env=place.env())
+    done = call_bellwether(*arguments, env=place.env())
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -128,11 +128,13 @@ def test_from_events_to_reports_rankings_and_verdicts(place: Installation) -> No
     }
     assert suggested == {CUSTOMERS[-1]}
 
-    unknown = run_bellwether("explain", "nobody", env=place.env())
+    unknown = call_bellwether("explain", "nobody", env=place.env())
     assert unknown.returncode == 1
     assert 'nothing is known of a customer "nobody"' in unknown.stderr
 
 
+# Nightly: test_rules_runtime.py kills workers, whose states hold such counters too.
+@pytest.mark.nightly
 def test_no_months_counters_are_lost_when_the_worker_is_killed(place: Installation) -> None:
     worker = place.worker("services.cli", "rules", "run")
     worker.wait_until_ready()

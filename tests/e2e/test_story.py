@@ -74,6 +74,14 @@ class Story:
         self.seen += number
         return {line["person"]: line["subject"] for line in new}
 
+    def reminds(self, person: str, at: str, sent: str) -> None:
+        """A page that is written down at an instant, and goes with what else came for the person a moment later."""
+        before = self.summary()["pages"]
+        self.it_is(at)
+        wait_until(lambda: self.summary()["pages"] != before, f"{person} to be reminded")
+        self.it_is(sent)
+        assert set(self.pages(1, "the reminder")) == {person}
+
     def _delivered(self) -> list[dict[str, str]]:
         if not self.inbox.exists():
             return []
@@ -109,9 +117,12 @@ def test_two_late_months_are_noticed_escalated_and_taken_back(story: Story) -> N
     assert set(story.pages(2, "owner and superior to be paged at once")) == {"zhang.wei", "li.na"}
     check_warning(story)
 
-    # 24 hours pass and nobody opens the review: the next manager is paged, and not a minute before.
+    # 24 hours pass and nobody opens the review: at half of them and an hour before their end the superior is reminded;
+    story.reminds("li.na", "2026-02-21 20:00:00", "2026-02-21 20:05:00")
+    story.reminds("li.na", "2026-02-22 07:00:00", "2026-02-22 07:05:00")
+    # then the next manager is paged, and not a minute before.
     story.it_is("2026-02-22 07:59:00")
-    assert story.summary()["pages"] == 2
+    assert story.summary()["pages"] == 4
     story.it_is("2026-02-22 08:00:00")
     assert set(story.pages(1, "the next manager to be paged")) == {"chen.jing"}
 

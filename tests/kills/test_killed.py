@@ -43,7 +43,7 @@ def seed() -> int:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("point", ["inside:file", "after:claim"])
+@pytest.mark.parametrize("point", ["after:claim"])
 def test_killed_alone_on_sqlite_nobody_misses_a_page_and_only_what_was_in_doubt_comes_twice(
     tmp_path: Path, point: str, seed: int
 ) -> None:
@@ -52,7 +52,7 @@ def test_killed_alone_on_sqlite_nobody_misses_a_page_and_only_what_was_in_doubt_
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("point", ["after:send", "inside:judge"])
+@pytest.mark.parametrize("point", ["after:send"])
 def test_killed_beside_another_on_postgresql_nobody_misses_a_page_and_only_what_was_in_doubt_comes_twice(
     postgres: PostgresServer, tmp_path: Path, point: str, seed: int
 ) -> None:

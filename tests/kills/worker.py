@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 from schemas import warnings as wire
 from services.common.database import Database
 from services.common.settings import read_settings
-from services.notifier import group_reader, publisher, service
-from services.notifier.channels.base import Accepted, Channel, Message
+from services.notifier import group_reader, service
+from services.notifier.channels.base import Accepted, Channel, Message, TakesMany
 from services.notifier.claims import Parcel
 from services.notifier.clerk import Clerk
 from services.notifier.config import read_notifier_settings
@@ -139,24 +139,28 @@ class MortalDispatcher(Dispatcher):
 
 
 class MortalPublisher(Publisher):
-    """Dies with events acknowledged that the database still has to send."""
+    """Writes to a file, and dies with events acknowledged that the database still has to send."""
+
+    def _connect(self) -> Any:
+        self._producer = producer = TapeProducer(Path(os.environ["KILLS_FOLDER"]) / "events", FATE.pass_)  # type: ignore[assignment]
+        return producer
 
     def _publish(self) -> bool:
         return doing("publish", super()._publish)
 
 
 class MortalInbox:
-    """Dies in or after the transaction by which the inbox has a message."""
+    """Dies in or after the transaction by which the inbox has some messages."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: TakesMany) -> None:
         self._channel = channel
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._channel, name)
 
-    def send(self, message: Message) -> Accepted:
-        """See Channel."""
-        return doing("inbox", lambda: self._channel.send(message))
+    def send_all(self, messages: Sequence[Message]) -> Sequence[Accepted]:
+        """See TakesMany."""
+        return doing("inbox", lambda: self._channel.send_all(messages))
 
 
 class MortalChannel:
@@ -185,7 +189,7 @@ def mortal_channels(make: Callable[..., Iterator[Channel]]) -> Callable[..., Ite
 
     def made(*args: Any) -> Iterator[Any]:
         for channel in make(*args):
-            yield MortalInbox(channel) if channel.name == "inbox" else MortalChannel(channel)
+            yield MortalInbox(channel) if isinstance(channel, TakesMany) else MortalChannel(channel)
 
     return made
 
@@ -208,7 +212,6 @@ def main() -> None:
 
     for module, name, ours in (
         (group_reader, "KafkaConsumer", consumer_of),
-        (publisher, "KafkaProducer", lambda **_: TapeProducer(folder / "events", FATE.pass_)),
         (service, "Clerk", MortalClerk),
         (service, "Dispatcher", MortalDispatcher),
         (service, "Publisher", MortalPublisher),

@@ -43,6 +43,7 @@ from tests.simulation.case_script import (
     Script,
     write,
 )
+from tests.support.databases import open_migrated
 from tests.unit.notifier.making import make_warning
 
 DEMANDS = (None, (24, False), (24, True), (2, False), (8, True))
@@ -63,8 +64,7 @@ class Play:
 
     def __post_init__(self) -> None:
         zone = ZoneInfo(self.script.zone)
-        self.database = open_database(f"sqlite:///{self.folder / 'cases.db'}")
-        self.database.migrate()
+        self.database = open_migrated(open_database, self.folder / "cases.db")
         days = OwnDays(frozenset(OWN_DAYS_OFF), frozenset(OWN_DAYS_WORKED))
         self.house = House(Clocks(WorkCalendar(zone, days)))
         calendar = Calendar(START - 3 * DAY, self.script.days + 20, zone, OWN_DAYS_OFF, OWN_DAYS_WORKED)

@@ -116,13 +116,13 @@ def test_any_order_and_any_repetition_ends_in_the_same_episodes(telling: tuple[H
     check_another_order(telling)
 
 
-@settings(ANY_HISTORY, max_examples=how_many(150))
+@settings(ANY_HISTORY, max_examples=how_many(75))
 @given(interrupted=interruptions())
 def test_restarts_and_redelivery_change_no_word(interrupted: tuple[History, frozenset[int], dict[int, int]]) -> None:
     check_interruptions(interrupted)
 
 
-@settings(ANY_HISTORY, max_examples=how_many(150))
+@settings(ANY_HISTORY, max_examples=how_many(75))
 @given(batched=batches())
 def test_events_learned_together_end_in_the_same_episodes(
     batched: tuple[History, dict[int, bool], frozenset[int]],

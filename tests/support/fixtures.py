@@ -16,6 +16,7 @@ from schemas.topics import Topics, topic_specs
 from services.common.database import Database
 from services.common.kafka_admin import admin_client, ensure_topics
 from tests.support.commands import ROOT, Commands
+from tests.support.databases import OpenDatabase, open_migrated
 from tests.support.postgres import PostgresServer
 from tests.support.programs import require_program
 from tests.support.small_disk import DiskUnavailable
@@ -121,16 +122,19 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.drop_database(name)
 
 
-def migrated(
-    open_database: Callable[[str], Database], request: pytest.FixtureRequest, file: Path
-) -> Iterator[Database]:
+def migrated(open_database: OpenDatabase, request: pytest.FixtureRequest, file: Path) -> Iterator[Database]:
     """For a fixture with the params "sqlite" and "postgresql": an empty database with the newest schema, in that file
     or on a server, of this test's own."""
-    on_server = request.param == "postgresql"
-    made = open_database(request.getfixturevalue("postgres_url") if on_server else f"sqlite:///{file}")
-    made.migrate()
+    if request.param != "postgresql":
+        made = open_migrated(open_database, file)
+        yield made
+        made.close()
+        return
+    server, name = request.getfixturevalue("postgres_server"), f"test_{uuid.uuid4().hex[:10]}"
+    made = open_database(server.new_migrated_database(name, open_database))
     yield made
     made.close()
+    server.drop_database(name)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import psycopg
 
 from deploy.ports import free_port
 from deploy.process import Child, start_child
+from tests.support.databases import OpenDatabase
 from tests.support.waiting import wait_until
 
 USER = "bellwether"
@@ -28,6 +29,7 @@ class PostgresServer:
         self._directory = Path(tempfile.mkdtemp(prefix="bellwether-postgres-"))
         self._port = free_port()
         self._child: Child | None = None
+        self._migrated: dict[OpenDatabase, str] = {}
 
     def start(self) -> None:
         """Make the cluster, start it, and return when it answers."""
@@ -59,11 +61,21 @@ class PostgresServer:
         )
         wait_until(self._answers, "PostgreSQL to answer", 30)
 
-    def new_database(self, name: str) -> str:
-        """An empty database; gives its URL."""
+    def new_database(self, name: str, like: str = "template1") -> str:
+        """An empty database, or a copy of another to which nobody is connected; gives its URL."""
         with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{like}"'.encode())
         return f"postgresql://{USER}@127.0.0.1:{self._port}/{name}"
+
+    def new_migrated_database(self, name: str, open_database: OpenDatabase) -> str:
+        """A database without rows, with the newest schema; gives its URL."""
+        if open_database not in self._migrated:
+            like = f"migrated_{len(self._migrated)}"
+            made = open_database(self.new_database(like))
+            made.migrate()
+            made.close()
+            self._migrated[open_database] = like
+        return self.new_database(name, self._migrated[open_database])
 
     def drop_database(self, name: str) -> None:
         """Remove a database, and whoever is still connected to it."""

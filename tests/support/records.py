@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, islice
 
 from schemas.topics import Topics
 from services.rules.partition import BatchResult, Partition
@@ -33,13 +33,15 @@ def at(hours: float) -> datetime:
     return START + timedelta(hours=hours)
 
 
+def customers_on(partition: int, number: int, partitions: int = PARTITIONS) -> list[str]:
+    """The first customer ids that belong on the partition."""
+    ids = (f"C-{number}" for number in count())
+    return list(islice((one for one in ids if partition_of(one, partitions) == partition), number))
+
+
 def customer_on(partition: int, nth: int = 0, partitions: int = PARTITIONS) -> str:
     """The nth customer id that belongs on the partition."""
-    ids = (f"C-{number}" for number in count())
-    mine = (customer_id for customer_id in ids if partition_of(customer_id, partitions) == partition)
-    for _ in range(nth):
-        next(mine)
-    return next(mine)
+    return customers_on(partition, nth + 1, partitions)[-1]
 
 
 def paid(offset: int, customer_id: str, hours: float = 0, name: str = "", payment_id: str | None = None) -> Rec:

@@ -16,7 +16,7 @@ from deploy.process import Child
 from schemas.topics import Topics
 from schemas.warnings import Warning, decode_warning
 from services.common.kafka_admin import admin_client
-from tests.support.commands import Commands, run_bellwether
+from tests.support.commands import Commands, call_bellwether
 from tests.support.fixtures import TEST_PARTITIONS
 from tests.support.waiting import wait_until
 
@@ -65,12 +65,12 @@ class Installation:
 
     def send(self, file: Path, *options: str) -> None:
         """`bellwether import` of a file through ingest; every row must be accepted."""
-        done = run_bellwether("import", str(file), "--url", self.url("ingest"), *options, env=self.env, timeout_s=300)
+        done = call_bellwether("import", str(file), "--url", self.url("ingest"), *options, env=self.env)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def advance(self, instant: str) -> None:
         """Moves the event clock of every partition."""
-        done = run_bellwether("advance", instant, env=self.env)
+        done = call_bellwether("advance", instant, env=self.env)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def wait_for_rules(self, deadline_s: float = 180.0) -> None:

@@ -5,8 +5,9 @@ limits.py has how often a channel may be used, and the arithmetic of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from services.notifier.channels.limits import Limits
 from services.notifier.people import Person
@@ -124,4 +125,14 @@ class Channel(Protocol):
 
     def send(self, message: Message) -> Accepted:
         """Blocks for a bounded time. Raises TryLater, Refused or FateUnknown, or what is under them."""
+        ...
+
+
+@runtime_checkable
+class TakesMany(Channel, Protocol):
+    """A channel without limits that has all of some messages or none of them, and can tell which: it is given whatever
+    is due at once."""
+
+    def send_all(self, messages: Sequence[Message]) -> Sequence[Accepted]:
+        """One for each, in their order. What it raises is true of them all: none of them was sent."""
         ...

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 from kafka import KafkaProducer
 
-from services.ingest.librdkafka import BATCH_BYTES, LINGER_MS
+from services.common.librdkafka import BATCH_BYTES, LINGER_MS
 
 BATCH = 500
 AT_ONCE = 4

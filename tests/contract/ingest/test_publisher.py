@@ -165,6 +165,8 @@ def test_missing_topics_are_named_until_they_are_made(kafka: Kafka, topics: Topi
     asyncio.run(scenario())
 
 
+# Nightly: test_ingest_killed.py kills the broker of a whole ingest.
+@pytest.mark.nightly
 def test_after_a_kill_of_the_broker_nothing_acknowledged_is_lost(own_broker: Broker) -> None:
     topics = Topics("killed")
     ensure_topics(own_broker.bootstrap, topic_specs("killed", 4))

@@ -36,6 +36,7 @@ from tests.contract.notifier.rules_at_work import (
     examples_of,
     sent_by,
 )
+from tests.support.databases import open_migrated
 from tests.unit.notifier_console.scene import PASSWORD
 from tests.unit.notifier_console.visitor import Visitor, words
 
@@ -68,8 +69,7 @@ class House:
     desk: Desk = field(init=False)
 
     def __post_init__(self) -> None:
-        self.database = open_database(f"sqlite:///{self.folder / 'n.db'}")
-        self.database.migrate()
+        self.database = open_migrated(open_database, self.folder / "n.db")
         self.clerk = Clerk(self.database, self.directory, lambda: self.at)
         self.desk = Desk(self.clerk)
 

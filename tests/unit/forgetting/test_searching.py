@@ -15,6 +15,7 @@ from services.forgetting.traces import Search, Trace
 from services.notifier import tables
 from services.notifier.tables import open_database
 from tests.contract.notifier.clocks import Clock
+from tests.support.databases import open_migrated
 
 SECRET = "Lin Tao will leave"
 AT = Clock()()
@@ -23,8 +24,7 @@ CASE = {"owner": "wang", "status": "open", "severity": "red", "opened_at": AT, "
 
 @pytest.fixture
 def home(tmp_path: Path) -> Database:
-    made = open_database(f"sqlite:///{tmp_path / 'notifier.db'}")
-    made.migrate()
+    made = open_migrated(open_database, tmp_path / "notifier.db")
     with made.writing() as tx:
         for customer_id in ("C1", "C2"):
             row = {"id": f"case-{customer_id}", "customer_id": customer_id, "customer_name": customer_id}

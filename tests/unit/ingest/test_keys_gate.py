@@ -25,6 +25,7 @@ from services.ingest.limits import Limits
 from services.ingest.serving import OpenPort, check_openness
 from services.ingest.tables import open_database
 from services.ingest.treating import Sender
+from tests.support.databases import open_migrated
 from tests.unit.ingest.scripted import ScriptedPublisher, Talk, event_line, intake_of
 from tests.unit.schemas.examples import example
 
@@ -66,8 +67,7 @@ class Stage:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = open_database(f"sqlite:///{tmp_path / 'ingest.db'}")
-    made.migrate()
+    made = open_migrated(open_database, tmp_path / "ingest.db")
     yield made
     made.close()
 

@@ -20,6 +20,7 @@ from services.ingest.letters import Filter, Letter, Place
 from services.ingest.letters_metrics import CODES, LettersMetrics, Looking
 from services.ingest.tables import open_database
 from services.rules.runtime_metrics import REASONS
+from tests.support.databases import open_migrated
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -31,8 +32,7 @@ class Clock:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = open_database(f"sqlite:///{tmp_path / 'ingest.db'}")
-    made.migrate()
+    made = open_migrated(open_database, tmp_path / "ingest.db")
     yield made
     made.close()
 

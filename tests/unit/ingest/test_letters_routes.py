@@ -23,6 +23,7 @@ from services.ingest.letters import Filter, Letter, Place
 from services.ingest.letters_routes import Letters, add_letters
 from services.ingest.tables import open_database
 from services.ingest.treating import Sender
+from tests.support.databases import open_migrated
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 EVENT = {"subject": "C1", "data": {"name": "张伟", "amount": "1.00"}}
@@ -30,8 +31,7 @@ EVENT = {"subject": "C1", "data": {"name": "张伟", "amount": "1.00"}}
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = open_database(f"sqlite:///{tmp_path / 'ingest.db'}")
-    made.migrate()
+    made = open_migrated(open_database, tmp_path / "ingest.db")
     letters = [
         Letter(
             Place(0, n), "invalid", "no", ("erp", "crm")[n % 2], f"E{n}", "C1", orjson.dumps(EVENT), {}, NOW, "ingest"

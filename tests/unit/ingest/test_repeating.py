@@ -22,6 +22,7 @@ from services.ingest.publisher import broker_away
 from services.ingest.records import Record
 from services.ingest.repeating import Repeating
 from services.ingest.tables import open_database
+from tests.support.databases import open_migrated
 from tests.unit.ingest.scripted import ScriptedPublisher, intake_of
 from tests.unit.schemas.examples import example
 
@@ -51,8 +52,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(tmp_path: Path) -> IdempotencyStore:
-    database = open_database(f"sqlite:///{tmp_path / 'ingest.db'}")
-    database.migrate()
+    database = open_migrated(open_database, tmp_path / "ingest.db")
     return IdempotencyStore(database)
 
 

@@ -18,7 +18,6 @@ from services.ingest.spool_store import PAGE_BYTES, BadSpool, SpoolFull, SpoolSt
 from tests.support.commands import ROOT, bellwether_env
 from tests.support.spool_writer import MAX_BYTES, numbered
 
-ROUNDS = 12
 TEARS = 40
 
 
@@ -157,12 +156,13 @@ def test_a_torn_end_costs_whole_batches_from_the_end_and_nothing_else(tmp_path: 
         shutil.rmtree(copy)
 
 
-def test_killed_at_any_moment_it_keeps_what_was_confirmed_in_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [5, pytest.param(12, marks=pytest.mark.nightly)])
+def test_killed_at_any_moment_it_keeps_what_was_confirmed_in_order(tmp_path: Path, rounds: int) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")
     rng = random.Random(seed)
     first = after = 0
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         first, after = killed_once(tmp_path, rng, first, after)
     assert after > 0
 

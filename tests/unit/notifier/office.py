@@ -19,6 +19,7 @@ from services.notifier.grouping import Manners
 from services.notifier.messages import Letters
 from services.notifier.people import Person
 from services.notifier.tables import open_database, pages
+from tests.support.databases import open_migrated
 from tests.unit.notifier.making import DIRECTORY, NOON
 
 AT_ONCE = Manners(window=timedelta(0), gather=timedelta(0))
@@ -63,8 +64,7 @@ class Office:
     def __init__(self, folder: Path, settle: timedelta = timedelta(0)) -> None:
         self.at = NOON
         self.log = folder / "inbox.jsonl"
-        self.database = open_database(f"sqlite:///{folder / 'office.db'}")
-        self.database.migrate()
+        self.database = open_migrated(open_database, folder / "office.db")
         self.clerk = Clerk(self.database, DIRECTORY, self.now, channels=("webhook",), settle=settle)
         self.desk = Desk(self.clerk)
         self.channel = Scripted()

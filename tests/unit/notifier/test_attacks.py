@@ -29,6 +29,7 @@ from services.notifier.recording import Origin
 from services.notifier.tables import open_database
 from services.notifier.views import CaseFilter, Session
 from services.notifier.words import load_words
+from tests.support.databases import open_migrated
 from tests.unit.notifier.making import DIRECTORY, NOON, both, make_warning, r1
 
 HOSTILE = [
@@ -90,8 +91,7 @@ def test_what_looks_like_a_template_is_said_as_it_is(name: str) -> None:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    database = open_database(f"sqlite:///{tmp_path / 'x.db'}")
-    database.migrate()
+    database = open_migrated(open_database, tmp_path / "x.db")
     clerk = Clerk(database, DIRECTORY, lambda: NOON)
     clerk.file([r1()])
     made = Desk(clerk)

@@ -33,6 +33,7 @@ from services.notifier.tables import open_database
 from services.notifier.web import build_web
 from services.notifier.workers import Workers
 from services.notifier.worktime_file import default_clocks
+from tests.support.databases import open_migrated
 from tests.unit.notifier.making import DAY, DIRECTORY, DIRECTORY_YAML, HOUR, NOON, make_warning, r1, review
 
 
@@ -143,8 +144,7 @@ def test_a_worker_that_dies_of_anything_else_ends_the_process() -> None:
 
 @pytest.fixture
 def clerk(tmp_path: Path) -> Clerk:
-    database = open_database(f"sqlite:///{tmp_path / 'n.db'}")
-    database.migrate()
+    database = open_migrated(open_database, tmp_path / "n.db")
     return Clerk(database, DIRECTORY, lambda: NOON + DAY)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from services.notifier.template_files import SHIPPED, NoTemplates, read_folder, 
 from services.notifier.template_lint import lint
 from services.notifier.templating import BadTemplate, Problem, Templates
 from services.notifier.words import load_words
+from services.rules.books import SHIPPED as RULES
 from tests.unit.notifier.golden_pages import NOW, every_sample, golden, letters, pages
 from tests.unit.notifier.making import DAY, DIRECTORY, NOON, PEOPLE, make_warning, r1
 
@@ -178,13 +180,22 @@ def test_a_channel_gets_what_it_reads_and_no_other_shape_is_written(kind: str) -
     assert bool(message.markdown) is (flavour is not None)
 
 
-def test_lint_tells_file_line_and_what_is_missing(tmp_path: Path) -> None:
+@pytest.fixture
+def one_rule(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with the rule R1 alone: what all rules say is looked at above."""
+    folder = tmp_path_factory.mktemp("rules")
+    (file,) = RULES.glob("R1_*.yaml")
+    shutil.copy(file, folder)
+    return str(folder)
+
+
+def test_lint_tells_file_line_and_what_is_missing(tmp_path: Path, one_rule: str) -> None:
     (tmp_path / "zh").mkdir()
     (tmp_path / "zh" / "page.plain.R1.j2").write_text("{{ page.title }}\n{{ page.deadline }}\n", encoding="utf-8")
     html = (SHIPPED / "page.html.j2").read_text(encoding="utf-8").replace("{{ row(t.do, [page.do]) -}}", "")
     (tmp_path / "page.html.j2").write_text(html, encoding="utf-8")
     (tmp_path / "page.markdown.j2").write_text("{{ page.why | join('') * 200 }}", encoding="utf-8")
-    answer = CliRunner().invoke(main, ["templates", "lint", str(tmp_path)])
+    answer = CliRunner().invoke(main, ["templates", "lint", "--rules", one_rule, str(tmp_path)])
     assert answer.exit_code == 1
     assert "zh/page.plain.R1.j2:2: there is no part named 'deadline' (R1, raised, zh)" in answer.output
     assert "page.html.j2:1: does not show page.do" in answer.output
@@ -192,19 +203,20 @@ def test_lint_tells_file_line_and_what_is_missing(tmp_path: Path) -> None:
     assert "is longer than the 4096 bytes of wecom" in answer.output
 
 
-def test_lint_says_where_something_is_no_template_at_all(tmp_path: Path) -> None:
+def test_lint_says_where_something_is_no_template_at_all(tmp_path: Path, one_rule: str) -> None:
     (tmp_path / "page.plain.j2").write_text("fine\n{% for %}\n", encoding="utf-8")
-    answer = CliRunner().invoke(main, ["templates", "lint", str(tmp_path)])
+    answer = CliRunner().invoke(main, ["templates", "lint", "--rules", one_rule, str(tmp_path)])
     assert answer.exit_code == 1
     assert answer.output.startswith("page.plain.j2:2: ")
 
 
-def test_preview_shows_a_rules_page_in_the_language_and_shape_that_was_asked_for() -> None:
-    answer = CliRunner().invoke(main, ["templates", "preview", "--rule", "R1", "--language", "zh", "--shape", "wecom"])
+def test_preview_shows_a_rules_page_in_the_language_and_shape_that_was_asked_for(one_rule: str) -> None:
+    asked = ["templates", "preview", "--rules", one_rule]
+    answer = CliRunner().invoke(main, [*asked, "--rule", "R1", "--language", "zh", "--shape", "wecom"])
     assert answer.exit_code == 0
     assert "**【预警·高】江南精密机械有限公司：连续两月回款延迟**" in answer.output
     assert "Why" not in answer.output
-    unknown = CliRunner().invoke(main, ["templates", "preview", "--rule", "R999"])
+    unknown = CliRunner().invoke(main, [*asked, "--rule", "R999"])
     assert unknown.exit_code == 1
     assert "there is no rule R999" in unknown.output
 

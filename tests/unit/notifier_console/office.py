@@ -20,6 +20,7 @@ from services.notifier.people import Person
 from services.notifier.tables import open_database
 from services.notifier.views import CaseFilter
 from services.notifier.words import load_words
+from tests.support.databases import open_migrated
 from tests.unit.notifier_console.scene import DIRECTORY, NOW, PASSWORD, everything
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -89,8 +90,7 @@ class Office:
 @contextmanager
 def open_office(data_dir: Path) -> Iterator[Office]:
     """An office with nothing in it."""
-    database = open_database(f"sqlite:///{data_dir / 'notifier.db'}")
-    database.migrate()
+    database = open_migrated(open_database, data_dir / "notifier.db")
     offices: list[Office] = []
     clerk = Clerk(database, DIRECTORY, lambda: offices[0].now, ("email",))
     offices.append(Office(Desk(clerk), clerk, data_dir))

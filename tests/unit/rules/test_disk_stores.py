@@ -19,7 +19,7 @@ from services.rules.stores import Store
 from tests.support.commands import ROOT
 from tests.support.disk_writer import expected
 from tests.support.fake_kafka import FakeSink, HostBench
-from tests.support.records import TOPICS, at, customer_on, paid
+from tests.support.records import TOPICS, at, customer_on, customers_on, paid
 from tests.support.standin_core import StandInCore
 
 pytestmark = pytest.mark.anyio
@@ -292,7 +292,8 @@ async def test_by_whatever_way_it_came_there_a_partition_is_the_same(machine: Ma
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
     rng, sink, done = random.Random(seed), FakeSink(), 0
-    records = [paid(n, customer_on(0, n * 7 % 20), n) for n in range(300)]
+    customers = customers_on(0, 20)
+    records = [paid(n, customers[n * 7 % 20], n) for n in range(300)]
     while done < len(records):
         machine.restart()
         bench = HostBench(sink=sink, open_store=machine.open, event_clock=True)

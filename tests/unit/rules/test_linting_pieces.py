@@ -16,7 +16,7 @@ from services.rules.forms import SERIES, THINGS
 from services.rules.linting import lint
 from services.rules.linting_kinds import DERIVED, event_kinds, field_kind
 from services.rules.yearly import FIELDS as ANNIVERSARY_FIELDS
-from tests.support.commands import run_bellwether
+from tests.support.commands import call_bellwether
 from tests.unit.rules.lint_cases import FILES, errors, file_of, mutated, others
 
 
@@ -184,12 +184,12 @@ def test_kinds_are_read_from_the_wire_models() -> None:
 def test_the_command_tells_warnings_and_fails_on_them_only_when_strict(tmp_path: Path) -> None:
     text = mutated("R14", ("source: crm\n", ""))
     (tmp_path / "R14.yaml").write_text(text, encoding="utf-8")
-    done = run_bellwether("rules", "check", str(tmp_path))
+    done = call_bellwether("rules", "check", str(tmp_path))
     assert (done.returncode, done.stdout) == (0, "1 rules and 6 examples are right\n")
     assert done.stderr.startswith("warning: R14.yaml:")
-    assert run_bellwether("rules", "check", "--strict", str(tmp_path)).returncode == 1
+    assert call_bellwether("rules", "check", "--strict", str(tmp_path)).returncode == 1
     (tmp_path / "R14.yaml").write_text(text.replace("value: $limit", "value: 0s"), encoding="utf-8")
-    done = run_bellwether("rules", "check", "--json", str(tmp_path))
+    done = call_bellwether("rules", "check", "--json", str(tmp_path))
     assert done.returncode == 1
     told = orjson.loads(done.stdout)
     assert (told["rules"], told["examples"], told["right"]) == (1, 6, False)

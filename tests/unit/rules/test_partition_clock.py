@@ -12,7 +12,7 @@ from services.rules.entries import Said
 from services.rules.intake import advance_record, code_of
 from services.rules.partition import Partition
 from services.rules.port import CLOCK_KEY, Outgoing
-from tests.support.records import PARTITIONS, Rec, apply_all, at, customer_on, paid, partition, restore
+from tests.support.records import PARTITIONS, Rec, apply_all, at, customer_on, customers_on, paid, partition, restore
 from tests.support.standin_core import StandInCore, State
 
 A, B, C = (customer_on(0, nth) for nth in range(3))
@@ -136,7 +136,7 @@ def test_the_clock_is_written_last_and_restored() -> None:
 
 def test_an_advance_with_more_wake_ups_than_fit_a_batch_goes_on_where_it_stopped() -> None:
     part = partition(event_clock=True)
-    customers = [customer_on(0, nth) for nth in range(MOST_WOKEN + 20)]
+    customers = customers_on(0, MOST_WOKEN + 20)
     apply_all(part, [paid(n, customer, 0) for n, customer in enumerate(customers)])
     control = advanced(len(customers), 24)
     first, second = apply_all(part, [control])

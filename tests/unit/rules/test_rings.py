@@ -55,7 +55,7 @@ def worked(part: Partition, waiting: list[Rec]) -> Iterator[BatchResult]:
         yield result
 
 
-@pytest.mark.parametrize("limit", [0, 60])
+@pytest.mark.parametrize("limit", [60, pytest.param(0, marks=pytest.mark.nightly)])
 def test_customers_who_are_let_go_leave_nothing_to_the_garbage_collector(limit: int) -> None:
     core = assemble(read_rules(SHIPPED), EXAMPLE_ZONE, 36, snapshot_every=DAY)
     waiting = records()

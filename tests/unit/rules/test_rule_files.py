@@ -16,7 +16,7 @@ from services.rules.definition import BadRule, Definition, parse_definition, par
 from services.rules.examples import run_examples
 from services.rules.rulebook import Rulebook
 from services.rules.series import Events
-from tests.support.commands import run_bellwether
+from tests.support.commands import call_bellwether
 from tests.unit.rules.making import event
 
 FILES = sorted(SHIPPED.glob("*.yaml"))
@@ -214,12 +214,12 @@ def test_parameters_are_set_by_name_within_their_bounds() -> None:
 
 
 def test_rules_check_runs_the_shipped_rulebook_and_points_at_a_bad_file(tmp_path: Path) -> None:
-    good = run_bellwether("rules", "check")
+    good = call_bellwether("rules", "check")
     assert (good.returncode, good.stdout) == (0, "59 rules and 343 examples are right\n")
     (tmp_path / "R3.yaml").write_text(BAD["an unknown fact"][0], encoding="utf-8")
     wrong = R3.read_text(encoding="utf-8").replace("id: R3", "id: R33").replace("value: $days", "value: 3")
     (tmp_path / "R33.yaml").write_text(wrong, encoding="utf-8")
-    bad = run_bellwether("rules", "check", str(tmp_path))
+    bad = call_bellwether("rules", "check", str(tmp_path))
     assert bad.returncode == 1
     assert ": R3: when: unknown fact 'shown_days' (facts: show_days)" in bad.stderr
     assert "R33: example “two days within ninety”: should find [2026-04-10T10:00:00+08:00" in bad.stderr
@@ -229,7 +229,7 @@ def test_a_backtest_says_what_it_cannot_use(tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
     usable = encode(event("contract.signed", "2026-03-02", contract_id="V")).decode()
     events.write_text(f'{{"id": 1\n{{"specversion": "1.0"}}\n\n{usable}\n', encoding="utf-8")
-    done = run_bellwether("backtest", "--events", str(events), "--json")
+    done = call_bellwether("backtest", "--events", str(events), "--json")
     assert done.returncode == 0
     assert "events.jsonl:1: not valid JSON" in done.stderr
     assert '"refused": 2' in done.stdout
@@ -238,7 +238,7 @@ def test_a_backtest_says_what_it_cannot_use(tmp_path: Path) -> None:
         ("--set", "R1.months=100"): "above the greatest allowed, 36",
         ("--set", "months=1"): "RULE.PARAM=VALUE",
     }.items():
-        refused = run_bellwether("backtest", "--events", str(events), *options)
+        refused = call_bellwether("backtest", "--events", str(events), *options)
         assert refused.returncode == 1
         assert said in refused.stderr
         assert "Traceback" not in refused.stderr
