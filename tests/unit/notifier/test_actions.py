@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -178,3 +179,18 @@ def test_a_text_with_a_nul_is_refused_in_a_sentence(action: Action) -> None:
     refusals = on_action(opened(make_warning()), action, NOON, DIRECTORY).refusals
     assert [reason.code for reason in refusals] == ["nul"]
     assert "NUL" in refusals[0].text.zh
+
+
+def test_who_is_asked_for_want_of_others_may_review_although_somebody_else_was_asked_before() -> None:
+    case = opened(r1(customer_id="C3"))
+    held = case.warnings[0]
+    assert held.review is not None
+    alone = {person: DIRECTORY.people[person] for person in ("sun", "wang")}
+    directory = replace(DIRECTORY, people={one.id: replace(one, reports_to=None) for one in alone.values()})
+    asked = replace(held.review, holder="sun", asked=("sun", "wang", "sun"))
+    case = case.with_held(replace(held, review=asked))
+    assert directory.ladder("C3") == ("sun",)
+    opened_by = on_action(case, OpenReview("sun"), NOON, directory)
+    assert opened_by.verdict is Verdict.DONE
+    assert opened_by.case is not None
+    assert on_action(opened_by.case, DecideReview("sun", "act", "visit them"), NOON, directory).verdict is Verdict.DONE
