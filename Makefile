@@ -17,7 +17,7 @@ FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 PYTHON ?= $(shell for p in $(CANDIDATES); do "$$p" -c '$(FITS)' >/dev/null 2>&1 && echo "$$p" && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test static pytest coverage nightly bench bench-soak chaos lock clean
+.PHONY: help install run compiled test static pytest coverage nightly bench bench-soak chaos lock clean
 
 help:  ## Show these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ $(STAMP): requirements.lock pyproject.toml
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
+
+compiled: install  ## Compile the hot part of the rules core to C, some minutes (BELLWETHER_COMPILED=.compiled runs it).
+	@$(BIN)/python -m deploy.compile
 
 run: install  ## Start everything on sample data, with the console open to a browser; Ctrl-C ends it.
 	@exec $(BIN)/python -m deploy.run
@@ -88,7 +91,7 @@ lock: install  ## Resolve requirements.lock again from pyproject.toml (needs uv)
 	  pyproject.toml -o requirements.lock
 
 clean:  ## Remove .venv, the data of runs and all caches in this checkout.
-	rm -rf $(VENV) $(BENCH_VENV) .bellwether htmlcov build dist
+	rm -rf $(VENV) $(BENCH_VENV) .bellwether .compiled htmlcov build dist
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -f .coverage .coverage.*
 	find schemas services deploy tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -6,8 +6,7 @@ What is not known is supposed not to hold, and then to hold, in two whole worlds
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 
 from services.rules.calendar import NEVER, OPENING, Calendar, Micros
 from services.rules.compiling import Rule
@@ -41,11 +40,12 @@ class Judged:
     holds_of_nobody: bool = False
     waits: bool = False
 
-    @cached_property
-    def reads(self) -> tuple[Pick, ...]:
-        """The picks of its facts and of those of the rules whose results it reads, of all subjects."""
+    reads: tuple[Pick, ...] = field(init=False)
+    """The picks of its facts and of those of the rules whose results it reads, of all subjects."""
+
+    def __post_init__(self) -> None:
         picks = (pick.whole for fact in self.rule.facts.values() for pick in fact.picks)
-        return tuple(dict.fromkeys(picks))
+        object.__setattr__(self, "reads", tuple(dict.fromkeys(picks)))
 
     def judge(self, tree: Node) -> Judge:
         return self.judges[id(tree)]

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
 from typing import Literal, NamedTuple
 
 from services.rules.calendar import NEVER, Micros
@@ -43,11 +42,11 @@ class Leaf:
     op: Op
     threshold: Threshold
     elapsed: bool = False
+    leaves: tuple[Leaf, ...] = field(init=False, repr=False, compare=False)
+    """Itself."""
 
-    @cached_property
-    def leaves(self) -> tuple[Leaf, ...]:
-        """Itself."""
-        return (self,)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "leaves", (self,))
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,11 @@ class Tree:
 
     mode: Literal["all", "any"]
     branches: tuple[Tree | Leaf, ...]
+    leaves: tuple[Leaf, ...] = field(init=False, repr=False, compare=False)
+    """Every leaf, from left to right."""
 
-    @cached_property
-    def leaves(self) -> tuple[Leaf, ...]:
-        """Every leaf, from left to right."""
-        return tuple(leaf for branch in self.branches for leaf in branch.leaves)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "leaves", tuple(leaf for branch in self.branches for leaf in branch.leaves))
 
 
 Node = Tree | Leaf

@@ -23,7 +23,7 @@ class Course(NamedTuple):
     """From `since` on. `subject` is whose course it is, held so that its identity is no other's; `seen` counts the
     changes of the series when it was worked out."""
 
-    subject: object
+    subject: Any
     since: Micros
     points: Sequence[Point]
     series: tuple[Series, ...]

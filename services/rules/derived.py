@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar, Protocol
 
@@ -78,12 +77,18 @@ def _newest(entries: list[Entry]) -> Entry | None:
     return max(entries, key=lambda entry: (entry.time, entry.key), default=None)
 
 
-@dataclass(frozen=True)
 class Things:
-    """A derived series over named things; `NAMES` are the kinds of events and the field by which each names them."""
+    """A derived series over named things; `NAMES` are the kinds of events and the field by which each names them. It
+    has no options: all objects of a class stand for one series."""
 
     NAMES: ClassVar[Mapping[str, str]] = {}
     FIELDS: ClassVar[frozenset[str]] = frozenset()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -101,7 +106,6 @@ class Things:
         raise AssertionError("every series has its own")
 
 
-@dataclass(frozen=True)
 class Receipts(Things):
     """Payments that were not reversed."""
 
@@ -113,7 +117,6 @@ class Receipts(Things):
         return [received] if received is not None and not parts["payment.reversed"] else []
 
 
-@dataclass(frozen=True)
 class Orders(Things):
     """Orders, cancellations netted; those that were cancelled wholly are none."""
 
@@ -138,7 +141,6 @@ class Orders(Things):
         return [Derived(placed.at, kept, keys, (data["order_id"],))]
 
 
-@dataclass(frozen=True)
 class Milestones(Things):
     """Days that call for care, each named by what it is and when."""
 
@@ -153,7 +155,6 @@ class Milestones(Things):
             yield Derived(entry.at, {**data, "subject": subject}, entry.keys, (subject,))
 
 
-@dataclass(frozen=True)
 class StageSteps(Things):
     """Each change of an opportunity's stage, and how far it jumps along the stages: 1 is the way to go."""
 
@@ -174,7 +175,6 @@ def _jump(old: str | None, new: str) -> int | None:
     return STAGES.index(new) - STAGES.index(old) if old in STAGES and new in STAGES else None
 
 
-@dataclass(frozen=True)
 class StageVisits(Things):
     """Each stay of an opportunity in a stage, until its next change."""
 

@@ -65,13 +65,13 @@ class Instalments:
 
     def feed(self, state: CustomerState) -> Feed:
         calendar, policy = state.calendar, self.policy
+        return _Feed(ledger_feed(state), lambda part: _due(part, policy, calendar))
 
-        def items(part: Instalment) -> list[Derived]:
-            made = instalment_item(part, policy, calendar, part.fault)
-            # The covers are part of it, so that a change of them alone is a change: a month's end asks for balances.
-            return [] if made is None else [Derived(made.at, made.data | {"covers": part.covers}, made.keys, part.key)]
 
-        return _Feed(ledger_feed(state), items)
+def _due(part: Instalment, policy: LatePolicy, calendar: Calendar) -> list[Derived]:
+    made = instalment_item(part, policy, calendar, part.fault)
+    # The covers are part of it, so that a change of them alone is a change: a month's end asks for balances.
+    return [] if made is None else [Derived(made.at, made.data | {"covers": part.covers}, made.keys, part.key)]
 
 
 @dataclass(frozen=True)

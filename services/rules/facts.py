@@ -63,7 +63,6 @@ class Proof(NamedTuple):
     total: int
 
 
-@dataclass(slots=True)
 class Question:
     """What a fact is asked about: its course from `since` on, told to `ahead` changes beyond `now`.
 
@@ -71,15 +70,30 @@ class Question:
     rule's class or score. What is missing is only known to be missing up to `complete_until` (NEVER: no feed is asked).
     """
 
-    state: CustomerState
-    subject: str
-    now: Micros
-    since: Micros
-    reference: Reference
-    holds: Callable[[str, Micros], Sequence[Point]]
-    result: Callable[[str, Micros], Sequence[Point]]
-    complete_until: Micros = NEVER
-    ahead: int = AHEAD
+    __slots__ = ("ahead", "complete_until", "holds", "now", "reference", "result", "since", "state", "subject")
+
+    def __init__(
+        self,
+        state: CustomerState,
+        subject: str,
+        now: Micros,
+        since: Micros,
+        reference: Reference,
+        holds: Callable[[str, Micros], Sequence[Point]],
+        result: Callable[[str, Micros], Sequence[Point]],
+        complete_until: Micros = NEVER,
+        ahead: int = AHEAD,
+    ) -> None:
+        # Written out: the compiler looks the types of a dataclass's fields up, and the state's is not yet there.
+        self.state = state
+        self.subject = subject
+        self.now = now
+        self.since = since
+        self.reference = reference
+        self.holds = holds
+        self.result = result
+        self.complete_until = complete_until
+        self.ahead = ahead
 
     @property
     def calendar(self) -> Calendar:
@@ -174,6 +188,7 @@ class Measured:
         return None
 
 
+@dataclass(frozen=True)
 class OfOnePick(Measured):
     """Facts that read one series."""
 

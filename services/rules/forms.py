@@ -16,12 +16,13 @@ from services.rules.dues import Instalments, Movements
 from services.rules.extremes import Max, Mean, WeightedMean
 from services.rules.facts import Fact
 from services.rules.judging import Checklist, Filled, Rank, Result, measure_of
+from services.rules.measuring import Field
 from services.rules.missed import Missed
 from services.rules.monthly import BestMonth, Trend
 from services.rules.periods import LatePolicy
 from services.rules.series import Filter, Path, Pick, Source, Test, Word, events_of, interned
 from services.rules.streaks import Streak
-from services.rules.tallying import Changes, Count, Counted, Distinct, DistinctDays, Field, Share, Sum
+from services.rules.tallying import Changes, Count, Counted, Distinct, DistinctDays, Share, Sum
 from services.rules.timing import Latest, PastUsualGap, SinceLast, YearsSinceFirst
 from services.rules.waiting import Match, Waiting
 from services.rules.wanted import Misplaced, check_field, did_you_mean, exact, has_field, listed, only, within

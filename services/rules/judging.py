@@ -74,7 +74,6 @@ class Result(Measured):
 class Filled(OfOnePick):
     """The share of an archive section's fields that have a value; with `missing` the names of those that have none."""
 
-    pick: Pick
     fields: tuple[str, ...]
     missing: bool = False
     elapsed: bool = False

@@ -17,8 +17,7 @@ from services.rules.facts import (
     Value,
     proof,
 )
-from services.rules.series import Pick
-from services.rules.tallying import Field
+from services.rules.measuring import Field
 from services.rules.totals import Amount
 
 TotalOf = Callable[[Month, Month], Amount]
@@ -29,7 +28,6 @@ TotalOf = Callable[[Month, Month], Amount]
 class Monthly(OfOnePick):
     """What the two have in common: a value for each month, from the months before it. `span` months back are read."""
 
-    pick: Pick
     field: Field
     months: int
     elapsed: bool = False
@@ -67,13 +65,9 @@ class Monthly(OfOnePick):
         """The sums over the months [first, end)."""
         calendar, series = question.calendar, question.series(self.pick)
         totals = series.totals(self.field.name(question.reference), self.field.measure(question.reference, calendar))
-
-        def total(first: Month, end: Month) -> Amount:
-            return totals.between(
-                series.before(calendar.start_of_month(first)), series.before(calendar.start_of_month(end))
-            )
-
-        return total
+        return lambda first, end: totals.between(
+            series.before(calendar.start_of_month(first)), series.before(calendar.start_of_month(end))
+        )
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
         calendar, series = question.calendar, question.series(self.pick)

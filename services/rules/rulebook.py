@@ -16,10 +16,11 @@ from services.rules.definition import BadRule
 from services.rules.entries import Item
 from services.rules.facts import Fact
 from services.rules.judging import Rank, Result
+from services.rules.measuring import Field
 from services.rules.monthly import Monthly
 from services.rules.series import Events, Pick, Source
 from services.rules.state import Plan
-from services.rules.tallying import Counted, Field, Share, Sum
+from services.rules.tallying import Counted, Share, Sum
 from services.rules.yearly import Anniversaries
 
 

@@ -12,10 +12,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
-from weakref import WeakValueDictionary
 
 from services.rules.calendar import Micros
 from services.rules.entries import Entry, Item
@@ -121,17 +120,17 @@ class Filter:
     """Conditions on an item's data; all must hold."""
 
     tests: tuple[Test, ...] = ()
+    _checks: tuple[Callable[[Item], bool], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Every event goes through very many filters.
+        object.__setattr__(self, "_checks", tuple(map(_check_of, self.tests)))
 
     def __call__(self, item: Item) -> bool:
         for check in self._checks:  # noqa: SIM110 a generator costs more than the tests
             if not check(item):
                 return False
         return True
-
-    @cached_property
-    def _checks(self) -> tuple[Callable[[Item], bool], ...]:
-        # Every event goes through very many filters.
-        return tuple(map(_check_of, self.tests))
 
 
 def _check_of(test: Test) -> Callable[[Item], bool]:
@@ -203,27 +202,24 @@ class Pick:
     source: Source
     where: Filter = Filter()
     subject: Path | None = None
-    _hash: int = field(default=0, init=False, repr=False, compare=False)
+    whole: Pick = field(init=False, repr=False, compare=False)
+    """The same items, of all subjects. Equal ones are one object, so that looking a series up compares nothing."""
+    _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Picks are keys of every index that a step looks into.
         object.__setattr__(self, "_hash", hash((self.source, self.where, self.subject)))
+        whole = interned(self if self.subject is None else Pick(self.source, self.where))
+        object.__setattr__(self, "whole", whole)
 
     def __hash__(self) -> int:
         return self._hash
 
-    @cached_property
-    def whole(self) -> Pick:
-        """The same items, of all subjects. Equal ones are one object, so that looking a series up compares nothing."""
-        return interned(self if self.subject is None else Pick(self.source, self.where))
 
-
-_picks: WeakValueDictionary[Pick, Pick] = WeakValueDictionary()
-
-
+@lru_cache(maxsize=10_000)
 def interned(pick: Pick) -> Pick:
     """The one object that stands for all picks equal to it."""
-    return _picks.setdefault(pick, pick)
+    return pick
 
 
 @lru_cache(maxsize=1_000)

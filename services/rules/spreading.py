@@ -25,12 +25,6 @@ _place = attrgetter("place")
 _due = attrgetter("order")
 
 
-class _Booking(NamedTuple):
-    part: _Part
-    money: _Money
-    amount: Decimal
-
-
 @dataclass(eq=False, slots=True, kw_only=True)
 class _Event:
     """`left` is what of the amount is not used; `money_waits` and `made` tell how things stood when it was done."""
@@ -60,6 +54,12 @@ class _Money(_Event):
 
     day: Day
     payment: Key
+
+
+class _Booking(NamedTuple):
+    part: _Part
+    money: _Money
+    amount: Decimal
 
 
 class Spreading:

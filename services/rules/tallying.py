@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
 from services.rules.calendar import NEVER, Calendar, Micros
@@ -24,8 +23,8 @@ from services.rules.facts import (
     Value,
     proof,
 )
-from services.rules.reference import Reference
-from services.rules.series import Filter, Path, Pick, Series, Test, number_of
+from services.rules.measuring import AMOUNT, Field
+from services.rules.series import Filter, Path, Pick, Series, Test
 from services.rules.state import CustomerState
 from services.rules.totals import Amount, Measure, Totals
 from services.rules.windows import Ever, Since, Slice, Window, slices
@@ -46,11 +45,16 @@ class Counted(OfOnePick):
     """What all facts over the items of a window have in common. `limits` are all that the value is compared with, where
     that is known: between them it need not be told."""
 
-    pick: Pick
     window: Window
     elapsed: bool = False
     asks: bool = False
     limits: tuple[Decimal, ...] | None = field(default=None, compare=False)
+    is_unsure: bool = field(init=False, repr=False, compare=False)
+    """Whether some items may not be what they are asked to be: late."""
+
+    def __post_init__(self) -> None:
+        is_unsure = isinstance(self.pick.source, Instalments) and any(test.path == LATE for test in self.tests())
+        object.__setattr__(self, "is_unsure", is_unsure)
 
     @property
     def picks(self) -> tuple[Pick, ...]:
@@ -59,11 +63,6 @@ class Counted(OfOnePick):
     @property
     def reach(self) -> Micros:
         return self.window.reach
-
-    @cached_property
-    def is_unsure(self) -> bool:
-        """Whether some items may not be what they are asked to be: late."""
-        return isinstance(self.pick.source, Instalments) and any(test.path == LATE for test in self.tests())
 
     def tests(self) -> Iterator[Test]:
         """All conditions on the items."""
@@ -136,7 +135,11 @@ class Counted(OfOnePick):
                 yield Point(at, value(Slice(at, first, part.end)))
 
     def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
-        """The fact's value for what counts at an instant; asked for slices in the order of time."""
+        """The fact's value for what counts at an instant; asked for slices in the order of time.
+
+        Compiled, a named function inside of another one is a ring, and lambdas hold whatever any lambda beside them
+        uses. So what totals measure by is made elsewhere than what uses these totals (tests/unit/rules/test_rings.py).
+        """
         raise AssertionError("every shape has its own")
 
     def evidence(self, question: Question, start: Micros, stop: Micros) -> Proof:
@@ -156,14 +159,17 @@ class Counted(OfOnePick):
 
 def _first_below(value: Callable[[Slice], Value], part: Slice, limit: Decimal, *, is_below: bool) -> int | None:
     """How many items must have left for the value to be at most, or below, a limit; None when it always is more."""
-
-    def reaches(first: int) -> bool:
-        now = value(Slice(part.at, first, part.end))
-        assert isinstance(now, (int, Decimal)), "what only falls is a number"
-        return now < limit if is_below else now <= limit
-
-    index = bisect_left(range(part.first, part.end + 1), x=True, key=reaches)
+    index = bisect_left(
+        range(part.first, part.end + 1),
+        x=True,
+        key=lambda first: _reaches(value(Slice(part.at, first, part.end)), limit, is_below=is_below),
+    )
     return part.first + index if index <= part.end - part.first else None
+
+
+def _reaches(now: Value, limit: Decimal, *, is_below: bool) -> bool:
+    assert isinstance(now, (int, Decimal)), "what only falls is a number"
+    return now < limit if is_below else now <= limit
 
 
 NOTHING = Amount(Decimal(0), 0)
@@ -197,44 +203,13 @@ class Count(Counted):
         if not self.is_unsure:
             return lambda part: part.end - part.first
         doubts = series.totals("doubts", _doubt)
-
-        def count(part: Slice) -> Value:
-            total, unsure = part.end - part.first, doubts.between(part.first, part.end).unknown
-            return Span(total - unsure, total) if unsure else total
-
-        return count
+        return lambda part: _less(part.end - part.first, doubts.between(part.first, part.end).unknown)
 
 
-@dataclass(frozen=True)
-class Field:
-    """A number of each item; with a currency, an amount of money in it."""
-
-    path: Path
-    currency: str | None = None
-
-    def measure(self, reference: Reference, calendar: Calendar) -> Measure:
-        """What an item adds. Money of a currency without a rate up to that day is not known."""
-
-        def amount(item: Item) -> Amount:
-            number = number_of(self.path.read(item))
-            if number is None:
-                return Amount(Decimal(0), 0)
-            if self.currency is None:
-                return Amount(number)
-            currency = (item.data or {}).get("currency", self.currency)
-            if currency == self.currency:
-                return Amount(number)
-            rate = reference.rate(currency, self.currency, calendar.day_of(item.at))
-            return Amount(Decimal(0), 1, 1) if rate is None else Amount(number * rate)
-
-        return amount
-
-    def name(self, reference: Reference) -> object:
-        """Totals of this field are kept under this name: other rates make other totals."""
-        return (self, reference.fingerprint if self.currency else "")
+def _less(total: int, unsure: int) -> Value:
+    return Span(total - unsure, total) if unsure else total
 
 
-AMOUNT = Field(Path(("amount",)))
 NEVER_NEGATIVE = frozenset({Path(("amount",)), Path(("quantity",))})
 
 
@@ -252,12 +227,12 @@ class Sum(Counted):
         totals = series.totals(
             self.field.name(question.reference), self.field.measure(question.reference, question.calendar)
         )
+        return lambda part: _at_least(totals.between(part.first, part.end))
 
-        def added(part: Slice) -> Value:
-            total = totals.between(part.first, part.end)
-            return Span(total.amount, INFINITY) if total.unknown else total.amount
 
-        return added
+def _at_least(total: Amount) -> Value:
+    """What money that is not known can only add to."""
+    return Span(total.amount, INFINITY) if total.unknown else total.amount
 
 
 @dataclass(frozen=True)
@@ -281,28 +256,18 @@ class Share(Counted):
         return self.field.name(question.reference) if self.field else "one each"
 
     def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
-        weigh, matching, name = self._weight(question), self.matching, self._name(question)
         everything, passing = self._totals(series, question)
-        doubted = self.is_unsure
+        doubts = self._doubts(series, question) if self.is_unsure else None
+        return lambda part: _share(part, everything, passing, doubts)
+
+    def _doubts(self, series: Series, question: Question) -> tuple[Totals, Totals]:
+        """Of the items that may not be what they are asked to be, and of those of them that pass."""
+        weigh, matching, name = self._weight(question), self.matching, self._name(question)
         unsure = series.totals(("unsure", name), lambda item: weigh(item) if _is_doubted(item) else NOTHING)
         both = series.totals(
             ("unsure", matching, name), lambda item: weigh(item) if _is_doubted(item) and matching(item) else NOTHING
         )
-
-        def share(part: Slice) -> Value:
-            total = everything.between(part.first, part.end)
-            if total.unknown:
-                return Span(Decimal(0), Decimal(1))
-            if not total.amount:
-                return None
-            passed = passing.amount(part.first, part.end)
-            maybe = unsure.amount(part.first, part.end) if doubted else Decimal(0)
-            if not maybe:
-                return passed / total.amount
-            out = both.amount(part.first, part.end)
-            return Span((passed - out) / total.amount, (passed + maybe - out) / total.amount)
-
-        return share
+        return unsure, both
 
     def steady_to(self, series: Series, part: Slice, question: Question) -> int | None:
         """While all of it passes, all that remains does, until nothing does."""
@@ -321,6 +286,20 @@ class Share(Counted):
         return self.field.measure(question.reference, question.calendar)
 
 
+def _share(part: Slice, everything: Totals, passing: Totals, doubts: tuple[Totals, Totals] | None) -> Value:
+    total = everything.between(part.first, part.end)
+    if total.unknown:
+        return Span(Decimal(0), Decimal(1))
+    if not total.amount:
+        return None
+    passed = passing.amount(part.first, part.end)
+    maybe = doubts[0].amount(part.first, part.end) if doubts else Decimal(0)
+    if doubts is None or not maybe:
+        return passed / total.amount
+    out = doubts[1].amount(part.first, part.end)
+    return Span((passed - out) / total.amount, (passed + maybe - out) / total.amount)
+
+
 @dataclass(frozen=True)
 class Distinct(Counted):
     """How many different values a field has; items without it do not count."""
@@ -333,24 +312,34 @@ class Distinct(Counted):
         return str(value) if isinstance(value, (list, dict)) else value
 
     def value(self, series: Series, question: Question) -> Callable[[Slice], Value]:
-        counts = defaultdict[Any, int](int)
-        seen = [0, 0]
+        return _Names(series.items, lambda item: self.name_of(item, question.calendar)).distinct
 
-        def distinct(part: Slice) -> Value:
-            if part.first >= seen[1]:
-                counts.clear()
-                seen[:] = [part.first, part.first]
-            for item in series.items[seen[1] : part.end]:
-                counts[self.name_of(item, question.calendar)] += 1
-            for item in series.items[seen[0] : part.first]:
-                name = self.name_of(item, question.calendar)
-                counts[name] -= 1
-                if not counts[name]:
-                    del counts[name]
-            seen[:] = [part.first, part.end]
-            return len(counts) - (None in counts)
 
-        return distinct
+class _Names:
+    """What the items of a run are called, and how many of them are called so; the run only moves on."""
+
+    __slots__ = ("_counts", "_end", "_first", "_items", "_name_of")
+
+    def __init__(self, items: list[Item], name_of: Callable[[Item], Any]) -> None:
+        self._items = items
+        self._name_of = name_of
+        self._counts = defaultdict[Any, int](int)
+        self._first = self._end = 0
+
+    def distinct(self, part: Slice) -> Value:
+        counts = self._counts
+        if part.first >= self._end:
+            counts.clear()
+            self._first = self._end = part.first
+        for item in self._items[self._end : part.end]:
+            counts[self._name_of(item)] += 1
+        for item in self._items[self._first : part.first]:
+            name = self._name_of(item)
+            counts[name] -= 1
+            if not counts[name]:
+                del counts[name]
+        self._first, self._end = part.first, part.end
+        return len(counts) - (None in counts)
 
 
 @dataclass(frozen=True)

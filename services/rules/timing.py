@@ -18,7 +18,6 @@ class Latest(OfOnePick):
     expired: a length after it was given, or at the end of the day that another field names. All items of the pick say
     something of the field."""
 
-    pick: Pick
     path: Path
     default: Value
     expires_after: Micros | None = None
@@ -80,7 +79,6 @@ class SinceLast(OfOnePick):
     """The time since something last happened. Before it ever did: since the later of the `otherwise` grounds, which are
     the instant from which a condition has held, and the newest item of another pick."""
 
-    pick: Pick
     since_condition: str | None
     since_events: Pick | None
     elapsed: bool = True
@@ -161,7 +159,6 @@ class PastUsualGap(OfOnePick):
     """The time since the customer's usual rhythm would have brought the next item: the newest one and the greater of
     `least` and `times` x the median gap between items up to it."""
 
-    pick: Pick
     least: Micros
     times: int
     elapsed: bool = True
@@ -202,7 +199,6 @@ class PastUsualGap(OfOnePick):
 class YearsSinceFirst(OfOnePick):
     """Full years since the first item, counted by its company day; 29 February is kept on the 28th. None before."""
 
-    pick: Pick
     elapsed: bool = False
     reach: Micros = 0
     asks: bool = False

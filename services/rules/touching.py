@@ -58,7 +58,7 @@ class Touched:
     def __init__(self, calendar: Calendar, known: Mapping[Key, Entry], owners: list[Order]) -> None:
         """`known` are all events of the customer, whoever adds to them; `owners` the changes of owner that stand
         already, in their order."""
-        self._calendar = calendar
+        self._month_of = calendar.month_of
         self._known = known
         self._by_name: dict[str, dict[str, tuple[Month, ...]]] | None = None
         self._owners = owners
@@ -85,7 +85,7 @@ class Touched:
         self._is_changed = True
         kind = entry.kind
         if kind in COUNTED:
-            month = self._calendar.month_of(entry.at)
+            month = self._month_of(entry.at)
             self._months.add(month)
             if self._by_name is not None:
                 _remember(self._by_name, entry, month)
@@ -102,7 +102,7 @@ class Touched:
             self._by_name = {kind: {} for kind, _ in GROUPED.values()}
             for entry in self._known.values():
                 if entry.kind in COUNTED and entry.data is not None:
-                    _remember(self._by_name, entry, self._calendar.month_of(entry.at))
+                    _remember(self._by_name, entry, self._month_of(entry.at))
         return self._by_name
 
     def _change_owner(self, change: Entry, *, stands: bool) -> None:
@@ -112,9 +112,9 @@ class Touched:
             insort(self._owners, change.order)
         else:
             del self._owners[bisect_left(self._owners, change.order)]
-        since = self._calendar.month_of(change.at) if is_later else 0
+        since = self._month_of(change.at) if is_later else 0
         counted = (entry for entry in self._known.values() if entry.kind in COUNTED and entry.data is not None)
-        months = {self._calendar.month_of(entry.at) for entry in counted}
+        months = {self._month_of(entry.at) for entry in counted}
         self._months.update(month for month in months if month >= since)
 
 

@@ -21,6 +21,7 @@ from services.common.errors import UserError
 from services.common.kafka_admin import BrokerUnreachable, admin_client, require_partitions
 from services.common.ops import start_ops_server
 from services.common.settings import Settings
+from services.compiled import is_compiled
 from services.rules.bookkeeping import BookKeeper
 from services.rules.calendar import SECOND, Micros, micros
 from services.rules.compiling import Rule
@@ -58,6 +59,7 @@ def run_worker(settings: Settings, build: BuildCore, session_timeout_s: float = 
     from services.rules.stream import StreamConfig, run_stream
 
     settle_collector()
+    log.info("the rules core runs %s", "compiled" if is_compiled() else "as it is written")
     now = _micros_clock(settings.clock)
     health = Health("starting")
     server = start_ops_server(

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 from deploy.ports import LOOPBACK, free_port
 from schemas.topics import Topics
 from services.common.clock import set_manual_clock
+from services.compiled import SWITCH
 from tests.bench.figures import Sample
 from tests.bench.racing import Course, Worker, WrongResult
 from tests.bench.stage import Look, Stage
@@ -69,6 +70,7 @@ class Bellwether(Worker):
             "BELLWETHER_RULES_PORT": str(self.port),
             "BELLWETHER_DATA_DIR": str(self.folder / "data"),
             "BELLWETHER_CLOCK": self.clock if isinstance(self.clock, str) else f"manual:{self.folder / 'clock'}",
+            SWITCH: self.stage.compiled,
             **self._settings,
         }
 

@@ -40,8 +40,8 @@ def measure(stage: Stage) -> Section:
     course = Course(bare.events, len(mix.events), mix.customers)
     ours, limit = list[Finish](), list[Finish]()
     for number in range(stage.rounds):
-        ours.append(race(Bellwether(stage, course, f"bellwether-bare-{number}", bare, mix.ends, SETTINGS)))
-        limit.append(race(Parser(stage, course, f"parser-{number}")))
+        ours.append(race(Bellwether(stage, course, stage.named(f"bellwether-bare-{number}"), bare, mix.ends, SETTINGS)))
+        limit.append(race(Parser(stage, course, stage.named(f"parser-{number}"))))
     speed, most = ([finish.lap.per_s for finish in finishes] for finishes in (ours, limit))
     profiles, why = _profiles(stage, {"one rule": bare, "59 rules": full}, course, mix)
     rows = [
@@ -67,7 +67,7 @@ def _note(finishes: list[Finish]) -> str:
 
 
 def _filled(stage: Stage, prefix: str, mix: Mix) -> Topics:
-    topics = stage.make_topics(prefix)
+    topics = stage.make_topics(stage.named(prefix))
     stage.publish_events(topics, mix.events)
     return topics
 

@@ -8,6 +8,8 @@ from statistics import median
 from typing import Any, NamedTuple
 
 README_HEADING = "## Speed"
+COMPILED = ", compiled"
+"""Ends the names of sections, and of the rows in the README, that were measured on the compiled core."""
 README_NEXT = "## Run it for real"
 """Where the section goes when the README does not have it yet."""
 
@@ -203,6 +205,8 @@ def readme_section(sections: Sequence[Section], day: str) -> str:
         "traffic; the row “in turn” has one event per customer and batch, and tells the latter's price. Profiles, what "
         f"the figures do not show, and everything else: [docs/benchmarks/{day}.md](docs/benchmarks/{day}.md)."
     )
+    if any(section.name.endswith(COMPILED) for section in sections):
+        words += " What ends in “compiled” is a choice (`make compiled`), and was measured beside the same without it."
     return f"{README_HEADING}\n{words}\n\n{table(['measure', 'to reach', 'measured', ''], lines)}\n"
 
 

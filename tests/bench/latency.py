@@ -135,12 +135,12 @@ def measure(stage: Stage) -> Section:
 
 def one_round(stage: Stage, number: int) -> Watch:
     """Ingest, a worker and a reader of warnings, with fresh topics."""
-    topics = stage.make_topics(f"bw-latency-{number}")
+    topics = stage.make_topics(stage.named(f"bw-latency-{number}"))
     write_crowd(stage, topics, CUSTOMERS, datetime.now(ZONE))
     with ExitStack() as ends:
         ends.callback(stage.delete_topics, topics.prefix)
-        worker = Bellwether(stage, Course(topics.events, 0, 0), f"latency-{number}", topics, "wall")
-        ingest = Ingest(stage, topics, f"ingest-{number}")
+        worker = Bellwether(stage, Course(topics.events, 0, 0), stage.named(f"latency-{number}"), topics, "wall")
+        ingest = Ingest(stage, topics, stage.named(f"ingest-{number}"))
         for one in (worker, ingest):
             ends.callback(one.stop)
             one.start()

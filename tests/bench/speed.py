@@ -78,7 +78,7 @@ def mixes(sizes: Sizes) -> Iterator[Mix]:
 
 def race_all(stage: Stage, mix: Mix) -> tuple[Found, dict[str, str]]:
     """The finishes, and why a worker could not be had."""
-    slug = mix.name.replace(" ", "-")
+    slug = stage.named(mix.name.replace(" ", "-"))
     topics = stage.make_topics(f"bw-{slug}")
     stage.publish(topics.reference, ((0, (key.encode(), raw)) for key, raw in mix.reference))
     stage.publish_events(topics, mix.events)

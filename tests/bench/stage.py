@@ -40,6 +40,12 @@ class Stage:
     rounds: int
     quick: bool
     meter: Meter
+    compiled: str = ""
+    """Where Bellwether's workers find the core compiled; empty, they run it as it is written."""
+
+    def named(self, word: str) -> str:
+        """Of topics, groups and files: the same section is measured with both cores in one run."""
+        return f"compiled-{word}" if self.compiled else word
 
     def make_topics(self, prefix: str) -> Topics:
         """All of Bellwether's topics, empty."""

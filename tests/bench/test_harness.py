@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from schemas.codec import decode
+from schemas.topics import Topics
+from services.compiled import FOLDER, SWITCH
 from tests.bench import __main__ as bench
+from tests.bench import compiled
+from tests.bench.bellwether import Bellwether
 from tests.bench.crowd import BEGIN
 from tests.bench.empty import one_rule_book
 from tests.bench.figures import (
@@ -34,6 +38,7 @@ from tests.bench.figures import (
     told,
 )
 from tests.bench.latency import ways_ms
+from tests.bench.meter import Meter
 from tests.bench.mixes import (
     Mix,
     busy_mix,
@@ -46,8 +51,10 @@ from tests.bench.mixes import (
 )
 from tests.bench.profiling import shares
 from tests.bench.racing import Course, Finish, WrongResult, require_count
+from tests.bench.sizes import QUICK
 from tests.bench.soak import growth_mib
 from tests.bench.speed import text_of
+from tests.bench.stage import Stage
 
 
 def section(name: str, *rows: Row, at: str = "2026-01-01T10:00+00:00") -> Section:
@@ -232,3 +239,42 @@ def test_the_soak_runs_only_when_it_is_asked_for() -> None:
     assert bench.parsed([]).only is None
     assert set(bench.ALONE) == {"soak"}
     assert bench.parsed(["--only", "soak", "speed", "--quick"]).only == ["soak", "speed"]
+
+
+def test_on_the_compiled_core_a_section_is_measured_beside_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bench.wanted(bench.parsed(["--only", "latency", "recovery", "--compiled"])) == [
+        "latency",
+        "latency, compiled",
+        "recovery",
+    ]
+    assert not set(bench.wanted(bench.parsed([]))) & set(bench.BOTH)
+    assert bench.wanted(bench.parsed(["--only", "speed, compiled"])) == ["speed, compiled"]
+
+    stages: list[Stage] = []
+
+    def measure(stage: Stage) -> Section:
+        stages.append(stage)
+        return section("speed", at_least("fast", [1], 2, "×"), told("beside", [1], ""))
+
+    monkeypatch.setitem(bench.SECTIONS, "speed", measure)
+    stage = Stage("", Path(), QUICK, 1, quick=True, meter=Meter(1))
+    both = [bench.measured(name, stage) for name in ("speed", "speed, compiled")]
+
+    assert [row.measure for row in both[1].rows] == ["fast, compiled", "beside"]
+    assert [one.compiled for one in stages] == ["", FOLDER]
+    course = Course("events", 0, 0)
+    workers = [Bellwether(one, course, "worker", Topics("bw"), "wall") for one in stages]
+    assert [worker.env()[SWITCH] for worker in workers] == ["", FOLDER]
+    assert stages[0].named("bw-bare") != stages[1].named("bw-bare")
+    old = as_document(both, {}, "2026-01-01")
+    kept = merged(json.loads(json.dumps(old)), [section("bare")], bench.ORDER)
+    assert [one.name for one in kept] == ["speed", "speed, compiled", "bare"]
+    assert "| fast, compiled | ≥ 2 × |" in readme_section(kept, "2026-01-01")
+
+
+def test_compiled_and_interpreted_are_compared_round_by_round() -> None:
+    found = {
+        compiled.AS_IT_IS: [{"busy hour, live": 400.0}, {"busy hour, live": 200.0}, {"busy hour, live": 300.0}],
+        compiled.COMPILED: [{"busy hour, live": 200.0}, {"busy hour, live": 180.0}, {"busy hour, live": 240.0}],
+    }
+    assert "| busy hour, live | 300 | 200 | 0.8 (0.5–0.9) |" in compiled.told(found)

@@ -261,14 +261,12 @@ def _months_worked_out(size: int) -> int:
         touched.change(_entry(order(f"O{number}", "2026-03-05")), stands=True)
     touched.take()
     asked: list[int] = []
-    calendar = touched._calendar
 
-    class Counting:
-        def month_of(self, when: int) -> int:
-            asked.append(when)
-            return calendar.month_of(when)
+    def counting(at: int) -> int:
+        asked.append(at)
+        return CALENDAR.month_of(at)
 
-    touched._calendar = Counting()  # type: ignore[assignment]
+    touched._month_of = counting
     touched.change(_entry(event("order.cancelled", "2026-04-05", order_id="O7")), stands=True)
     touched.change(_entry(order("new", "2026-04-05")), stands=True)
     _, months = touched.take()
