@@ -48,7 +48,8 @@ def start(
 def reviewers(case: Case, directory: Directory, at: datetime | None = None) -> tuple[str, ...]:
     """Whose review counts: everybody above the owner, whoever was asked, and who acts for one of them `at` an instant.
     Who owns the customer by now is not among them, as long as there is anybody else; but whoever a clock waits for, or
-    who has opened the review, is: an owner for want of others, while somebody who was asked before is still known."""
+    who has opened the review, is: an owner for want of others, while somebody who was asked before is still known. Who
+    stands in for an owner whom nobody has named owns nothing."""
     asked = [person for clock in case.clocks for person in clock.asked]
     line = directory.responsible(case.customer_id)
     found = [*(line.superiors or directory.ladder(case.customer_id)), *asked]
@@ -56,7 +57,9 @@ def reviewers(case: Case, directory: Directory, at: datetime | None = None) -> t
         found += [directory.stand_in(person, at) for person in found]
         found += [one.to for one in case.delegations if one.by in found and at < one.until]
     called = {clock.holder for clock in case.running} | {clock.opened_by for clock in case.clocks}
-    others = tuple(dict.fromkeys(person for person in found if person != line.owner or person in called))
+    others = tuple(
+        dict.fromkeys(person for person in found if not line.assigned or person != line.owner or person in called)
+    )
     return others or directory.ladder(case.customer_id)
 
 
