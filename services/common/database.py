@@ -75,7 +75,6 @@ class Database:
             if not self._sqlite:
                 # SQLite has one writer by itself. Here cases, pages and waiting warnings would be locked row by row, by
                 # each thread in the order of its own work.
-                connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": self._schema.lock})
             yield connection
             _finish(connection)
@@ -86,8 +85,6 @@ class Database:
         row alone, so that it waits for nobody who may be waiting for it. Raises OperationalError as writing does."""
         options = {_WRITES: True, _LAST: {}}
         with self._turn(), self._engine.connect().execution_options(**options) as connection, connection.begin():
-            if not self._sqlite:
-                connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S}s'"))
             yield connection
             _finish(connection)
 
@@ -149,7 +146,15 @@ def _finish(tx: Connection) -> None:
 
 def _server_engine(url: Any) -> Engine:
     # hide_parameters, here and below: an error in a log must not show customers.
-    return create_engine(url, pool_pre_ping=True, hide_parameters=True, pool_size=10, max_overflow=30)
+    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, pool_size=10, max_overflow=30)
+
+    @event.listens_for(engine, "connect")
+    def configure(dbapi_connection: Any, _record: object) -> None:
+        # Once a connection, not once a transaction: each word to the server is a way there and back.
+        dbapi_connection.execute(f"SET lock_timeout = '{BUSY_TIMEOUT_S}s'")
+        dbapi_connection.commit()
+
+    return engine
 
 
 def _sqlite_engine(url: Any) -> Engine:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from schemas import warnings as wire
 from schemas.cases import CaseEvent
@@ -39,9 +39,7 @@ _CURRENT = select(warnings.c.id, warnings.c.revision, warnings.c.case_id).where(
 _TASKS = select(tasks.c.id).where(tasks.c.id.in_(_among("ids")))
 _CASE = select(cases.c.id, cases.c.customer_id, cases.c.status, cases.c.sequence, cases.c.state)
 _CASES = _CASE.where(cases.c.id.in_(_among("ids")))
-_CASES_ABOUT = _CASE.where(
-    or_(cases.c.id.in_(_among("ids")), cases.c.customer_id.in_(_among("customers")) & (cases.c.status == "open"))
-)
+_OPEN_CASES = _CASE.where(cases.c.customer_id.in_(_among("customers")), store.IS_OPEN)
 _HOLDS = select(holds.c.customer_id).where(
     holds.c.customer_id.in_(_among("customers")), holds.c.ended_at.is_(None), holds.c.expires_at > bindparam("now")
 )
@@ -93,8 +91,8 @@ class Docket:
         # A case that a warning would open may have been opened by it before.
         wanted = {case_id_of(warning) for warning in found}
         wanted.update(case_id for _, case_id in self._filed.values() if case_id is not None)
-        self._take(_CASES_ABOUT, {"ids": sorted(wanted), "customers": sorted(customers)})
-        self._asked.update(wanted)
+        self._take(_OPEN_CASES, {"customers": sorted(customers)})
+        self.read_cases(wanted)
         held = self.tx.execute(_HOLDS, {"customers": sorted(customers), "now": self._now}).scalars()
         self._unheld.update(customers - set(held))
 

@@ -60,8 +60,9 @@ RETENTION_S = 3600.0
 WIDTH = 16
 """Messages of one channel on their way at once: a receiver that takes 50 ms gets 300 a second. So many are in doubt
 after a crash, and no more."""
-WIDTH_OF_MANY = 200
-"""Of a channel that knows after a crash what it has."""
+WIDTH_OF_MANY = 50
+"""Of a channel that knows after a crash what it has. In a storm each may be a digest of a hundred pages, and a critical
+one has to wait for all of them."""
 
 
 def open_clerk(settings: Settings, channels: tuple[str, ...] = (), settle_s: int = 0, house: House = HOUSE) -> Clerk:

@@ -19,6 +19,10 @@ from services.notifier.recording import SERVICE, Origin
 
 _CASE: TypeAdapter[Case] = TypeAdapter(Case)
 
+IS_OPEN = tables.cases.c.status.concat("") == "open"
+"""Of some customers' cases. An expression of the column, so that SQLite looks these customers up: by the column itself
+it goes through every open case."""
+
 # What is asked for every message, made once: to put a statement together costs more than SQLite takes to answer it.
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _STATES = select(tables.cases.c.id, tables.cases.c.state).where(tables.cases.c.id.in_(_IDS))
@@ -61,7 +65,7 @@ def customers_of(tx: Connection, case_ids: Iterable[str]) -> dict[str, str]:
 
 def find_open_case(tx: Connection, customer_id: str) -> Case | None:
     """The customer's open case."""
-    found = tables.cases.c.customer_id == customer_id, tables.cases.c.status == "open"
+    found = tables.cases.c.customer_id == customer_id, IS_OPEN
     state = tx.execute(select(tables.cases.c.state).where(*found)).scalar()
     return None if state is None else read_case(state)
 
