@@ -64,10 +64,14 @@ def test_no_accepted_event_is_missing_and_no_refused_one_is_there(
         assert sender.failure is None
         answered.add(sender.answered)
     print(answered.statuses, answered.accepted.total(), answered.kept.total(), answered.refused)
-    if answered.kept:
-        wait_until(lambda: not service.metric("bellwether_ingest_waiting_events"), "what was kept to be sent", 180)
-    records = read_topic(kafka.bootstrap, topics.events) + read_topic(kafka.bootstrap, topics.reference)
-    values = [record.value for record in records]
+    values: list[bytes] = []
+
+    def kept_is_there() -> bool:
+        records = read_topic(kafka.bootstrap, topics.events) + read_topic(kafka.bootstrap, topics.reference)
+        values[:] = [record.value for record in records]
+        return answered.kept.keys() <= names_on_topic(values).keys()
+
+    wait_until(kept_is_there, "what was kept to be sent", 120)
     lying, again, taken = names_on_topic(values), told_again(values), answered.accepted + answered.kept
     assert lying.keys() == taken.keys()
     assert {name: lying[name] for name in lying.keys() - again} == {name: taken[name] for name in taken.keys() - again}
