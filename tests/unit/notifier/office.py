@@ -19,6 +19,7 @@ from services.notifier.grouping import Manners
 from services.notifier.messages import Letters
 from services.notifier.people import Person
 from services.notifier.tables import open_database, pages
+from services.notifier.views import CaseFilter
 from tests.support.databases import open_migrated
 from tests.unit.notifier.making import DIRECTORY, NOON
 
@@ -94,3 +95,8 @@ class Office:
 
     def subjects(self, person: str) -> list[str]:
         return [message.subject for message in reversed(self.desk.inbox(person))]
+
+    def the_case(self) -> str:
+        """The only one there is, open or closed."""
+        (line,) = self.desk.list_cases(CaseFilter(status=None))
+        return line.id

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.notifier.actions import Comment, OpenReview
-from services.notifier.views import CaseFilter, PageView
+from services.notifier.views import PageView
 from tests.unit.notifier.making import DAY, HOUR, NOON, make_warning, r1
 from tests.unit.notifier.office import Office
 
@@ -17,13 +17,8 @@ def office(tmp_path: Path) -> Office:
     return Office(tmp_path)
 
 
-def the_case(office: Office) -> str:
-    (line,) = office.desk.list_cases(CaseFilter(status=None))
-    return line.id
-
-
 def pages_of(office: Office, kind: str) -> list[PageView]:
-    case = office.desk.get_case(the_case(office))
+    case = office.desk.get_case(office.the_case())
     return [page for page in case.pages if page.kind == kind and page.channel == "webhook"]
 
 
@@ -33,9 +28,9 @@ def test_that_a_review_is_due_soon_is_not_told_once_it_is_open(office: Office) -
     office.at = NOON + 12 * HOUR
     office.clerk.tick()
     assert [page.state for page in pages_of(office, "due_soon")] == ["pending", "pending"]
-    office.clerk.act(the_case(office), Comment("li", "tomorrow"))
+    office.clerk.act(office.the_case(), Comment("li", "tomorrow"))
     assert [page.state for page in pages_of(office, "due_soon")] == ["pending", "pending"]
-    office.clerk.act(the_case(office), OpenReview("li"))
+    office.clerk.act(office.the_case(), OpenReview("li"))
     assert [page.state for page in pages_of(office, "due_soon")] == ["cancelled", "cancelled"]
     assert office.dispatcher.round() == 0
 
@@ -46,6 +41,6 @@ def test_that_nobody_works_on_a_case_is_not_told_once_it_is_closed_and_what_was_
     office.clerk.tick()
     waiting = {kind: len(pages_of(office, kind)) for kind in ("raised", "idle", "reminder")}
     assert all(waiting.values())
-    office.desk.close(the_case(office), "li", "watch", "we talked to them")
+    office.desk.close(office.the_case(), "li", "watch", "we talked to them")
     assert {page.state for kind in ("idle", "reminder") for page in pages_of(office, kind)} == {"cancelled"}
     assert office.dispatcher.round() == waiting["raised"]
