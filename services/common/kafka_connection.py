@@ -13,6 +13,10 @@ from typing import Any
 
 SECURITIES = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+CONNECT_TIMEOUT_MS = 5_000
+"""Of a client of kafka-python: whoever waits for Kafka is told so this soon, and tries again (its own 30 s are half a
+minute without a word)."""
+
 PROBE_TIMEOUT_S = 3.0
 ALERT_TIMEOUT_S = 0.5
 """A broker that does not want our certificate says so at once, but only after the handshake (TLS 1.3)."""

@@ -24,7 +24,7 @@ from schemas.topics import Topics
 from services.common.clock import Now, wall_now
 from services.common.database import Database
 from services.common.kafka_admin import CANNOT_CONNECT
-from services.common.kafka_connection import Address, client_options
+from services.common.kafka_connection import CONNECT_TIMEOUT_MS, Address, client_options
 from services.ingest import letters_store as store
 from services.ingest.letters import Joiner, Letter, Part, Place
 
@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 MAX_RECORDS = 200
 MAX_FETCH_BYTES = 8 * 1024 * 1024
 POLL_MS = 500
-CONNECT_TIMEOUT_MS = 5_000
 RETRY_S = 2.0
 STOP_S = 3.0
 EXPIRE_EVERY_S = 600.0

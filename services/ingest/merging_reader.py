@@ -10,11 +10,10 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from schemas.records import ReadRecord
-from services.common.kafka_connection import Address, UnusableCertificate, client_options
+from services.common.kafka_connection import CONNECT_TIMEOUT_MS, Address, UnusableCertificate, client_options
 from services.ingest.publisher import TryLater, broker_away
 
 POLL_MS = 500
-CONNECT_TIMEOUT_MS = 5_000
 
 MAX_RECORDS = 5_000
 """Read at a time; between two times progress is kept."""

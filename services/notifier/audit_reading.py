@@ -10,11 +10,10 @@ from pydantic import ValidationError
 from schemas.cases import CaseEvent, decode_case_event
 from services.common.errors import UserError
 from services.common.kafka_admin import CANNOT_CONNECT, unreachable
-from services.common.kafka_connection import Address, client_options
+from services.common.kafka_connection import CONNECT_TIMEOUT_MS, Address, client_options
 
 _POLL_MS = 500
 _IDLE_POLLS = 120
-_CONNECT_TIMEOUT_MS = 5_000
 
 
 class TopicUnread(UserError):
@@ -30,7 +29,7 @@ def case_events(kafka: Address, topic: str) -> Iterator[CaseEvent]:
     try:
         consumer = KafkaConsumer(
             **client_options(kafka),
-            bootstrap_timeout_ms=_CONNECT_TIMEOUT_MS,
+            bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
             client_id="bellwether-audit",
             enable_auto_commit=False,
             auto_offset_reset="earliest",

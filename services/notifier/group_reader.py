@@ -12,7 +12,7 @@ from kafka.errors import KafkaTimeoutError
 from schemas.codec import InvalidEvent, decode, decode_binary, is_binary
 from schemas.events import Event
 from services.common.kafka_admin import CANNOT_CONNECT, unreachable
-from services.common.kafka_connection import Address, client_options
+from services.common.kafka_connection import CONNECT_TIMEOUT_MS, Address, client_options
 
 SESSION_TIMEOUT_MS = 10_000
 """How long a killed notifier's partitions wait for the next one."""
@@ -91,6 +91,7 @@ class GroupReader:
                 **client_options(self._kafka),
                 group_id=self._group,
                 client_id=self._client,
+                bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 session_timeout_ms=SESSION_TIMEOUT_MS,

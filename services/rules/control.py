@@ -13,12 +13,11 @@ from schemas.rulebook import KEY
 from schemas.topics import Topics
 from services.common.errors import UserError
 from services.common.kafka_admin import CANNOT_CONNECT, unreachable
-from services.common.kafka_connection import Address, client_options
+from services.common.kafka_connection import CONNECT_TIMEOUT_MS, Address, client_options
 from services.rules.intake import advance_record, erase_record
 from services.rules.partitioner import partition_of
 
 _TIMEOUT_S = 30.0
-_CONNECT_TIMEOUT_MS = 5_000
 _MAX_REQUEST_BYTES = 2 << 20
 
 
@@ -82,7 +81,7 @@ def _producer(kafka: Address, client_id: str) -> Iterator[KafkaProducer]:
         producer = KafkaProducer(
             **client_options(kafka),
             acks="all",
-            bootstrap_timeout_ms=_CONNECT_TIMEOUT_MS,
+            bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
             max_request_size=_MAX_REQUEST_BYTES,
             client_id=client_id,
         )

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from services.common.errors import UserError
 from services.common.kafka_admin import CANNOT_CONNECT, unreachable
-from services.common.kafka_connection import client_options
+from services.common.kafka_connection import CONNECT_TIMEOUT_MS, client_options
 from services.common.settings import Settings
 from services.rules.calendar import instant
 from services.rules.feeds import MAX_FEEDS
@@ -21,7 +21,6 @@ from services.rules.learning import learn
 from services.rules.reference import Reference
 from services.rules.runtime_metrics import RuntimeMetrics
 
-_CONNECT_TIMEOUT_MS = 5_000
 _POLL_MS = 500
 _QUIET_S = 10.0
 """What is left when nothing more comes for so long are transaction markers, which no record shows."""
@@ -49,7 +48,7 @@ def _records(settings: Settings) -> Iterator[Any]:
     try:
         consumer = KafkaConsumer(
             **client_options(settings.kafka),
-            bootstrap_timeout_ms=_CONNECT_TIMEOUT_MS,
+            bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             client_id="bellwether-feeds",

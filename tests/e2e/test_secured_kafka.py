@@ -136,7 +136,7 @@ def test_services_wait_for_a_password_to_be_right_and_every_command_takes_it(
     system.begin(*SERVICES)
     require_told(system, "does not let bellwether in")
     worker = system.children["rules"]
-    wait_until(lambda: "trying again in 4.0 s" in worker.log_tail(500), "the worker to wait longer each time", 60)
+    wait_until(lambda: "trying again in 1.0 s" in worker.log_tail(500), "the worker to wait longer each time", 60)
 
     secured.add_user(user, PASSWORD, mechanism)
 
@@ -144,7 +144,7 @@ def test_services_wait_for_a_password_to_be_right_and_every_command_takes_it(
     require_a_page(system, tmp_path)
     assert "exists" in run(system, "topics", "create")
     run(system, "ranks", "publish", "--as-of", "2026-03-15T12:00:00+08:00")
-    assert "finance" in run(system, "feeds")
+    wait_until(lambda: "finance" in run(system, "feeds"), "the feed to be written down")
     worker.terminate()
     wait_until(lambda: worker.exit_code() is not None, "the worker to end")
     run(system, "topics", "grow", "--partitions", str(2 * TEST_PARTITIONS))

@@ -15,9 +15,8 @@ from schemas.reference import natural_key
 from schemas.topics import Topics
 from services.common.errors import UserError
 from services.common.kafka_admin import CANNOT_CONNECT, unreachable
-from services.common.kafka_connection import Address, client_options
+from services.common.kafka_connection import CONNECT_TIMEOUT_MS, Address, client_options
 
-_CONNECT_TIMEOUT_MS = 5_000
 _SEND_TIMEOUT_S = 60.0
 
 
@@ -42,7 +41,7 @@ def to_topic(events: Iterable[Event], kafka: Address, topics: Topics) -> int:
         producer = KafkaProducer(
             **client_options(kafka),
             acks="all",
-            bootstrap_timeout_ms=_CONNECT_TIMEOUT_MS,
+            bootstrap_timeout_ms=CONNECT_TIMEOUT_MS,
             client_id="bellwether-ranks",
         )
     except CANNOT_CONNECT as error:

@@ -19,7 +19,7 @@ from schemas.events import ReferenceEvent
 from schemas.topics import Topics
 from services.common.errors import UserError
 from services.common.kafka_admin import CANNOT_CONNECT, BrokerUnreachable, unreachable
-from services.common.kafka_connection import Address, client_options
+from services.common.kafka_connection import CONNECT_TIMEOUT_MS, Address, client_options
 from services.rules.calendar import Day, month_name, month_of_day
 from services.rules.partitioner import partition_of
 from services.rules.reference import Reference
@@ -27,7 +27,6 @@ from services.rules.reports.customer import Customer
 from services.rules.reports.people import People
 from services.rules.reports.sorting import Record, newest_by_key
 
-CONNECT_TIMEOUT_MS = 5_000
 POLL_MS = 1_000
 SILENT_POLLS = 60
 """Polls in a row without a record before the broker counts as gone: a minute."""
