@@ -94,10 +94,23 @@ class CaseEvent(Wire):
     ledger: Anchor | None = None
 
 
+class LedgerAnchor(Wire):
+    """The end of the notifier's ledger, where no case's event has told of it for a minute; of no case and no customer,
+    and without a key. Only who verifies the ledger needs it."""
+
+    type: Literal["ledger.anchored"]
+    at: Instant
+    ledger: Anchor
+
+
+CasesRecord = CaseEvent | LedgerAnchor
+"""What lies on the cases topic."""
+
 _ADAPTER: TypeAdapter[CaseEvent] = TypeAdapter(CaseEvent)
+_ANY: TypeAdapter[CasesRecord] = TypeAdapter(CasesRecord)
 
 
-def encode_case_event(event: CaseEvent) -> bytes:
+def encode_case_event(event: CasesRecord) -> bytes:
     """The JSON on the cases topic."""
     return orjson.dumps(event.model_dump(mode="json", exclude_none=True))
 
@@ -105,3 +118,8 @@ def encode_case_event(event: CaseEvent) -> bytes:
 def decode_case_event(raw: bytes) -> CaseEvent:
     """Raises pydantic.ValidationError for what is no case event."""
     return _ADAPTER.validate_json(raw)
+
+
+def decode_cases_record(raw: bytes) -> CasesRecord:
+    """A case event or an anchor. Raises pydantic.ValidationError for what is neither."""
+    return _ANY.validate_json(raw)

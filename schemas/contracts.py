@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from schemas.cases import CaseEvent
+from schemas.cases import CaseEvent, LedgerAnchor
 from schemas.customers import CustomerSnapshot, MonthCounters
 from schemas.events import CUSTOMER_EVENTS, EVENT_MODELS, PREFIX, Retraction
 from schemas.rulebook import PublishedBook
@@ -70,7 +70,10 @@ _CHANNELS = {
         "customer_id, or customer_id + U+001F + month; the partition is that of the customer_id alone",
         "The newest snapshot of every customer, and counters by month. Compacted.",
     ),
-    "cases": ("customer_id", "What people did about the warnings. (case_id, sequence) is unique."),
+    "cases": (
+        "customer_id",
+        "What people did about the warnings. (case_id, sequence) is unique. What has no key is no case's: skip it.",
+    ),
     "rulebook": ("rulebook", "All rule files as one record; the newest is in force. Compacted."),
     "changelog": ("of the rules service alone", "The rules service's state. Internal: it changes without notice."),
 }
@@ -97,6 +100,7 @@ def messages() -> dict[str, Message]:
         Message(RETRACTION, "events", _retraction_schema(), read=True),
         Message("warning", "warnings", _schema(Warning), read=True, told=True),
         Message("case-event", "cases", _schema(CaseEvent), told=True),
+        Message("ledger-anchor", "cases", _schema(LedgerAnchor), told=True),
         Message("customer-snapshot", "customers", _schema(CustomerSnapshot), read=True, told=True),
         Message("month-counters", "customers", _schema(MonthCounters), read=True, told=True),
         Message("rulebook", "rulebook", _schema(PublishedBook), read=True),

@@ -6,11 +6,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
 from sqlalchemy.exc import DatabaseError
 
+from services.common.clock import clock_from
 from services.common.database import Database
 from services.common.errors import UserError
 from services.common.settings import Settings, read_settings
@@ -21,6 +23,11 @@ FOUND = 3
 """The exit code when something is wrong with the ledger; 1 is for what kept it from being looked at."""
 
 SHOWN = 50
+
+LATE = timedelta(minutes=3)
+"""The notifier anchors what is a minute old, and the topic has it seconds later."""
+
+WHO_ANCHORS = "does a notifier run, and does Kafka take what it sends?"
 
 
 class NoLedger(UserError):
@@ -48,13 +55,13 @@ def verify(kafka: bool) -> None:
     read = (lambda: case_events(settings.kafka, settings.topics.cases)) if kafka else None
     with _progress() as tell:
         found = look(database, tell, read)
-    for line in report(found):
+    for line in report(found, clock_from(settings.clock)()):
         click.echo(line)
     if found.findings:
         sys.exit(FOUND)
 
 
-def report(found: Audit) -> Iterator[str]:
+def report(found: Audit, now: datetime) -> Iterator[str]:
     """In lines for people."""
     for finding in found.findings[:SHOWN]:
         yield str(finding)
@@ -67,7 +74,19 @@ def report(found: Audit) -> Iterator[str]:
         yield "not held against the topic: a chain that somebody made anew would fit itself (--kafka)"
     else:
         yield f"{found.records} records of the topic confirm it up to row {found.anchored}"
+        yield from _behind(found, now)
     yield f"{len(found.findings)} things are wrong" if found.findings else "nothing was rewritten"
+
+
+def _behind(found: Audit, now: datetime) -> Iterator[str]:
+    """Rows that could still be cut off unnoticed."""
+    if found.unanchored_since is None:
+        return
+    waited = now - found.unanchored_since
+    says = (
+        f"{found.head.sequence - found.anchored} rows of the last {waited.total_seconds():.0f} s are not anchored yet"
+    )
+    yield says + (f": {WHO_ANCHORS}" if waited > LATE else "")
 
 
 @audit.command()

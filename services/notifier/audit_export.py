@@ -30,16 +30,23 @@ def export(tx: Connection, case_id: str, *, private: bool = True) -> Iterator[Li
     if not rows:
         raise NoSuchCase(f"the ledger has no row of case {case_id}")
     said = {row.sequence: dict[str, Any](orjson.loads(row.body)) for row in rows}
-    anchors = _anchors(rows, said, ledger.head(tx))
+    anchors = _anchors(rows, said, _end(tx, rows[-1].sequence))
     for row in rows:
         anchor = anchors[row.sequence]
         path = _path(tx, row.sequence, anchor.sequence)
         yield Line(row, path, anchor, _opened(tx, row.sequence, said[row.sequence]) if private else {})
 
 
-def _anchors(rows: Sequence[Row], said: Mapping[int, Said], head: Head) -> dict[int, Head]:
-    """For each row the next of the case that was published, itself at the nearest; behind the last one the end."""
-    found, anchor = {}, head
+def _end(tx: Connection, last: int) -> Head:
+    """The next row behind a case's last one that was published; the end of the chain where none was yet."""
+    query = select(table.c.sequence, table.c.hash).where(table.c.sequence > last, ledger.PUBLISHED)
+    row = tx.execute(query.order_by(table.c.sequence).limit(1)).first()
+    return ledger.head(tx) if row is None else Head(row.sequence, row.hash)
+
+
+def _anchors(rows: Sequence[Row], said: Mapping[int, Said], end: Head) -> dict[int, Head]:
+    """For each row the next of the case that was published, itself at the nearest; `end` behind the last one."""
+    found, anchor = {}, end
     for row in reversed(rows):
         if "entry" in said[row.sequence]:
             anchor = Head(row.sequence, row.hash)

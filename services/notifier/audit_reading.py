@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kafka import KafkaConsumer, TopicPartition
 from pydantic import ValidationError
 
-from schemas.cases import CaseEvent, decode_case_event
+from schemas.cases import CasesRecord, decode_cases_record
 from services.common.errors import UserError
 from services.common.kafka_admin import CANNOT_CONNECT, unreachable
 from services.common.kafka_connection import CONNECT_TIMEOUT_MS, Address, client_options
@@ -24,7 +24,7 @@ class Stranger(UserError):
     """Somebody else writes to the topic of cases."""
 
 
-def case_events(kafka: Address, topic: str) -> Iterator[CaseEvent]:
+def case_events(kafka: Address, topic: str) -> Iterator[CasesRecord]:
     """Raises BrokerUnreachable, TopicUnread, and Stranger for a record that is none of the notifier's."""
     try:
         consumer = KafkaConsumer(
@@ -47,7 +47,7 @@ def case_events(kafka: Address, topic: str) -> Iterator[CaseEvent]:
         consumer.close()
 
 
-def _up_to(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> Iterator[CaseEvent]:
+def _up_to(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> Iterator[CasesRecord]:
     idle = 0
     while any(consumer.position(part) < end for part, end in ends.items()):
         batches = consumer.poll(timeout_ms=_POLL_MS)
@@ -57,7 +57,7 @@ def _up_to(consumer: KafkaConsumer, ends: dict[TopicPartition, int]) -> Iterator
         for batch in batches.values():
             for record in batch:
                 try:
-                    yield decode_case_event(record.value)
+                    yield decode_cases_record(record.value)
                 except ValidationError:
                     at = f"{record.topic}, partition {record.partition}, offset {record.offset}"
                     raise Stranger(f"{at}: a record that no notifier of this version writes") from None

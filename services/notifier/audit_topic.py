@@ -1,7 +1,8 @@
 """PURE: a ledger held against the records of the cases topic, which were sent when its rows were written.
 
-Each record has sequence and hash of its row. As every hash is of all rows before it, one record that fits confirms them
-all; where records do not fit any more, somebody has made the chain anew from somewhere behind the last one that does.
+Each record, an event of a case or an anchor, has sequence and hash of its row. As every hash is of all rows before it,
+one record that fits confirms them all; where records do not fit any more, somebody has made the chain anew from
+somewhere behind the last one that does.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from schemas.cases import CaseEvent
-from services.notifier.chain import Head, Row
+from schemas.cases import CasesRecord, LedgerAnchor
+from services.notifier.chain import ANCHORED, Head, Row
 from services.notifier.ledger_check import Finding, Trouble
 
 SHOWN = 100
@@ -21,16 +22,16 @@ _COMPARED = ("actor", "person", "department", "channel", "decision", "warning_id
 
 
 class _Told(NamedTuple):
-    """What the topic has of a row."""
+    """What the topic has of a row. An anchor is of no case."""
 
     hash: str
-    case_id: str
-    entry: int
     type: str
-    said: tuple[Any, ...]
+    case_id: str | None = None
+    entry: int | None = None
+    said: tuple[Any, ...] = (None,) * len(_COMPARED)
 
     def __str__(self) -> str:
-        return f"{self.type}, entry {self.entry} of case {self.case_id}"
+        return _named(self.type, self.entry, self.case_id)
 
 
 class AnchorCheck:
@@ -42,6 +43,8 @@ class AnchorCheck:
     def __init__(self, up_to: int, waiting: frozenset[int] = frozenset()) -> None:
         self.records = 0
         self.confirmed = 0
+        self.behind_since: datetime | None = None
+        """When the first row behind the last confirmed one was written."""
         self._up_to, self._waiting = up_to, waiting
         self._told: dict[int, _Told] = {}
         self._entries: dict[tuple[str, int], int] = {}
@@ -50,16 +53,19 @@ class AnchorCheck:
         self._other: list[int] = []
         self._spoken: list[Finding] = []
 
-    def note(self, event: CaseEvent) -> None:
+    def note(self, event: CasesRecord) -> None:
         """A record of the topic. Those from before there was a ledger only count."""
         self.records += 1
         if event.ledger is None:
             return
-        number = event.ledger.sequence
-        said = tuple(getattr(event, name) for name in _COMPARED)
-        told = _Told(event.ledger.hash, event.case_id, event.sequence, event.type, said)
+        number = place = event.ledger.sequence
+        if isinstance(event, LedgerAnchor):
+            told = _Told(event.ledger.hash, event.type)
+        else:
+            said = tuple(getattr(event, name) for name in _COMPARED)
+            told = _Told(event.ledger.hash, event.type, event.case_id, event.sequence, said)
+            place = self._entries.setdefault((event.case_id, event.sequence), number)
         before = self._told.setdefault(number, told)
-        place = self._entries.setdefault((event.case_id, event.sequence), number)
         if before != told or place != number:
             # Sent again is the same again: a row has one hash, and an entry one row.
             says = f"the topic has two records that differ: {told}, and {before} as row {place}"
@@ -78,6 +84,8 @@ class AnchorCheck:
                 self._spoken.append(Finding(Trouble.NOT_AS_TOLD, row.sequence, row.sequence, says))
         else:
             self.confirmed = row.sequence
+        behind = row.sequence > self.confirmed
+        self.behind_since = (self.behind_since or _at(said)) if behind else None
 
     def findings(self, head: Head) -> list[Finding]:
         """What the topic says otherwise, or says alone."""
@@ -96,11 +104,23 @@ class AnchorCheck:
         return [Finding(Trouble.MADE_ANEW, first, self._other[-1], says), *self._spoken]
 
     def _miss(self, number: int, said: Mapping[str, Any]) -> None:
-        if "entry" not in said or number > self._up_to or number in self._waiting:
+        if not _is_sent(said) or number > self._up_to or number in self._waiting:
             return
-        if self._oldest is None or datetime.fromisoformat(str(said["at"])) >= self._oldest:
-            says = f"{said['kind']}, entry {said['entry']} of case {said['case_id']}, was never sent"
+        if self._oldest is None or _at(said) >= self._oldest:
+            says = f"{_named(said['kind'], said.get('entry'), said.get('case_id'))}, was never sent"
             self._found.append(Finding(Trouble.MISSING_ON_TOPIC, number, number, says))
+
+
+def _is_sent(said: Mapping[str, Any]) -> bool:
+    return "entry" in said or said["kind"] == ANCHORED
+
+
+def _named(kind: str, entry: int | None, case_id: str | None) -> str:
+    return kind if case_id is None else f"{kind}, entry {entry} of case {case_id}"
+
+
+def _at(said: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(str(said["at"]))
 
 
 def _differences(told: _Told, said: Mapping[str, Any]) -> str:

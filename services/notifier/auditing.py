@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, select
 
-from schemas.cases import CaseEvent
+from schemas.cases import CasesRecord
 from services.common.database import Database
 from services.notifier import ledger
 from services.notifier.audit_tables import Excuses, TableCheck, of_version
@@ -26,20 +26,22 @@ _AT_A_TIME = 1000
 Tell = Callable[[int, int], None]
 """Is told of progress: rows done, of how many."""
 
-Read = Callable[[], Iterator[CaseEvent]]
+Read = Callable[[], Iterator[CasesRecord]]
 """Reads the topic of cases from its beginning to its present end."""
 
 
 @dataclass
 class Audit:
     """What was looked at, and what is wrong. `records` of the topic confirm the chain up to row `anchored`; None and 0
-    without the topic. `erased` counts fields that were erased with a row that says why."""
+    without the topic; the first row behind it was written at `unanchored_since`, None where there is none. `erased`
+    counts fields that were erased with a row that says why."""
 
     head: Head
     rows: int = 0
     erased: int = 0
     records: int | None = None
     anchored: int = 0
+    unanchored_since: datetime | None = None
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -64,6 +66,7 @@ def verify(database: Database, tell: Tell | None = None, read: Read | None = Non
     audit.findings = [*chain.findings(audit.head), *audit.findings, *tables.findings]
     if anchors is not None:
         audit.records, audit.anchored = anchors.records, anchors.confirmed
+        audit.unanchored_since = anchors.behind_since
         audit.findings += anchors.findings(audit.head)
     return audit
 

@@ -15,7 +15,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -24,6 +24,9 @@ GENESIS = "0" * 64
 
 SEAL = "sealed"
 """The key under which a body holds a seal: {"note": {"sealed": "<64 digits>"}}."""
+
+ANCHORED: Literal["ledger.anchored"] = "ledger.anchored"
+"""The kind of a row that is there to be published, for the sake of those before it."""
 
 Content = Mapping[str, Any]
 

@@ -7,20 +7,22 @@ done last in a transaction (database.do_last), so the lock is held for three sta
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, cast, get_args
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
-from schemas.cases import Anchor, CaseEvent, encode_case_event
+from schemas.cases import Anchor, CaseEvent, CaseEventType, CasesRecord, LedgerAnchor, encode_case_event
 from services.common.database import do_last
 from services.notifier import chain
-from services.notifier.chain import SEAL, Content, Entry, Head, Row
+from services.notifier.chain import ANCHORED, SEAL, Content, Entry, Head, Row
 from services.notifier.tables import case_events, ledger, ledger_head, ledger_private
 
 _SALT_BYTES = 32
+
+_NO_CUSTOMER = ""
 
 # Made once: every writing transaction ends with these.
 _TAKE = (
@@ -32,6 +34,13 @@ _LEAVE = update(ledger_head).values(hash=bindparam("last"))
 _ROWS, _SALTS, _EVENTS = insert(ledger), insert(ledger_private), insert(case_events)
 
 
+# Of the entries of a case's timeline every one is; kinds such as hold.set are rows of no case too.
+PUBLISHED = or_(
+    ledger.c.kind == ANCHORED, and_(ledger.c.kind.in_(get_args(CaseEventType)), ledger.c.case_id.is_not(None))
+)
+"""Rows of which the topic of cases is told."""
+
+
 @dataclass(frozen=True)
 class Private:
     """A field that must be erasable: the ledger has its seal. `kept`: the value lies beside the ledger, with the salt;
@@ -41,13 +50,17 @@ class Private:
     kept: bool = True
 
 
+Tell = Callable[[Anchor], CasesRecord]
+"""What is published of a row, with the row's sequence and hash."""
+
+
 @dataclass(frozen=True)
 class _Waiting:
-    """One that is written when its transaction ends. `event` is published with the row's sequence and hash."""
+    """One that is written when its transaction ends."""
 
     entry: Entry
     private: Mapping[str, tuple[Private, bytes]]
-    event: CaseEvent | None
+    tell: Tell | None
 
 
 def append(
@@ -58,7 +71,7 @@ def append(
     *,
     at: datetime,
     private: Mapping[str, Private | None] | None = None,
-    event: CaseEvent | None = None,
+    tell: Tell | None = None,
 ) -> None:
     """Write it down at the end of the transaction, in the order of the calls; nothing of it stands if that fails.
 
@@ -67,7 +80,12 @@ def append(
     """
     salted = {name: (one, secrets.token_bytes(_SALT_BYTES)) for name, one in (private or {}).items() if one}
     seals = {name: {SEAL: chain.sealed(salt, name, one.value)} for name, (one, salt) in salted.items()}
-    do_last(tx, _write, _Waiting(Entry(kind, case_id, at, {**body, **seals}), salted, event))
+    do_last(tx, _write, _Waiting(Entry(kind, case_id, at, {**body, **seals}), salted, tell))
+
+
+def append_anchor(tx: Connection, at: datetime) -> None:
+    """Have all rows up to the end of the transaction confirmed by the topic of cases."""
+    append(tx, ANCHORED, None, {}, at=at, tell=lambda row: LedgerAnchor(type=ANCHORED, at=at, ledger=row))
 
 
 def head(tx: Connection) -> Head:
@@ -86,7 +104,7 @@ def _write(tx: Connection, waiting: Sequence[Any]) -> None:
     salts = [row for at, one in zip(rows, mine, strict=True) for row in _salts(at.sequence, one)]
     if salts:
         tx.execute(_SALTS, salts)
-    events = [_event(row, one) for row, one in zip(rows, mine, strict=True) if one.event is not None]
+    events = [_event(row, one.tell) for row, one in zip(rows, mine, strict=True) if one.tell is not None]
     if events:
         tx.execute(_EVENTS, events)
 
@@ -104,6 +122,7 @@ def _salts(sequence: int, one: _Waiting) -> list[dict[str, Any]]:
     ]
 
 
-def _event(row: Row, one: _Waiting) -> dict[str, Any]:
-    event = cast("CaseEvent", one.event).model_copy(update={"ledger": Anchor(sequence=row.sequence, hash=row.hash)})
-    return {"customer_id": event.customer_id, "body": encode_case_event(event), "created_at": event.at}
+def _event(row: Row, tell: Tell) -> dict[str, Any]:
+    event = tell(Anchor(sequence=row.sequence, hash=row.hash))
+    customer = event.customer_id if isinstance(event, CaseEvent) else _NO_CUSTOMER
+    return {"customer_id": customer, "body": encode_case_event(event), "created_at": event.at}

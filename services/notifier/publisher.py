@@ -68,7 +68,8 @@ class Publisher:
 
         try:
             for row in rows:
-                producer.produce(self._topic, row["body"], row["customer_id"].encode(), on_delivery=told)
+                # An anchor of the ledger is of no customer, and has no key.
+                producer.produce(self._topic, row["body"], row["customer_id"].encode() or None, on_delivery=told)
             if producer.flush(SEND_TIMEOUT_S):
                 problems.append("no answer in time")
         except (KafkaException, BufferError) as error:

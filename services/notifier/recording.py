@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import Connection, delete, or_, select
 
 from schemas import warnings as wire
-from schemas.cases import CaseEvent
+from schemas.cases import Anchor, CaseEvent
 from services.notifier import ledger
 from services.notifier.actions import Action
 from services.notifier.case import Case, Page, TaskChange, Verdict
@@ -62,7 +62,11 @@ def timeline_entry(tx: Connection, event: CaseEvent) -> None:
     private = {"note": Private(event.note, kept=False) if event.note else None}
     told = event.model_copy(update={"note": None}) if event.actor else event
     whole = {**body, "entry": event.sequence}
-    ledger.append(tx, event.type, event.case_id, whole, at=event.at, private=private, event=told)
+
+    def tell(row: Anchor) -> CaseEvent:
+        return told.model_copy(update={"ledger": row})
+
+    ledger.append(tx, event.type, event.case_id, whole, at=event.at, private=private, tell=tell)
 
 
 def case_saved(tx: Connection, case: Case, state: str, now: datetime) -> None:

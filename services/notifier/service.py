@@ -16,8 +16,9 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from services.common.clock import clock_from, wall_now
 from services.common.database import Database
 from services.common.settings import Settings
-from services.notifier import recording
+from services.notifier import anchoring, recording
 from services.notifier.acting import ActLinks
+from services.notifier.anchoring import Anchoring
 from services.notifier.channels.base import Channel, TakesMany
 from services.notifier.channels.inbox import InboxChannel
 from services.notifier.channels_wiring import follow_cases, greet_customers
@@ -172,6 +173,7 @@ def _start(
     greet_customers(workers, settings, own, clerk)
     publisher = Publisher(settings.kafka, settings.topics, clerk.database)
     workers.start("retention", _forgetting(clerk), RETENTION_S)
+    workers.start("anchoring", Anchoring(clerk.database, clerk.now).step, anchoring.PAUSE_S)
     workers.start("publisher", publisher.step, PUBLISH_S, publisher.close)
     workers.start("consumer", intake.step, 0.0, intake.close)
 

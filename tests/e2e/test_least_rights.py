@@ -14,7 +14,7 @@ import orjson
 import pytest
 from confluent_kafka.admin import AclOperation, ResourceType
 
-from schemas.cases import decode_case_event
+from schemas.cases import decode_cases_record
 from schemas.topics import Topics
 from tests.support.commands import ROOT, Commands, call_bellwether
 from tests.support.fixtures import TEST_PARTITIONS, start_broker
@@ -184,4 +184,4 @@ def _are_filed(system: Installation) -> bool:
 
 
 def _was_paged(system: Installation) -> bool:
-    return "case.paged" in {decode_case_event(raw).type for raw in system.values(TOPICS.cases)}
+    return "case.paged" in {decode_cases_record(raw).type for raw in system.values(TOPICS.cases)}

@@ -21,7 +21,7 @@ from deploy.kafka import Broker
 from deploy.ports import free_port
 from deploy.process import Child
 from schemas import warnings as wire
-from schemas.cases import CaseEvent, decode_case_event
+from schemas.cases import CaseEvent, decode_cases_record
 from schemas.topics import Topics, topic_specs
 from services.common.clock import manual_clock, set_manual_clock
 from services.common.kafka_admin import ensure_topics
@@ -110,7 +110,8 @@ class House:
 
         def enough() -> bool:
             for records in consumer.poll(timeout_ms=200).values():
-                found.extend(decode_case_event(record.value) for record in records)
+                told = [decode_cases_record(record.value) for record in records]
+                found.extend(one for one in told if isinstance(one, CaseEvent))
             return len(found) >= wanted
 
         try:

@@ -8,11 +8,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from schemas.cases import decode_cases_record
 from services.common.database import Database
-from services.notifier import auditing, recording
+from services.notifier import auditing, recording, store
+from services.notifier.anchoring import ANCHOR_AFTER, Anchoring
 from services.notifier.audit_export import NoSuchCase, export
 from services.notifier.clerk import Clerk
-from services.notifier.desk import Desk
+from services.notifier.desk import Desk, Refused
 from services.notifier.exported import Line, from_json, problems, to_json, to_text, together
 from services.notifier.recording import Origin
 from services.notifier.views import CaseFilter
@@ -40,6 +42,13 @@ def exported(database: Database, case_id: str, *, private: bool = True) -> list[
         return list(export(tx, case_id, private=private))
 
 
+def told(database: Database) -> dict[int, str]:
+    """Hashes of the rows of which the topic is told."""
+    with database.reading() as tx:
+        records = [decode_cases_record(row["body"]) for row in store.unsent_case_events(tx)]
+    return {record.ledger.sequence: record.ledger.hash for record in records if record.ledger}
+
+
 def wrong(lines: list[Line]) -> list[str]:
     return [problem for line in lines for problem in problems(line)] + list(together(lines))
 
@@ -49,11 +58,28 @@ def test_every_line_proves_itself_and_comes_back_from_the_file_as_it_was(databas
     assert len(lines) > 10
     assert [from_json(to_json(line)) for line in lines] == lines
     assert wrong(lines) == []
-    hashes = {line.row.sequence: line.row.hash for line in lines}
-    ends = auditing.verify(database).head
+    published, mine = told(database), {line.row.sequence for line in lines}
+    behind = max(published.keys() & mine)
     for line in lines:
-        # Every anchor is a row of the case that was published, or the end of the chain.
-        assert hashes.get(line.anchor.sequence, ends.hash) == line.anchor.hash
+        # Every anchor is a row of the case that was published; behind the case's last one the next of any.
+        assert published[line.anchor.sequence] == line.anchor.hash
+        assert line.anchor.sequence in mine or line.row.sequence > behind
+    assert any(line.anchor.sequence not in mine for line in lines)
+
+
+def test_behind_all_that_was_published_the_end_is_the_anchor_until_there_is_one(
+    database: Database, case_id: str, desk: Desk, clock: Clock
+) -> None:
+    here = desk.coming_from(Origin("console", "192.0.2.1", "Firefox"))
+    with pytest.raises(Refused):
+        here.decide_review(case_id, "wang", "accept", "")
+    end = auditing.verify(database).head
+    assert [line.anchor for line in exported(database, case_id) if line.row.sequence == end.sequence] == [end]
+    clock.at += ANCHOR_AFTER
+    Anchoring(database, clock).step()
+    line = next(line for line in exported(database, case_id) if line.row.sequence == end.sequence)
+    assert line.anchor.sequence == end.sequence + 1
+    assert wrong([line]) == []
 
 
 def test_nothing_of_another_case_is_in_it(database: Database, case_id: str) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 import orjson
 import pytest
 from sqlalchemy import Connection, func, select, text
 
-from schemas.cases import CaseEvent, decode_case_event
+from schemas.cases import CaseEvent, CasesRecord, decode_case_event
 from services.common.database import Database
 from services.notifier import auditing, chain, directory_store, holding, outbox, recording, store, tables
 from services.notifier.auditing import Audit
@@ -67,8 +67,8 @@ def sent(database: Database) -> list[CaseEvent]:
     return events
 
 
-def verify(database: Database, topic: list[CaseEvent] | None = None) -> Audit:
-    def read() -> Iterator[CaseEvent]:
+def verify(database: Database, topic: Sequence[CasesRecord] | None = None) -> Audit:
+    def read() -> Iterator[CasesRecord]:
         yield from topic or []
 
     return auditing.verify(database, None, read if topic is not None else None)

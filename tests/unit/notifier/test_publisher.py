@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from schemas.cases import decode_case_event
+from schemas.cases import LedgerAnchor, decode_case_event, decode_cases_record
 from schemas.topics import Topics
 from services.common.kafka_admin import BrokerUnreachable
-from services.notifier import publisher, store
+from services.notifier import ledger, publisher, store
 from services.notifier.publisher import Publisher
 from tests.unit.notifier.making import make_warning
 from tests.unit.notifier.office import Office
@@ -26,7 +26,7 @@ class Scripted:
     fails: int | None = None
     full: int | None = None
     mute: bool = False
-    got: list[tuple[bytes, bytes]] = field(default_factory=list)
+    got: list[tuple[bytes | None, bytes]] = field(default_factory=list)
     waiting: list[Callable[[KafkaError | None, None], None]] = field(default_factory=list)
     ended: bool = False
 
@@ -34,7 +34,7 @@ class Scripted:
         """The topic is there."""
 
     def produce(
-        self, topic: str, value: bytes, key: bytes, on_delivery: Callable[[KafkaError | None, None], None]
+        self, topic: str, value: bytes, key: bytes | None, on_delivery: Callable[[KafkaError | None, None], None]
     ) -> None:
         assert topic == "t.cases"
         if len(self.got) == self.full:
@@ -89,8 +89,20 @@ def test_events_are_sent_in_their_order_under_their_customer_and_forgotten(
     assert (ours.step(), ours.step()) == (True, False)
     assert len(before) > 2
     assert [value for _, value in good.got] == before
-    assert all(key.decode() == decode_case_event(value).customer_id for key, value in good.got)
+    assert all(key == decode_case_event(value).customer_id.encode() for key, value in good.got)
     assert waiting(office) == []
+
+
+def test_an_anchor_of_the_ledger_is_of_no_customer_and_has_no_key(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with office.database.writing() as tx:
+        ledger.append_anchor(tx, office.now())
+    good = Scripted()
+    publishing(office, monkeypatch, good).step()
+    key, value = good.got[-1]
+    assert isinstance(decode_cases_record(value), LedgerAnchor)
+    assert key is None
 
 
 @pytest.mark.parametrize("bad", [Scripted(fails=1), Scripted(mute=True), Scripted(full=1)], ids=["one", "all", "full"])

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from schemas.cases import CaseEvent, encode_case_event
+from schemas.cases import Anchor, CaseEvent, LedgerAnchor, encode_case_event
 from schemas.codec import InvalidEvent, parse
 from schemas.contracts import DEAD_LETTER, RETRACTION, messages, schema_documents
 from schemas.events import CUSTOMER_EVENTS, EVENT_ADAPTER, EVENT_MODELS, REFERENCE_EVENTS
@@ -121,6 +121,9 @@ def test_case_events_and_books_fit() -> None:
     long = short.model_copy(update={"type": "review.decided", "decision": "act", "note": "好", "person": "li"})
     for entry in (short, long):
         assert faults("case-event", orjson.loads(encode_case_event(entry))) == []
+    anchor = LedgerAnchor(type="ledger.anchored", at=at, ledger=Anchor(sequence=7, hash="0" * 64))
+    assert faults("ledger-anchor", orjson.loads(encode_case_event(anchor))) == []
+    assert faults("case-event", orjson.loads(encode_case_event(anchor))) != []
     book = PublishedBook(files={"r1.yaml": "id: R1"}, overrides={"R1": {"grace_days": 5}}, author="li", at=at)
     assert faults("rulebook", orjson.loads(encode_book(book))) == []
     assert faults("rulebook", {**orjson.loads(encode_book(book)), "files": {"../r1.yaml": ""}}) != []
