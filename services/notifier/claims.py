@@ -29,7 +29,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.notifier import outbox
 from services.notifier.delivering import Queued
-from services.notifier.grouping import Manners, Row, Sent, group
+from services.notifier.grouping import DIGEST, Manners, Row, Sent, group
 from services.notifier.outbox import TOLD
 from services.notifier.tables import pages, recipients, settling
 from services.notifier.views import PageState
@@ -219,7 +219,7 @@ class Claimer:
         for person, key, at, critical in tx.execute(
             _LATELY, {"channel": self.channel, "people": people, "since": since}
         ):
-            found.setdefault(person, []).append(Sent(person, at, bool(critical), key.startswith("digest/")))
+            found.setdefault(person, []).append(Sent(person, at, bool(critical), key.startswith(DIGEST)))
         return found
 
 
@@ -230,7 +230,7 @@ def _row(page: Queued) -> Row:
 def _parcel(taken: tuple[Queued, ...], *, digest: bool) -> Parcel:
     """The key is the same whenever the same pages make one message."""
     keys = [page.key for page in taken]
-    key = "digest/" + hashlib.sha256("\n".join(keys).encode()).hexdigest() if digest else keys[-1]
+    key = DIGEST + hashlib.sha256("\n".join(keys).encode()).hexdigest() if digest else keys[-1]
     return Parcel(key, taken[0].person, taken, digest)
 
 

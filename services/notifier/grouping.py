@@ -17,6 +17,9 @@ from services.notifier.case import PageKind
 REPORTS: tuple[PageKind, ...] = ("undelivered", "uncertain")
 """Pages that tell of another one, and not of the warning: each is told, also two about one warning."""
 
+DIGEST = "digest/"
+"""How the key of a digest begins; that of a page begins otherwise."""
+
 _MINUTE = timedelta(minutes=1)
 
 
@@ -62,7 +65,7 @@ class Row:
 @dataclass(frozen=True)
 class Sent:
     """A message to a person through this channel that went out, may have, or is on its way: when it was taken in hand,
-    whether all of its pages were critical, and whether it was a digest (its key begins with `digest/`)."""
+    whether all of its pages were critical, and whether it was a digest (its key begins with DIGEST)."""
 
     person: str
     at: datetime

@@ -7,7 +7,7 @@ notifiers tell the same twice at most, which such a channel takes for one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,8 +18,10 @@ from services.common.database import Database
 from services.notifier import store
 from services.notifier.channels.base import Action, Channel, Message, NotSent, RateLimited, TryLater
 from services.notifier.channels.limits import Wait
+from services.notifier.channels.pagerduty import MOST_INCIDENTS
 from services.notifier.channels_tables import incidents
 from services.notifier.delivering import LONGEST_OUTAGE
+from services.notifier.grouping import DIGEST
 from services.notifier.messages import facts_of
 from services.notifier.people import Directory
 from services.notifier.tables import cases, pages
@@ -31,6 +33,9 @@ log = logging.getLogger(__name__)
 _FOLLOWED: tuple[Action, ...] = ("acknowledge", "resolve")
 KINDS: Mapping[str, tuple[Action, ...]] = {"pagerduty": _FOLLOWED, "alertmanager": _FOLLOWED[1:]}
 """Which channels know what: an alert of Alertmanager's fires or is over."""
+
+RESTS: Mapping[str, int] = {"pagerduty": MOST_INCIDENTS}
+"""Which channels tell of a digest about more cases than that by one more incident, under the digest's own key."""
 
 PAUSE_S = 5.0
 OVERLAP = timedelta(minutes=10)
@@ -46,6 +51,14 @@ class Open:
     case_id: str
     told: Action
     stage: Stage
+
+
+def wanted_of_rest(stages: Iterable[Stage]) -> Action | None:
+    """What the incident of a digest's rest is to be told, by the stages of all cases that the digest is about."""
+    found = list(stages)
+    if all(stage == "closed" for stage in found):
+        return "resolve"
+    return "acknowledge" if all(stage in (*TAKEN_ON, "closed") for stage in found) else None
 
 
 def wanted(stage: Stage, told: Action) -> Action | None:
@@ -122,7 +135,16 @@ class Incidents:
 
     def _tell(self, case_id: str, action: Action) -> bool:
         """False when the channel takes nothing at present."""
-        message = self._message(case_id, action)
+        # The case is noted last: what was not told of it, or of a rest that it was in, is told again.
+        for message in (self._message(case_id, action), *self._rests(case_id)):
+            if not self._send(message):
+                return False
+        with self._database.writing() as tx:
+            self._note(tx, case_id, action, self._now())
+        return True
+
+    def _send(self, message: Message) -> bool:
+        """False when the channel takes nothing at present."""
         limits, scope = self._channel.limits, self._channel.scope(message)
         verdict = self._throttle.reserve(limits, scope, self._channel.cost(message), critical=False)
         if isinstance(verdict, Wait):
@@ -134,16 +156,44 @@ class Incidents:
             if isinstance(later, RateLimited):
                 self._throttle.blocked(limits, scope, later.after_s)
             self._away_until = self._now() + timedelta(seconds=max(later.after_s, 15.0))
-            log.warning("%s: %s of %s waits: %s", self._channel.name, action, case_id, later)
+            log.warning("%s: %s of %s waits: %s", self._channel.name, message.action, message.case_id, later)
             return False
         except NotSent as refused:
             # Said again it would be refused again; the case itself does not depend on it.
-            log.warning("%s: %s of %s: %s", self._channel.name, action, case_id, refused)
+            log.warning("%s: %s of %s: %s", self._channel.name, message.action, message.case_id, refused)
         finally:
             self._throttle.answered(scope, verdict.hold)
-        with self._database.writing() as tx:
-            self._note(tx, case_id, action, self._now())
         return True
+
+    def _rests(self, case_id: str) -> Iterator[Message]:
+        """What the incidents are told that stand for the rest of a digest which the case was in. Nothing of them is
+        remembered: told again with the next of their cases, they are as they were."""
+        most = RESTS.get(self._channel.kind)
+        if most is None:
+            return
+        directory = self._directory()
+        to = directory.people[directory.fallback]
+        with self._database.reading() as tx:
+            digests = self._digests(tx, case_id)
+            found = [(key, wanted_of_rest(self._stages(tx, about))) for key, about in digests if len(about) > most]
+        for key, action in found:
+            if action is not None:
+                yield Message(key, to, f"Bellwether: {action}", "", "", action=action)
+
+    def _digests(self, tx: Connection, case_id: str) -> list[tuple[str, set[str]]]:
+        """Of each digest that told of the case its key, and what it was about: cases, and warnings without one."""
+        ours = pages.c.channel == self._channel.name, pages.c.message_key.startswith(DIGEST)
+        query = select(pages.c.message_key, pages.c.person).where(pages.c.case_id == case_id, *ours).distinct()
+        about = func.coalesce(pages.c.case_id, pages.c.warning_id)
+        return [
+            # The person is what the index of pages begins with.
+            (key, set(tx.execute(select(about).where(pages.c.person == person, pages.c.message_key == key)).scalars()))
+            for key, person in tx.execute(query).all()
+        ]
+
+    def _stages(self, tx: Connection, about: Iterable[str]) -> list[Stage]:
+        states = tx.execute(select(cases.c.state).where(cases.c.id.in_(list(about)))).scalars()
+        return [store.read_case(state).stage for state in states]
 
     def _message(self, case_id: str, action: Action) -> Message:
         directory = self._directory()

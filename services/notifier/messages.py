@@ -18,6 +18,7 @@ from services.notifier.channels.fitting import cut, utf8
 from services.notifier.contents import About, Contents, Notice, Parts
 from services.notifier.digests import MAX_LINES, digest_of
 from services.notifier.escaping import Flavour, Link, Shape
+from services.notifier.grouping import DIGEST
 from services.notifier.linking import PERSONAL
 from services.notifier.people import Directory, Language, Person, Source, newest
 from services.notifier.template_files import shipped
@@ -111,7 +112,7 @@ class Letters:
         shorter = (contents.digest(digest_of(notices, contents.directory.customer_name, most)) for most in lengths)
         data: dict[str, object] = {"kind": "digest", "pages": [self._data(one, contents) for one in chosen.ordered]}
         return Message(
-            key="digest/" + hashlib.sha256("\n".join(notice.key for notice in notices).encode()).hexdigest(),
+            key=DIGEST + hashlib.sha256("\n".join(notice.key for notice in notices).encode()).hexdigest(),
             to=to,
             **self._written("digest", digest, to.language),
             data=data,

@@ -15,16 +15,18 @@ from services.notifier.channels.alertmanager import Alertmanager
 from services.notifier.channels.pagerduty import PagerDuty
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
-from services.notifier.incidents import Incidents, wanted
+from services.notifier.dispatcher import Dispatcher
+from services.notifier.incidents import Incidents, wanted, wanted_of_rest
 from services.notifier.messages import Letters, Notice
 from services.notifier.tables import cases, pages
 from services.notifier.throttle import Throttle
-from services.notifier.views import Stage
+from services.notifier.views import CaseFilter, Stage
 from tests.contract.notifier.channel_setups import posting
 from tests.contract.notifier.clocks import Clock
 from tests.support.providers.alertmanager import AlertmanagerReceiver
 from tests.support.providers.pagerduty import PagerDutyServer
 from tests.unit.notifier.making import DIRECTORY, make_warning
+from tests.unit.notifier.office import AT_ONCE
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,84 @@ def test_incidents_of_a_digest_as_it_is_really_written_are_those_of_the_cases_an
         for case in ("case-1", "case-3"):
             channel.send(replace(digest, key=f"over/{case}", case_id=case, data={}, action="resolve"))
         assert server.incidents == {}
+
+
+@pytest.mark.parametrize(
+    ("stages", "expected"),
+    [
+        (["opened", "closed"], None),
+        (["reopened", "acknowledged"], None),
+        (["in_review", "intervention", "acknowledged"], "acknowledge"),
+        (["closed", "acknowledged"], "acknowledge"),
+        (["closed", "closed"], "resolve"),
+    ],
+)
+def test_what_stands_for_the_rest_of_a_digest_follows_all_of_its_cases(stages: list[Stage], expected: str) -> None:
+    assert wanted_of_rest(stages) == expected
+
+
+class Storm:
+    """So many cases of as many customers, told to PagerDuty in a digest to each of two people, as it is really done."""
+
+    def __init__(self, database: Database, clock: Clock, server: PagerDutyServer, customers: int) -> None:
+        self.server = server
+        clerk = Clerk(database, DIRECTORY, clock, channels=("pager",))
+        self.desk = Desk(clerk)
+        clerk.file([make_warning(f"w{number}", customer_id=f"K{number}") for number in range(customers)])
+        self.cases = [line.id for line in self.desk.list_cases(CaseFilter())]
+        channel = posting("pager", PagerDuty(server.routing_key, home=server.home), clock)
+        letters = Letters(DIRECTORY, "http://console", ZoneInfo("Asia/Shanghai")).for_channel("pagerduty")
+        dispatcher = Dispatcher(database, channel, letters, clock, manners=AT_ONCE)
+        while dispatcher.round():
+            pass
+        dispatcher.close()
+        self.incidents = Incidents(database, channel, Throttle(database, clock), lambda: DIRECTORY, clock)
+
+    def settle(self) -> dict[str, str]:
+        """PagerDuty is told all that there is to tell; what it has open."""
+        while self.incidents.step():
+            pass
+        return self.server.incidents
+
+
+def test_the_incident_of_a_digest_about_more_than_twenty_cases_ends_with_the_last_of_them(
+    database: Database, clock: Clock
+) -> None:
+    with PagerDutyServer(clock) as server:
+        storm = Storm(database, clock, server, 23)
+        rests = server.incidents.keys() - set(storm.cases)
+        assert (len(rests), len(server.incidents)) == (2, 22)
+
+        def of_rests() -> set[str]:
+            return {storm.settle()[rest] for rest in rests}
+
+        for case in storm.cases[1:]:
+            storm.desk.acknowledge(case, "sun")
+        clock.at += timedelta(minutes=1)
+        assert of_rests() == {"triggered"}
+        storm.desk.close(storm.cases[0], "sun", "watch", "seen")
+        assert of_rests() == {"acknowledged"}
+        clock.at += timedelta(minutes=1)
+        for case in storm.cases[1:-1]:
+            storm.desk.close(case, "sun", "watch", "seen")
+        assert of_rests() == {"acknowledged"}
+        # What PagerDuty does not take is told again.
+        server.cut = "before"
+        storm.desk.close(storm.cases[-1], "sun", "watch", "seen")
+        assert rests <= storm.settle().keys()
+        server.cut = None
+        clock.at += timedelta(minutes=2)
+        assert storm.settle() == {}
+
+
+def test_of_a_digest_that_has_no_rest_nothing_more_is_told(database: Database, clock: Clock) -> None:
+    with PagerDutyServer(clock) as server:
+        storm = Storm(database, clock, server, 20)
+        assert server.incidents.keys() == set(storm.cases)
+        for case in storm.cases:
+            storm.desk.close(case, "sun", "watch", "seen")
+        storm.settle()
+        assert [event["event_action"] for event in server.accepted] == ["trigger"] * 40 + ["resolve"] * 20
 
 
 def test_the_alerts_of_a_case_are_over_when_it_is_closed_each_with_the_labels_by_which_it_is_known(
