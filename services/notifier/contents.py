@@ -17,6 +17,7 @@ from services.notifier.case import PageKind, Role
 from services.notifier.digests import Block, Digest
 from services.notifier.escaping import Link
 from services.notifier.explaining import Group, Leaf, explain, explain_rise, lines
+from services.notifier.links import ACTIONS, LinkAction
 from services.notifier.people import Directory, Language
 from services.notifier.wording import DIGEST, DIGEST_LINE, LABEL, OPENING, ROLE, SEVERITY, STAND_IN, SUBJECT
 from services.notifier.words import summary_in_words
@@ -92,9 +93,13 @@ class Contents:
             "more_others": LABEL["more"][language].format(n=hidden) if hidden else "",
             "link": self.link(notice),
             "has_case": notice.case_id is not None,
-            "acknowledge": "",
+            **self.acts({}),
             "shortened": False,
         }
+
+    def acts(self, signed: Mapping[LinkAction, str]) -> Parts:
+        """The links by which the reader acts, each a template's own part: empty where there is none."""
+        return {action: Link(signed[action]) if action in signed else "" for action in ACTIONS}
 
     def digest(self, chosen: Digest[Notice]) -> Parts:
         """The parts of a digest."""

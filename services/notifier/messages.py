@@ -19,7 +19,7 @@ from services.notifier.contents import About, Contents, Notice, Parts
 from services.notifier.digests import MAX_LINES, digest_of
 from services.notifier.escaping import Flavour, Link, Shape
 from services.notifier.grouping import DIGEST
-from services.notifier.linking import PERSONAL
+from services.notifier.linking import PERSONAL, Signed
 from services.notifier.people import Directory, Language, Person, Source, newest
 from services.notifier.template_files import shipped
 from services.notifier.templating import FORMS, Form, Part, Templates, names_of
@@ -62,8 +62,8 @@ class Written(TypedDict):
 class Letters:
     """Writes messages. `console_url` is where the console answers, without a slash at the end; `zone` the company's.
     `words` are those of the evidence; a value that has none is said as it is. `flavour` is the markdown of the channel,
-    None where it takes none; `forms` are those it reads beside subject and text: the others stay empty. `acknowledge`
-    gives a reader's link to acknowledge a page, None where there is none; channels that groups read have none."""
+    None where it takes none; `forms` are those it reads beside subject and text: the others stay empty. `acting` gives
+    the links by which a reader acts on a page; channels that groups read have none."""
 
     people: Source
     console_url: str
@@ -72,7 +72,7 @@ class Letters:
     templates: Templates = field(default_factory=shipped)
     flavour: Flavour | None = None
     forms: tuple[Form, ...] = FORMS
-    acknowledge: Callable[[Notice, Person], str | None] | None = None
+    acting: Callable[[Notice, Person], Signed] | None = None
 
     @property
     def directory(self) -> Directory:
@@ -82,15 +82,12 @@ class Letters:
     def for_channel(self, kind: str) -> Letters:
         """The same for a kind of channel: nothing is written that it does not read."""
         flavour, forms = READ.get(kind, (None, FORMS))
-        acknowledge = self.acknowledge if kind in PERSONAL else None
-        return replace(self, flavour=flavour, forms=forms, acknowledge=acknowledge)
+        return replace(self, flavour=flavour, forms=forms, acting=self.acting if kind in PERSONAL else None)
 
     def single(self, notice: Notice, to: Person) -> Message:
         """The message of one page."""
         contents = self.contents(to.language)
-        page = contents.page(notice)
-        signed = self.acknowledge(notice, to) if self.acknowledge is not None else None
-        page["acknowledge"] = Link(signed) if signed else ""
+        page = contents.page(notice) | contents.acts(self.acting(notice, to) if self.acting is not None else {})
         special = (notice.warning.rule, notice.kind)
         written = self._written("page", page, to.language, special)
         return Message(

@@ -35,7 +35,7 @@ from services.notifier.grouping import Manners
 from services.notifier.house import House
 from services.notifier.intake import Intake
 from services.notifier.link_secrets import kept_in
-from services.notifier.linking import acknowledging
+from services.notifier.linking import Signed, acting
 from services.notifier.links import LinkMaker
 from services.notifier.messages import Letters, Notice
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
@@ -134,8 +134,8 @@ def _secrets(settings: Settings, own: NotifierSettings) -> tuple[bytes, ...]:
     return own.link_secrets or kept_in(settings.data_dir)
 
 
-def _acknowledging(settings: Settings, own: NotifierSettings) -> Callable[[Notice, Person], str | None]:
-    return acknowledging(LinkMaker(own.console_url, _secrets(settings, own), timedelta(days=own.link_days)))
+def _acting(settings: Settings, own: NotifierSettings) -> Callable[[Notice, Person], Signed]:
+    return acting(LinkMaker(own.console_url, _secrets(settings, own), timedelta(days=own.link_days)))
 
 
 def _start(
@@ -152,7 +152,7 @@ def _start(
     workers.start("ticker", _ticker(clerk, metrics), TICK_S)
     templates = with_own(own.templates, lambda problem: log.error("a template is replaced by ours: %s", problem))
     letters = Letters(lambda: clerk.directory, own.console_url, settings.zone, load_words(), templates)
-    letters = replace(letters, acknowledge=_acknowledging(settings, own))
+    letters = replace(letters, acting=_acting(settings, own))
     for channel in channels:
         dispatcher = Dispatcher(
             clerk.database,

@@ -16,6 +16,7 @@ from services.notifier.channels.fitting import utf8
 from services.notifier.contents import About, Notice, Parts
 from services.notifier.digests import digest_of
 from services.notifier.escaping import FLAVOURS, Flavour, Link, Shape, address, escape
+from services.notifier.links import ACTIONS
 from services.notifier.messages import MARKDOWN_BYTES, Letters
 from services.notifier.people import Customer, Directory, Language, Person
 from services.notifier.templating import FORMS, BadTemplate, Form, Part, Problem, Templates, names_of
@@ -109,7 +110,7 @@ def lint(letters: Letters, samples: Mapping[str, Sequence[wire.Warning]], now: d
 
 def _check_page(letters: Letters, notice: Notice, language: Language, where: str, found: _Found) -> None:
     page = letters.contents(language).page(notice)
-    page["acknowledge"] = Link(f"{CONSOLE}/acknowledge")
+    page |= {action: Link(f"{CONSOLE}/{action}") for action in ACTIONS}
     special = (notice.warning.rule, notice.kind)
     needed = {form: (("link",) if page["is_over"] and "link" in names else names) for form, names in _NEEDED.items()}
     _check(letters, "page", page, language, special, needed, lambda problem: found.add(problem, where))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, timedelta
 from urllib.parse import unquote, urlsplit
 
 import orjson
@@ -15,11 +16,16 @@ from services.notifier import auditing, outbox, tables
 from services.notifier.acting import ActLinks, AlreadyUsed, FormTooOld
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk, NotFound, Refused
+from services.notifier.dispatcher import Dispatcher
+from services.notifier.linking import acting
 from services.notifier.links import FORM_VALID, PATH, VALID, Expired, Forged, LinkAction, LinkMaker
+from services.notifier.messages import Letters
 from services.notifier.recording import Origin
 from services.notifier.views import CaseFilter
+from services.notifier.words import load_words
 from tests.contract.notifier.clocks import Clock
-from tests.unit.notifier.making import make_warning, r1
+from tests.unit.notifier.making import DIRECTORY, make_warning, r1
+from tests.unit.notifier.office import Scripted
 
 SECRET, BEFORE = b"s" * 32, b"b" * 32
 MAKER = LinkMaker("http://console.test", [SECRET])
@@ -174,6 +180,60 @@ def test_a_task_is_finished_by_its_link(database: Database, links: ActLinks, des
     assert desk.list_tasks("wang") == []
     (row,) = rows_of(database, "task.done")
     assert (row["actor"], row["via"]) == ("wang", "link")
+
+
+class Post(Scripted):
+    """Everybody's mail."""
+
+    name = kind = "email"
+
+    def links(self, subject: str, person: str, saying: str) -> list[str]:
+        """The tokens of the links behind a word, in the mails with that in the subject."""
+        told = [mail.text for mail in self.sent if subject in mail.subject and mail.to.id == person]
+        assert told, [(mail.to.id, mail.subject) for mail in self.sent]
+        return [
+            unquote(token) for text in told for token in re.findall(rf"^{saying}: \S+{PATH}/(\S+)$", text, re.MULTILINE)
+        ]
+
+
+def delivered(database: Database, clock: Clock) -> Post:
+    """What the dispatcher really sends."""
+    post = Post()
+    letters = Letters(DIRECTORY, MAKER.console_url, UTC, load_words(), acting=acting(MAKER)).for_channel(post.kind)
+    dispatcher = Dispatcher(database, post, letters, clock)
+    while dispatcher.round():
+        pass
+    dispatcher.close()
+    return post
+
+
+def test_the_superior_opens_a_review_by_the_mail_that_asks_for_it(
+    database: Database, links: ActLinks, case_id: str, desk: Desk, clock: Clock
+) -> None:
+    post = delivered(database, clock)
+    assert post.links("预警", "wang", "开始审核") == []
+    (token,) = post.links("预警", "li", "开始审核")
+    clock.at += timedelta(hours=1)
+    links.act(token, links.look(token).form, FROM)
+    assert desk.get_case(case_id).line.review == "opened"
+    (row,) = rows_of(database, "case.acted")
+    assert (row["actor"], row["action"], row["via"]) == ("li", "OpenReview", "link")
+
+
+def test_whom_a_review_has_escalated_to_opens_it_by_that_mail(
+    database: Database, links: ActLinks, case_id: str, desk: Desk, clock: Clock, clerk: Clerk
+) -> None:
+    clock.at += timedelta(hours=25)
+    clerk.tick()
+    (token,) = delivered(database, clock).links("overdue", "chen", "Open the review")
+    links.act(token, links.look(token).form, FROM)
+    assert desk.get_case(case_id).line.review == "opened"
+
+
+def test_a_task_is_finished_by_the_mail_about_it(database: Database, links: ActLinks, desk: Desk, clock: Clock) -> None:
+    (token,) = delivered(database, clock).links("待办", "wang", "已完成")
+    links.act(token, links.look(token).form, FROM)
+    assert desk.list_tasks("wang") == []
 
 
 def test_of_many_who_come_at_once_one_acts(database: Database, links: ActLinks, case_id: str, desk: Desk) -> None:

@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from services.notifier.case import PageKind
+from services.notifier.case import PageKind, Role
 from services.notifier.contents import Notice
-from services.notifier.linking import PERSONAL, acknowledging
-from services.notifier.links import Link, LinkMaker, page_mark, read_token
+from services.notifier.linking import PERSONAL, acting
+from services.notifier.links import Link, LinkAction, LinkMaker, page_mark, read_token
 from services.notifier.messages import READ, Letters
 from services.notifier.words import load_words
 from tests.unit.notifier.making import DIRECTORY, NOON, make_warning
@@ -19,7 +19,7 @@ from tests.unit.notifier.making import DIRECTORY, NOON, make_warning
 SECRET = b"s" * 32
 MAKER = LinkMaker("https://console.test", [SECRET])
 NOTICE = Notice("c1/raised/wang/email", "raised", "owner", "c1", make_warning(), at=NOON)
-LETTERS = Letters(DIRECTORY, "https://console.test", UTC, load_words(), acknowledge=acknowledging(MAKER))
+LETTERS = Letters(DIRECTORY, "https://console.test", UTC, load_words(), acting=acting(MAKER))
 WANG = DIRECTORY.people["wang"]
 
 
@@ -40,8 +40,39 @@ def test_where_a_group_reads_nobody_acts_in_anothers_name(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["withdrawn", "undelivered"])
 def test_what_asks_for_nothing_has_no_link(kind: PageKind) -> None:
-    assert acknowledging(MAKER)(replace(NOTICE, kind=kind), WANG) is None
-    assert acknowledging(MAKER)(replace(NOTICE, case_id=None), WANG) is None
+    task = replace(NOTICE, case_id=None, warning=make_warning(output="task"))
+    for notice in (NOTICE, task):
+        assert acting(MAKER)(replace(notice, kind=kind), WANG) == {}
+
+
+def actions(notice: Notice) -> list[LinkAction]:
+    """With whom each is for, and what it is about, as it ought to be."""
+    found = acting(MAKER)(notice, WANG)
+    for action, url in found.items():
+        link = read_token(unquote(url.rpartition("/")[2]), [SECRET], NOON)
+        subject = notice.case_id or notice.warning.id
+        assert (link.action, link.subject, link.person) == (action, subject, "wang")
+    return list(found)
+
+
+@pytest.mark.parametrize("kind", ["raised", "amended", "due_soon", "breached"])
+@pytest.mark.parametrize("role", ["superior", "escalation"])
+def test_who_is_asked_for_a_review_may_open_it_by_a_link_too(kind: PageKind, role: Role) -> None:
+    asked = replace(NOTICE, kind=kind, role=role, due=NOON)
+    assert actions(asked) == ["acknowledge", "open_review"]
+    assert actions(replace(asked, due=None)) == ["acknowledge"]
+
+
+@pytest.mark.parametrize("role", ["owner", "assignee", "department", "fallback", "stand_in"])
+def test_who_may_not_open_a_review_has_no_link_for_it(role: Role) -> None:
+    assert actions(replace(NOTICE, role=role, due=NOON)) == ["acknowledge"]
+
+
+@pytest.mark.parametrize("kind", ["nudge", "reminder", "assigned"])
+def test_a_task_is_finished_by_a_link_and_acknowledged_by_none(kind: PageKind) -> None:
+    task = replace(NOTICE, kind=kind, case_id=None, warning=make_warning("t1", output="task"))
+    assert actions(task) == ["finish_task"]
+    assert actions(replace(task, warning=make_warning("s1", output="suggestion"))) == []
 
 
 def test_a_link_is_in_no_data_for_programs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,8 +17,9 @@ from services.cli import main
 from services.notifier.channels.fitting import utf8
 from services.notifier.contents import Notice
 from services.notifier.escaping import FLAVOURS, Flavour, Shape
+from services.notifier.links import LinkAction
 from services.notifier.messages import MARKDOWN_BYTES, READ, SUMMARY_BYTES, Letters
-from services.notifier.people import Language
+from services.notifier.people import Language, Person
 from services.notifier.template_files import SHIPPED, NoTemplates, read_folder, with_own
 from services.notifier.template_lint import lint
 from services.notifier.templating import BadTemplate, Problem, Templates
@@ -162,12 +164,25 @@ def test_what_is_at_risk_is_what_people_said_or_what_the_customer_is_worth() -> 
     assert "风险金额" not in made(with_own(None)).single(RAISED, WANG).text
 
 
-def test_a_link_to_acknowledge_is_the_readers_own() -> None:
-    signed = replace(
-        made(with_own(None)), acknowledge=lambda notice, to: f"http://console.test/ack/{to.id}/{notice.key}"
-    )
-    assert "确认收到: http://console.test/ack/wang/key-1" in signed.single(RAISED, WANG).text
-    assert '<a href="http://console.test/ack/chen/key-1">Acknowledge</a>' in signed.single(RAISED, CHEN).html
+@pytest.mark.parametrize(
+    ("action", "zh", "en"),
+    [
+        ("acknowledge", "确认收到", "Acknowledge"),
+        ("open_review", "开始审核", "Open the review"),
+        ("finish_task", "已完成", "Done"),
+    ],
+)
+def test_a_link_to_act_is_the_readers_own(action: LinkAction, zh: str, en: str) -> None:
+    def acting(notice: Notice, to: Person) -> Mapping[LinkAction, str]:
+        return {action: f"http://console.test/act/{to.id}/{notice.key}"}
+
+    signed = replace(made(with_own(None), "wecom"), acting=acting)
+    plain, mail = signed.single(RAISED, WANG), signed.single(RAISED, CHEN)
+    assert f"{zh}: http://console.test/act/wang/key-1" in plain.text
+    assert f"[{zh}](http://console.test/act/wang/key-1)" in plain.markdown
+    assert f'<a href="http://console.test/act/chen/key-1">{en}</a>' in mail.html
+    for other in {"Acknowledge", "Open the review", "Done"} - {en}:
+        assert f">{other}</a>" not in mail.html
 
 
 @pytest.mark.parametrize("kind", READ)
