@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from schemas import warnings as wire
 from services.notifier import lists
-from services.notifier.case import Case, Outcome, Page, PageKind, ReviewClock, Role
+from services.notifier.case import Case, Outcome, Page, PageKind, ReviewClock, Role, TaskChange, Verdict
 from services.notifier.house import acting
 from services.notifier.people import Directory
-from services.notifier.routing import Plan
+from services.notifier.routing import Plan, Target
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,34 @@ def remembered(outcome: Outcome) -> Outcome:
 def told_by(plan: Plan) -> dict[str, Role]:
     """The plan's people, each with what they have to do with it."""
     return {target.person: "stand_in" if target.instead_of else target.role for target in plan.targets}
+
+
+def owner_among(plan: Plan, customer_id: str, directory: Directory) -> Target | None:
+    """Who is told as the customer's owner, or in the owner's place; None where it is not the owner's matter."""
+    line = directory.responsible(customer_id)
+    mine: Role = "owner" if line.assigned else "fallback"
+    places = (one for one in plan.targets if one.role == mine and line.owner in (one.person, one.instead_of))
+    return next(places, None)
+
+
+def task_to_new_owner(
+    warning: wire.Warning, before: Sequence[str], plan: Plan, now: datetime, directory: Directory
+) -> Outcome:
+    """A task in the lists of those `before` whose customer is somebody else's by now: it is in the lists of those to
+    whom it would come today, and who has not had it hears of it; its owner in any case. Its date stays."""
+    owner = owner_among(plan, warning.customer_id, directory)
+    if owner is None:
+        return Outcome(Verdict.NOT_DUE)
+    people, step = told_by(plan), f"owner:{warning.id}:{now.isoformat()}"
+    pages = tuple(
+        Page(step, "assigned", person, role, warning.id, warning.revision, channels=plan.channels_of(person))
+        for person, role in people.items()
+        if person == owner.person or person not in before
+    )
+    whose = directory.responsible(warning.customer_id).owner
+    return Outcome(
+        Verdict.HANDED_OVER, pages=pages, task=TaskChange(tuple(people), "open", warning.department, owner=whose)
+    )
 
 
 def role_of(clock: ReviewClock, customer_id: str, directory: Directory) -> Role:

@@ -304,13 +304,14 @@ class Verdict(StrEnum):
 @dataclass(frozen=True)
 class TaskChange:
     """What becomes of the entry that the warning stands for, in the lists of `people`; `department`: it is a ticket.
-    `due` is set where it is open."""
+    `due` is set where it is open, `owner` where it comes to the customer's owner: whoever that is."""
 
     people: tuple[str, ...]
     status: Literal["open", "ended", "withdrawn"]
     department: str | None = None
     due: datetime | None = None
     remind_at: datetime | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True)

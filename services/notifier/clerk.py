@@ -62,7 +62,7 @@ class Clerk:
         self._channels = tuple(channels)
         self.reaches: outbox.Reaches = outbox.by_address
         self._settle = settle
-        self._house = house
+        self.house = house
         self._seen: Directory | None = None
         self._away: frozenset[Absence] = frozenset()
 
@@ -94,7 +94,7 @@ class Clerk:
             taken, tasks = self._tick_cases(tx, store.due_cases(tx, now), now), store.due_tasks(tx, now)
             docket = Docket(tx, now)
             for task in tasks:
-                outcome = on_task_due(task, now, self.directory, self._house)
+                outcome = on_task_due(task, now, self.directory, self.house)
                 store.reminded(tx, task.id, outcome.remind_at)
                 self._save(docket, outcome, now)
             docket.write()
@@ -104,7 +104,7 @@ class Clerk:
         docket, taken = Docket(tx, now), 0
         docket.read_cases(case_ids)
         for case in filter(None, map(docket.case, case_ids)):
-            outcome = on_tick(case, now, self.directory, self._house)
+            outcome = on_tick(case, now, self.directory, self.house)
             taken += outcome.verdict is not Verdict.NOT_DUE
             self._save(docket, outcome, now)
         docket.write()
@@ -156,7 +156,7 @@ class Clerk:
                 return 0
         with self.database.writing() as tx:
             found = 0
-            for outcome, warning in holding.release(tx, self.directory, now, self._house):
+            for outcome, warning in holding.release(tx, self.directory, now, self.house):
                 # One for each: what the next hold is about is looked for in the tables.
                 docket = Docket(tx, now)
                 self._save(docket, outcome, now, warning=warning)
@@ -164,11 +164,13 @@ class Clerk:
                 found += 1
             return found
 
-    def keep(self, tx: Connection, outcome: Outcome) -> None:
-        """Write down what was decided elsewhere, in a transaction of the caller's."""
+    def keep(self, tx: Connection, outcome: Outcome, task: wire.Warning | None = None) -> None:
+        """Write down what was decided elsewhere, of a case or a task, in a transaction of the caller's."""
         now = self.now()
         docket = Docket(tx, now)
-        self._save(docket, outcome, now)
+        self._save(docket, outcome, now, warning=task)
+        if task is not None and outcome.task is not None:
+            docket.set_task(task, outcome.task)
         docket.write()
 
     def act(self, case_id: str, action: Action, origin: Origin = SERVICE) -> Outcome | None:
@@ -181,7 +183,7 @@ class Clerk:
         now, case = self.now(), store.find_case(tx, case_id)
         if case is None:
             return None
-        outcome = on_action(case, action, now, self.directory, self._house)
+        outcome = on_action(case, action, now, self.directory, self.house)
         if outcome.case is not None and case.status == "closed" and outcome.case.status == "open":
             other = store.find_open_case(tx, case.customer_id)
             if other is not None:
@@ -243,7 +245,7 @@ class Clerk:
         case = None
         if warning.output == "warning":
             case = case_for(holding, docket.open_case(warning.customer_id), warning)
-        outcome = on_warning(case, warning, now, self.directory, known, self._house)
+        outcome = on_warning(case, warning, now, self.directory, known, self.house)
         if warning.change == "withdrawn":
             docket.write_pages_about(warning.id)
             outbox.cancel(docket.tx, warning.id, now)
@@ -272,7 +274,7 @@ class Clerk:
         if outcome.pages:
             # Graded first: what is critical is not held back for anybody's night.
             graded = [_graded(page, case, warning) for page in outcome.pages]
-            wanted = self._through_channels(docket.tx, held_back(graded, self._house.clocks, self.directory, now))
+            wanted = self._through_channels(docket.tx, held_back(graded, self.house.clocks, self.directory, now))
             docket.page(case.id if case else None, wanted, round_at)
 
     def _through_channels(self, tx: Connection, pages: Iterable[Page]) -> Iterator[tuple[Page, outbox.Way]]:

@@ -19,7 +19,17 @@ from services.notifier.escaping import Link
 from services.notifier.explaining import Group, Leaf, explain, explain_rise, lines
 from services.notifier.links import ACTIONS, LinkAction
 from services.notifier.people import Directory, Language
-from services.notifier.wording import DIGEST, DIGEST_LINE, LABEL, OPENING, ROLE, SEVERITY, STAND_IN, SUBJECT
+from services.notifier.wording import (
+    DIGEST,
+    DIGEST_LINE,
+    LABEL,
+    OPENING,
+    ROLE,
+    SEVERITY,
+    STAND_IN,
+    SUBJECT,
+    TASK_ASSIGNED,
+)
 from services.notifier.words import summary_in_words
 
 SHOWN_EVENTS = 3
@@ -144,7 +154,8 @@ class Contents:
 
     def _opening(self, notice: Notice, words: Mapping[str, str]) -> list[str]:
         warning, language = notice.warning, self.language
-        found = [OPENING[notice.kind][language].format(**words)]
+        of_task = notice.kind == "assigned" and notice.case_id is None
+        found = [(TASK_ASSIGNED if of_task else OPENING[notice.kind])[language].format(**words)]
         if notice.kind not in ("withdrawn", "undelivered"):
             stands_in = warning.department is not None and notice.role != "department"
             said = STAND_IN if stands_in and warning.output == "task" else ROLE[notice.role]

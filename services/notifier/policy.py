@@ -12,7 +12,7 @@ from typing import Literal
 from schemas import warnings as wire
 from schemas.cases import CaseEventType, Decision
 from services.notifier import lists, reviews
-from services.notifier.calling import pages_about, remembered, told_by
+from services.notifier.calling import owner_among, pages_about, remembered, told_by
 from services.notifier.case import (
     Case,
     Entry,
@@ -325,7 +325,9 @@ def _on_task(warning: wire.Warning, at: _At, known_revision: int) -> Outcome:
     calls = known_revision == 0 or warning.change == "raised" or worse
     pages = pages_about(warning, "nudge", at.plan, at.now, at.directory) if calls else ()
     due = clocks.act_by(at.now, warning.severity, warning.act_within_days)
-    task = TaskChange(people, "open", warning.department, due, clocks.first_reminder(due))
+    mine = owner_among(at.plan, warning.customer_id, at.directory) is not None
+    owner = at.directory.responsible(warning.customer_id).owner if mine else None
+    task = TaskChange(people, "open", warning.department, due, clocks.first_reminder(due), owner)
     return Outcome(Verdict.TASK_SET, pages=pages, task=task)
 
 

@@ -208,6 +208,8 @@ tasks = Table(
     Column("customer_id", _ID, nullable=False),
     # The department whose ticket it is; its people, or who stands in for them, are in task_people.
     Column("department", _LABEL),
+    # The customer's owner, where it came to the owner, whoever else has it.
+    Column("owner", _ID),
     Column("status", String(20), nullable=False),
     Column("created_at", UtcInstant, nullable=False),
     Column("updated_at", UtcInstant, nullable=False),

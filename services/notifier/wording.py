@@ -97,6 +97,11 @@ ROLE: dict[Role, Words] = {
     },
 }
 
+TASK_ASSIGNED: Words = {
+    "zh": "客户 {customer} 的待办交给您处理：{name}。",
+    "en": "Something to do for the customer {customer} was given to you: {name}.",
+}
+
 STAND_IN: Words = {
     "zh": "这是给{department}的工单；通讯录中该部门没有人员，因此交给客户负责人及其上级。",
     "en": "This is a ticket for {department}. The directory names nobody there, so it comes to the owner of the "

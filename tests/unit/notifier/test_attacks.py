@@ -21,7 +21,7 @@ from services.notifier.channels.email import compose
 from services.notifier.clerk import Clerk
 from services.notifier.contents import Notice
 from services.notifier.desk import Desk
-from services.notifier.linking import acknowledging
+from services.notifier.linking import acting
 from services.notifier.links import LinkMaker
 from services.notifier.messages import Letters
 from services.notifier.people import Customer
@@ -61,7 +61,7 @@ MAKER = LinkMaker("https://console.test", [b"s" * 32])
 def test_a_name_adds_no_header_to_an_e_mail_and_fills_in_no_template(name: str) -> None:
     people = {**DIRECTORY.people, "wang": replace(DIRECTORY.people["wang"], name=name)}
     directory = replace(DIRECTORY, people=people, customers={"C1": Customer("C1", name, "wang")})
-    letters = Letters(directory, "https://console.test", UTC, load_words(), acknowledge=acknowledging(MAKER))
+    letters = Letters(directory, "https://console.test", UTC, load_words(), acting=acting(MAKER))
     warning = make_warning(name=both(name, name), advice=both(name, name), subject=name.replace("\x00", ""))
     notice = Notice("c1/raised/wang/email", "raised", "superior", "c1", warning, at=NOON)
     message = letters.for_channel("email").single(notice, people["wang"])
@@ -74,9 +74,9 @@ def test_a_name_adds_no_header_to_an_e_mail_and_fills_in_no_template(name: str) 
     assert [address.addr_spec for address in read["to"].addresses] == ["wang@example.com"]
     assert "<script" not in message.html
     # The one link by which somebody acts is ours.
-    acting = [word for word in message.text.split() if "/act/" in word and "thief" not in word]
-    assert len(acting) == 1
-    assert acting[0].startswith("https://console.test/act/")
+    ours = [word for word in message.text.split() if "/act/" in word and "thief" not in word]
+    assert len(ours) == 1
+    assert ours[0].startswith("https://console.test/act/")
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if "{" in name])
