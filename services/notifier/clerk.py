@@ -264,7 +264,7 @@ class Clerk:
     ) -> None:
         case = outcome.case
         if not docket.is_unheld(case.customer_id if case else warning.customer_id if warning else ""):
-            outcome = holding.keep_back(docket.tx, outcome, now, warning)
+            outcome = holding.keep_back(docket.tx, outcome, now, self.directory, warning)
         if case is not None:
             docket.save(case, self.directory)
             docket.append(case.id, outcome.events, case)

@@ -204,10 +204,11 @@ class Desk:
 
     def hold(self, hold: Hold, *, by_operator: bool = False) -> None:
         """Pages about (rule, customer) are kept back from now on. Refused lists everything that is wrong with it."""
-        reasons = against(hold, self.directory, self.now(), by_operator=by_operator)
-        if reasons:
-            raise Refused(*reasons)
         with self._database.writing() as tx:
+            reviewed = holding.demands_review(tx, hold.rule, hold.customer_id)
+            reasons = against(hold, self.directory, self.now(), by_operator=by_operator, reviewed=reviewed)
+            if reasons:
+                raise Refused(*reasons)
             holding.begin(tx, hold)
 
     def lift_hold(self, hold_id: str, actor: str, *, by_operator: bool = False) -> None:

@@ -82,6 +82,14 @@ def _listed(hold: Hold, kept: list[str], directory: Directory) -> Listed:
     return Listed(hold, len(kept), len(set(kept)), customer, name(hold.author), ended_by)
 
 
+def demands_review(tx: Connection, rule: str, customer_id: str) -> bool:
+    """Whether what the rule has said of the customer so far demands a review. Of what it has never said nobody here
+    knows: keep_back looks at each page again."""
+    query = select(warnings.c.body).where(warnings.c.customer_id == customer_id, warnings.c.current)
+    found = (wire.decode_warning(body.encode()) for body in tx.execute(query).scalars())
+    return any(warning.rule == rule and warning.review is not None for warning in found)
+
+
 def begin(tx: Connection, hold: Hold) -> None:
     """It counts from now on, and the customer's open case says so."""
     row = {name: getattr(hold, name) for name in _SAME}
@@ -117,7 +125,9 @@ def follow_merge(tx: Connection, merged: str, into: str, now: datetime) -> int:
     return len(moved)
 
 
-def keep_back(tx: Connection, outcome: Outcome, now: datetime, task: wire.Warning | None = None) -> Outcome:
+def keep_back(
+    tx: Connection, outcome: Outcome, now: datetime, directory: Directory, task: wire.Warning | None = None
+) -> Outcome:
     """The outcome without the pages that are held, and with what the timeline says of them. `task` is the warning where
     no case has it. Verdict and case stay as they are."""
     case = outcome.case
@@ -135,7 +145,8 @@ def keep_back(tx: Connection, outcome: Outcome, now: datetime, task: wire.Warnin
     sent, told = [], []
     for page in outcome.pages:
         about = _about(case, task, page)
-        hold = known.held(about[0], customer_id, now, about[1]) if about and may_be_held(page) else None
+        above = directory.ladder(customer_id) if _is_reviewed(case, page) else None
+        hold = known.held(about[0], customer_id, now, about[1], above) if about and may_be_held(page) else None
         if hold is None:
             sent.append(page)
             continue
@@ -155,6 +166,11 @@ def _about(case: Case | None, task: wire.Warning | None, page: Page) -> tuple[st
         return (task.rule, task.severity) if task is not None else None
     held = case.held(page.warning_id)
     return (held.rule, held.severity) if held is not None else None
+
+
+def _is_reviewed(case: Case | None, page: Page) -> bool:
+    held = case.held(page.warning_id) if case is not None else None
+    return held is not None and held.clock is not None
 
 
 def _keep(tx: Connection, hold: Hold, page: Page, now: datetime) -> None:

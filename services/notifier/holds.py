@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -79,10 +79,22 @@ class Holds:
 
     known: tuple[Hold, ...] = ()
 
-    def held(self, rule: str, customer_id: str, at: datetime, severity: Severity = "low") -> Hold | None:
+    def held(
+        self,
+        rule: str,
+        customer_id: str,
+        at: datetime,
+        severity: Severity = "low",
+        above: Collection[str] | None = None,
+    ) -> Hold | None:
         """The hold that keeps a page about (rule, customer) back at an instant, of several the one that does so the
-        longest; None: it is sent."""
-        found = [one for one in self._about(rule, customer_id) if one.keeps_back(severity, at)]
+        longest; None: it is sent. `above` are those above the owner where a review is demanded of them: nobody else's
+        snooze counts."""
+        found = [
+            one
+            for one in self._about(rule, customer_id)
+            if one.keeps_back(severity, at) and (above is None or one.kind != "snooze" or one.author in above)
+        ]
         return max(found, key=lambda one: (one.silent_until(), one.id), default=None)
 
     def let_through(self, rule: str, customer_id: str, at: datetime) -> tuple[Hold, ...]:
@@ -98,19 +110,33 @@ def may_be_held(page: Page) -> bool:
     return page.kind not in NEVER_HELD
 
 
-def against(hold: Hold, directory: Directory, now: datetime, *, by_operator: bool = False) -> tuple[Refusal, ...]:
-    """Why the hold cannot be made; empty when it can. An owner may snooze; what is longer is for those above. The
-    operator at the command line acts for anybody of the directory."""
+def against(
+    hold: Hold, directory: Directory, now: datetime, *, by_operator: bool = False, reviewed: bool = False
+) -> tuple[Refusal, ...]:
+    """Why the hold cannot be made; empty when it can. An owner may snooze; what is longer, or where a superior's review
+    is demanded (`reviewed`), is for those above. The operator at the command line acts for anybody of the directory,
+    and so for them."""
     found = [*_unfit(hold, now)]
     if hold.author not in directory.people:
         found.append(
             _refusal("unknown_person", f"通讯录中没有 {hold.author}。", f"{hold.author} is not in the directory.")
         )
+    elif reviewed and hold.author not in directory.ladder(hold.customer_id):
+        found.append(_not_a_reviewer(hold, directory))
     elif not by_operator and hold.author not in may_hold(hold.kind, hold.customer_id, directory):
         zh = "只有客户负责人的上级可以设置冷却或豁免；负责人本人可以稍后提醒。"
         en = "A cooldown or an exemption is for the superiors of the customer's owner; the owner may snooze."
         found.append(_refusal("not_your_customer", zh, en))
     return tuple(found)
+
+
+def _not_a_reviewer(hold: Hold, directory: Directory) -> Refusal:
+    names = ", ".join(directory.people[person].name for person in directory.ladder(hold.customer_id))
+    return _refusal(
+        "review_demanded",
+        f"规则 {hold.rule} 要求上级审核，只有上级可以暂缓其通知。请联系其中一位：{names}。",
+        f"{hold.rule} demands a superior's review: only they can hold its pages back. Please ask one of them: {names}.",
+    )
 
 
 def may_hold(kind: HoldKind, customer_id: str, directory: Directory) -> tuple[str, ...]:

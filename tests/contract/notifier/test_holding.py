@@ -53,6 +53,31 @@ def test_other_rules_and_other_customers_page_as_ever(clerk: Clerk, desk: Desk) 
     assert paged(the_case(desk)) == PAGED, "of R6 alone"
 
 
+def test_an_owner_cannot_silence_a_rule_that_demands_a_superiors_review(clerk: Clerk, desk: Desk) -> None:
+    wished = hold("snooze", "R1", author="wang", up_to="critical")
+    clerk.file([r1(), make_warning(rule="R6", id="w6")])
+    with pytest.raises(Refused) as refused:
+        desk.hold(wished)
+    assert [reason.code for reason in refused.value.reasons] == ["review_demanded"]
+    assert desk.list_holds() == []
+    desk.hold(replace(wished, author="li"))
+    desk.hold(hold("snooze", "R6", author="wang"))
+    desk.hold(hold("snooze", "R1", customer_id="C2", author="wang", id="other"))
+
+
+def test_a_snooze_that_an_owner_made_in_advance_holds_no_page_where_a_review_is_demanded(
+    clerk: Clerk, desk: Desk, clock: Clock
+) -> None:
+    desk.hold(hold("snooze", "R1", author="wang", up_to="critical", expires_at=NOON + 20 * DAY))
+    clerk.file([make_warning(rule="R1")])
+    assert paged(the_case(desk)) == [], "it demands none"
+    clerk.file([r1(customer_id="C1")])
+    assert paged(the_case(desk)) == PAGED
+    clock.at += 25 * HOUR
+    clerk.tick()
+    assert "chen" in paged(the_case(desk))
+
+
 def test_at_expiry_what_still_holds_pages_those_who_answer_for_it_now(clerk: Clerk, desk: Desk, clock: Clock) -> None:
     desk.hold(hold())
     clerk.file([make_warning()])

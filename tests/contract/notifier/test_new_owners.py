@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, timedelta
+from typing import Any
 
 import orjson
 import pytest
@@ -134,7 +135,7 @@ def test_of_a_case_that_is_over_nobody_is_told_until_it_is_opened_again(
     assert office.look() == 1, "the next change of owner is told again"
 
 
-def task(**fields: object) -> wire.Warning:
+def task(**fields: Any) -> wire.Warning:
     """R29's, say: in its owner's list."""
     return make_warning("t1", output="task", **fields)
 

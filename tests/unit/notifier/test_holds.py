@@ -54,6 +54,27 @@ def test_a_cooldown_lets_a_page_through_and_then_none_for_its_pause() -> None:
     assert Holds((COOLDOWN, SNOOZE)).let_through("R7", "C1", NOON) == (COOLDOWN,)
 
 
+@pytest.mark.parametrize("by_operator", [False, True])
+def test_where_a_review_is_demanded_a_hold_is_for_those_above_the_owner(by_operator: bool) -> None:
+    wished = replace(SNOOZE, rule="R1", up_to="critical")
+    (reason,) = against(wished, DIRECTORY, NOON, by_operator=by_operator, reviewed=True)
+    assert reason.code == "review_demanded"
+    assert "Please ask one of them: 李娜, Chen Jie, 赵敏, 孙丽." in reason.text.en
+    for above in ("li", "chen", "zhao", "sun"):
+        assert against(replace(wished, author=above), DIRECTORY, NOON, reviewed=True) == ()
+
+
+def test_where_a_review_is_demanded_nobody_elses_snooze_counts_of_those_there_are() -> None:
+    def held(*holds: Hold) -> Hold | None:
+        return Holds(holds).held("R7", "C1", NOON, above=("li", "chen"))
+
+    theirs = replace(SNOOZE, id="t", author="li")
+    assert held(SNOOZE) is None
+    assert held(SNOOZE, theirs) == theirs
+    # Only who was above could make these, whoever is by now.
+    assert held(replace(EXEMPTION, author="zhao")) is not None
+
+
 @pytest.mark.parametrize(
     ("kind", "held"),
     [("raised", True), ("amended", True), ("nudge", True), ("breached", True)]
