@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, and_, delete, insert, or_, select
 
 from schemas.warnings import Bilingual
 from services.notifier import outbox, store
@@ -15,6 +15,7 @@ from services.notifier.case import Verdict
 from services.notifier.clerk import Clerk
 from services.notifier.delivering import Queued
 from services.notifier.desk import NotFound, Refused, finish_within
+from services.notifier.handing import FinishTask
 from services.notifier.links import Link, LinkAction, form_holds, form_token, page_mark, read_token
 from services.notifier.people import Person
 from services.notifier.recording import Origin
@@ -90,18 +91,17 @@ class ActLinks:
                 raise AlreadyUsed(before)
             page = self._page(tx, link)
             here = Origin(origin.via, origin.address, origin.agent, page.key)
-            used = Used(now, self._do(tx, link, here))
+            used = Used(now, self._do(tx, link, page, here))
             tx.execute(delete(link_uses).where(link_uses.c.at < now - USES_KEPT))
             # The key of the table is the last word: of two who come at once, one fails and nothing of it stands.
             tx.execute(insert(link_uses).values(use=link.use, at=used.at, outcome=used.verdict))
             return self._offer(tx, link, "")
 
-    def _do(self, tx: Connection, link: Link, origin: Origin) -> str:
-        if link.action == "finish_task":
+    def _do(self, tx: Connection, link: Link, page: Queued, origin: Origin) -> str:
+        if page.case_id is None:
             finish_within(tx, self._clerk, link.subject, link.person, origin)
             return Verdict.DONE
-        action: Action = Acknowledge(link.person) if link.action == "acknowledge" else OpenReview(link.person)
-        outcome = self._clerk.act_within(tx, link.subject, action, origin)
+        outcome = self._clerk.act_within(tx, page.case_id, _action(link, page), origin)
         if outcome is None:
             raise NotFound
         if outcome.refusals:
@@ -119,13 +119,25 @@ class ActLinks:
 
     def _page(self, tx: Connection, link: Link) -> Queued:
         """The page that the link was made for."""
-        of_task = pages.c.case_id.is_(None), pages.c.warning_id == link.subject
-        about = of_task if link.action == "finish_task" else (pages.c.case_id == link.subject,)
-        found = outbox.select_pages(tx, *about, pages.c.person == link.person)
+        about = pages.c.case_id == link.subject
+        if link.action == "finish_task":
+            about = or_(about, and_(pages.c.case_id.is_(None), pages.c.warning_id == link.subject))
+        found = outbox.select_pages(tx, about, pages.c.person == link.person)
         mine = [page for page in found if page_mark(page.key) == link.page]
         if not mine:
             raise NotFound
         return mine[0]
+
+
+def _action(link: Link, page: Queued) -> Action:
+    match link.action:
+        case "acknowledge":
+            return Acknowledge(link.person)
+        case "open_review":
+            return OpenReview(link.person)
+        case "finish_task":
+            # What a warning advises has the warning's id, and of other tasks of a case no page has a link.
+            return FinishTask(link.person, page.warning_id)
 
 
 def _used(tx: Connection, link: Link) -> Used | None:

@@ -50,7 +50,8 @@ class About:
 
 @dataclass(frozen=True)
 class Notice:
-    """One page with what its text needs. `value` is what people say is at risk, `at` when the page was written down."""
+    """One page with what its text needs. `value` is what people say is at risk, `at` when the page was written down;
+    `todo`: it is about something to do that is its warning's own, a task or what a case's warning advises."""
 
     key: str
     kind: PageKind
@@ -61,6 +62,7 @@ class Notice:
     about: About | None = None
     value: Money | None = None
     at: datetime | None = None
+    todo: bool = False
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from services.notifier.channels.limits import Wait
 from services.notifier.claims import Claimer, Parcel
 from services.notifier.delivering import Lost, Queued, backoff_s
 from services.notifier.grouping import Manners
+from services.notifier.lists import reminder_of
 from services.notifier.messages import About, Letters, Notice
 from services.notifier.outcomes import CHUNK, Outcome, Postponed, Recorder
 from services.notifier.throttle import Throttle
@@ -341,4 +342,6 @@ class _Known:
         subject = self.subjects.get(page.about) if page.about is not None else None
         about = About(subject.person, subject.channel, subject.error or "") if subject else None
         value = self.values.get(page.case_id) if page.case_id is not None else None
-        return Notice(page.key, page.kind, page.role, page.case_id, warning, page.due_at, about, value, page.created_at)
+        todo = warning.output == "task" if page.case_id is None else page.step.startswith(reminder_of(warning.id))
+        told = page.key, page.kind, page.role, page.case_id, warning, page.due_at, about, value, page.created_at
+        return Notice(*told, todo=todo)

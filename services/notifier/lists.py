@@ -39,6 +39,11 @@ def remind(
     return Reminder(tuple(told.items()), house.clocks.next_reminder(now, reminders + 1))
 
 
+def reminder_of(task: str) -> str:
+    """How the step of each reminder of a task begins, of a case's or of another; what a warning advises has its id."""
+    return f"reminder:{task}:"
+
+
 def worker(case: Case, directory: Directory) -> str:
     """Who works on the case: its assignee, or the customer's owner."""
     assigned = case.assignee if case.assignee in directory.people else None
@@ -81,7 +86,7 @@ def due_todo(case: Case, todo: Todo, now: datetime, directory: Directory, house:
     reminder = remind((todo.person,), todo.reminders, case, now, directory, house)
     after = replace(todo, reminders=todo.reminders + 1, remind_at=reminder.next_at)
     held = case.held(todo.warning_id or "") or case.gravest
-    name = f"reminder:{todo.id}:{todo.due.isoformat()}:{after.reminders}"
+    name = f"{reminder_of(todo.id)}{todo.due.isoformat()}:{after.reminders}"
     pages = tuple(Page(name, "reminder", who, role, held.id, held.revision) for who, role in reminder.people)
     return Outcome(Verdict.REMINDED, case.with_todo(after), pages)
 

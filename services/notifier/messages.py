@@ -7,7 +7,7 @@ part of a message.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import TypedDict
@@ -19,7 +19,7 @@ from services.notifier.contents import About, Contents, Notice, Parts
 from services.notifier.digests import MAX_LINES, digest_of
 from services.notifier.escaping import Flavour, Link, Shape
 from services.notifier.grouping import DIGEST
-from services.notifier.linking import PERSONAL, Signed
+from services.notifier.linking import PERSONAL, Links
 from services.notifier.people import Directory, Language, Person, Source, newest
 from services.notifier.template_files import shipped
 from services.notifier.templating import FORMS, Form, Part, Templates, names_of
@@ -72,7 +72,7 @@ class Letters:
     templates: Templates = field(default_factory=shipped)
     flavour: Flavour | None = None
     forms: tuple[Form, ...] = FORMS
-    acting: Callable[[Notice, Person], Signed] | None = None
+    acting: Links | None = None
 
     @property
     def directory(self) -> Directory:
@@ -87,7 +87,8 @@ class Letters:
     def single(self, notice: Notice, to: Person) -> Message:
         """The message of one page."""
         contents = self.contents(to.language)
-        page = contents.page(notice) | contents.acts(self.acting(notice, to) if self.acting is not None else {})
+        signed = self.acting(notice, to, contents.directory) if self.acting is not None else {}
+        page = contents.page(notice) | contents.acts(signed)
         special = (notice.warning.rule, notice.kind)
         written = self._written("page", page, to.language, special)
         return Message(

@@ -334,7 +334,7 @@ def _on_task(warning: wire.Warning, at: _At, known_revision: int) -> Outcome:
 def on_task_due(task: ListedTask, now: datetime, directory: Directory, house: House = HOUSE) -> Outcome:
     """Reminds of a task in people's lists; `task.remind_at` is then the next time."""
     reminder = lists.remind(task.people, task.reminders, None, now, directory, house)
-    step = f"reminder:{task.id}:{task.due.isoformat()}:{task.reminders + 1}"
+    step = f"{lists.reminder_of(task.id)}{task.due.isoformat()}:{task.reminders + 1}"
     pages = tuple(Page(step, "reminder", who, role, task.id, task.revision) for who, role in reminder.people)
     return Outcome(Verdict.REMINDED, pages=pages, remind_at=reminder.next_at)
 

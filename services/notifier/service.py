@@ -35,12 +35,11 @@ from services.notifier.grouping import Manners
 from services.notifier.house import House
 from services.notifier.intake import Intake
 from services.notifier.link_secrets import kept_in
-from services.notifier.linking import Signed, acting
+from services.notifier.linking import Links, acting
 from services.notifier.links import LinkMaker
-from services.notifier.messages import Letters, Notice
+from services.notifier.messages import Letters
 from services.notifier.metrics import DatabaseCollector, IntakeMetrics
 from services.notifier.outbox import Reaches
-from services.notifier.people import Person
 from services.notifier.policy import HOUSE
 from services.notifier.publisher import Publisher
 from services.notifier.replicas import Replica, lock_file
@@ -134,7 +133,7 @@ def _secrets(settings: Settings, own: NotifierSettings) -> tuple[bytes, ...]:
     return own.link_secrets or kept_in(settings.data_dir)
 
 
-def _acting(settings: Settings, own: NotifierSettings) -> Callable[[Notice, Person], Signed]:
+def _acting(settings: Settings, own: NotifierSettings) -> Links:
     return acting(LinkMaker(own.console_url, _secrets(settings, own), timedelta(days=own.link_days)))
 
 

@@ -17,6 +17,7 @@ from services.notifier.acting import ActLinks, AlreadyUsed, FormTooOld
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk, NotFound, Refused
 from services.notifier.dispatcher import Dispatcher
+from services.notifier.handing import SetTask
 from services.notifier.linking import acting
 from services.notifier.links import FORM_VALID, PATH, VALID, Expired, Forged, LinkAction, LinkMaker
 from services.notifier.messages import Letters
@@ -24,7 +25,7 @@ from services.notifier.recording import Origin
 from services.notifier.views import CaseFilter
 from services.notifier.words import load_words
 from tests.contract.notifier.clocks import Clock
-from tests.unit.notifier.making import DIRECTORY, make_warning, r1
+from tests.unit.notifier.making import DAY, DIRECTORY, make_warning, r1
 from tests.unit.notifier.office import Scripted
 
 SECRET, BEFORE = b"s" * 32, b"b" * 32
@@ -234,6 +235,27 @@ def test_a_task_is_finished_by_the_mail_about_it(database: Database, links: ActL
     (token,) = delivered(database, clock).links("待办", "wang", "已完成")
     links.act(token, links.look(token).form, FROM)
     assert desk.list_tasks("wang") == []
+
+
+def test_what_a_case_advises_is_finished_by_the_reminder_and_what_people_added_is_not(
+    database: Database, links: ActLinks, case_id: str, desk: Desk, clock: Clock, clerk: Clerk
+) -> None:
+    added = SetTask("li", "wang", (clock.at + DAY).date(), "call the bank", "k1")
+    outcome = clerk.act(case_id, added)
+    assert outcome is not None
+    assert not outcome.refusals
+    clock.at += 10 * DAY
+    clerk.tick()
+    with database.reading() as tx:
+        query = select(tables.pages.c.step).where(tables.pages.c.kind == "reminder", tables.pages.c.case_id == case_id)
+        assert len(set(tx.execute(query).scalars())) == 2, "a reminder of each"
+    (token,) = delivered(database, clock).links("待办提醒", "wang", "已完成")
+    links.act(token, links.look(token).form, FROM)
+    case = desk.get_case(case_id)
+    assert case.work is not None
+    assert {todo.id: todo.status for todo in case.work.todos} == {"r1": "done", "k1": "open"}
+    (row,) = rows_of(database, "case.acted")[1:]
+    assert (row["actor"], row["action"], row["via"]) == ("wang", "FinishTask", "link")
 
 
 def test_of_many_who_come_at_once_one_acts(database: Database, links: ActLinks, case_id: str, desk: Desk) -> None:

@@ -13,8 +13,9 @@ from services.notifier.contents import Notice
 from services.notifier.linking import PERSONAL, acting
 from services.notifier.links import Link, LinkAction, LinkMaker, page_mark, read_token
 from services.notifier.messages import READ, Letters
+from services.notifier.people import Absence, Directory
 from services.notifier.words import load_words
-from tests.unit.notifier.making import DIRECTORY, NOON, make_warning
+from tests.unit.notifier.making import DAY, DIRECTORY, NOON, make_warning
 
 SECRET = b"s" * 32
 MAKER = LinkMaker("https://console.test", [SECRET])
@@ -40,18 +41,18 @@ def test_where_a_group_reads_nobody_acts_in_anothers_name(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["withdrawn", "undelivered"])
 def test_what_asks_for_nothing_has_no_link(kind: PageKind) -> None:
-    task = replace(NOTICE, case_id=None, warning=make_warning(output="task"))
+    task = replace(NOTICE, case_id=None, warning=make_warning(output="task"), todo=True)
     for notice in (NOTICE, task):
-        assert acting(MAKER)(replace(notice, kind=kind), WANG) == {}
+        assert acting(MAKER)(replace(notice, kind=kind), WANG, DIRECTORY) == {}
 
 
-def actions(notice: Notice) -> list[LinkAction]:
+def actions(notice: Notice, person: str = "wang", directory: Directory = DIRECTORY) -> list[LinkAction]:
     """With whom each is for, and what it is about, as it ought to be."""
-    found = acting(MAKER)(notice, WANG)
+    found = acting(MAKER)(notice, DIRECTORY.people[person], directory)
     for action, url in found.items():
         link = read_token(unquote(url.rpartition("/")[2]), [SECRET], NOON)
         subject = notice.case_id or notice.warning.id
-        assert (link.action, link.subject, link.person) == (action, subject, "wang")
+        assert (link.action, link.subject, link.person) == (action, subject, person)
     return list(found)
 
 
@@ -68,11 +69,23 @@ def test_who_may_not_open_a_review_has_no_link_for_it(role: Role) -> None:
     assert actions(replace(NOTICE, role=role, due=NOON)) == ["acknowledge"]
 
 
+def test_who_stands_in_for_a_superior_may_open_the_review_and_who_stands_in_for_the_owner_may_not() -> None:
+    away = Absence("li", NOON, NOON + DAY, "sun")
+    asked = replace(NOTICE, role="stand_in", due=NOON)
+    assert actions(asked, "sun", replace(DIRECTORY, absences=(away,))) == ["acknowledge", "open_review"]
+    of_owner = replace(DIRECTORY, absences=(replace(away, person="wang"),))
+    assert actions(asked, "sun", of_owner) == ["acknowledge"]
+
+
 @pytest.mark.parametrize("kind", ["nudge", "reminder", "assigned"])
 def test_a_task_is_finished_by_a_link_and_acknowledged_by_none(kind: PageKind) -> None:
-    task = replace(NOTICE, kind=kind, case_id=None, warning=make_warning("t1", output="task"))
+    task = replace(NOTICE, kind=kind, case_id=None, warning=make_warning("t1", output="task"), todo=True)
     assert actions(task) == ["finish_task"]
-    assert actions(replace(task, warning=make_warning("s1", output="suggestion"))) == []
+
+
+def test_what_a_case_has_to_do_is_finished_by_the_reminder_of_it() -> None:
+    assert actions(replace(NOTICE, kind="reminder", todo=True)) == ["acknowledge", "finish_task"]
+    assert actions(replace(NOTICE, kind="reminder")) == ["acknowledge"]
 
 
 def test_a_link_is_in_no_data_for_programs() -> None:

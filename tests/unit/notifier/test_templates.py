@@ -19,7 +19,7 @@ from services.notifier.contents import Notice
 from services.notifier.escaping import FLAVOURS, Flavour, Shape
 from services.notifier.links import LinkAction
 from services.notifier.messages import MARKDOWN_BYTES, READ, SUMMARY_BYTES, Letters
-from services.notifier.people import Language, Person
+from services.notifier.people import Directory, Language, Person
 from services.notifier.template_files import SHIPPED, NoTemplates, read_folder, with_own
 from services.notifier.template_lint import lint
 from services.notifier.templating import BadTemplate, Problem, Templates
@@ -173,7 +173,7 @@ def test_what_is_at_risk_is_what_people_said_or_what_the_customer_is_worth() -> 
     ],
 )
 def test_a_link_to_act_is_the_readers_own(action: LinkAction, zh: str, en: str) -> None:
-    def acting(notice: Notice, to: Person) -> Mapping[LinkAction, str]:
+    def acting(notice: Notice, to: Person, _: Directory) -> Mapping[LinkAction, str]:
         return {action: f"http://console.test/act/{to.id}/{notice.key}"}
 
     signed = replace(made(with_own(None), "wecom"), acting=acting)
