@@ -6,7 +6,7 @@ database could cut them off the end with its record, and nobody would notice, un
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import orjson
 from sqlalchemy import Connection, select
@@ -14,12 +14,10 @@ from sqlalchemy import Connection, select
 from services.common.clock import Now
 from services.common.database import Database
 from services.notifier import ledger
+from services.notifier.chain import anchor_due
 from services.notifier.tables import ledger as table
 
 PAUSE_S = 10.0
-
-ANCHOR_AFTER = timedelta(minutes=1)
-"""No row waits longer for a record on the topic, but for PAUSE_S and the way there."""
 
 
 class Anchoring:
@@ -42,12 +40,7 @@ class Anchoring:
 
     def _is_due(self, tx: Connection) -> bool:
         first = _first_untold(tx)
-        return first is not None and is_due(first, self._now())
-
-
-def is_due(first_at: datetime, now: datetime) -> bool:
-    """Whether a row that was written then has waited long enough. A clock that was set back must not stop it."""
-    return abs(now - first_at) >= ANCHOR_AFTER
+        return first is not None and anchor_due(first, self._now())
 
 
 def _first_untold(tx: Connection) -> datetime | None:
@@ -65,6 +58,6 @@ def _first_untold(tx: Connection) -> datetime | None:
 def _written_at(body: str) -> datetime:
     try:
         return datetime.fromisoformat(orjson.loads(body)["at"]).astimezone(UTC)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         # Somebody has rewritten it: that is for the verifying to say, and no reason to anchor less.
         return datetime.min.replace(tzinfo=UTC)

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import orjson
@@ -27,6 +27,9 @@ SEAL = "sealed"
 
 ANCHORED: Literal["ledger.anchored"] = "ledger.anchored"
 """The kind of a row that is there to be published, for the sake of those before it."""
+
+ANCHOR_AFTER = timedelta(minutes=1)
+"""No row waits longer until one is published that confirms it."""
 
 Content = Mapping[str, Any]
 
@@ -57,6 +60,12 @@ class Entry:
     case_id: str | None
     at: datetime
     content: Content
+
+
+def anchor_due(first_at: datetime, now: datetime) -> bool:
+    """Whether the first row behind the last published one, written then, has waited long enough. A clock that was set
+    back must not stop it."""
+    return abs(now - first_at) >= ANCHOR_AFTER
 
 
 def digest(body: str) -> str:

@@ -12,8 +12,9 @@ from sqlalchemy import select
 from schemas.cases import CasesRecord, LedgerAnchor, decode_cases_record
 from services.common.database import Database
 from services.notifier import directory_store, ledger, store, tables
-from services.notifier.anchoring import ANCHOR_AFTER, Anchoring
+from services.notifier.anchoring import Anchoring
 from services.notifier.audit_cli import LATE, WHO_ANCHORS, report
+from services.notifier.chain import ANCHOR_AFTER
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
 from services.notifier.directory_entries import Said
@@ -209,7 +210,7 @@ def test_a_clock_that_was_set_back_does_not_keep_the_end_unanchored(
     assert len(anchors(send(database, topic))) == 1
 
 
-@pytest.mark.parametrize("body", ["not JSON", "{}", '{"at":7}', '{"at":"soon"}'])
+@pytest.mark.parametrize("body", ["not JSON", "{}", '{"at":7}', '{"at":"soon"}', '{"at":"0001-01-01"}'])
 def test_a_row_that_somebody_rewrote_does_not_stop_it(
     database: Database, clock: Clock, topic: list[CasesRecord], body: str
 ) -> None:

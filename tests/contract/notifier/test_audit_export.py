@@ -11,8 +11,9 @@ import pytest
 from schemas.cases import decode_cases_record
 from services.common.database import Database
 from services.notifier import auditing, recording, store
-from services.notifier.anchoring import ANCHOR_AFTER, Anchoring
+from services.notifier.anchoring import Anchoring
 from services.notifier.audit_export import NoSuchCase, export
+from services.notifier.chain import ANCHOR_AFTER
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk, Refused
 from services.notifier.exported import Line, from_json, problems, to_json, to_text, together
