@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from services.common.collector import begin_quickly
 from services.common.errors import UserError
 from services.common.settings import BadSetting
 
@@ -96,6 +97,7 @@ def main() -> None:
 
     Settings come from the environment (BELLWETHER_KAFKA, BELLWETHER_CLOCK, ...); the README lists them.
     """
+    begin_quickly()
 
 
 if __name__ == "__main__":
