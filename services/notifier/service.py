@@ -28,7 +28,7 @@ from services.notifier.delivering import INBOX
 from services.notifier.desk import Desk
 from services.notifier.directory_live import open_people
 from services.notifier.directory_metrics import DirectoryCollector
-from services.notifier.directory_wiring import follow_people, people_routes
+from services.notifier.directory_wiring import contact_methods, follow_people, people_routes
 from services.notifier.dispatcher import ROUND_PAGES, Dispatcher
 from services.notifier.grouping import Manners
 from services.notifier.house import House
@@ -95,10 +95,11 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
 
     metrics.watch(lambda: not ready())
     links = ActLinks(clerk, _secrets(settings, own))
-    console = build_console(desk, settings.zone, links)
     channels = tuple(_channels(settings, own, clerk))
     clerk.reaches = _reaching(channels)
-    people = people_routes(clerk, settings, channels)
+    methods = contact_methods(clerk, channels)
+    console = build_console(desk, settings.zone, links, methods)
+    people = people_routes(clerk, settings, methods)
     web = build_web(desk, workers.failures, ready, registry, console, people)
     config = uvicorn.Config(
         web,
