@@ -13,6 +13,7 @@ from services.notifier.directory import load_directory
 from services.notifier.directory_entries import Book
 from services.notifier.directory_import import take_in_file
 from services.notifier.people import Directory
+from services.notifier.tables import open_database
 
 
 class DirectoryEmpty(UserError):
@@ -76,3 +77,13 @@ def look_up(settings: Settings, database: Database) -> Directory:
     if found is None:
         raise DirectoryEmpty(_EMPTY)
     return found
+
+
+def people_of(settings: Settings) -> Directory:
+    """The same for a command, which has no database open. Raises the database's error where it is away."""
+    database = open_database(settings.database_url)
+    try:
+        database.migrate()
+        return look_up(settings, database)
+    finally:
+        database.close()
