@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from schemas.warnings import SEVERITIES, Severity
 from services.common.errors import UserError
@@ -69,7 +69,7 @@ def _word(text: str) -> str:
 
 
 Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], BeforeValidator(_as_list)]
-Words = Annotated[list[Annotated[str, BeforeValidator(_word)]], BeforeValidator(_as_list), Field(min_length=1)]
+Words = Annotated[list[Annotated[str, AfterValidator(_word)]], BeforeValidator(_as_list), Field(min_length=1)]
 
 
 class _Strict(BaseModel):
@@ -123,9 +123,11 @@ def parse_routes(raw: bytes, path: Path) -> Routes:
         raise RoutesInvalid(path, [f"it is larger than {MAX_BYTES} bytes"])
     try:
         document = yaml.safe_load(raw)
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        depth = _depth(document)
+    except (ValueError, AttributeError, yaml.YAMLError, RecursionError) as error:
+        # The library raises more than its own errors: for a day that is none, and for routes that hold themselves.
         raise RoutesInvalid(path, [f"it cannot be read: {error}"]) from None
-    if _depth(document) > MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise RoutesInvalid(path, [f"routes lie in each other more than {MAX_DEPTH} deep"])
     try:
         root = _Root.model_validate(document)

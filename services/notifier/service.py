@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from services.common.clock import clock_from, wall_now
 from services.common.database import Database
 from services.common.settings import Settings
-from services.notifier import recording
+from services.notifier import recording, routing_follower
 from services.notifier.acting import ActLinks
 from services.notifier.channels.base import Channel, TakesMany
 from services.notifier.channels.inbox import InboxChannel
@@ -43,6 +43,7 @@ from services.notifier.people import Person
 from services.notifier.policy import HOUSE
 from services.notifier.publisher import Publisher
 from services.notifier.replicas import Replica, lock_file
+from services.notifier.routing_follower import RoutesFollower
 from services.notifier.tables import open_database
 from services.notifier.template_files import with_own
 from services.notifier.web import build_web
@@ -113,6 +114,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
     server.append(_Server(config))
     _start(workers, settings, own, clerk, intake, metrics, replica, channels)
     follow_people(workers, clerk, settings, own.channels)
+    _follow_routes(workers, own, clerk, registry)
     server[0].run()
     workers.stop()
     if not workers.failures():
@@ -175,6 +177,12 @@ def _start(
     workers.start("retention", _forgetting(clerk), RETENTION_S)
     workers.start("publisher", publisher.step, PUBLISH_S, publisher.close)
     workers.start("consumer", intake.step, 0.0, intake.close)
+
+
+def _follow_routes(workers: Workers, own: NotifierSettings, clerk: Clerk, registry: CollectorRegistry) -> None:
+    if own.routes_file is not None:
+        follower = RoutesFollower(own.routes_file, own.house.routes, clerk.use_routes, registry)
+        workers.start("routes", follower.look, routing_follower.PAUSE_S)
 
 
 def _forgetting(clerk: Clerk) -> Callable[[], bool]:

@@ -202,7 +202,7 @@ def test_while_the_database_is_away_people_are_those_of_the_file(tmp_path: Path)
     done = run(tmp_path, GROUP, "check", BELLWETHER_DATABASE_URL=nobody_there)
     assert done.exit_code == 0, done.output
     assert "group: wecom_bot, 20 in 60 s for a bot; reaches 5 of 5 people" in done.stdout
-    assert "the database cannot be asked (ConnectionFailed" in done.stderr or "OperationalError" in done.stderr
+    assert "the database cannot be asked" in done.stderr
     without = run(tmp_path, GROUP, "check", BELLWETHER_DATABASE_URL=nobody_there, BELLWETHER_DIRECTORY="")
     assert "people are not known" in without.stderr
     assert "group: wecom_bot, 20 in 60 s for a bot" in without.stdout.splitlines()
