@@ -66,18 +66,15 @@ def _settings() -> tuple[Settings, NotifierSettings]:
 def _directory(settings: Settings) -> Directory | None:
     """As notifiers have it; None where there is none. Whether channels work is asked in trouble too: while the database
     is away, the file has to do."""
-    from sqlalchemy.exc import OperationalError
-
     from services.notifier.directory import load_directory
-    from services.notifier.directory_live import DirectoryEmpty, people_of
+    from services.notifier.directory_live import DirectoryAway, DirectoryEmpty, people_of
 
     try:
         return people_of(settings)
     except DirectoryEmpty:
         return None
-    except OperationalError as error:
-        known = "those of the file" if settings.directory is not None else "not known"
-        click.echo(f"the database cannot be asked ({type(error.orig).__name__}): people are {known}", err=True)
+    except DirectoryAway as away:
+        click.echo(f"{away}: people are {'those of the file' if settings.directory else 'not known'}", err=True)
         return load_directory(settings.directory, settings.zone) if settings.directory is not None else None
 
 
