@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import Gauge
 
 from services.notifier.routing import Routes
 from services.notifier.routing_file import RoutesInvalid, load_routes
@@ -23,18 +23,14 @@ class RoutesFollower:
     """`use` puts routes in force; `routes` are those in force now. A file that cannot be used changes nothing: the
     routes before it stay, and the log and a metric say so until it is mended."""
 
-    def __init__(self, path: Path, routes: Routes, use: Callable[[Routes], None], registry: CollectorRegistry) -> None:
+    def __init__(self, path: Path, routes: Routes, use: Callable[[Routes], None], refused: Gauge) -> None:
         self._path = path
         self._routes = routes
         self._use = use
         # None: no look was taken yet. The file may have changed since it was read at the start, so it is read again.
         self._seen: Stamp | None = None
         self._taken: Stamp | None = None
-        self._refused = Gauge(
-            "bellwether_notifier_routes_refused",
-            "1 while the file of routes cannot be used and those before it are in force",
-            registry=registry,
-        )
+        self._refused = refused
 
     def look(self) -> bool:
         """Whether there are new routes in force."""

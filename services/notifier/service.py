@@ -37,7 +37,7 @@ from services.notifier.link_secrets import kept_in
 from services.notifier.linking import acknowledging
 from services.notifier.links import LinkMaker
 from services.notifier.messages import Letters, Notice
-from services.notifier.metrics import DatabaseCollector, IntakeMetrics
+from services.notifier.metrics import DatabaseCollector, IntakeMetrics, refused_routes
 from services.notifier.outbox import Reaches
 from services.notifier.people import Person
 from services.notifier.policy import HOUSE
@@ -180,8 +180,9 @@ def _start(
 
 
 def _follow_routes(workers: Workers, own: NotifierSettings, clerk: Clerk, registry: CollectorRegistry) -> None:
+    refused = refused_routes(registry)
     if own.routes_file is not None:
-        follower = RoutesFollower(own.routes_file, own.house.routes, clerk.use_routes, registry)
+        follower = RoutesFollower(own.routes_file, own.house.routes, clerk.use_routes, refused)
         workers.start("routes", follower.look, routing_follower.PAUSE_S)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from services.notifier.metrics import refused_routes
 from services.notifier.routing import Routes
 from services.notifier.routing_file import RoutesInvalid, load_routes, parse_routes
 from services.notifier.routing_follower import RoutesFollower
@@ -26,7 +27,9 @@ class Operator:
         self.registry = CollectorRegistry()
         self._writes = 0
         self.write(OWNER)
-        self.follower = RoutesFollower(self.file, load_routes(self.file), self.in_force.append, self.registry)
+        self.follower = RoutesFollower(
+            self.file, load_routes(self.file), self.in_force.append, refused_routes(self.registry)
+        )
 
     def write(self, text: str) -> None:
         self.file.write_text(text, encoding="utf-8")
@@ -131,7 +134,8 @@ def test_whatever_yaml_makes_of_a_file_it_is_refused_in_a_sentence(text: str) ->
 def test_the_notifier_decides_by_the_new_routes_from_then_on(tmp_path: Path, operator: Operator) -> None:
     office = Office(tmp_path)
     office.clerk.use_routes(parsed(OWNER))
-    operator.follower = RoutesFollower(operator.file, parsed(OWNER), office.clerk.use_routes, CollectorRegistry())
+    refused = refused_routes(CollectorRegistry())
+    operator.follower = RoutesFollower(operator.file, parsed(OWNER), office.clerk.use_routes, refused)
     office.clerk.file([make_warning("w1", customer_id="C1")])
     operator.write(CHEN)
     operator.look()
