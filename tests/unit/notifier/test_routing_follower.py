@@ -101,7 +101,9 @@ def test_a_file_that_cannot_be_used_is_refused_once_and_the_old_routes_stay(
     assert operator.is_refused() == 0, "mended, if only by taking it back"
     operator.write(CHEN)
     operator.look()
-    assert operator.in_force == [parsed(CHEN)]
+    operator.write(OWNER)
+    operator.look()
+    assert operator.in_force == [parsed(CHEN), parsed(OWNER)], "those of the start can come back"
 
 
 def test_a_file_that_is_gone_is_missed_and_found_again(operator: Operator, caplog: pytest.LogCaptureFixture) -> None:
