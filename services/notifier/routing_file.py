@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from schemas.warnings import SEVERITIES, Severity
 from services.common.errors import UserError
@@ -59,17 +59,17 @@ def _value(value: Any) -> tuple[Decimal | None, Decimal | None]:
     return least, below
 
 
-def _word(text: str) -> str:
-    kind, colon, name = text.partition(":")
+def _word(text: Any) -> str:
+    kind, colon, name = str(text).partition(":")
     if text not in WORDS and not (kind in _NAMED and colon and name):
         raise ValueError(
             f'"{text}" tells nobody: write {", ".join(WORDS)}, person:ID, head:DEPARTMENT, department:NAME'
         )
-    return text
+    return str(text)
 
 
 Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], BeforeValidator(_as_list)]
-Words = Annotated[list[Annotated[str, AfterValidator(_word)]], BeforeValidator(_as_list), Field(min_length=1)]
+Words = Annotated[list[Annotated[str, BeforeValidator(_word)]], BeforeValidator(_as_list), Field(min_length=1)]
 
 
 class _Strict(BaseModel):
