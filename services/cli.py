@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from services.common.collector import begin_quickly
 from services.common.errors import UserError
 from services.common.settings import BadSetting
 
@@ -41,7 +42,7 @@ COMMANDS = {
     "notifier": Entry("services.notifier.cli:notifier", "The service that pages people, keeps cases, has the console."),
     "outbox": Entry("services.notifier.outbox_cli:outbox", "Pages that could not be delivered: look, retry or drop."),
     "ranks": Entry("services.rules.reports.cli:ranks", "Rank all customers by what they buy."),
-    "report": Entry("services.rules.reports.cli:report", "Work out a report from what is known of all customers."),
+    "report": Entry("services.reports_cli:report", "Work out a report from what is known of all customers."),
     "routes": Entry("services.notifier.routing_cli:routes", "Who is told of which warnings: try it, and check it."),
     "rules": Entry("services.rules.cli:rules", "The service that watches customers, and its rule files."),
     "sample": Entry("services.ingest.cli:sample_command", "Make sample events and the people file that fits them."),
@@ -96,6 +97,7 @@ def main() -> None:
 
     Settings come from the environment (BELLWETHER_KAFKA, BELLWETHER_CLOCK, ...); the README lists them.
     """
+    begin_quickly()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,16 @@ YOUNG_PER_FULL = 1_000
 rings that outlive a look. Some of a library's tasks and errors may, customers and what is worked out of them never."""
 
 
+YOUNG_AT_A_START = 50_000
+"""Objects, as above, while a command begins. With Python's 700 a sixth of what it takes to begin is spent on looking
+through modules, which stay."""
+
+
+def begin_quickly() -> None:
+    """For a command that has loaded nothing yet."""
+    gc.set_threshold(YOUNG_AT_A_START, 20, 20)
+
+
 def leave_what_is_loaded() -> None:
     """Never look through what is loaded by now: it stays, and each look at all of it stops the process for 0.1 s."""
     gc.collect()

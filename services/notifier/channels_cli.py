@@ -64,9 +64,18 @@ def _settings() -> tuple[Settings, NotifierSettings]:
 
 
 def _directory(settings: Settings) -> Directory | None:
+    """As notifiers have it; None where there is none. Whether channels work is asked in trouble too: while the database
+    is away, the file has to do."""
     from services.notifier.directory import load_directory
+    from services.notifier.directory_live import DirectoryAway, DirectoryEmpty, people_of
 
-    return load_directory(settings.directory) if settings.directory is not None else None
+    try:
+        return people_of(settings)
+    except DirectoryEmpty:
+        return None
+    except DirectoryAway as away:
+        click.echo(f"{away}: people are {'those of the file' if settings.directory else 'not known'}", err=True)
+        return load_directory(settings.directory, settings.zone) if settings.directory is not None else None
 
 
 def _line(channel: Channel, directory: Directory | None) -> str:

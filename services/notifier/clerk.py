@@ -36,6 +36,7 @@ from services.notifier.policy import (
 )
 from services.notifier.recording import SERVICE, Origin
 from services.notifier.refusals import refusal, refused
+from services.notifier.routing import Routes
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,10 @@ class Clerk:
     def directory(self) -> Directory:
         """The newest directory; it may be another at the next look."""
         return newest(self.people)
+
+    def use_routes(self, routes: Routes) -> None:
+        """Whatever is decided from now on goes by these; what is being decided goes by the old or by the new."""
+        self.house = replace(self.house, routes=routes)
 
     def file(self, warnings: Sequence[wire.Warning]) -> Counter[Verdict]:
         """File the warnings in one transaction; how many met which verdict. A crash before its end files none."""

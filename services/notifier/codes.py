@@ -72,6 +72,11 @@ def may_try(code: Code | None, now: datetime) -> Answer:
     return Answer.TOO_MANY if code.attempts >= MAX_ATTEMPTS else Answer.CONFIRMED
 
 
+def attempts_left(code: Code | None, now: datetime) -> int:
+    """How often what is entered may still be compared with the code; 0 once it works no more."""
+    return MAX_ATTEMPTS - code.attempts if code is not None and may_try(code, now) is Answer.CONFIRMED else 0
+
+
 def tried(code: Code) -> Code:
     """One attempt more was made; count it before comparing, so that no crash makes it free."""
     return replace(code, attempts=code.attempts + 1)

@@ -52,6 +52,7 @@ class NotifierSettings:
     greetings_file: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     house: House = field(default_factory=House)
+    routes_file: Path | None = None
     link_secrets: tuple[bytes, ...] = field(default=(), repr=False)
     link_days: int = VALID.days
     digest_window_s: int = DEFAULT_DIGEST_WINDOW_S
@@ -101,6 +102,7 @@ def read_notifier_settings(env: Mapping[str, str], settings: Settings) -> Notifi
         greetings_file=_path(env, "BELLWETHER_GREETINGS_FILE"),
         env=env,
         house=read_house(env, settings),
+        routes_file=_path(env, "BELLWETHER_ROUTES"),
         link_secrets=link_secrets.from_environment(env),
         link_days=_whole(env, "BELLWETHER_LINK_DAYS", VALID.days, 1, MAX_LINK_DAYS),
         digest_window_s=_whole(env, "BELLWETHER_DIGEST_WINDOW_S", DEFAULT_DIGEST_WINDOW_S, 0, MAX_DIGEST_WINDOW_S),
@@ -115,9 +117,9 @@ def _path(env: Mapping[str, str], name: str) -> Path | None:
 def read_house(env: Mapping[str, str], settings: Settings) -> House:
     """By which clocks people act, and by which routes they are told (BELLWETHER_ROUTES). Raises WorktimeInvalid or
     RoutesInvalid."""
-    worktime, routes = env.get("BELLWETHER_WORKTIME"), env.get("BELLWETHER_ROUTES")
+    worktime = env.get("BELLWETHER_WORKTIME")
     clocks = load_clocks(Path(worktime), settings.zone) if worktime else default_clocks(settings.zone)
-    return House(clocks, load_routes(Path(routes) if routes else None))
+    return House(clocks, load_routes(_path(env, "BELLWETHER_ROUTES")))
 
 
 def _whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from sqlalchemy.exc import OperationalError
+
 from services.common.clock import Now
 from services.common.database import Database
 from services.common.errors import UserError
@@ -13,10 +15,15 @@ from services.notifier.directory import load_directory
 from services.notifier.directory_entries import Book
 from services.notifier.directory_import import take_in_file
 from services.notifier.people import Directory
+from services.notifier.tables import open_database
 
 
 class DirectoryEmpty(UserError):
     """Nothing was ever imported, or nobody is named as fallback."""
+
+
+class DirectoryAway(UserError):
+    """The database that has it cannot be asked now."""
 
 
 _EMPTY = (
@@ -71,8 +78,25 @@ def look_up(settings: Settings, database: Database) -> Directory:
     has it. Changes nothing. Raises DirectoryEmpty or DirectoryInvalid."""
     with database.reading() as tx:
         found = directory_store.read(tx)
-    if found is None and settings.directory is not None:
-        found = load_directory(settings.directory, settings.zone)
-    if found is None:
+    return found if found is not None else _of_file(settings)
+
+
+def people_of(settings: Settings) -> Directory:
+    """The same for a command, which has no database open; it makes none either. Raises DirectoryAway too."""
+    database = open_database(settings.database_url)
+    try:
+        if database.file is not None and not database.file.exists():
+            return _of_file(settings)
+        database.migrate()
+        return look_up(settings, database)
+    except OperationalError as error:
+        # Not its words: they may tell addresses of the database.
+        raise DirectoryAway(f"the database cannot be asked ({type(error.orig).__name__})") from None
+    finally:
+        database.close()
+
+
+def _of_file(settings: Settings) -> Directory:
+    if settings.directory is None:
         raise DirectoryEmpty(_EMPTY)
-    return found
+    return load_directory(settings.directory, settings.zone)

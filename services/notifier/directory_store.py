@@ -166,6 +166,15 @@ def read(tx: Connection, version: int | None = None) -> Directory | None:
     return book.directory(fill(tx, book, until=version))
 
 
+def proofs(tx: Connection, methods: Sequence[str]) -> dict[str, datetime]:
+    """When a code proved which of these addresses, named by their method_id."""
+    found: dict[str, datetime] = {}
+    for (_kind, id), text in _current(tx, [("verified", method) for method in methods]):
+        if text is not None:
+            found[id] = datetime.fromisoformat(orjson.loads(text)["at"])
+    return found
+
+
 def file_digest(tx: Connection, source: str) -> str | None:
     """Of the file as the source was last imported from it."""
     return tx.execute(select(directory_files.c.digest).where(directory_files.c.source == source)).scalar()

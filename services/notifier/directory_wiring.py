@@ -10,7 +10,6 @@ from starlette.routing import BaseRoute
 from services.common.clock import wall_now
 from services.common.settings import Settings
 from services.notifier import owners_store
-from services.notifier.button import Button
 from services.notifier.channels.base import Channel
 from services.notifier.clerk import Clerk
 from services.notifier.directory_api import Door, directory_routes
@@ -18,22 +17,23 @@ from services.notifier.directory_desk import DirectoryDesk
 from services.notifier.directory_live import LiveDirectory
 from services.notifier.gaps_telling import GapTeller
 from services.notifier.new_owners import NewOwners
+from services.notifier.own_methods import OwnMethods, open_methods
 from services.notifier.owners_follower import OwnersFollower
-from services.notifier.throttle import Throttle
-from services.notifier.verifying import Verifier
 from services.notifier.workers import Workers
 
 REFRESH_S = 1.0
 """Between two looks for a newer version: another notifier's change is seen after so long."""
 
 
-def people_routes(clerk: Clerk, settings: Settings, channels: Iterable[Channel]) -> list[BaseRoute]:
+def contact_methods(clerk: Clerk, channels: Iterable[Channel]) -> OwnMethods:
+    """People's addresses, with codes and tests through these channels."""
+    return open_methods(clerk.database, clerk.people, clerk.now, channels, partial(_refresh, clerk))
+
+
+def people_routes(clerk: Clerk, settings: Settings, methods: OwnMethods) -> list[BaseRoute]:
     """The API. A change made through this process is seen here at once."""
     desk = DirectoryDesk(clerk.database, clerk.people, clerk.now, settings.zone, partial(_refresh, clerk))
-    by_name = {channel.name: channel for channel in channels}
-    verifier = Verifier(clerk.database, clerk.people, clerk.now, by_name)
-    button = Button(by_name, clerk.people, clerk.now, Throttle(clerk.database, wall_now))
-    return directory_routes(desk, verifier, Door(clerk.database, wall_now), button)
+    return directory_routes(desk, methods.verifier, Door(clerk.database, wall_now), methods.button)
 
 
 def follow_people(workers: Workers, clerk: Clerk, settings: Settings, channels: Iterable[str]) -> None:

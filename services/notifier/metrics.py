@@ -60,6 +60,12 @@ class IntakeMetrics:
             self._lag.labels(str(partition)).set(max(0, highwater - position))
 
 
+def refused_routes(registry: CollectorRegistry) -> Gauge:
+    """There is one, at 0, also where no file of routes is followed."""
+    text = "1 while the file of routes cannot be used and those before it are in force"
+    return Gauge(f"{_PREFIX}_routes_refused", text, registry=registry)
+
+
 class DatabaseCollector(Collector):
     """Registers itself nowhere: the entry point does. `channels`: their pages are told of also while there are none."""
 

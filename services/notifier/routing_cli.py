@@ -155,17 +155,9 @@ def _given(raw: bytes) -> wire.Warning:
 def _people(settings: Settings, file: Path | None) -> Directory:
     """Of a file, or of the database."""
     from services.notifier.directory import load_directory
-    from services.notifier.directory_live import look_up
-    from services.notifier.tables import open_database
+    from services.notifier.directory_live import people_of
 
-    if file is not None:
-        return load_directory(file, settings.zone)
-    database = open_database(settings.database_url)
-    try:
-        database.migrate()
-        return look_up(settings, database)
-    finally:
-        database.close()
+    return people_of(settings) if file is None else load_directory(file, settings.zone)
 
 
 def _settings() -> Settings:

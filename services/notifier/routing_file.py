@@ -59,13 +59,13 @@ def _value(value: Any) -> tuple[Decimal | None, Decimal | None]:
     return least, below
 
 
-def _word(text: str) -> str:
-    kind, colon, name = text.partition(":")
+def _word(text: Any) -> str:
+    kind, colon, name = str(text).partition(":")
     if text not in WORDS and not (kind in _NAMED and colon and name):
         raise ValueError(
             f'"{text}" tells nobody: write {", ".join(WORDS)}, person:ID, head:DEPARTMENT, department:NAME'
         )
-    return text
+    return str(text)
 
 
 Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], BeforeValidator(_as_list)]
@@ -123,9 +123,11 @@ def parse_routes(raw: bytes, path: Path) -> Routes:
         raise RoutesInvalid(path, [f"it is larger than {MAX_BYTES} bytes"])
     try:
         document = yaml.safe_load(raw)
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        depth = _depth(document)
+    except (ValueError, AttributeError, yaml.YAMLError, RecursionError) as error:
+        # The library raises more than its own errors: for a day that is none, and for routes that hold themselves.
         raise RoutesInvalid(path, [f"it cannot be read: {error}"]) from None
-    if _depth(document) > MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise RoutesInvalid(path, [f"routes lie in each other more than {MAX_DEPTH} deep"])
     try:
         root = _Root.model_validate(document)

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from services.common.clock import clock_from, wall_now
 from services.common.database import Database
 from services.common.settings import Settings
-from services.notifier import anchoring, recording
+from services.notifier import anchoring, recording, routing_follower
 from services.notifier.acting import ActLinks
 from services.notifier.anchoring import Anchoring
 from services.notifier.channels.base import Channel, TakesMany
@@ -29,7 +29,7 @@ from services.notifier.delivering import INBOX
 from services.notifier.desk import Desk
 from services.notifier.directory_live import open_people
 from services.notifier.directory_metrics import DirectoryCollector
-from services.notifier.directory_wiring import follow_people, people_routes
+from services.notifier.directory_wiring import contact_methods, follow_people, people_routes
 from services.notifier.dispatcher import ROUND_PAGES, Dispatcher
 from services.notifier.grouping import Manners
 from services.notifier.house import House
@@ -38,11 +38,12 @@ from services.notifier.link_secrets import kept_in
 from services.notifier.linking import Links, acting
 from services.notifier.links import LinkMaker
 from services.notifier.messages import Letters
-from services.notifier.metrics import DatabaseCollector, IntakeMetrics
+from services.notifier.metrics import DatabaseCollector, IntakeMetrics, refused_routes
 from services.notifier.outbox import Reaches
 from services.notifier.policy import HOUSE
 from services.notifier.publisher import Publisher
 from services.notifier.replicas import Replica, lock_file
+from services.notifier.routing_follower import RoutesFollower
 from services.notifier.tables import open_database
 from services.notifier.template_files import with_own
 from services.notifier.web import build_web
@@ -95,10 +96,11 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
 
     metrics.watch(lambda: not ready())
     links = ActLinks(clerk, _secrets(settings, own))
-    console = build_console(desk, settings.zone, links)
     channels = tuple(_channels(settings, own, clerk))
     clerk.reaches = _reaching(channels)
-    people = people_routes(clerk, settings, channels)
+    methods = contact_methods(clerk, channels)
+    console = build_console(desk, settings.zone, links, methods)
+    people = people_routes(clerk, settings, methods)
     web = build_web(desk, workers.failures, ready, registry, console, people)
     config = uvicorn.Config(
         web,
@@ -112,6 +114,7 @@ def serve(settings: Settings, own: NotifierSettings) -> bool:
     server.append(_Server(config))
     _start(workers, settings, own, clerk, intake, metrics, replica, channels)
     follow_people(workers, clerk, settings, own.channels)
+    _follow_routes(workers, own, clerk, registry)
     server[0].run()
     workers.stop()
     if not workers.failures():
@@ -175,6 +178,13 @@ def _start(
     workers.start("anchoring", Anchoring(clerk.database, clerk.now).step, anchoring.PAUSE_S)
     workers.start("publisher", publisher.step, PUBLISH_S, publisher.close)
     workers.start("consumer", intake.step, 0.0, intake.close)
+
+
+def _follow_routes(workers: Workers, own: NotifierSettings, clerk: Clerk, registry: CollectorRegistry) -> None:
+    refused = refused_routes(registry)
+    if own.routes_file is not None:
+        follower = RoutesFollower(own.routes_file, own.house.routes, clerk.use_routes, refused)
+        workers.start("routes", follower.look, routing_follower.PAUSE_S)
 
 
 def _forgetting(clerk: Clerk) -> Callable[[], bool]:

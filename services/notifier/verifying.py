@@ -102,6 +102,11 @@ class Verifier:
         named = self._channels.get(channel)
         return named or next((one for one in self._channels.values() if one.kind == channel), None)
 
+    def last_code(self, person_id: str, method: Method) -> Code | None:
+        """What is kept of the code that was sent there last, whether it still works or not."""
+        with self._database.reading() as tx:
+            return _find(tx, method_id(person_id, method.channel, method.address))
+
     def confirm(self, person_id: str, channel: str, code: str, address: str | None = None) -> Answer:
         """Take a code. After CONFIRMED the address is verified, for every notifier within seconds."""
         person = newest(self._people).people.get(person_id)

@@ -17,6 +17,7 @@ from deploy.ports import free_port
 from services.notifier.console.app import build_console
 from tests.support.programs import require_program
 from tests.support.waiting import wait_until
+from tests.unit.notifier_console.addresses import Addresses
 from tests.unit.notifier_console.office import SHANGHAI, Office, open_office
 
 FLAGS = (
@@ -35,10 +36,11 @@ PAGE_LOAD_S = 30
 
 @dataclass(frozen=True)
 class Site:
-    """The console, and the desk behind it."""
+    """The console, the desk behind it, and what is sent to people's addresses."""
 
     address: str
     office: Office
+    addresses: Addresses
 
 
 @pytest.fixture(scope="session")
@@ -57,13 +59,14 @@ def site(furnished: Path, tmp_path: Path) -> Iterator[Site]:
     folder = tmp_path / "office"
     shutil.copytree(furnished, folder)
     with open_office(folder) as office:
-        port = free_port()
-        config = uvicorn.Config(build_console(office.desk, SHANGHAI), host="127.0.0.1", port=port, log_level="warning")
+        port, addresses = free_port(), Addresses(office)
+        console = build_console(office.desk, SHANGHAI, methods=addresses.methods)
+        config = uvicorn.Config(console, host="127.0.0.1", port=port, log_level="warning")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, name="console")
         thread.start()
         wait_until(lambda: server.started, "the console to listen")
-        yield Site(f"http://127.0.0.1:{port}", office)
+        yield Site(f"http://127.0.0.1:{port}", office, addresses)
         server.should_exit = True
         thread.join()
 

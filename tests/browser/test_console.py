@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -15,11 +16,20 @@ from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
+from services.notifier.button import PAUSE
+from services.notifier.channels.base import FateUnknown
 from tests.browser.conftest import PAGE_LOAD_S, Site
 from tests.unit.notifier_console.scene import HOSTILE, PASSWORD
 
 PHONE, DESK = 360, 1280
-BESIDE = ("/suggestions?whose=all", "/customers/C-1005", "/findings/R11-C-1005", "/findings/R24cl-C-1005", "/rejected")
+BESIDE = (
+    "/suggestions?whose=all",
+    "/customers/C-1005",
+    "/findings/R11-C-1005",
+    "/findings/R24cl-C-1005",
+    "/rejected",
+    "/methods",
+)
 
 
 @dataclass
@@ -228,9 +238,51 @@ def test_a_case_is_given_on_delegated_valued_and_its_task_done(
     assert_a_quiet_browser(reader)
 
 
-def assert_a_quiet_browser(reader: Reader) -> None:
-    """Nothing in the browser's console, and no request to anywhere but the console's own address."""
-    assert reader.browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+@pytest.mark.parametrize(
+    ("language", "width", "said"),
+    [
+        (
+            "zh",
+            PHONE,
+            ["验证码已发出", "验证码不正确", "该地址已验证", "渠道已接受测试消息", "无法得知测试消息是否送达"],
+        ),
+        ("en", DESK, ["A code is on its way", "not the code", "is verified", "has accepted", "Nobody knows whether"]),
+    ],
+)
+def test_an_address_is_proved_by_a_code_and_tried(reader: Reader, language: str, width: int, said: list[str]) -> None:
+    reader.look(width)
+    reader.sign_in("li.na")
+    reader.read_in(language)
+    reader.follow(reader.find(".me a[href='/methods']"))
+    member, heard = reader.site.addresses.member, []
+    reader.send("code")
+    heard.append(reader.said())
+    (code,) = re.findall(r"\d{6}", member.sent[0].text)
+    for entered in ("999999", code):
+        field = reader.find("input[name=code]")
+        assert "…rk" in str(field.accessible_name), "which address it is for is read aloud"
+        field.send_keys(entered)
+        reader.send("confirm")
+        heard.append(reader.find(".said").text)
+        assert reader.width() <= width
+    button = "//li[contains(., 'Li…rk')]//form[@action='/methods/test']/button"
+    reader.follow(reader.browser.find_element(By.XPATH, button))
+    heard.append(reader.said())
+    member.problem = FateUnknown("the answer was lost")
+    reader.site.office.now += PAUSE
+    reader.follow(reader.browser.find_element(By.XPATH, button))
+    heard.append(reader.find("[role=alert]").text)
+
+    assert [words in sentence for words, sentence in zip(said, heard, strict=True)] == [True] * 5
+    assert "the answer was lost" in heard[-1]
+    assert_a_quiet_browser(reader, refused=2)
+
+
+def assert_a_quiet_browser(reader: Reader, refused: int = 0) -> None:
+    """Nothing in the browser's console but that so many forms were refused, and no request to anywhere but the
+    console's own address."""
+    logged = reader.browser.get_log("browser")  # type: ignore[no-untyped-call]
+    assert ["status of 422" in line["message"] for line in logged] == [True] * refused
     sent = [json.loads(line["message"])["message"] for line in reader.browser.get_log("performance")]  # type: ignore[no-untyped-call]
     asked = [one["params"]["request"]["url"] for one in sent if one["method"] == "Network.requestWillBeSent"]
     here = urlsplit(reader.site.address).netloc

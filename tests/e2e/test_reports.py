@@ -30,6 +30,7 @@ def env(kafka: Kafka, topics: Topics, tmp_path: Path) -> Env:
         "BELLWETHER_KAFKA": kafka.bootstrap,
         "BELLWETHER_TOPIC_PREFIX": topics.prefix,
         "BELLWETHER_PARTITIONS": str(TEST_PARTITIONS),
+        "BELLWETHER_DATA_DIR": str(tmp_path / "data"),
         "BELLWETHER_CLOCK": f"manual:{clock}",
     }
 

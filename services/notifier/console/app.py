@@ -21,23 +21,29 @@ from services.notifier.console.holds import lift_hold, set_hold, show_holds
 from services.notifier.console.inbox import finish_task, mark_read, show_inbox, show_tasks
 from services.notifier.console.links import Door
 from services.notifier.console.look import STATIC, Look
+from services.notifier.console.methods import PATH as METHODS
+from services.notifier.console.methods import MethodsPage
 from services.notifier.console.signin import HOME, change_language, show_sign_in, sign_in, sign_out
 from services.notifier.console.texts import load_texts
 from services.notifier.console.undelivered import drop_page, send_again, show_undelivered
 from services.notifier.console.web import Call, SafeHeaders, endpoint, see_other
 from services.notifier.desk import Desk
 from services.notifier.links import PATH
+from services.notifier.own_methods import OwnMethods
 
 Handler = Callable[[Visit], Response]
 DEFAULT_ZONE = ZoneInfo("Asia/Shanghai")
 
 
-def build_console(desk: Desk, zone: ZoneInfo = DEFAULT_ZONE, links: ActLinks | None = None) -> ASGIApp:
+def build_console(
+    desk: Desk, zone: ZoneInfo = DEFAULT_ZONE, links: ActLinks | None = None, methods: OwnMethods | None = None
+) -> ASGIApp:
     """The pages on `desk`, with times in the company's `zone`. Mount it at "/": its addresses are absolute paths.
-    Without `links` those in pages lead nowhere."""
-    gate = Gate(desk, Look(zone), load_texts())
+    Without `links` those in pages lead nowhere; without `methods` nobody sees their own."""
+    gate = Gate(desk, Look(zone), load_texts(), has_methods=methods is not None)
     acting = _for_links(Door(gate, links)) if links is not None else []
-    app = Starlette(routes=_public(gate) + acting + _for_members(gate), middleware=[Middleware(SafeHeaders)])
+    own = _for_methods(gate, MethodsPage(methods)) if methods is not None else []
+    app = Starlette(routes=_public(gate) + acting + own + _for_members(gate), middleware=[Middleware(SafeHeaders)])
     app.router.redirect_slashes = False
     return app
 
@@ -65,16 +71,20 @@ def _for_links(door: Door) -> list[BaseRoute]:
     ]
 
 
+def _for_methods(gate: Gate, page: MethodsPage) -> list[BaseRoute]:
+    return [
+        _get(gate, METHODS, page.show),
+        _post(gate, f"{METHODS}/code", page.send_code),
+        _post(gate, f"{METHODS}/confirm", page.confirm),
+        _post(gate, f"{METHODS}/test", page.test),
+    ]
+
+
 def _for_members(gate: Gate) -> list[BaseRoute]:
     def home(_visit: Visit) -> Response:
         return see_other(HOME)
 
-    def get(path: str, handler: Handler) -> Route:
-        return Route(path, endpoint(gate.member(handler)), methods=["GET"])
-
-    def post(path: str, handler: Handler) -> Route:
-        return Route(path, endpoint(gate.member(handler)), methods=["POST"])
-
+    get, post = partial(_get, gate), partial(_post, gate)
     return [
         get("/", home),
         get("/cases", show_list),
@@ -97,3 +107,11 @@ def _for_members(gate: Gate) -> list[BaseRoute]:
         post("/sign-out", sign_out),
         get("/{unknown:path}", not_found),
     ]
+
+
+def _get(gate: Gate, path: str, handler: Handler) -> Route:
+    return Route(path, endpoint(gate.member(handler)), methods=["GET"])
+
+
+def _post(gate: Gate, path: str, handler: Handler) -> Route:
+    return Route(path, endpoint(gate.member(handler)), methods=["POST"])

@@ -41,6 +41,7 @@ class Visit:
     session: Session
     person: Person
     now: datetime
+    has_methods: bool = False
 
     def page(self, template: str, section: str, problems: tuple[str, ...] = (), **values: object) -> HTMLResponse:
         """Renders a page, with the line that says what the last action did."""
@@ -60,6 +61,7 @@ class Visit:
             person=self.person,
             unread=sum(not message.read for message in self.desk.inbox(self.person.id, UNREAD_COUNTED)),
             section=section,
+            has_methods=self.has_methods,
             # A word of the catalogue, never the cookie's own text.
             said=self.texts.known(f"done.{said}", "") or None,
             problems=problems,
@@ -79,16 +81,17 @@ def way_back(call: Call) -> str:
     section, *rest = call.path.strip("/").split("/")
     if section == "cases" and rest:
         return f"/cases/{rest[0]}"
-    return f"/{section}" if section in ("holds", "inbox", "tasks", "undelivered") else "/"
+    return f"/{section}" if section in ("holds", "inbox", "methods", "tasks", "undelivered") else "/"
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What requests are answered with. One for the life of the process."""
+    """What requests are answered with. One for the life of the process. `has_methods`: there is a page of them."""
 
     desk: Desk
     look: Look
     texts: Mapping[Language, Texts]
+    has_methods: bool = False
     failures: FailedSignIns = field(default_factory=FailedSignIns)
 
     def member(self, handler: Callable[[Visit], Response]) -> Callable[[Call], Response]:
@@ -118,9 +121,8 @@ class Gate:
         if session is None or person is None:
             return None
         texts = self.texts[choose_language(call.cookies.get(LANGUAGE_COOKIE), person.language)]
-        return Visit(
-            call, self.desk.coming_from(call.origin("console")), self.look, texts, session, person, self.desk.now()
-        )
+        desk = self.desk.coming_from(call.origin("console"))
+        return Visit(call, desk, self.look, texts, session, person, self.desk.now(), self.has_methods)
 
     def stranger(self, call: Call, secret: str) -> Frame:
         """The frame of the pages before signing in; `secret` is the visitor's cookie."""

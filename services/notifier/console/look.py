@@ -26,7 +26,8 @@ STATIC = HERE / "static"
 
 @dataclass(frozen=True)
 class Frame:
-    """What surrounds every page. `said` and `problems` are sentences; `here` is the path that forms come back to."""
+    """What surrounds every page. `said` and `problems` are sentences; `here` is the path that forms come back to.
+    `has_methods`: the menu leads to the reader's contact methods."""
 
     texts: Texts
     csrf: str
@@ -34,6 +35,7 @@ class Frame:
     person: Person | None = None
     unread: int = 0
     section: str = ""
+    has_methods: bool = False
     said: str | None = None
     problems: tuple[str, ...] = ()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,6 +25,7 @@ from services.rules.reports.query import GroupBy, Query
 from services.rules.reports.rendering import as_csv, as_json, as_text, reasons, say
 
 if TYPE_CHECKING:
+    from services.rules.reports.people import People
     from services.rules.reports.reading import Customers
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -119,7 +121,6 @@ def now_of(settings: Settings) -> datetime:
 def _run(entry: Listed, query: Query, settings: Settings, file: Path | None) -> tuple[Report, int]:
     from services.rules.reference import Reference
     from services.rules.reports import reading
-    from services.rules.reports.people import read_people
 
     reference = Reference()
     if entry.needs_reference:
@@ -128,7 +129,7 @@ def _run(entry: Listed, query: Query, settings: Settings, file: Path | None) -> 
         )
     built = entry.build(query, reference)
     source = reading.file_source(file) if file else reading.topic_source(settings.kafka, settings.topics.customers)
-    customers = reading.Customers(source, built.days(), read_people(settings.directory))
+    customers = reading.Customers(source, built.days(), _people(settings))
     people: set[str] = set()
     for customer in customers:
         built.add(customer)
@@ -142,6 +143,13 @@ def _run(entry: Listed, query: Query, settings: Settings, file: Path | None) -> 
         meant = f"; did you mean {close[0]}?" if close else ""
         click.echo(f'nobody called "{query.owner}" owns a customer or did anything in these days{meant}', err=True)
     return built, customers.count
+
+
+def _people(settings: Settings) -> People:
+    from services.rules.reports.people import ASKED, read_people
+
+    ask: Callable[[Settings], People] | None = click.get_current_context().meta.get(ASKED)
+    return ask(settings) if ask is not None else read_people(settings.directory)
 
 
 def _nobody(file: Path | None) -> str:

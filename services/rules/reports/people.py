@@ -1,4 +1,4 @@
-"""Whose customers they are where no event ever told: the owners and regions of the file of people and customers."""
+"""Whose customers they are where no event ever told: the owners and regions of the directory."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ class CustomerEntry(NamedTuple):
 
 NOTHING = CustomerEntry()
 
+ASKED = "bellwether.people"
+"""In the meta of a command's context: what gives People for Settings, where more than the file is known."""
+
 
 class People:
-    """The customers of the file by id; without a file nothing is known of any."""
+    """Customers by id; without a directory nothing is known of any."""
 
     def __init__(self, entries: Mapping[str, CustomerEntry] | None = None) -> None:
         self._entries = entries or {}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from deploy.ports import free_port
 from services.cli import main
 from services.common.settings import BadSetting, read_settings
 from services.notifier.channels.file import ChannelsInvalid, read_channels_file
@@ -54,6 +55,7 @@ def run(folder: Path, text: str, *arguments: str, **env: str) -> Result:
         "BELLWETHER_CHANNELS_FILE": str(write(folder, text)),
         "BELLWETHER_DIRECTORY": str(folder / "people.yaml"),
         "BELLWETHER_CLOCK": f"manual:{folder / 'now'}",
+        "BELLWETHER_DATABASE_URL": f"sqlite:///{folder / 'notifier.db'}",
         **ENV,
         **env,
     }
@@ -177,3 +179,35 @@ def test_a_private_address_is_refused_unless_it_is_allowed(tmp_path: Path) -> No
 def test_a_channel_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
     done = run(tmp_path, "channels: {group: {kind: wecom_bot, key: {env: KEY}}}", "test", "pigeon", "--to", "wang")
     assert (done.exit_code, "group" in done.output) == (1, True)
+
+
+GROUP = "channels: {group: {kind: wecom_bot, key: {env: KEY}}}"
+
+
+def test_people_are_those_of_the_database_as_the_notifier_has_them(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'notifier.db'}"
+    (tmp_path / "hr.csv").write_text("id,name,department,method.wecom_app\nann,Ann,sales,LiNa\nbob,Bob,sales,\n")
+    brought = ["directory", "import", str(tmp_path / "hr.csv"), "--fallback", "bob"]
+    assert CliRunner().invoke(main, brought, env={"BELLWETHER_DATABASE_URL": url}).exit_code == 0
+    assert "group: wecom_bot, 20 in 60 s for a bot; reaches 2 of 2 people" in run(tmp_path, GROUP, "check").output
+    with WecomAppServer(lambda: NOON, "ww1", SECRET, 7) as server:
+        app = "kind: wecom_app, corp: ww1, agent: 7, secret: {env: KEY}"
+        text = f"channels: {{wecom: {{{app}, home: '{server.home}', allow: [127.0.0.1]}}}}"
+        # Known by her id; not verified, and so there is no address to send to, rather than a stranger called "ann".
+        assert "no usable WeCom user id" in run(tmp_path, text, "test", "wecom", "--to", "ann").output
+
+
+def test_while_the_database_is_away_people_are_those_of_the_file(tmp_path: Path) -> None:
+    nobody_there = f"postgresql://127.0.0.1:{free_port()}/none"
+    done = run(tmp_path, GROUP, "check", BELLWETHER_DATABASE_URL=nobody_there)
+    assert done.exit_code == 0, done.output
+    assert "group: wecom_bot, 20 in 60 s for a bot; reaches 5 of 5 people" in done.stdout
+    assert "the database cannot be asked" in done.stderr
+    without = run(tmp_path, GROUP, "check", BELLWETHER_DATABASE_URL=nobody_there, BELLWETHER_DIRECTORY="")
+    assert "people are not known" in without.stderr
+    assert "group: wecom_bot, 20 in 60 s for a bot" in without.stdout.splitlines()
+
+
+def test_without_any_directory_channels_are_checked_all_the_same(tmp_path: Path) -> None:
+    done = run(tmp_path, GROUP, "check", BELLWETHER_DIRECTORY="")
+    assert (done.exit_code, done.output.splitlines()[1]) == (0, "group: wecom_bot, 20 in 60 s for a bot")

@@ -12,6 +12,7 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from deploy.ports import free_port
 from schemas.codec import decode, encode
 from schemas.events import Event
 from schemas.reference import RanksPublished
@@ -91,7 +92,13 @@ def bellwether(tmp_path: Path) -> Run:
     """bellwether("report", ...) at noon of 15 April 2026 in Shanghai."""
     clock = tmp_path / "clock"
     clock.write_text("2026-04-15T12:00:00+08:00")
-    env = {"BELLWETHER_CLOCK": f"manual:{clock}", "BELLWETHER_KAFKA": "127.0.0.1:1", "BELLWETHER_DIRECTORY": None}
+    env = {
+        "BELLWETHER_CLOCK": f"manual:{clock}",
+        "BELLWETHER_KAFKA": "127.0.0.1:1",
+        "BELLWETHER_DIRECTORY": None,
+        "BELLWETHER_DATABASE_URL": None,
+        "BELLWETHER_DATA_DIR": str(tmp_path / "data"),
+    }
 
     def run(*arguments: str | Path, **settings: str) -> Result:
         return CliRunner().invoke(main, [str(one) for one in arguments], env={**env, **settings})
@@ -296,3 +303,32 @@ def test_nobody_to_rank_is_no_ranking(bellwether: Run, tmp_path: Path) -> None:
 
     assert result.exit_code == 1
     assert "there is nobody to rank" in result.output
+
+
+def regions(result: Result) -> dict[str, str]:
+    """Sales by region."""
+    assert result.exit_code == 0, result.output
+    rows = list(csv.DictReader(io.StringIO(result.stdout.removeprefix("\ufeff"))))
+    return {row["region"]: row["sales_CNY"] for row in rows}
+
+
+def test_regions_are_those_of_the_notifiers_directory_else_those_of_the_file(
+    tmp_path: Path, world: Path, bellwether: Run
+) -> None:
+    asked = ("report", "K2", *MARCH, "--by", "region", "--format", "csv", "--language", "en", "--snapshots", world)
+    file = tmp_path / "people.yaml"
+    people = "people: [{id: ada, name: Ada, department: sales}]\nfallback: ada\n"
+    file.write_text(people + "customers: [{id: bolt, name: B, owner: ada, region: north}]\n", encoding="utf-8")
+    of_file = bellwether(*asked, BELLWETHER_DIRECTORY=str(file))
+    assert regions(of_file) == {"'=华东": "100.00", "north": "300.00"}
+    assert not (tmp_path / "data" / "notifier.db").exists(), "a report makes no database"
+
+    (tmp_path / "hr.csv").write_text("id,name,region\nbolt,B,south\n", encoding="utf-8")
+    assert bellwether("directory", "import", file).exit_code == 0
+    assert bellwether("directory", "import", tmp_path / "hr.csv").exit_code == 0
+    assert regions(bellwether(*asked, BELLWETHER_DIRECTORY=str(file))) == {"'=华东": "100.00", "south": "300.00"}
+
+    away = {"BELLWETHER_DATABASE_URL": f"postgresql://127.0.0.1:{free_port()}/none"}
+    while_away = bellwether(*asked, BELLWETHER_DIRECTORY=str(file), **away)
+    assert regions(while_away)["north"] == "300.00"
+    assert "owners and regions are those of the file" in while_away.stderr
