@@ -158,7 +158,7 @@ def _leads(directory: Directory) -> Iterator[Gap]:
         if directory.leads_of(name):
             continue
         staff = len(directory.people_of(name))
-        zh = f"部门 {name} 没有主管，也看不出由谁负责（{staff} 人）：需要该部门介入时，无人可通知。请在 departments 中指定主管。"
+        zh = f"部门 {name}（{staff} 人）没有指定主管，也看不出由谁负责：需要其介入时无人可通知。请指定主管。"
         en = (
             f"The department {name} names no head, and its {staff} people do not tell who leads it: nobody can be "
             "asked when it is to join an intervention. Name its head."
