@@ -184,9 +184,8 @@ def _messages(rows: Iterable[Row]) -> list[list[Row]]:
 
 
 def _thing(row: Row) -> object:
-    """What it tells of: of several pages about one warning only the newest says anything new, but for what it asks of
-    the reader's department."""
-    return row.id if row.kind in REPORTS else (row.warning_id, row.kind in ("join", "join_due"))
+    """What it tells of: of several pages about one warning only the newest says anything new."""
+    return row.id if row.kind in REPORTS else row.warning_id
 
 
 def _bundle(person: str, rows: Sequence[Row]) -> Bundle:

@@ -119,13 +119,13 @@ TOLD_TOO: Words = {
 }
 
 JOIN: Words = {
-    "zh": "请{asked}加入介入，一起处理的有：{company}。由谁参与确定后，请在控制台的案件页“记录部门加入”。",
-    "en": "Please have {asked} join the intervention, together with {company}. Once it is settled who takes part, "
+    "zh": "请{asked}派人介入，共同处理的还有：{company}。人选确定后，请在控制台的案件页“记录部门加入”。",
+    "en": "Please have {asked} join the intervention. Also drawn in: {company}. Once it is settled who takes part, "
     "record it on the case's page in the console (“Record a department”).",
 }
 
 TEAM: dict[str, Words] = {
-    "owner": {"zh": "客户负责人 {owner} 及其上级", "en": "the owner {owner} and the superior"},
+    "owner": {"zh": "客户负责人 {owner} 及其上级", "en": "{owner} (the owner) with the superior"},
 }
 
 # The labels of a message's parts are in the templates (zh/labels.j2, en/labels.j2).
