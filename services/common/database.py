@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.common.errors import UserError
 from services.common.turns import Turns
@@ -20,6 +22,10 @@ from services.common.turns import Turns
 BUSY_TIMEOUT_S = 20
 """How long a writer waits for another; the longest transaction files one batch of warnings."""
 
+FRESH_S = 1.0
+"""A connection to a server that was used so lately is not asked whether it is still there."""
+
+_USED = "bellwether_used"
 _WRITES = "bellwether_writes"
 _LAST = "bellwether_last"
 
@@ -146,7 +152,7 @@ def _finish(tx: Connection) -> None:
 
 def _server_engine(url: Any) -> Engine:
     # hide_parameters, here and below: an error in a log must not show customers.
-    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, pool_size=10, max_overflow=30)
+    engine = create_engine(url, hide_parameters=True, pool_size=10, max_overflow=30)
 
     @event.listens_for(engine, "connect")
     def configure(dbapi_connection: Any, _record: object) -> None:
@@ -154,7 +160,28 @@ def _server_engine(url: Any) -> Engine:
         dbapi_connection.execute(f"SET lock_timeout = '{BUSY_TIMEOUT_S}s'")
         dbapi_connection.commit()
 
+    @event.listens_for(engine, "checkin")
+    def note(_dbapi_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info[_USED] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def look(dbapi_connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        # Not before each transaction, as pool_pre_ping does: one that was good a moment ago is good, and to ask takes
+        # as long as many a transaction.
+        if time.monotonic() - record.info.get(_USED, time.monotonic()) > FRESH_S:
+            _require_alive(engine, dbapi_connection)
+
     return engine
+
+
+def _require_alive(engine: Engine, dbapi_connection: Any) -> None:
+    """Raises DisconnectionError, for which the pool makes another connection."""
+    try:
+        alive = engine.dialect.do_ping(dbapi_connection)
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise DisconnectionError from error
+    if not alive:
+        raise DisconnectionError
 
 
 def _sqlite_engine(url: Any) -> Engine:

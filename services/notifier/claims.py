@@ -15,7 +15,6 @@ from sqlalchemy import (
     Connection,
     Integer,
     Select,
-    and_,
     bindparam,
     case,
     exists,
@@ -27,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from services.common.columns import UtcInstant
 from services.notifier import outbox
 from services.notifier.delivering import Queued
 from services.notifier.grouping import Manners, Row, Sent, group
@@ -43,7 +43,7 @@ _PAGE = [pages.c[name] for name in Queued.__dataclass_fields__]
 
 # Statements are made once: to put one together costs more than SQLite takes to answer it.
 _CHANNEL: BindParameter[Any] = bindparam("channel")
-_NOW: BindParameter[Any] = bindparam("now")
+_NOW = bindparam("now", type_=UtcInstant)
 _ROOM = bindparam("room", type_=Integer)
 _PEOPLE: BindParameter[Any] = bindparam("people", expanding=True)
 
@@ -56,21 +56,24 @@ def _due(*, only_critical: bool) -> list[ColumnElement[bool]]:
     return [*due, pages.c.critical] if only_critical else due
 
 
-_SAME = and_(recipients.c.channel == pages.c.channel, recipients.c.person == pages.c.person)
-_FREE = or_(recipients.c.held_until.is_(None), recipients.c.held_until <= _NOW)
+def _for_free_people(query: Select[Any], *, only_critical: bool) -> Select[Any]:
+    # A subquery and no join: without statistics (a new database, a first storm) PostgreSQL joins by the channel alone,
+    # every page with every recipient of it.
+    held = select(recipients.c.held_until).where(
+        recipients.c.channel == pages.c.channel, recipients.c.person == pages.c.person
+    )
+    free = func.coalesce(held.scalar_subquery(), _NOW) <= _NOW
+    return query.where(*_due(only_critical=only_critical), free)
 
 
 def _first(*, only_critical: bool) -> Select[Any]:
-    due = _due(only_critical=only_critical)
-    return select(pages.c.id).outerjoin(recipients, _SAME).where(*due, _FREE).limit(1)
+    return _for_free_people(select(pages.c.id), only_critical=only_critical).limit(1)
 
 
 def _whom(*, only_critical: bool) -> Select[Any]:
-    urgency = func.max(case((pages.c.critical, 1), else_=0))
-    others = pages.c.person.not_in(bindparam("passed", expanding=True))
-    query = select(pages.c.person).where(*_due(only_critical=only_critical), others).group_by(pages.c.person)
-    query = query.outerjoin(recipients, _SAME).where(_FREE)
-    return query.order_by(urgency.desc(), func.min(pages.c.id)).limit(_ROOM)
+    query = _for_free_people(select(pages.c.person), only_critical=only_critical)
+    query = query.where(pages.c.person.not_in(bindparam("passed", expanding=True)))
+    return query.order_by(pages.c.critical.desc(), pages.c.id).limit(_ROOM)
 
 
 def _theirs(*, only_critical: bool) -> Select[Any]:
@@ -168,7 +171,7 @@ class Claimer:
     ) -> list[str]:
         """Whom there is something for, and whom nobody else is looking at: locked until the transaction ends."""
         wanted = {"channel": self.channel, "now": now, "passed": list(passed), "room": limit}
-        people = list(tx.execute(_WHOM[only_critical], wanted).scalars())
+        people = list(dict.fromkeys(tx.execute(_WHOM[only_critical], wanted).scalars()))
         if not people:
             return []
         locked = self._locked(tx, people)

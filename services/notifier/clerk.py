@@ -13,12 +13,13 @@ from sqlalchemy import Connection
 from schemas import warnings as wire
 from services.common.clock import Now
 from services.common.database import Database
-from services.notifier import holding, outbox, recording, settling, store
+from services.notifier import due, holding, outbox, recording, settling, store
 from services.notifier.actions import Action, on_action
 from services.notifier.calling import called_off
 from services.notifier.case import Case, Outcome, Page, Verdict
 from services.notifier.clocks import held_back
 from services.notifier.docket import Docket
+from services.notifier.due import Due
 from services.notifier.grouping import is_critical
 from services.notifier.house import House
 from services.notifier.people import Absence, Directory, Source, newest
@@ -81,13 +82,18 @@ class Clerk:
             docket.write()
             return found
 
-    def tick(self) -> int:
+    def look(self) -> Due:
+        """What time has made due. `tick`, `settle_down` and `release` look themselves: who turns to all three of them
+        need look only once."""
+        with self.database.reading() as tx:
+            return due.look(tx, self.now())
+
+    def tick(self, found: Due | None = None) -> int:
         """Take the steps that are due, of cases and of tasks; how many cases and tasks had one. Called again while that
         is any: a step is late when its transaction is, so no transaction has many."""
-        now = self.now()
-        with self.database.reading() as tx:
-            nothing = not store.due_cases(tx, now, limit=1) and not store.due_tasks(tx, now, limit=1)
-        return (0 if nothing else self._take_steps(now)) + self._look_at_people(now)
+        found, now = found or self.look(), self.now()
+        taken = self._take_steps(now) if found.steps or found.reminders else 0
+        return taken + self._look_at_people(now)
 
     def _take_steps(self, now: datetime) -> int:
         with self.database.writing() as tx:
@@ -131,38 +137,37 @@ class Clerk:
         self._seen, self._away = directory, away
         return taken
 
-    def settle_down(self) -> Counter[Verdict]:
+    def settle_down(self, found: Due | None = None) -> Counter[Verdict]:
         """Decide what has waited for calm, if it has come; how many met which verdict. Called again while that is any:
         a round is decided in batches, and its pages are sent when all of it is."""
-        now = self.now()
-        with self.database.reading() as tx:
-            if not settling.is_round_open(tx) and self._settled_since(tx, now) is None:
-                return Counter()
+        found, now = found or self.look(), self.now()
+        if not found.round and self._settled_since(found, now) is None:
+            return Counter()
         with self.database.writing() as tx:
-            until = self._settled_since(tx, now)
-            if until is not None and not settling.is_round_open(tx):
+            found = due.look(tx, now)
+            until = self._settled_since(found, now)
+            if until is not None and not found.round:
                 settling.begin_round(tx, until, now)
             taken, docket = list(settling.take(tx, BATCH)), Docket(tx, now)
             docket.read_about([one.warning for _, one in taken])
-            found = Counter(self._decide(docket, one, now, round_at) for round_at, one in taken)
+            decided = Counter(self._decide(docket, one, now, round_at) for round_at, one in taken)
             docket.write()
-            return found
+            return decided
 
-    def release(self) -> int:
+    def release(self, found: Due | None = None) -> int:
         """Page about what holds kept back, where they are over and it still holds; how much was looked at."""
-        now = self.now()
-        with self.database.reading() as tx:
-            if not holding.are_due(tx, now):
-                return 0
+        found, now = found or self.look(), self.now()
+        if not found.holds:
+            return 0
+        looked_at = 0
         with self.database.writing() as tx:
-            found = 0
             for outcome, warning in holding.release(tx, self.directory, now, self._house):
                 # One for each: what the next hold is about is looked for in the tables.
                 docket = Docket(tx, now)
                 self._save(docket, outcome, now, warning=warning)
                 docket.write()
-                found += 1
-            return found
+                looked_at += 1
+        return looked_at
 
     def keep(self, tx: Connection, outcome: Outcome) -> None:
         """Write down what was decided elsewhere, in a transaction of the caller's."""
@@ -226,9 +231,8 @@ class Clerk:
         _log(warning, outcome.verdict)
         return outcome.verdict
 
-    def _settled_since(self, tx: Connection, now: datetime) -> datetime | None:
-        span = settling.span(tx)
-        return None if span is None else settled_since(*span, now, self._settle)
+    def _settled_since(self, found: Due, now: datetime) -> datetime | None:
+        return None if found.waiting is None else settled_since(*found.waiting, now, self._settle)
 
     def _follow(
         self,

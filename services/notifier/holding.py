@@ -163,11 +163,6 @@ def _keep(tx: Connection, hold: Hold, page: Page, now: datetime) -> None:
     tx.execute(update(holds).where(holds.c.id == hold.id).values(next_at=hold.silent_until()))
 
 
-def are_due(tx: Connection, now: datetime) -> bool:
-    """Whether any hold is to be looked at: it is over, or its pause is."""
-    return tx.execute(select(holds.c.id).where(holds.c.next_at <= now).limit(1)).first() is not None
-
-
 def release(
     tx: Connection, directory: Directory, now: datetime, house: House
 ) -> Iterator[tuple[Outcome, wire.Warning | None]]:

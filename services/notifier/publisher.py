@@ -33,7 +33,8 @@ class Publisher:
         self._producer: Producer | None = None
 
     def step(self) -> bool:
-        """Send what waits; True when something did. Raises BrokerUnreachable, and then it waits on."""
+        """Send what waits; True when there may be more: what comes meanwhile in ones and twos goes together with the
+        next. Raises BrokerUnreachable, and then it waits on."""
         with self._database.alone(PUBLISHING) as ours:
             # Of several notifiers one publishes at a time: events of a case must not overtake each other.
             return ours and self._publish()
@@ -56,7 +57,7 @@ class Publisher:
             raise BrokerUnreachable(f"case events were not acknowledged by Kafka at {self._kafka}: {problem}")
         with self._database.writing() as tx:
             store.forget_case_events(tx, [row["id"] for row in rows])
-        return True
+        return len(rows) == BATCH
 
     def _send(self, producer: Producer, rows: Sequence[RowMapping]) -> str | None:
         """None once all are acknowledged, else what went wrong."""

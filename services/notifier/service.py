@@ -204,7 +204,8 @@ def _ticker(clerk: Clerk, metrics: IntakeMetrics) -> Callable[[], bool]:
     """Looks at the clock: at deadlines, at what has settled, and at holds that are over."""
 
     def step() -> bool:
-        escalated, decided, released = clerk.tick(), clerk.settle_down(), clerk.release()
+        due = clerk.look()
+        escalated, decided, released = clerk.tick(due), clerk.settle_down(due), clerk.release(due)
         metrics.count(decided)
         return escalated > 0 or bool(decided) or released > 0
 

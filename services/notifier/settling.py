@@ -47,20 +47,6 @@ def count(tx: Connection) -> int:
     return tx.execute(select(func.count()).select_from(settling)).scalar_one()
 
 
-def span(tx: Connection) -> tuple[datetime, datetime] | None:
-    """When the first of those whose round has not begun was first received, and when the last revision of any was."""
-    query = select(func.min(settling.c.first_at), func.max(settling.c.last_at)).where(settling.c.round_at.is_(None))
-    oldest, newest = tx.execute(query).one()
-    return None if oldest is None else (oldest, newest)
-
-
-def is_round_open(tx: Connection) -> bool:
-    """Whether a round has begun and is not decided to its end: also one that a crash has cut short."""
-    return (
-        tx.execute(select(settling.c.warning_id).where(settling.c.round_at.is_not(None)).limit(1)).first() is not None
-    )
-
-
 def begin_round(tx: Connection, until: datetime, now: datetime) -> None:
     """Those first received up to `until` are to be decided."""
     chosen = settling.c.round_at.is_(None), settling.c.first_at <= until

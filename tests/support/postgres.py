@@ -22,9 +22,11 @@ INIT_TIMEOUT_S = 60.0
 
 
 class PostgresServer:
-    """A server with a data directory of its own, on a free port of 127.0.0.1. Not durable: it is made to be quick."""
+    """A server with a data directory of its own, on a free port of 127.0.0.1. Where it is not `durable`, it is made to
+    be quick: a crash of the machine, which no test plays, would lose what was committed."""
 
-    def __init__(self, postgres: Path) -> None:
+    def __init__(self, postgres: Path, *, durable: bool = False) -> None:
+        self._durable = durable
         self._bin = postgres.parent
         self._directory = Path(tempfile.mkdtemp(prefix="bellwether-postgres-"))
         self._port = free_port()
@@ -48,10 +50,9 @@ class PostgresServer:
             "listen_addresses": "127.0.0.1",
             "port": str(self._port),
             "unix_socket_directories": "",
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
         }
+        if not self._durable:
+            options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         self._child = start_child(
             "postgres",
