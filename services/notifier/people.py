@@ -201,9 +201,16 @@ class Directory:
         head = self.head_of(department)
         if head is not None:
             return (head,)
-        staff = self.people_of(department)
-        leads = tuple(person for person in staff if not set(staff).intersection(self._above(person)))
-        return leads if len(leads) <= MOST_LEADS else ()
+        if department not in self._leads:
+            staff = dict.fromkeys(self.people_of(department))
+            leads = tuple(person for person in staff if not any(above in staff for above in self._above(person)))
+            self._leads[department] = leads if len(leads) <= MOST_LEADS else ()
+        return self._leads[department]
+
+    @cached_property
+    def _leads(self) -> dict[str, tuple[str, ...]]:
+        """Worked out once a department: it takes a look at each of its people."""
+        return {}
 
     @cached_property
     def _staff(self) -> Mapping[str, tuple[str, ...]]:

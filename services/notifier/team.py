@@ -23,8 +23,7 @@ def ask(outcome: Outcome, held: Held, plan: Plan, now: datetime, house: House) -
     since it was opened. For whom nobody can be asked is asked when the next warning calls people."""
     case, clock = outcome.case, held.clock
     assert case is not None, "who is called is called about a case"
-    settled = {*case.departments_joined, *(one.department for one in case.asked)}
-    wanted = () if clock is None else tuple(name for name in clock.departments if name not in settled)
+    wanted = _wanted(case, held)
     targets = [target for target in plan.team if target.department in wanted]
     if clock is None or not targets:
         return outcome
@@ -36,14 +35,15 @@ def ask(outcome: Outcome, held: Held, plan: Plan, now: datetime, house: House) -
     asked = tuple(
         Asked(name, people, held.id, due, half)
         for name in wanted
-        if (people := tuple(target.person for target in targets if target.department == name))
+        if (people := merged((), *(target.person for target in targets if target.department == name)))
     )
     told = {page.person for page in outcome.pages if page.warning_id == held.id}
     step = f"join:{held.id}:{now.isoformat()}"
     pages = pages_to(targets, held, "join", due, step, told, critical=plan.critical)
     entries = tuple(
-        Entry("intervention.asked", now, warning_id=held.id, person=target.person, department=target.department)
-        for target in targets
+        Entry("intervention.asked", now, warning_id=held.id, person=person, department=one.department)
+        for one in asked
+        for person in one.people
     )
     after = replace(case, asked=(*case.asked, *asked))
     more = replace(outcome, case=after, pages=(*outcome.pages, *pages), events=(*outcome.events, *entries))
@@ -51,18 +51,24 @@ def ask(outcome: Outcome, held: Held, plan: Plan, now: datetime, house: House) -
 
 
 def ask_again(outcome: Outcome, withdrawn: str, now: datetime, directory: Directory, house: House) -> Outcome:
-    """Who was asked because of a warning that is withdrawn need not come for it any more. Another warning of the case
-    may want them still, and then asks by itself."""
+    """Who was asked because of a warning that is withdrawn need not come for it any more. Another warning of the open
+    case may want them still, and then asks by itself."""
     case = outcome.case
     assert case is not None, "it is withdrawn from a case"
-    outcome = replace(
-        outcome, case=replace(case, asked=tuple(one for one in case.asked if one.warning_id != withdrawn))
-    )
+    if case.status != "open":
+        return outcome
+    case = replace(case, asked=tuple(one for one in case.asked if one.warning_id != withdrawn))
+    outcome = replace(outcome, case=case)
     for held in case.warnings:
-        if held.clock is not None:
+        if _wanted(outcome.case or case, held):
             plan = house.plan(matter_of_held(held, case.customer_id, directory), case, now, directory)
             outcome = ask(outcome, held, plan, now, house)
     return outcome
+
+
+def _wanted(case: Case, held: Held) -> tuple[str, ...]:
+    settled = {*case.departments_joined, *(one.department for one in case.asked)}
+    return tuple(name for name in held.clock.departments if name not in settled) if held.clock else ()
 
 
 def remind(case: Case, now: datetime, directory: Directory, house: House) -> Outcome:

@@ -307,7 +307,8 @@ def test_with_e_mail_configured_a_page_goes_through_a_real_mail_server_and_to_th
         )
     finally:
         mail_server.stop()
-    assert all(any(to in mail for mail in mails) for to in (b"wang@example.com", b"li@example.com", b"chen@example.com"))
+    reached = (b"wang@example.com", b"li@example.com", b"chen@example.com")
+    assert all(any(to in mail for mail in mails) for to in reached)
     wait_until(lambda: {person for person, _ in house.delivered()} == {"wang", "li", *ASKED}, "the pages in the inbox")
 
 

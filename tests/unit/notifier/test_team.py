@@ -230,6 +230,12 @@ def test_when_the_warning_is_withdrawn_those_who_were_asked_hear_of_it_and_anoth
     assert [one.department for one in after(outcome).asked] == ["finance", "service"]
 
 
+def test_a_closed_case_asks_nobody_when_one_of_its_warnings_is_withdrawn() -> None:
+    case = after(take(demanding("service", id="r2"), take(demanding("service")).case))
+    outcome = take(r1(revision=2, change="withdrawn"), replace(case, status="closed", stage="closed"), known=1)
+    assert {page.kind for page in outcome.pages} == {"withdrawn"}
+
+
 def test_a_review_that_was_held_long_ago_gives_who_is_asked_now_the_whole_time() -> None:
     case = after(on_action(after(take(demanding("service", id="r2"))), OpenReview("li"), NOON, HEADS))
     case = take(demanding("service"), replace(case, asked=())).case
