@@ -166,7 +166,7 @@ def test_for_whom_there_was_nobody_is_asked_when_the_next_warning_calls() -> Non
     nobody = replace(
         HEADS,
         offices=HEADS.offices[:2],
-        people=DIRECTORY.people | {"sun": replace(DIRECTORY.people["sun"], department="legal")},
+        people={**DIRECTORY.people, "sun": replace(DIRECTORY.people["sun"], department="legal")},
     )
     first = take(r1(), directory=nobody)
     assert "service" not in asked(first)
@@ -238,7 +238,7 @@ def test_a_closed_case_asks_nobody_when_one_of_its_warnings_is_withdrawn() -> No
 
 def test_a_review_that_was_held_long_ago_gives_who_is_asked_now_the_whole_time() -> None:
     case = after(on_action(after(take(demanding("service", id="r2"))), OpenReview("li"), NOON, HEADS))
-    case = take(demanding("service"), replace(case, asked=())).case
+    case = after(take(demanding("service"), replace(case, asked=())))
     outcome = take(r1(revision=2, change="withdrawn"), case, known=1, now=NOON + 3 * DAY)
     assert [page.due for page in outcome.pages if page.kind == "join"] == [NOON + 4 * DAY]
 

@@ -17,7 +17,7 @@ from tests.unit.notifier.making import DAY, DIRECTORY, HOUR, NOON, PEOPLE, r1
 from tests.unit.notifier.office import Office
 
 LETTERS = Letters(DIRECTORY, "http://console.example.com", ZoneInfo("Asia/Shanghai"), load_words())
-WANG, _, CHEN, *_ = PEOPLE
+WANG, _LI, CHEN, *_OTHERS = PEOPLE
 RAISED = Notice("key-1", "raised", "owner", "case-1", r1(), NOON + DAY)
 
 
