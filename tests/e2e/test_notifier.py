@@ -301,13 +301,13 @@ def test_with_e_mail_configured_a_page_goes_through_a_real_mail_server_and_to_th
         smtp = f"smtp://127.0.0.1:{mail_server.port}?from=bellwether@example.com&tls=none"
         house.start(BELLWETHER_CHANNELS="email", BELLWETHER_SMTP_URL=smtp)
         house.send(r1())
-        wait_until(lambda: len(mails) == 3, "the mails")
+        wait_until(lambda: len(mails) == 4, "the mails")
         wait_until(
-            lambda: 'pages{channel="email",state="accepted"} 3.0' in house.get("/metrics").text, "its acceptance"
+            lambda: 'pages{channel="email",state="accepted"} 4.0' in house.get("/metrics").text, "its acceptance"
         )
     finally:
         mail_server.stop()
-    reached = (b"wang@example.com", b"li@example.com", b"chen@example.com")
+    reached = (b"wang@example.com", b"li@example.com", b"chen@example.com", b"sun@example.com")
     assert all(any(to in mail for mail in mails) for to in reached)
     wait_until(lambda: {person for person, _ in house.delivered()} == {"wang", "li", *ASKED}, "the pages in the inbox")
 
