@@ -213,6 +213,12 @@ def test_who_leads_the_department_by_then_is_reminded_and_on_record() -> None:
     assert asked(half) == {"service": ("he", "gao")}
 
 
+def test_who_stands_in_at_half_of_the_time_is_reminded() -> None:
+    away = replace(HEADS, absences=(Absence("he", NOON + HOUR, NOON + DAY, "gao"),))
+    half = on_tick(after(take(demanding("service"))), NOON + 12 * HOUR, away)
+    assert [(page.person, page.role) for page in half.pages if page.kind == "join_due"] == [("gao", "stand_in")]
+
+
 def test_who_is_told_of_the_warning_at_that_instant_anyway_needs_no_second_page() -> None:
     heads_sales = replace(HEADS, offices=(Department("sales", "", "li"),))
     half = on_tick(after(take(demanding("sales"), directory=heads_sales)), NOON + 12 * HOUR, heads_sales)
