@@ -211,8 +211,7 @@ class Claimer:
             found += [_parcel(tuple(by_id[one] for one in bundle.ids), digest=bundle.digest) for bundle in taken]
             if decided.again_at is not None and not only_critical and len(taken) == len(decided.now):
                 tx.execute(_HOLD, {"whose_channel": self.channel, "whose": person, "until": decided.again_at})
-        claimed = [(page.id, parcel.key) for parcel in found for page in parcel.pages]
-        outbox.mark_sending(tx, claimed, self.replica, now)
+        outbox.mark_sending(tx, [(parcel.key, parcel.pages) for parcel in found], self.replica, now)
         return found
 
     def _told(self, tx: Connection, people: Sequence[str], now: datetime) -> dict[str, list[Sent]]:

@@ -47,7 +47,7 @@ _UNFORESEEN = "发送时出现意外错误 / an unforeseen error while sending"
 ROUND_PAGES = 2000
 """About so many are tried in a round: what a dead notifier left is judged between rounds, however many wait."""
 
-GATHER_S = 0.005
+GATHER_S = 0.02
 """So long a message that is done waits for others beside it, to be written down in one transaction with them."""
 
 

@@ -40,16 +40,15 @@ _COLUMNS = [pages.c[name] for name in Queued.__dataclass_fields__]
 
 # Made once: to put a statement together costs more than SQLite takes to carry it out.
 _AT = bindparam("at", type_=UtcInstant)
-_ONE = update(pages).where(pages.c.id == bindparam("page"))
-_SENDING = _ONE.values(
-    state="sending",
-    message_key=bindparam("message"),
-    claimed_by=bindparam("replica"),
-    attempts=pages.c.attempts + 1,
-    taken_at=_AT,
-    updated_at=_AT,
+_THOSE = update(pages).where(pages.c.id.in_(bindparam("page_ids", expanding=True)))
+_TAKEN = _THOSE.values(
+    state="sending", claimed_by=bindparam("replica"), attempts=pages.c.attempts + 1, taken_at=_AT, updated_at=_AT
 )
-_ACCEPTED = _ONE.values(state="accepted", provider_id=bindparam("known"), sent_at=_AT, updated_at=_AT, error=None)
+_TAKEN_ALONE = _TAKEN.values(message_key=pages.c.key)
+_TAKEN_TOGETHER = _TAKEN.values(message_key=bindparam("message"))
+_ACCEPTANCE = {"state": "accepted", "provider_id": bindparam("known"), "sent_at": _AT, "updated_at": _AT, "error": None}
+_ACCEPTED = _THOSE.values(_ACCEPTANCE)
+_ONE_ACCEPTED = update(pages).where(pages.c.id == bindparam("page")).values(_ACCEPTANCE)
 _FOUND = select(*_COLUMNS).where(pages.c.id.in_(bindparam("ids", expanding=True)))
 
 
@@ -218,22 +217,33 @@ def reached(tx: Connection, warning_id: str, person: str) -> set[str]:
     return found
 
 
-def mark_sending(tx: Connection, taken: Iterable[tuple[int, str]], replica: str, now: datetime) -> None:
-    """Pages with the keys of their messages. Write first: from here on a crash leaves them in `sending`, and nobody
-    takes them for unsent."""
-    rows = [{"page": page, "message": key, "replica": replica, "at": now} for page, key in taken]
-    if rows:
-        tx.execute(_SENDING, rows)
+def mark_sending(tx: Connection, messages: Iterable[tuple[str, Sequence[Queued]]], replica: str, now: datetime) -> None:
+    """Messages by their keys, each with its pages. Write first: from here on a crash leaves them in `sending`, and
+    nobody takes them for unsent."""
+    common, alone = {"replica": replica, "at": now}, list[int]()
+    for key, about in messages:
+        if [page.key for page in about] == [key]:
+            alone.append(about[0].id)
+        else:
+            tx.execute(_TAKEN_TOGETHER, {**common, "message": key, "page_ids": [page.id for page in about]})
+    if alone:
+        tx.execute(_TAKEN_ALONE, {**common, "page_ids": alone})
 
 
 def mark_accepted(tx: Connection, sent: Iterable[tuple[Queued, str]], now: datetime) -> None:
     """The provider has taken them over, each under an id. All at once: a busy outbox does this most of the time."""
-    known = [(page, printable(provider_id)[:500]) for page, provider_id in sent]
-    if known:
-        tx.execute(_ACCEPTED, [{"page": page.id, "known": known_as, "at": now} for page, known_as in known])
-    for page, known_as in known:
-        told = {name: getattr(page, name) for name in recording.PAGE}
-        recording.pages_became(tx, [told], "accepted", now, known_as)
+    by_id: dict[str, list[Queued]] = {}
+    for page, provider_id in sent:
+        by_id.setdefault(printable(provider_id)[:500], []).append(page)
+    # Many a provider gives no ids: one statement for all then, where each has its own one for each.
+    own = [{"page": known[0].id, "known": known_as, "at": now} for known_as, known in by_id.items() if len(known) == 1]
+    if own:
+        tx.execute(_ONE_ACCEPTED, own)
+    for known_as, known in by_id.items():
+        if len(known) > 1:
+            tx.execute(_ACCEPTED, {"page_ids": [page.id for page in known], "known": known_as, "at": now})
+        told = [{name: getattr(page, name) for name in recording.PAGE} for page in known]
+        recording.pages_became(tx, told, "accepted", now, known_as)
 
 
 def mark_pending(tx: Connection, ids: Sequence[int], after_s: float, error: str | None, now: datetime) -> None:

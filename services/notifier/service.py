@@ -57,7 +57,7 @@ TICK_S = 0.1
 DISPATCH_S = 0.1
 PUBLISH_S = 0.2
 RETENTION_S = 3600.0
-WIDTH = 16
+WIDTH = 32
 """Messages of one channel on their way at once: a receiver that takes 50 ms gets 300 a second. So many are in doubt
 after a crash, and no more."""
 WIDTH_OF_MANY = 50

@@ -211,7 +211,9 @@ class Runtime:
             self._health.stalls.update(self._marks(), self._beat_s)
             self._health.silence.update(self._heard_s(), time.time(), busy=not self._app.is_idle())
             self._host.refresh_gauges()
-            self._host.keep_stores()
+            if not self._health.recovering:
+                # To make what was read smaller can wait: customers wait for the rest.
+                self._host.keep_stores()
             await asyncio.sleep(0.25)
 
     async def attend(self, desk: Desk, now: Callable[[], Micros]) -> None:

@@ -34,7 +34,7 @@ def lived(database: Database, clerk: Clerk, desk: Desk, clock: Clock) -> Databas
     with database.writing() as tx:
         pages = outbox.select_pages(tx, tables.pages.c.id > 0)
         ids = [page.id for page in pages]
-        outbox.mark_sending(tx, [(page.id, page.key) for page in pages], "one", clock())
+        outbox.mark_sending(tx, [(page.key, [page]) for page in pages], "one", clock())
         outbox.mark_accepted(tx, [(page, "provider-1") for page in pages[:3]], clock())
         outbox.mark_lost(tx, ids[3:4], "failed", "550 wang@example.com is not here", clock())
         outbox.mark_lost(tx, ids[4:5], "uncertain", "the line broke", clock())

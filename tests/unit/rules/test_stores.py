@@ -103,6 +103,18 @@ def test_packed_records_come_back_as_they_were_before_and_after_the_dictionary_i
     assert len(squeezed[-1]) < len(packed[-1]) * 0.7
 
 
+def test_a_record_alone_comes_back_whatever_its_first_byte_and_is_not_copied() -> None:
+    packer, rng = Packer(), random.Random(4)
+    alone = [bytes((first,)) + b"invoice_id amount currency CNY" * 5 + rng.randbytes(40) for first in range(256)]
+    customers = [*({"": record} for record in alone), {"": b""}, {"": b"\x00"}, {"2026-03": alone[200]}, {}]
+    packed = [packer.pack(records) for records in customers]
+    squeezed = [packer.squeeze(piece) for piece in packed]
+    for pieces in (packed, squeezed, [packer.squeeze(piece) for piece in squeezed]):
+        assert [packer.unpack(piece) for piece in pieces] == customers
+    assert packed[200] is alone[200]
+    assert len(squeezed[200]) < len(packed[200]) * 0.7
+
+
 def test_customers_at_rest_are_squeezed_when_there_is_time() -> None:
     store = MemoryStore()
     for number in range(3 * FRESH_CUSTOMERS):

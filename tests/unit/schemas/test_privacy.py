@@ -170,11 +170,11 @@ def test_the_quick_look_is_enough_for_ordinary_events(kind: str) -> None:
     assert not may_hold(orjson.dumps(example(kind)))
 
 
-@given(holding, st.sampled_from(["gb18030", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]))
-def test_of_bytes_that_are_no_utf_8_nothing_is_kept(text: str, encoding: str) -> None:
-    raw = ("客户：" + text).encode(encoding, "replace")
+@given(around, spellings, around, st.sampled_from(["gb18030", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]))
+def test_of_bytes_that_are_no_utf_8_nothing_is_kept(before: str, spelling: str, after: str, encoding: str) -> None:
+    raw = ("客户：" + before + spelling + after).encode(encoding, "replace")
     kept = redact_bytes(raw)
-    assert kept == b"" or reads(text, kept.decode(encoding, "replace")) == []
+    assert kept == b"" or reads(spelling, kept.decode(encoding, "replace")) == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
@@ -221,15 +221,17 @@ def placed(where: str, value: Any) -> dict[str, Any]:
 PLACES = ["key", "fields", "unknown", "extension", "id", "source", "subject", "time", "type", "supersedes"]
 
 
-@given(st.sampled_from(PLACES), holding, st.booleans())
-def test_an_event_that_holds_one_anywhere_is_refused_and_not_quoted(where: str, text: str, ascii_only: bool) -> None:
-    raw = json.dumps(placed(where, text), ensure_ascii=ascii_only).encode()
+@given(st.sampled_from(PLACES), around, spellings, around, st.booleans())
+def test_an_event_that_holds_one_anywhere_is_refused_and_not_quoted(
+    where: str, before: str, spelling: str, after: str, ascii_only: bool
+) -> None:
+    raw = json.dumps(placed(where, before + spelling + after), ensure_ascii=ascii_only).encode()
     with pytest.raises(InvalidEvent) as caught:
         decode(raw)
     problem = caught.value
     assert problem.code == "resident_id"
     told = (problem.message, problem.errors, problem.event_id, problem.source, str(problem))
-    assert reads(text, told) == []
+    assert reads(spelling, told) == []
 
 
 @pytest.mark.parametrize(
