@@ -29,6 +29,7 @@ CaseEventType = Literal[
     "review.breached",
     "review.handed_over",
     "review.decided",
+    "intervention.asked",
     "intervention.joined",
     "task.set",
     "task.done",

@@ -100,6 +100,7 @@ def standing(view: CaseView) -> dict[str, Any]:
         "review": line.review,
         "review_due": line.due.isoformat() if line.due else None,
         "departments_joined": list(view.departments_joined),
+        "departments_asked": {one.department: list(one.people) for one in view.team if not one.joined},
         "missing_to_close": [reason.code for reason in view.missing],
         "warnings": [{"id": one.warning.id, "rule": one.warning.rule, "state": one.state} for one in view.warnings],
     }

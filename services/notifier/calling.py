@@ -16,16 +16,26 @@ from services.notifier.routing import Plan, Target
 
 @dataclass(frozen=True)
 class Stale:
-    """Pages that ask for what was done meanwhile: of these kinds, about these warnings, or whatever they are about."""
+    """Pages that ask for what was done meanwhile: of these kinds, about these warnings and to these people, or whatever
+    and whomever they are about."""
 
     kinds: tuple[PageKind, ...]
     warnings: tuple[str, ...] | None = None
+    people: tuple[str, ...] | None = None
+
+
+_TO_JOIN: tuple[PageKind, ...] = ("join", "join_due")
 
 
 def called_off(outcome: Outcome) -> Stale | None:
     """Which pages of the case nobody needs any more if they still wait, for a morning or for company."""
-    if outcome.case is not None and outcome.case.status == "closed":
-        return Stale(("due_soon", "idle", "reminder"))
+    case = outcome.case
+    if case is not None and case.status == "closed":
+        return Stale(("due_soon", "idle", "reminder", *_TO_JOIN))
+    if case is not None and any(entry.type == "intervention.joined" for entry in outcome.events):
+        still = {person for one in case.asked if one.department not in case.departments_joined for person in one.people}
+        asked = {person for one in case.asked for person in one.people}
+        return Stale(_TO_JOIN, people=tuple(sorted(asked - still)))
     opened = tuple(entry.warning_id for entry in outcome.events if entry.type == "review.opened" and entry.warning_id)
     return Stale(("due_soon",), opened) if opened else None
 

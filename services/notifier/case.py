@@ -23,9 +23,12 @@ PageKind = Literal[
     "idle",
     "reminder",
     "assigned",
+    "join",
+    "join_due",
 ]
 """`due_soon`: the review's deadline comes near; `idle`: a case came back on which nobody works; `reminder`: a task in
-somebody's list is not done; `assigned`: a case or a task was given to somebody, or handed on for a while."""
+somebody's list is not done; `assigned`: a case or a task was given to somebody, or handed on for a while; `join`: a
+department is asked to take part, `join_due`: it was asked, and half of its time has run."""
 
 Role = Literal["owner", "superior", "escalation", "fallback", "department", "assignee", "stand_in"]
 
@@ -120,12 +123,24 @@ class Delegation:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """`people` were asked to see to it that their department takes part in the case by `due`, as the review of a
+    warning wants it. `remind_at` is when they are told again unless it has joined; None: they were."""
+
+    department: str
+    people: tuple[str, ...]
+    warning_id: str
+    due: datetime
+    remind_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Deadline:
     """Something that happens to a case by itself: `next_at` is its next step, a reminder or what follows from `due`.
     `name` is unique within the case."""
 
     name: str
-    kind: Literal["review", "idle", "task", "delegation"]
+    kind: Literal["review", "idle", "task", "delegation", "team"]
     holder: str
     due: datetime
     next_at: datetime
@@ -139,7 +154,8 @@ class Case:
 
     `owner` is who was last called as the customer's owner, None in cases of older releases. `stage` is how far it has
     come (stages.py). `assignee` works on it beside the customer's owner. `idle_at`: if nobody
-    does anything by then it comes back to people, which it did `returns` times since somebody last did.
+    does anything by then it comes back to people, which it did `returns` times since somebody last did. `asked` are the
+    departments that were asked to join since it was opened.
     """
 
     id: str
@@ -159,6 +175,7 @@ class Case:
     idle_at: datetime | None = None
     returns: int = 0
     owner: str | None = None
+    asked: tuple[Asked, ...] = ()
 
     def held(self, warning_id: str) -> Held | None:
         """The warning of that id, if the case has it."""
@@ -188,6 +205,12 @@ class Case:
         """The case with that task put in its place, or added."""
         kept = tuple(todo if other.id == todo.id else other for other in self.todos)
         return replace(self, todos=kept if self.todo(todo.id) else (*kept, todo))
+
+    @property
+    def awaited(self) -> tuple[Asked, ...]:
+        """The departments that were asked, have not joined, and are to be reminded."""
+        asked = self.asked if self.status == "open" else ()
+        return tuple(one for one in asked if one.remind_at and one.department not in self.departments_joined)
 
     @property
     def wake_at(self) -> datetime | None:
@@ -225,6 +248,11 @@ class Case:
         found += [Deadline(f"task:{one.id}", "task", one.person, one.due, one.remind_at) for one in open_todos]
         found += [
             Deadline(f"delegation:{one.by}", "delegation", one.to, one.until, one.until) for one in self.delegations
+        ]
+        # By its place: the name of a department may be longer than that of a deadline.
+        found += [
+            Deadline(f"team:{place}", "team", one.people[0], one.due, one.remind_at or one.due, one.warning_id)
+            for place, one in enumerate(self.awaited)
         ]
         return tuple(found)
 

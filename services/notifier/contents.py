@@ -5,7 +5,7 @@ Every part is plain text as it came, or a Link of ours: how it is escaped is the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from services.notifier.people import Directory, Language
 from services.notifier.wording import (
     DIGEST,
     DIGEST_LINE,
+    JOIN,
     LABEL,
     OPENING,
     ROLE,
@@ -29,6 +30,9 @@ from services.notifier.wording import (
     STAND_IN,
     SUBJECT,
     TASK_ASSIGNED,
+    TEAM,
+    TOLD_TOO,
+    Words,
 )
 from services.notifier.words import summary_in_words
 
@@ -37,6 +41,8 @@ SHOWN_OTHERS = 5
 """Of each value, and of the customer's other findings, in one message; the console shows them all."""
 
 Parts = dict[str, object]
+
+_JOINING: tuple[PageKind, ...] = ("join", "join_due")
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ class About:
 @dataclass(frozen=True)
 class Notice:
     """One page with what its text needs. `value` is what people say is at risk, `at` when the page was written down;
-    `todo`: it is about something to do that is its warning's own, a task or what a case's warning advises."""
+    `todo`: it is about something to do that is its warning's own, a task or what a case's warning advises. For
+    `departments` its reader was asked, and they have not joined the case."""
 
     key: str
     kind: PageKind
@@ -63,6 +70,7 @@ class Notice:
     value: Money | None = None
     at: datetime | None = None
     todo: bool = False
+    departments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,7 @@ class Contents:
         return {
             "kind": notice.kind,
             "is_over": notice.kind == "withdrawn",
+            "is_joining": notice.kind in _JOINING,
             "severity": words["severity"],
             "title": SUBJECT[notice.kind][language].format(**words),
             "opening": self._opening(notice, words),
@@ -159,14 +168,24 @@ class Contents:
         of_task = notice.kind == "assigned" and notice.case_id is None
         found = [(TASK_ASSIGNED if of_task else OPENING[notice.kind])[language].format(**words)]
         if notice.kind not in ("withdrawn", "undelivered"):
-            stands_in = warning.department is not None and notice.role != "department"
-            said = STAND_IN if stands_in and warning.output == "task" else ROLE[notice.role]
-            found.append(said[language].format(**words))
+            found += [said[language].format(**words) for said in _role(notice)]
         if warning.merged_into and notice.kind == "withdrawn":
             found.append(LABEL["merged"][language])
         if warning.customer_merged_into and notice.kind == "withdrawn":
             found.append(LABEL["customer_merged"][language].format(into=warning.customer_merged_into))
         return found
+
+    def _team(self, notice: Notice) -> dict[str, str]:
+        """The departments that the reader is asked for, and with whom they are to take part."""
+        review = notice.warning.review
+        wanted = review.departments if review else []
+        own = notice.departments or tuple(wanted)
+        named = [self.known(f"department.{name}", name) for name in dict.fromkeys(own)]
+        others = [self.known(f"department.{name}", name) for name in wanted if name not in own]
+        owner = self._name(self.directory.responsible(notice.warning.customer_id).owner)
+        between = self.known("between.values", ", ")
+        company = between.join([TEAM["owner"][self.language].format(owner=owner), *others])
+        return {"asked": between.join(named), "company": company}
 
     def _words(self, notice: Notice) -> dict[str, str]:
         warning = notice.warning
@@ -177,6 +196,7 @@ class Contents:
             "name": self.say(warning.name),
             "owner": self._name(self.directory.responsible(warning.customer_id).owner),
             "department": self.known(f"department.{warning.department}", warning.department or ""),
+            **self._team(notice),
             "about_person": self._name(about.person),
             "about_channel": about.channel,
             # It is a sentence of its own, and stands within one of ours.
@@ -244,12 +264,30 @@ class Contents:
 
     def _digest_line(self, notice: Notice) -> str:
         warning = notice.warning
-        line = DIGEST_LINE[notice.kind][self.language].format(**self._words(notice))
+        words = self._words(notice)
+        line = DIGEST_LINE[notice.kind][self.language].format(**words)
+        if notice.departments and notice.kind != "withdrawn":
+            line = DIGEST["asked"][self.language].format(line=line, **words)
         if warning.subject:
             line = DIGEST["line"][self.language].format(line=line, subject=warning.subject)
-        due = DIGEST["due"][self.language].format(due=self.local(notice.due)[:16]) if notice.due else ""
+        by = DIGEST["join_by" if notice.kind in _JOINING else "due"][self.language]
+        due = by.format(due=self.local(notice.due)[:16]) if notice.due else ""
         return f"{line}  {due}".rstrip()
 
     def _name(self, person_id: str) -> str:
         person = self.directory.people.get(person_id)
         return person.name if person else person_id
+
+
+def _role(notice: Notice) -> Iterator[Words]:
+    """What the reader has to do with it."""
+    warning = notice.warning
+    ticket = warning.department is not None
+    if notice.kind in _JOINING or notice.departments:
+        if notice.role != "department":
+            yield ROLE[notice.role]
+        yield JOIN
+    elif ticket and warning.output == "task" and notice.role != "department":
+        yield STAND_IN
+    else:
+        yield ROLE[notice.role] if ticket or notice.role != "department" else TOLD_TOO

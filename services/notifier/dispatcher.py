@@ -14,7 +14,6 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from schemas import warnings as wire
-from schemas.cases import Money
 from services.common.clock import Now, wall_now
 from services.common.database import Database
 from services.notifier import claims, outbox, store
@@ -308,7 +307,7 @@ class Dispatcher:
             known = _Known(
                 store.find_warnings(tx, {(page.warning_id, page.revision) for page in needed}),
                 outbox.find_all(tx, {page.about for page in needed if page.about is not None}),
-                store.values_of(tx, {page.case_id for page in needed if page.case_id is not None}),
+                store.said_of(tx, {page.case_id for page in needed if page.case_id is not None}),
             )
         return [
             self._letter(parcel, [known.notice(page) for page in pages])
@@ -326,11 +325,11 @@ class Dispatcher:
 
 @dataclass(frozen=True)
 class _Known:
-    """What the pages of a claim tell of: revisions of warnings, other pages by id, and the values of cases."""
+    """What the pages of a claim tell of: revisions of warnings, other pages by id, and what is said of cases."""
 
     warnings: Mapping[tuple[str, int], wire.Warning]
     subjects: Mapping[int, Queued]
-    values: Mapping[str, Money]
+    cases: Mapping[str, store.Said]
 
     def notice(self, page: Queued) -> Notice:
         """What is to be said of it."""
@@ -341,7 +340,9 @@ class _Known:
             )
         subject = self.subjects.get(page.about) if page.about is not None else None
         about = About(subject.person, subject.channel, subject.error or "") if subject else None
-        value = self.values.get(page.case_id) if page.case_id is not None else None
+        case = self.cases.get(page.case_id) if page.case_id is not None else None
+        value = case.value if case else None
         todo = warning.output == "task" if page.case_id is None else page.step.startswith(reminder_of(warning.id))
+        asked = tuple(department for person, department in case.asked if person == page.person) if case else ()
         told = page.key, page.kind, page.role, page.case_id, warning, page.due_at, about, value, page.created_at
-        return Notice(*told, todo=todo)
+        return Notice(*told, todo=todo, departments=asked)

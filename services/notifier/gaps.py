@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from schemas.warnings import Bilingual
-from services.notifier.people import Directory, Person
+from services.notifier.people import DEPARTMENTS, Directory, Person
 
 GapKind = Literal[
     "nobody_to_page",
@@ -20,6 +20,7 @@ GapKind = Literal[
     "no_method",
     "head_unknown",
     "delegate_unknown",
+    "no_lead",
 ]
 """The worst first."""
 
@@ -45,7 +46,8 @@ def find_gaps(directory: Directory, is_reached: Callable[[Person], bool] = has_a
     """Every gap, the worst kinds first. Of 50,000 customers it takes some tens of milliseconds. `is_reached`: a channel
     that is set up may reach people who have no address of their own."""
     reached = {person.id for person in directory.people.values() if is_reached(person)}
-    found = [*_people(directory, reached), *_loops(directory), *_customers(directory, reached), *_offices(directory)]
+    found = [*_people(directory, reached), *_loops(directory), *_customers(directory, reached)]
+    found += [*_offices(directory), *_leads(directory)]
     return tuple(sorted(found, key=lambda gap: (get_args(GapKind).index(gap.kind), gap.subject)))
 
 
@@ -107,9 +109,10 @@ def _people(directory: Directory, reached: set[str]) -> Iterator[Gap]:
 
 
 def _who_is_paged(directory: Directory) -> set[str]:
-    """Owners, everybody above them, heads, delegates and the fallback."""
+    """Owners, everybody above them, heads and who leads where there is none, delegates and the fallback."""
     owners = {customer.owner for customer in directory.customers.values() if customer.owner in directory.people}
     heads = {office.head for office in directory.offices}
+    heads.update(lead for name in DEPARTMENTS for lead in directory.leads_of(name))
     delegates = {absence.delegate for absence in directory.absences}
     named = (*owners, *heads, *delegates, directory.fallback)
     first = {id for id in named if id is not None and id in directory.people}
@@ -144,6 +147,23 @@ def _offices(directory: Directory) -> Iterator[Gap]:
         zh = f"{person} 的代理人 {delegate} 不在通讯录中。"
         en = f"{delegate}, who is to stand in for {person}, is not in the directory."
         yield _gap("delegate_unknown", person, zh, en)
+
+
+def _leads(directory: Directory) -> Iterator[Gap]:
+    """Departments that reviews draw in and nobody can be asked for. A company that is not divided into departments
+    needs none; its owners and superiors record themselves who took part."""
+    if not directory.offices and len(directory.departments()) < 2:
+        return
+    for name in DEPARTMENTS:
+        if directory.leads_of(name):
+            continue
+        staff = len(directory.people_of(name))
+        zh = f"部门 {name}（{staff} 人）没有指定主管，也看不出由谁负责：需要其介入时无人可通知。请指定主管。"
+        en = (
+            f"The department {name} names no head, and its {staff} people do not tell who leads it: nobody can be "
+            "asked when it is to join an intervention. Name its head."
+        )
+        yield _gap("no_lead", name, zh, en)
 
 
 def _gap(kind: GapKind, subject: str, zh: str, en: str) -> Gap:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
 from schemas import warnings as wire
-from services.notifier import recording, store
+from services.notifier import recording, store, team
 from services.notifier.calling import pages_about, remembered
 from services.notifier.case import Case, Entry, Outcome, Page, PageKind, Verdict
 from services.notifier.docket import Docket
@@ -228,7 +228,8 @@ def _call(
     kind: PageKind = "raised" if warning.output == "warning" else "nudge"
     clock = held.clock if held is not None else None
     pages = pages_about(warning, kind, plan, now, directory, case=case, clock=clock, step=step)
-    return remembered(Outcome(Verdict.RELEASED, case, pages))
+    outcome = Outcome(Verdict.RELEASED, case, pages)
+    return remembered(outcome if held is None else team.ask_still(outcome, held, plan, step))
 
 
 def _minute(at: datetime) -> str:

@@ -34,7 +34,14 @@ class House:
             person = usable[0] if asked else acting(case, usual, at, directory)
             absent = usual if person != usual else None
             targets.setdefault(person, replace(target, person=person, instead_of=absent))
-        return replace(plan, targets=tuple(targets.values()), ladder=usable)
+        team = tuple(_acted_for(target, case, at, directory) for target in plan.team)
+        return replace(plan, targets=tuple(targets.values()), ladder=usable, team=team)
+
+
+def _acted_for(target: Target, case: Case, at: datetime, directory: Directory) -> Target:
+    usual = target.instead_of or target.person
+    person = acting(case, usual, at, directory)
+    return replace(target, person=person, instead_of=usual if person != usual else None)
 
 
 def acting(case: Case | None, person: str, at: datetime, directory: Directory) -> str:
@@ -58,6 +65,7 @@ def matter_of_held(held: Held, customer_id: str, directory: Directory) -> Matter
         region=customer.region if customer else "",
         value=customer.value if customer else None,
         department=directory.people[directory.responsible(customer_id).owner].department,
+        team=held.clock.departments if held.clock else (),
     )
 
 

@@ -21,6 +21,7 @@ from services.notifier.views import (
     CaseFilter,
     CaseLine,
     CaseView,
+    Drawn,
     InboxView,
     PageView,
     Related,
@@ -85,6 +86,7 @@ class Lookup:
             departments_joined=case.departments_joined,
             acknowledged_by=case.acknowledged_by,
             related=self.related([current[held.id] for held in case.warnings]),
+            team=tuple(self._drawn(case, name) for name in _wanted(case)),
         )
 
     def related(self, holding: Sequence[wire.Warning]) -> tuple[Related, ...]:
@@ -158,6 +160,11 @@ class Lookup:
             reviewer=clock.decided_by or clock.opened_by if clock else None,
         )
 
+    def _drawn(self, case: Case, department: str) -> Drawn:
+        asked = next((one for one in case.asked if one.department == department), None)
+        joined = department in case.departments_joined
+        return Drawn(department, joined, asked.people, asked.due) if asked else Drawn(department, joined)
+
     def _entry(self, row: RowMapping) -> TimelineEntry:
         fields = {name: row[name] for name in row if name != "case_id"}
         return TimelineEntry(**fields, actor_name=self.name(row["actor"]), person_name=self.name(row["person"]))
@@ -180,6 +187,11 @@ class Lookup:
         """What the directory calls somebody; the id of who is not in it (any more)."""
         found = self.directory.people.get(person) if person else None
         return found.name if found else person
+
+
+def _wanted(case: Case) -> tuple[str, ...]:
+    """The departments that its reviews want, then the others that take part."""
+    return tuple(dict.fromkeys((*(name for one in case.clocks for name in one.departments), *case.departments_joined)))
 
 
 def _names(case: Case) -> tuple[Bilingual, ...]:

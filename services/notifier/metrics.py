@@ -112,7 +112,7 @@ class DatabaseCollector(Collector):
             yield GaugeMetricFamily(f"{_PREFIX}_{name}", text, _age_s(since, now))
         late = GaugeMetricFamily(
             f"{_PREFIX}_step_late_seconds",
-            "By how much a step that is due by itself is overdue: of a review, an idle case, a task's reminder",
+            "By how much a step that is due by itself is overdue: of a review, an idle case, a task, a department",
             labels=["step"],
         )
         for kind, at in steps.items():
@@ -127,7 +127,7 @@ def _age_s(since: datetime | None, now: datetime) -> float:
 def _next_steps(tx: Connection) -> dict[str, datetime | None]:
     """The earliest step of each kind that has still to be taken."""
     by_kind = select(deadlines.c.kind, func.min(deadlines.c.next_at)).group_by(deadlines.c.kind)
-    found: dict[str, datetime | None] = dict.fromkeys(("review", "idle", "task", "delegation"))
+    found: dict[str, datetime | None] = dict.fromkeys(("review", "idle", "task", "delegation", "team"))
     found.update((kind, at) for kind, at in tx.execute(by_kind))
     listed = tx.execute(select(func.min(tasks.c.remind_at)).where(tasks.c.status == "open")).scalar()
     found["task"] = min((at for at in (found["task"], listed) if at), default=None)

@@ -17,7 +17,7 @@ from services.notifier.people import Person
 from services.notifier.tables import pages, recipients
 from services.notifier.views import PageState
 
-_CALLS: tuple[PageKind, ...] = ("raised", "amended", "breached", "nudge", "due_soon")
+_CALLS: tuple[PageKind, ...] = ("raised", "amended", "breached", "nudge", "due_soon", "join", "join_due")
 """Pages that ask somebody to act on a warning that holds."""
 
 _OFF: tuple[PageKind, ...] = (*_CALLS, "uncertain")
@@ -199,6 +199,8 @@ def call_off(tx: Connection, case_id: str, stale: Stale, now: datetime) -> None:
     waiting = [pages.c.case_id == case_id, pages.c.state == "pending", pages.c.kind.in_(stale.kinds)]
     if stale.warnings is not None:
         waiting.append(pages.c.warning_id.in_(stale.warnings))
+    if stale.people is not None:
+        waiting.append(pages.c.person.in_(stale.people))
     _became(tx, waiting, "cancelled", now)
 
 

@@ -11,6 +11,12 @@ from typing import Literal
 
 Language = Literal["zh", "en"]
 
+DEPARTMENTS = ("sales", "finance", "service")
+"""Of which the shipped rules draw two in."""
+
+MOST_LEADS = 5
+"""Of a department that names no head: more people at once would each take it for another's."""
+
 
 @dataclass(frozen=True)
 class Method:
@@ -182,12 +188,36 @@ class Directory:
 
     def people_of(self, department: str) -> tuple[str, ...]:
         """Who works in a department, by id; empty for one that nobody works in."""
-        return tuple(sorted(person.id for person in self.people.values() if person.department == department))
+        return self._staff.get(department, ())
 
     def head_of(self, department: str) -> str | None:
         """Who answers for a department, None where nobody is named."""
         named = next((office.head for office in self.offices if office.id == department), None)
         return named if named in self.people else None
+
+    def leads_of(self, department: str) -> tuple[str, ...]:
+        """Who is asked when a department is: its head; where none is named, those of it who have nobody of it above
+        them. Empty where that is nobody, or so many that nobody would know who is meant."""
+        head = self.head_of(department)
+        if head is not None:
+            return (head,)
+        if department not in self._leads:
+            staff = dict.fromkeys(self.people_of(department))
+            leads = tuple(person for person in staff if not any(above in staff for above in self._above(person)))
+            self._leads[department] = leads if len(leads) <= MOST_LEADS else ()
+        return self._leads[department]
+
+    @cached_property
+    def _leads(self) -> dict[str, tuple[str, ...]]:
+        """Worked out once a department: it takes a look at each of its people."""
+        return {}
+
+    @cached_property
+    def _staff(self) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for person in sorted(self.people.values(), key=lambda one: one.id):
+            found.setdefault(person.department, []).append(person.id)
+        return {department: tuple(staff) for department, staff in found.items()}
 
     @cached_property
     def _absences_of(self) -> Mapping[str, tuple[Absence, ...]]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from schemas import warnings as wire
 from schemas.cases import CaseEventType, Decision
-from services.notifier import lists, reviews
+from services.notifier import lists, reviews, team
 from services.notifier.calling import owner_among, pages_about, remembered, told_by
 from services.notifier.case import (
     Case,
@@ -144,7 +144,7 @@ def on_tick(case: Case, now: datetime, directory: Directory, house: House = HOUS
             taken.append(outcome)
     if not taken:
         return Outcome(Verdict.NOT_DUE)
-    pages = tuple(page for outcome in taken for page in outcome.pages)
+    pages = team.told_once([page for outcome in taken for page in outcome.pages])
     events = tuple(entry for outcome in taken for entry in outcome.events)
     return remembered(Outcome(min((one.verdict for one in taken), key=_GRAVITY.index), case, pages, events))
 
@@ -167,6 +167,7 @@ def _steps(case: Case, now: datetime, directory: Directory, house: House) -> Ite
     yield partial(lists.come_back, now=now, directory=directory, house=house)
     for todo in case.todos:
         yield partial(lists.due_todo, todo=todo, now=now, directory=directory, house=house)
+    yield partial(team.remind, now=now, directory=directory, house=house)
 
 
 @dataclass(frozen=True)
@@ -221,19 +222,22 @@ def _take_in(case: Case | None, warning: wire.Warning, at: _At) -> Outcome:
 
 
 def _asked_for(outcome: Outcome, warning: wire.Warning, at: _At) -> Outcome:
-    """People have just been called: what the warning advises is a task from now on, and the days in which nobody does
-    anything are counted anew."""
+    """People have just been called: what the warning advises is a task from now on, the days in which nobody does
+    anything are counted anew, and the departments of its review are asked to join."""
     assert outcome.case is not None, "who is called is called about a case"
     case = lists.advised(outcome.case, warning, at.now, at.directory, at.house)
     owner = case.owner or at.directory.responsible(case.customer_id).owner
-    return replace(outcome, case=replace(case, idle_at=at.house.clocks.idle_at(at.now), returns=0, owner=owner))
+    case = replace(case, idle_at=at.house.clocks.idle_at(at.now), returns=0, owner=owner)
+    held = case.held(warning.id)
+    assert held is not None, "the case has just taken it in"
+    return team.ask(replace(outcome, case=case), held, at.plan, at.now, at.house)
 
 
 def reopened(case: Case) -> Case:
-    """The case as it is open again: what was acknowledged and who had joined belongs to its past, and
-    whoever owns the customer now hears of it."""
+    """The case as it is open again: what was acknowledged, who was asked and who had joined belongs to its past,
+    and whoever owns the customer now hears of it."""
     stage = moved(case.stage, "reopen")
-    case = replace(case, departments_joined=(), acknowledged_by=(), owner=None)
+    case = replace(case, departments_joined=(), asked=(), acknowledged_by=(), owner=None)
     return replace(case, status="open", stage=stage, closed_at=None, decision=None)
 
 
@@ -277,7 +281,11 @@ def _withdraw(case: Case, held: Held, warning: wire.Warning, at: _At) -> Outcome
     the case: it closes by itself."""
     now, step = at.now, f"withdrawn:{warning.id}:{warning.revision}"
     owner = at.directory.responsible(case.customer_id).owner
-    roles: dict[str, Role] = {person: "owner" if person == owner else "superior" for person in held.paged}
+    drawn_in = {person for one in case.asked for person in one.people}
+    roles: dict[str, Role] = {
+        person: "owner" if person == owner else "department" if person in drawn_in else "superior"
+        for person in held.paged
+    }
     pages = tuple(Page(step, "withdrawn", person, role, warning.id, warning.revision) for person, role in roles.items())
     note = _merged(warning)
     events = [Entry("case.warning_withdrawn", now, warning_id=warning.id, note=note)]
@@ -289,7 +297,8 @@ def _withdraw(case: Case, held: Held, warning: wire.Warning, at: _At) -> Outcome
         if case.status == "open":
             # The clock of its review may have kept the case from coming back; the others have their days from now on.
             case = replace(case, idle_at=at.house.clocks.idle_at(now))
-        return Outcome(Verdict.WITHDRAWN, case, pages, tuple(events))
+        outcome = Outcome(Verdict.WITHDRAWN, case, pages, tuple(events))
+        return team.ask_again(outcome, warning.id, now, at.directory, at.house)
     events.append(Entry("case.closed", now, decision="withdrawn", note=_NOTHING_LEFT))
     return Outcome(Verdict.WITHDRAWN_AND_CLOSED, closed(case, "withdrawn", now), pages, tuple(events))
 

@@ -1,10 +1,12 @@
 """PURE: who is told of a matter, by which channels and by which clock. routing_file.py reads the tree from YAML.
 
-Without a tree the plan is what the rules ask for: the owner and the next one up, or a ticket's department.
+Without a tree the plan is what the rules ask for: the owner and the next one up, or a ticket's department; and for the
+departments that a review demands, who leads them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -18,11 +20,14 @@ from services.notifier.people import Directory
 Clock = Literal["wall", "working"]
 """Whether a deadline runs by the wall, or only in working hours."""
 
+TEAM = "team"
+"""The word of `tell` for those who lead the departments of the review."""
+
 
 @dataclass(frozen=True)
 class Matter:
     """What a plan is made for. `category` is the customer's class, `value` what the customer is worth in a year;
-    `department` whose ticket it is, or else the owner's department."""
+    `department` whose ticket it is, or else the owner's department; `team` are the departments of its review."""
 
     rule: str
     severity: wire.Severity
@@ -33,34 +38,39 @@ class Matter:
     department: str = ""
     audience: tuple[str, ...] = ("owner", "superior")
     ticket: str | None = None
+    team: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Target:
     """Somebody who is told. `channels` in the order in which they are wanted; empty: all that the person has.
-    `instead_of` is whom they stand in for, `why` the recipient of the tree that named them."""
+    `instead_of` is whom they stand in for, `why` the recipient of the tree that named them, `department` the one for
+    which they are asked to join."""
 
     person: str
     role: Role
     channels: tuple[str, ...] = ()
     instead_of: str | None = None
     why: str = ""
+    department: str = ""
 
 
 @dataclass(frozen=True)
 class Plan:
     """Who is told at the first step, and who is asked in turn when nobody reviews (`ladder`: never empty). `routes`
-    are the names of the routes that made it, from the root down; `critical` pages wait for no quiet hours to end."""
+    are the names of the routes that made it, from the root down; `critical` pages wait for no quiet hours to end.
+    `team` are those who are asked for the departments of the review: one person perhaps for several of them."""
 
     targets: tuple[Target, ...]
     ladder: tuple[str, ...]
     critical: bool = False
     clock: Clock = "wall"
     routes: tuple[tuple[str, ...], ...] = ()
+    team: tuple[Target, ...] = ()
 
     def channels_of(self, person: str) -> tuple[str, ...]:
         """The channels wanted for somebody who is told; empty for all that they have, and for anybody else."""
-        return next((target.channels for target in self.targets if target.person == person), ())
+        return next((one.channels for one in (*self.targets, *self.team) if one.person == person), ())
 
 
 @dataclass(frozen=True)
@@ -155,7 +165,8 @@ def _plan_of(path: tuple[Route, ...], about: Matter, directory: Directory, at: d
     targets = plain.targets if tell is None else tuple(recipients(tell, about, directory, at))
     targets = tuple(replace(target, channels=channels) for target in targets or plain.targets)
     ladder = plain.ladder if above is None else _ladder(above, about, directory, at, plain)
-    return Plan(targets, ladder, critical, clock, (tuple(route.name for route in path),))
+    team = tuple(replace(one, channels=channels) for one in plain.team if tell is None or TEAM in tell)
+    return Plan(targets, ladder, critical, clock, (tuple(route.name for route in path),), team)
 
 
 def _ladder(above: tuple[str, ...], about: Matter, directory: Directory, at: datetime, plain: Plan) -> tuple[str, ...]:
@@ -168,24 +179,30 @@ def _ladder(above: tuple[str, ...], about: Matter, directory: Directory, at: dat
 
 def _joined(plans: list[Plan]) -> Plan:
     """Several branches together: each person once, by the channels of all; whoever demands more has it."""
-    targets: dict[str, Target] = {}
-    for target in (target for plan in plans for target in plan.targets):
-        known = targets.get(target.person)
-        if known is None:
-            targets[target.person] = target
-        elif known.channels and target.channels:
-            channels = tuple(dict.fromkeys((*known.channels, *target.channels)))
-            targets[target.person] = replace(known, channels=channels)
-        else:
-            # One of them wants all that the person has.
-            targets[target.person] = replace(known, channels=())
     return Plan(
-        targets=tuple(targets.values()),
+        targets=_each_once(target for plan in plans for target in plan.targets),
         ladder=tuple(dict.fromkeys(person for plan in plans for person in plan.ladder)),
         critical=any(plan.critical for plan in plans),
         clock="wall" if any(plan.clock == "wall" for plan in plans) else "working",
         routes=tuple(name for plan in plans for name in plan.routes),
+        team=_each_once(target for plan in plans for target in plan.team),
     )
+
+
+def _each_once(told: Iterable[Target]) -> tuple[Target, ...]:
+    targets: dict[tuple[str, str], Target] = {}
+    for target in told:
+        key = target.person, target.department
+        known = targets.get(key)
+        if known is None:
+            targets[key] = target
+        elif known.channels and target.channels:
+            channels = tuple(dict.fromkeys((*known.channels, *target.channels)))
+            targets[key] = replace(known, channels=channels)
+        else:
+            # One of them wants all that the person has.
+            targets[key] = replace(known, channels=())
+    return tuple(targets.values())
 
 
 def recipients(tell: tuple[str, ...], about: Matter, directory: Directory, at: datetime) -> list[Target]:
@@ -203,6 +220,9 @@ def recipients(tell: tuple[str, ...], about: Matter, directory: Directory, at: d
 def _meant(word: str, about: Matter, directory: Directory) -> list[tuple[str, Role]]:
     """The people behind one word, before anybody stands in."""
     kind, _, name = word.partition(":")
+    if kind == TEAM:
+        # They are asked for something else, and so are in a list of their own.
+        return []
     if kind in ("owner", "superior", "top", "fallback"):
         return [_in_line(kind, about, directory)]
     if kind == "audience":
@@ -228,9 +248,21 @@ def _in_line(word: str, about: Matter, directory: Directory) -> tuple[str, Role]
     return meant[word]
 
 
-WORDS = ("audience", "owner", "superior", "top", "fallback", "ticket")
+WORDS = ("audience", "owner", "superior", "top", "fallback", "ticket", TEAM)
 """Who may be told, beside person:ID, head:DEPARTMENT and department:DEPARTMENT. `audience` is whom the rule names, and
 `ticket` the people of the department whose ticket it is."""
+
+
+def team_of(departments: Iterable[str], directory: Directory, at: datetime) -> tuple[Target, ...]:
+    """Who is asked for each of the departments, by whoever stands in for them at the instant."""
+    found: dict[tuple[str, str], Target] = {}
+    for department in departments:
+        for person in directory.leads_of(department):
+            acting = directory.stand_in(person, at)
+            absent = person if acting != person else None
+            target = Target(acting, "department", instead_of=absent, why=TEAM, department=department)
+            found.setdefault((acting, department), target)
+    return tuple(found.values())
 
 
 def _rank(severity: wire.Severity) -> int:
@@ -251,6 +283,7 @@ def matter_of(warning: wire.Warning, directory: Directory) -> Matter:
         department=warning.department or owner.department,
         audience=tuple(warning.audience) or ("owner",),
         ticket=warning.department,
+        team=tuple(warning.review.departments) if warning.review else (),
     )
 
 
@@ -274,7 +307,7 @@ def default_plan(about: Matter, directory: Directory, at: datetime) -> Plan:
     if "superior" in audience and ladder[0] not in {target.person for target in targets}:
         usual = directory.ladder(about.customer)[0]
         targets.append(Target(ladder[0], "superior", instead_of=usual if usual != ladder[0] else None, why="superior"))
-    return Plan(tuple(targets), ladder, critical)
+    return Plan(tuple(targets), ladder, critical, team=team_of(about.team, directory, at))
 
 
 def _category_in(warning: wire.Warning) -> str:

@@ -118,6 +118,10 @@ def _told(warning: wire.Warning, people: Directory, found: Preview, settings: Se
     for path in found.plan.routes or (("no routes file: as the rules ask for",),):
         yield f"route: {' > '.join(path)}"
     yield f"asked in turn: {', '.join(found.plan.ladder)}"
+    if about.team:
+        asked = {name: [one.person for one in found.plan.team if one.department == name] for name in about.team}
+        drawn_in = "; ".join(f"{name}: {', '.join(whom) or 'nobody'}" for name, whom in asked.items())
+        yield f"drawn in: {drawn_in}"
     for step in found.steps:
         yield "  ".join(_columns(step, people, settings))
     if not found.steps:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from schemas.warnings import SEVERITIES, Severity
 from services.common.errors import UserError
-from services.notifier.routing import WORDS, Clock, Route, Routes, When
+from services.notifier.routing import TEAM, WORDS, Clock, Route, Routes, When
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 12
@@ -68,8 +68,15 @@ def _word(text: Any) -> str:
     return str(text)
 
 
+def _reviewer(text: str) -> str:
+    if text == TEAM:
+        raise ValueError(f'"{TEAM}" is told and takes part; who is asked in turn to review are others')
+    return _word(text)
+
+
 Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], BeforeValidator(_as_list)]
 Words = Annotated[list[Annotated[str, BeforeValidator(_word)]], BeforeValidator(_as_list), Field(min_length=1)]
+Ladder = Annotated[list[Annotated[str, BeforeValidator(_reviewer)]], BeforeValidator(_as_list), Field(min_length=1)]
 
 
 class _Strict(BaseModel):
@@ -90,7 +97,7 @@ class _Settings(_Strict):
     channels: Names | None = None
     clock: Clock | None = None
     critical: Severity | None = None
-    escalate: Words | None = None
+    escalate: Ladder | None = None
     routes: list[_Route] = []
 
 

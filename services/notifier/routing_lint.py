@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Literal
 
 from schemas.warnings import SEVERITIES
-from services.notifier.people import Customer, Directory
-from services.notifier.routing import Matter, Plan, Route, Routes, When
+from services.notifier.people import DEPARTMENTS, Customer, Directory
+from services.notifier.routing import TEAM, Matter, Plan, Route, Routes, When
 
 Level = Literal["error", "warning"]
 
@@ -58,6 +58,9 @@ def _tree(route: Route, above: tuple[Route, ...], directory: Directory, channels
     name = path_name(path)
     yield from (Finding("error", name, said) for said in _unknown_recipients(route, directory))
     yield from (Finding("warning", name, said) for said in _unknown_values(route.when, directory))
+    for department in DEPARTMENTS if TEAM in (route.tell or ()) else ():
+        if not directory.leads_of(department):
+            yield Finding("warning", name, f'"{TEAM}": the directory does not tell who leads {department}')
     for channel in route.channels or ():
         if channels is not None and channel not in channels and channel != INBOX:
             said = f'the channel "{channel}" is not set up here: there are {", ".join(sorted(channels))}'

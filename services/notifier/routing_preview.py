@@ -12,7 +12,7 @@ from schemas.warnings import Bilingual, Evidence, Review
 from services.notifier.case import Case, Page
 from services.notifier.clocks import held_back
 from services.notifier.house import House
-from services.notifier.people import Customer, Directory
+from services.notifier.people import DEPARTMENTS, Customer, Directory
 from services.notifier.policy import on_tick, on_warning
 from services.notifier.routing import Plan, Target, matter_of
 from services.notifier.routing_lint import Means, reachable
@@ -20,8 +20,8 @@ from services.notifier.routing_lint import Means, reachable
 MAX_STEPS = 60
 """A ladder of twenty with two nudges each."""
 
-REVIEWED = ("R1", "R2", "R3")
-"""Rules whose review design.md demands; --review says otherwise."""
+REVIEWED = ("R1", "R1b", "R2", "R3")
+"""Shipped rules that demand a review, with two of the DEPARTMENTS; --review says otherwise."""
 
 REVIEW_HOURS = 24
 
@@ -90,7 +90,11 @@ def _why(page: Page, plan: Plan, directory: Directory, customer: str) -> str:
     if page.kind in ("raised", "nudge"):
         target = next((one for one in plan.targets if one.person == page.person), None)
         if target is not None:
-            return _named(target)
+            drawn_in = "".join(f", asked for {one.department}" for one in plan.team if one.person == page.person)
+            return _named(target) + drawn_in
+    if page.kind in ("join", "join_due"):
+        asked = [one for one in plan.team if one.person == page.person]
+        return ", ".join(f"asked for {one.department}{_absent(one)}" for one in asked) or "asked for a department"
     if page.kind in ("breached", "due_soon") and page.person in plan.ladder:
         return f"number {plan.ladder.index(page.person) + 1} of {len(plan.ladder)} who are asked in turn"
     if page.person == directory.responsible(customer).owner:
@@ -99,8 +103,11 @@ def _why(page: Page, plan: Plan, directory: Directory, customer: str) -> str:
 
 
 def _named(target: Target) -> str:
-    absent = f", for {target.instead_of}, who is away" if target.instead_of else ""
-    return f"told as {target.why}{absent}"
+    return f"told as {target.why}{_absent(target)}"
+
+
+def _absent(target: Target) -> str:
+    return f", for {target.instead_of}, who is away" if target.instead_of else ""
 
 
 @dataclass(frozen=True)
@@ -118,9 +125,9 @@ class Supposed:
 def suppose(what: Supposed, at: datetime) -> wire.Warning:
     """The warning, raised at `at`."""
     hours = what.review_h if what.review_h is not None else REVIEW_HOURS if what.rule in REVIEWED else 0
-    review = None
+    review, team = None, list(DEPARTMENTS) if what.rule in REVIEWED else []
     if hours:
-        review = Review(within_hours=hours, due=at + timedelta(hours=hours), departments=[], quorum=0)
+        review = Review(within_hours=hours, due=at + timedelta(hours=hours), departments=team, quorum=min(2, len(team)))
     text = Bilingual(zh="试运行", en="a trial")
     return wire.Warning(
         id="trial",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from pydantic import TypeAdapter
@@ -42,13 +42,25 @@ def find_case(tx: Connection, case_id: str) -> Case | None:
     return None if state is None else read_case(state)
 
 
-def values_of(tx: Connection, case_ids: Collection[str]) -> dict[str, Money]:
-    """What people say is at risk in those cases; nothing else of them is read, for every message asks."""
+class Said(NamedTuple):
+    """What messages tell of a case: the value at risk, as people say, and by whom each department was asked for that
+    has not joined: (person, department)."""
+
+    value: Money | None
+    asked: tuple[tuple[str, str], ...]
+
+
+def said_of(tx: Connection, case_ids: Collection[str]) -> dict[str, Said]:
+    """Of those cases; nothing else of them is read, for every message asks."""
     found = {}
     for case_id, state in tx.execute(_STATES, {"ids": list(case_ids)}) if case_ids else ():
-        said = orjson.loads(state).get("value")
-        if said is not None:
-            found[case_id] = Money.model_validate(said)
+        case = orjson.loads(state)
+        value, joined = case.get("value"), case["departments_joined"]
+        asked = (one for one in case.get("asked", ()) if one["department"] not in joined)
+        found[case_id] = Said(
+            None if value is None else Money.model_validate(value),
+            tuple((person, one["department"]) for one in asked for person in one["people"]),
+        )
     return found
 
 

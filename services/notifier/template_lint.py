@@ -72,7 +72,8 @@ def sample_notice(warning: wire.Warning, kind: PageKind, now: datetime) -> Notic
     role: Role = "owner" if warning.department is None else "department"
     about = About("li", "email", "550 no such user") if kind in ("undelivered", "uncertain") else None
     case_id = "case-1" if warning.output == "warning" else None
-    return Notice(f"sample/{warning.id}", kind, role, case_id, asked, due, about, _VALUE)
+    departments = tuple(warning.review.departments[:1]) if warning.review and kind in ("join", "join_due") else ()
+    return Notice(f"sample/{warning.id}", kind, role, case_id, asked, due, about, _VALUE, departments=departments)
 
 
 @dataclass

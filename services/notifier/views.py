@@ -212,10 +212,21 @@ class Related:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """A department that a review of the case wants, or that takes part: it has `joined`, or its `people` were
+    asked to see to it by `due`; none: nobody was."""
+
+    department: str
+    joined: bool
+    people: tuple[str, ...] = ()
+    due: datetime | None = None
+
+
+@dataclass(frozen=True)
 class CaseView:
     """Everything on a case's page. `missing` says what stands in the way of closing it, empty when nothing does;
-    `may_review` lists the people whose review counts; `departments` are those that may be drawn in; `related` is what
-    holds of the customer beside the case's own warnings."""
+    `may_review` lists the people whose review counts; `departments` are those that may be drawn in, `team` how
+    those stand that are wanted; `related` is what holds of the customer beside the case's own warnings."""
 
     line: CaseLine
     warnings: tuple[WarningView, ...]
@@ -227,6 +238,7 @@ class CaseView:
     departments_joined: tuple[str, ...]
     acknowledged_by: tuple[str, ...]
     related: tuple[Related, ...] = ()
+    team: tuple[Drawn, ...] = ()
     work: WorkView | None = None
 
 

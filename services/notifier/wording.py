@@ -26,6 +26,8 @@ SUBJECT: dict[PageKind, Words] = {
     "idle": {"zh": "【无人跟进】{customer}：{name}", "en": "[Nobody is at work on it] {customer}: {name}"},
     "reminder": {"zh": "【待办提醒】{customer}：{name}", "en": "[Not done yet] {customer}: {name}"},
     "assigned": {"zh": "【交给您】{customer}：{name}", "en": "[Given to you] {customer}: {name}"},
+    "join": {"zh": "【请介入·{severity}】{customer}：{name}", "en": "[Please join, {severity}] {customer}: {name}"},
+    "join_due": {"zh": "【尚未介入】{customer}：{name}", "en": "[Not joined yet] {customer}: {name}"},
 }
 
 OPENING: dict[PageKind, Words] = {
@@ -70,6 +72,14 @@ OPENING: dict[PageKind, Words] = {
         "zh": "客户 {customer} 的案件交给您处理：{name}。",
         "en": "The case of the customer {customer} was given to you: {name}.",
     },
+    "join": {
+        "zh": "客户 {customer} 出现预警，需要{asked}介入：{name}。",
+        "en": "A warning about the customer {customer} needs {asked} to take part: {name}.",
+    },
+    "join_due": {
+        "zh": "客户 {customer} 的案件仍在等{asked}介入，时间已过半：{name}。",
+        "en": "The case of the customer {customer} still waits for {asked}, and half of the time is over: {name}.",
+    },
 }
 
 ROLE: dict[Role, Words] = {
@@ -108,6 +118,21 @@ STAND_IN: Words = {
     "customer and the superior.",
 }
 
+TOLD_TOO: Words = {
+    "zh": "此情况同时告知您的部门。客户负责人：{owner}。",
+    "en": "Your department is told of it, too. The owner is {owner}.",
+}
+
+JOIN: Words = {
+    "zh": "请{asked}派人介入，共同处理的还有：{company}。人选确定后，请在控制台的案件页“记录部门加入”。",
+    "en": "Please have {asked} join the intervention. Also drawn in: {company}. Once it is settled who takes part, "
+    "record it on the case's page in the console (“Record a department”).",
+}
+
+TEAM: dict[str, Words] = {
+    "owner": {"zh": "客户负责人 {owner} 及其上级", "en": "{owner} (the owner) with the superior"},
+}
+
 # The labels of a message's parts are in the templates (zh/labels.j2, en/labels.j2).
 LABEL: dict[str, Words] = {
     "other": {"zh": "{name}（{severity}，{since} 起）", "en": "{name} ({severity}, since {since})"},
@@ -136,6 +161,8 @@ DIGEST: dict[str, Words] = {
     "customer": {"zh": "{customer}（{n} 条，最高：{severity}）", "en": "{customer} ({n}, the highest: {severity})"},
     "line": {"zh": "{line}（{subject}）", "en": "{line} ({subject})"},
     "due": {"zh": "{due} 前开始审核", "en": "review by {due}"},
+    "join_by": {"zh": "{due} 前介入", "en": "join by {due}"},
+    "asked": {"zh": "{line}（请{asked}介入）", "en": "{line} (please have {asked} join)"},
     "rest": {
         "zh": "还有 {n} 条通知，涉及 {customers} 个客户，未在此列出",
         "en": "{n} more pages about {customers} customers are not listed here",
@@ -152,6 +179,8 @@ DIGEST_LINE: dict[PageKind, Words] = {
     "idle": {"zh": "【无人跟进】{name}", "en": "[nobody is at work on it] {name}"},
     "reminder": {"zh": "【未完成】{name}", "en": "[not done yet] {name}"},
     "assigned": {"zh": "【交给您】{name}", "en": "[given to you] {name}"},
+    "join": {"zh": "【请介入】{severity}：{name}", "en": "[please join] {severity}: {name}"},
+    "join_due": {"zh": "【尚未介入】{name}", "en": "[not joined yet] {name}"},
     "undelivered": {
         "zh": "【通知未送达】{name}（{about_person}，{about_channel}）",
         "en": "[page not delivered] {name} ({about_person}, {about_channel})",

@@ -76,14 +76,14 @@ def lived(house: House, post: Post) -> str:
     smtp = f"smtp://127.0.0.1:{post.server.port}?from=bellwether@example.com&tls=none"
     child = house.start(BELLWETHER_CHANNELS="email", BELLWETHER_SMTP_URL=smtp)
     house.send(r1())
-    wait_until(lambda: len(post.mails) == 2, "the mails to the owner and the superior")
+    wait_until(lambda: len(post.mails) == 4, "the mails to owner, superior, and who leads finance and service")
     url = f"http://127.0.0.1:{house.port}{post.link()}"
     form = _FORM.search(httpx.get(url).text)
     assert form
     first, second = (httpx.post(url, data={"form": form[1]}) for _ in range(2))
     assert (first.status_code, second.status_code) == (200, 409)
-    # opened, joined, two paged by mail and in the inbox, acknowledged
-    assert "case.acknowledged" in [event.type for event in house.case_events(7)]
+    # opened, joined, three departments asked, four paged by mail and in the inbox, acknowledged
+    assert "case.acknowledged" in [event.type for event in house.case_events(14)]
     (case,) = house.desk.list_cases(CaseFilter())
     assert house.desk.get_case(case.id).acknowledged_by == ("wang",)
     wait_until(lambda: not waiting(house), "everything to be published")

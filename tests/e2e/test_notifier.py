@@ -128,39 +128,46 @@ def house(tmp_path: Path, kafka: Kafka, topics: Topics, commands: Commands) -> I
     made.database.close()
 
 
-def test_a_warning_on_the_topic_pages_the_owner_and_the_superior_once_and_opens_a_case(house: House) -> None:
+ASKED = ["chen", "sun"]
+"""To join for finance and service, beside 王强, who owns the customer, and 李娜 above him, who leads sales."""
+
+
+def test_a_warning_on_the_topic_pages_owner_superior_and_departments_once_and_opens_a_case(house: House) -> None:
     house.start()
     house.send(r1(), r1(), make_warning("old", customer_id="C2", historical=True))
-    wait_until(lambda: len(house.delivered()) == 2, "two pages")
+    wait_until(lambda: len(house.delivered()) == 4, "four pages")
     wait_until(lambda: house.summary()["warnings"] == 2, "both warnings")
-    assert [person for person, _ in house.delivered()] == ["wang", "li"]
+    assert [person for person, _ in house.delivered()] == ["wang", "li", *ASKED]
     assert house.summary() == {
         "cases_open": 1,
-        "pages": 2,
+        "pages": 4,
         "warnings": 2,
         "pages_uncertain": 0,
         "settling": 0,
         "rejected": 0,
         "undelivered": 0,
     }
-    events = house.case_events(4)
-    assert [event.type for event in events] == ["case.opened", "case.warning_joined", "case.paged", "case.paged"]
-    assert [event.sequence for event in events] == [1, 2, 3, 4]
+    events = house.case_events(9)
+    asked, told = ["intervention.asked"] * 3, ["case.paged"] * 4
+    assert [event.type for event in events] == ["case.opened", "case.warning_joined", *asked, *told]
+    assert [event.sequence for event in events] == list(range(1, 10))
 
 
 def test_the_review_breach_comes_with_the_clock_and_pages_the_next_manager(house: House) -> None:
     house.start()
     house.send(r1())
-    wait_until(lambda: len(house.delivered()) == 2, "the first pages")
+    wait_until(lambda: len(house.delivered()) == 4, "the first pages")
     house.set_clock(NOON + DAY)
-    wait_until(lambda: len(house.delivered()) == 3, "the page to the next manager")
-    assert house.delivered()[2][0] == "chen"
+    # Sales and service have not joined; who leads finance is the next manager, and hears of it in that page.
+    wait_until(lambda: len(house.delivered()) == 7, "the page to the next manager, and the reminders")
+    late = sorted((person, subject[:6]) for person, subject in house.delivered()[4:])
+    assert late == [("chen", "[Revie"), ("li", "【尚未介入】"), ("sun", "[Not j")]
     metrics = house.get("/metrics").text
     assert "bellwether_notifier_review_breaches_total 1.0" in metrics
     assert "bellwether_notifier_reviews_overdue 1.0" in metrics
     # A page is in the inbox a moment before that is noted of it.
-    accepted = 'bellwether_notifier_pages{channel="inbox",state="accepted"} 3.0'
-    wait_until(lambda: accepted in house.get("/metrics").text, "all three to be known as delivered")
+    accepted = 'bellwether_notifier_pages{channel="inbox",state="accepted"} 7.0'
+    wait_until(lambda: accepted in house.get("/metrics").text, "all of them to be known as delivered")
 
 
 # Nightly: tests/unit/notifier/test_settling.py shows it without processes.
@@ -222,13 +229,13 @@ def test_a_ticket_goes_to_its_department_and_a_task_to_its_audience_and_each_lea
 def test_warnings_sent_while_the_notifier_was_killed_are_paged_after_it_is_back_and_none_twice(house: House) -> None:
     first = house.start()
     house.send(r1())
-    wait_until(lambda: len(house.delivered()) == 2, "the first pages")
+    wait_until(lambda: len(house.delivered()) == 4, "the first pages")
     first.kill()
     house.send(r1(), make_warning("w2", customer_id="C2"))
     house.start()
-    wait_until(lambda: len(house.delivered()) == 4, "the pages of what came meanwhile", 60)
+    wait_until(lambda: len(house.delivered()) == 6, "the pages of what came meanwhile", 60)
     assert house.summary()["warnings"] == 2
-    assert len(house.delivered()) == 4
+    assert len(house.delivered()) == 6
 
 
 def test_what_people_do_is_published_as_case_events_and_a_closed_case_is_open_no_more(house: House) -> None:
@@ -295,14 +302,15 @@ def test_with_e_mail_configured_a_page_goes_through_a_real_mail_server_and_to_th
         smtp = f"smtp://127.0.0.1:{mail_server.port}?from=bellwether@example.com&tls=none"
         house.start(BELLWETHER_CHANNELS="email", BELLWETHER_SMTP_URL=smtp)
         house.send(r1())
-        wait_until(lambda: len(mails) == 2, "the mails")
+        wait_until(lambda: len(mails) == 4, "the mails")
         wait_until(
-            lambda: 'pages{channel="email",state="accepted"} 2.0' in house.get("/metrics").text, "its acceptance"
+            lambda: 'pages{channel="email",state="accepted"} 4.0' in house.get("/metrics").text, "its acceptance"
         )
     finally:
         mail_server.stop()
-    assert all(any(to in mail for mail in mails) for to in (b"wang@example.com", b"li@example.com"))
-    wait_until(lambda: {person for person, _ in house.delivered()} == {"wang", "li"}, "the pages in the inbox")
+    reached = (b"wang@example.com", b"li@example.com", b"chen@example.com", b"sun@example.com")
+    assert all(any(to in mail for mail in mails) for to in reached)
+    wait_until(lambda: {person for person, _ in house.delivered()} == {"wang", "li", *ASKED}, "the pages in the inbox")
 
 
 class SilentServer:

@@ -23,6 +23,11 @@ people:
   - {id: zhang.wei, name: 张伟, department: sales, language: zh, reports_to: li.na, email: zhang.wei@example.com}
   - {id: li.na, name: 李娜, department: sales, language: zh, reports_to: chen.jing, email: li.na@example.com}
   - {id: chen.jing, name: Chen Jing, department: management, language: en, email: chen.jing@example.com}
+  - {id: wang.fang, name: 王芳, department: finance, language: zh, reports_to: chen.jing, email: wang.fang@example.com}
+  - {id: he.jie, name: 何洁, department: service, language: zh, reports_to: chen.jing, email: he.jie@example.com}
+departments:
+  - {id: finance, name: 财务部, head: wang.fang}
+  - {id: service, name: 客服部, head: he.jie}
 customers:
   - {id: JN-0042, name: 江南精密机械有限公司, owner: zhang.wei, region: 华东}
 fallback: chen.jing
@@ -74,13 +79,13 @@ class Story:
         self.seen += number
         return {line["person"]: line["subject"] for line in new}
 
-    def reminds(self, person: str, at: str, sent: str) -> None:
-        """A page that is written down at an instant, and goes with what else came for the person a moment later."""
+    def reminds(self, *people: str, at: str, sent: str) -> None:
+        """Pages that are written down at an instant, and go with what else came for the person a moment later."""
         before = self.summary()["pages"]
         self.it_is(at)
-        wait_until(lambda: self.summary()["pages"] != before, f"{person} to be reminded")
+        wait_until(lambda: self.summary()["pages"] != before, f"{people} to be reminded")
         self.it_is(sent)
-        assert set(self.pages(1, "the reminder")) == {person}
+        assert set(self.pages(len(people), "the reminders")) == set(people)
 
     def _delivered(self) -> list[dict[str, str]]:
         if not self.inbox.exists():
@@ -114,15 +119,18 @@ def test_two_late_months_are_noticed_escalated_and_taken_back(story: Story) -> N
 
     # The second one passes its due date unpaid: no event says so, only the clock.
     story.it_is("2026-02-21 08:00:00")
-    assert set(story.pages(2, "owner and superior to be paged at once")) == {"zhang.wei", "li.na"}
+    told = story.pages(4, "owner and superior to be paged at once, and who heads finance and service")
+    assert set(told) == {"zhang.wei", "li.na", "wang.fang", "he.jie"}
+    assert told["wang.fang"].startswith("【请介入")
     check_warning(story)
 
-    # 24 hours pass and nobody opens the review: at half of them and an hour before their end the superior is reminded;
-    story.reminds("li.na", "2026-02-21 20:00:00", "2026-02-21 20:05:00")
-    story.reminds("li.na", "2026-02-22 07:00:00", "2026-02-22 07:05:00")
+    # 24 hours pass and nobody opens the review: at half of them and an hour before their end the superior is reminded,
+    # at half of them the departments are, of which none has joined;
+    story.reminds("li.na", "wang.fang", "he.jie", at="2026-02-21 20:00:00", sent="2026-02-21 20:05:00")
+    story.reminds("li.na", at="2026-02-22 07:00:00", sent="2026-02-22 07:05:00")
     # then the next manager is paged, and not a minute before.
     story.it_is("2026-02-22 07:59:00")
-    assert story.summary()["pages"] == 4
+    assert story.summary()["pages"] == 8
     story.it_is("2026-02-22 08:00:00")
     assert set(story.pages(1, "the next manager to be paged")) == {"chen.jing"}
 
@@ -136,7 +144,8 @@ def test_two_late_months_are_noticed_escalated_and_taken_back(story: Story) -> N
         value_date="2026-02-18",
         allocations=[{"invoice_id": "2026-02", "amount": "80000.00"}],
     )
-    assert set(story.pages(3, "all who were paged to be told")) == {"zhang.wei", "li.na", "chen.jing"}
+    told = story.pages(5, "all who were paged to be told")
+    assert set(told) == {"zhang.wei", "li.na", "chen.jing", "wang.fang", "he.jie"}
     assert standing(story.system.warnings()) == {}
     assert story.summary()["cases_open"] == 0, "nothing holds the case any more"
 

@@ -72,6 +72,7 @@ class People:
     def __init__(self, directory: Directory) -> None:
         self.all, self.customers, self.fallback = directory.people, directory.customers, directory.fallback
         self.absences = directory.absences
+        self.heads = {office.id: office.head for office in directory.offices}
 
     def owner(self, customer: str) -> str:
         return self.customers[customer].owner or self.fallback
@@ -83,6 +84,14 @@ class People:
             found.append(boss)
             boss = self.all[boss].reports_to
         return found
+
+    def leads(self, department: str) -> list[str]:
+        """Whom to ask for a department: its head, else those of it above whom there is nobody of it; not a crowd."""
+        if self.heads.get(department) in self.all:
+            return [self.heads[department] or ""]
+        members = [one for one, who in sorted(self.all.items()) if who.department == department]
+        first = [one for one in members if all(boss not in members for boss in self.above(one))]
+        return first if len(first) <= 5 else []
 
     def is_away(self, person: str, at: datetime) -> bool:
         return any(a.person == person and a.start <= at < a.end for a in self.absences)

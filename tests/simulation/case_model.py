@@ -27,6 +27,18 @@ class Review:
     asked: list[str]
     told: int = 0
     opened: bool = False
+    departments: tuple[str, ...] = ()
+
+
+@dataclass
+class Wanted:
+    """A department that was asked at `since` to join because of a warning, with `total_min` minutes."""
+
+    about: str
+    working: bool
+    since: datetime
+    total_min: int
+    reminded: bool = False
 
 
 @dataclass
@@ -57,6 +69,8 @@ class OpenCase:
     came_back: int = 0
     assignee: str | None = None
     delegated: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    wanted: dict[str, Wanted] = field(default_factory=dict)
+    joined: set[str] = field(default_factory=set)
 
     @property
     def waited_for(self) -> list[Warned]:
@@ -126,11 +140,12 @@ class Model:
         severity: str,
         kind: str,
         at: datetime,
-        demand: tuple[int, bool] | None,
+        demand: tuple[int, bool, tuple[str, ...]] | None,
         found_at: datetime,
         within_days: int | None,
     ) -> None:
-        """A warning is new, or worse: people are told, its review begins, its advice is something to do."""
+        """A warning is new, or worse: people are told, its review begins, its departments are asked, its advice is
+        something to do."""
         case = self.cases.setdefault(customer, OpenCase(customer))
         warned = case.warnings.get(warning)
         if warned is None:
@@ -139,18 +154,36 @@ class Model:
         warned.severity, warned.state = severity, "standing"
         line = self.line(customer, case, at)
         if demand and (warned.review is None or warned.review.opened):
-            hours, working = demand
+            hours, working, departments = demand
             passed = self.calendar.passed_min(found_at, at, working=working)
             left = hours * 60 - passed
-            warned.review = Review(working, hours, at, left if left > 0 else hours * 60, line[0], [line[0]])
+            total = left if left > 0 else hours * 60
+            warned.review = Review(working, hours, at, total, line[0], [line[0]], departments=departments)
         whom = [self.acts_for(case, self.people.owner(customer), at), line[0]]
         if case.assignee:
             whom.append(self.acts_for(case, self.worker(case), at))
         if warned.review and not warned.review.opened:
             whom.append(warned.review.holder)
         self._tell(at, kind, whom, warning)
+        self._draw_in(case, warned, whom, at)
         self._to_do(case.items, warning, self.worker(case), severity, within_days, at)
         self._busy(case, at)
+
+    def _draw_in(self, case: OpenCase, warned: Warned, told: list[str], at: datetime) -> None:
+        """Each department of the review that has not joined is asked, once; who is told anyway has heard of it."""
+        review = warned.review
+        if review is None:
+            return
+        whom: list[str] = []
+        for department in review.departments:
+            leads = self.people.leads(department)
+            if not leads or department in case.joined or department in case.wanted:
+                continue
+            left = self._left_min(review, at)
+            total = left if left > 0 else review.hours * 60
+            case.wanted[department] = Wanted(warned.id, review.working, at, total)
+            whom += [self.acts_for(case, lead, at) for lead in leads]
+        self._tell(at, "join", [one for one in whom if one not in told], warned.id)
 
     def listed(self, customer: str, task: str, severity: str, within_days: int | None, at: datetime) -> None:
         """A task for the owner's list."""
@@ -176,6 +209,11 @@ class Model:
         if all(one.state == "withdrawn" for one in case.warnings.values()):
             self._over(case)
             return
+        # It may be wanted for another warning of the case still, which asks by itself.
+        case.wanted = {name: one for name, one in case.wanted.items() if one.about != warning}
+        for other in case.warnings.values():
+            if other.state != "withdrawn":
+                self._draw_in(case, other, [], at)
         day, clock = self.calendar.after_days(at, 3)
         case.idle_at = self.calendar.instant(day, clock)
 
@@ -186,6 +224,10 @@ class Model:
 
     def acted(self, customer: str, at: datetime) -> None:
         self._busy(self.cases[customer], at)
+
+    def department_joined(self, customer: str, department: str, at: datetime) -> None:
+        self.cases[customer].joined.add(department)
+        self.acted(customer, at)
 
     def opened_review(self, customer: str, at: datetime) -> None:
         for warned in self.cases[customer].waited_for:
@@ -224,6 +266,7 @@ class Model:
 
     def tick(self, at: datetime) -> None:
         for case in list(self.cases.values()):
+            before = len(self.told)
             for warned in case.waited_for:
                 assert warned.review is not None
                 self._review(case, warned, warned.review, at)
@@ -232,6 +275,7 @@ class Model:
             for name, item in case.items.items():
                 about = name if name in case.warnings else case.gravest
                 self._remind(case, about, item, at)
+            self._remind_departments(case, self.told[before:], at)
         for name, item in self.tasks.items():
             self._remind(None, name, item, at)
 
@@ -250,6 +294,19 @@ class Model:
         if not self._hand_over(case, warned, review, at) and due > review.told:
             review.told = due
             self._tell(at, "due_soon", [review.holder], warned.id)
+
+    def _remind_departments(self, case: OpenCase, now_told: list[Told], at: datetime) -> None:
+        """Once, when half of the time is over; who is told of the warning at this moment anyway needs no more."""
+        told = {(person, about) for _, _, person, about in now_told}
+        for department, one in case.wanted.items():
+            passed = self.calendar.passed_min(one.since, at, working=one.working)
+            if one.reminded or department in case.joined or passed * 2 < one.total_min:
+                continue
+            one.reminded = True
+            deputies = [self.acts_for(case, lead, at) for lead in self.people.leads(department)]
+            whom = [person for person in deputies if (person, one.about) not in told]
+            self._tell(at, "join_due", whom, one.about)
+            told.update((person, one.about) for person in whom)
 
     def _left_min(self, review: Review, at: datetime) -> int:
         return review.total_min - self.calendar.passed_min(review.since, at, working=review.working)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
-from services.notifier.people import Absence, Customer, Directory, Person, Quiet
+from services.notifier.people import Absence, Customer, Department, Directory, Person, Quiet
 
 START = datetime(2026, 1, 20, 0, 0, tzinfo=UTC)
 """Before Spring Festival; the clocks change in America on 8 March and in Europe on 29 March."""
@@ -21,9 +21,21 @@ OWN_DAYS_WORKED = {date(2026, 3, 21)}
 OWNERS = tuple(f"owner{n}" for n in range(1, 6))
 LEADS = ("lead1", "lead2")
 FALLBACK = "desk"
+STAFF = {
+    "fin1": ("finance", "boss"),
+    "fin2": ("finance", "fin1"),
+    "help1": ("service", "boss"),
+    "help2": ("service", "help1"),
+    **{f"it{n}": ("it", "boss") for n in range(1, 4)},
+    **{f"store{n}": ("stores", "boss") for n in range(1, 8)},
+}
+"""Of the departments that are asked to join: with a line, without one, and too many to be asked."""
+
+DEPARTMENTS = ("finance", "service", "it", "stores", "legal")
+"""Beside sales; nobody works in the last."""
 
 What = Literal["raise", "worsen", "end", "withdraw", "task", "acknowledge", "comment", "review", "assign", "delegate",
-               "finish", "close"]  # fmt: skip
+               "finish", "join", "close"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,7 +94,8 @@ def _life(dice: random.Random, customer: str, days: int) -> list[Happening]:
         # Half of what calls for a review is looked at while there is time.
         found += [_one(dice, one.at, "review", customer, 20) for one in found if one.what == "raise" and one.at >= at
                   and dice.random() < 0.5]  # fmt: skip
-        for what in ("worsen", "end", "withdraw", "acknowledge", "comment", "review", "assign", "delegate", "finish"):
+        for what in ("worsen", "end", "withdraw", "acknowledge", "comment", "review", "assign", "delegate", "finish",
+                     "join", "join"):  # fmt: skip
             if dice.random() < 0.45:
                 found.append(_one(dice, at, what, customer, 12 * 24))
         if dice.random() < 0.6:
@@ -103,24 +116,32 @@ def _directories(dice: random.Random, days: int, customers: int) -> list[tuple[d
         "chief": _person(dice, "chief", "boss"),
         **{name: _person(dice, name, "chief") for name in LEADS},
         **{name: _person(dice, name, dice.choice(LEADS)) for name in OWNERS},
+        **{name: _person(dice, name, above, department) for name, (department, above) in STAFF.items()},
     }
     owned = {f"C{n}": Customer(f"C{n}", f"Customer {n}", dice.choice((*OWNERS, "lead1", None))) for n in
              range(1, customers + 1)}  # fmt: skip
-    absences = tuple(_absence(dice, days) for _ in range(14))
-    found = [(START, Directory(people, owned, FALLBACK, absences))]
+    absences = tuple(_absence(dice, days) for _ in range(24))
+    found = [(START, Directory(people, owned, FALLBACK, absences, _heads(dice)))]
     for at in sorted(START + MINUTE * dice.randrange(days * 1440) for _ in range(5)):
         found.append((at, _reorganised(dice, found[-1][1])))
     return found
 
 
-def _person(dice: random.Random, name: str, above: str | None) -> Person:
+def _heads(dice: random.Random) -> tuple[Department, ...]:
+    """Some departments name a head, of whom one is nobody who is there."""
+    heads = (*LEADS, "chief", "fin1", "fin2", "help2", "it2", "owner1", "nobody", None, None)
+    named = ((name, dice.choice(heads)) for name in ("sales", *DEPARTMENTS) if dice.random() < 0.6)
+    return tuple(Department(name, name, head) for name, head in named)
+
+
+def _person(dice: random.Random, name: str, above: str | None, department: str = "sales") -> Person:
     quiet = dice.choice((None, Quiet(time(22), time(7)), Quiet(time(1), time(5)), Quiet(time(12), time(14))))
     zone = dice.choice((None, *ZONES))
-    return Person(name, name, "sales", dice.choice(("zh", "en")), above, timezone=zone, quiet=quiet)
+    return Person(name, name, department, dice.choice(("zh", "en")), above, timezone=zone, quiet=quiet)
 
 
 def _absence(dice: random.Random, days: int) -> Absence:
-    person = dice.choice((*OWNERS, *LEADS, *LEADS, "chief", "boss"))
+    person = dice.choice((*OWNERS, *LEADS, *LEADS, "chief", "boss", *STAFF))
     begins = START + MINUTE * dice.randrange(days * 1440)
     delegate = dice.choice((None, None, *OWNERS, *LEADS, "chief"))
     return Absence(person, begins, begins + HOUR * dice.randrange(8, 240), delegate if delegate != person else None)
@@ -142,4 +163,4 @@ def _reorganised(dice: random.Random, before: Directory) -> Directory:
         for name, customer in customers.items():
             if customer.owner == gone:
                 customers[name] = replace(customer, owner=dice.choice([one for one in staying if one != gone]))
-    return Directory(people, customers, before.fallback, before.absences)
+    return Directory(people, customers, before.fallback, before.absences, _heads(dice))

@@ -34,6 +34,7 @@ from tests.simulation.case_company import Calendar, People
 from tests.simulation.case_model import Model, OpenCase
 from tests.simulation.case_script import (
     DAY,
+    DEPARTMENTS,
     HOUR,
     MINUTE,
     OWN_DAYS_OFF,
@@ -117,13 +118,14 @@ class Play:
     def warn(self, one: Happening, dice: random.Random) -> None:
         self.numbers += 1
         demand = dice.choice(DEMANDS) if one.what == "raise" else None
+        team = ("sales", *dice.sample(DEPARTMENTS, dice.randrange(4)))
         found_at = self.at - MINUTE * dice.choice((0, 0, 7, 90, 26 * 60))
         severity: wire.Severity = dice.choice(wire.SEVERITIES)
         within = dice.choice((None, None, 1, 2, 6))
         review = None
         if demand:
             due, hours = found_at + HOUR * demand[0], "working" if demand[1] else "wall"
-            review = wire.Review(within_hours=demand[0], due=due, departments=["sales", "it"], quorum=1, hours=hours)  # type: ignore[arg-type]
+            review = wire.Review(within_hours=demand[0], due=due, departments=list(team), quorum=1, hours=hours)  # type: ignore[arg-type]
         warning = make_warning(
             f"w{self.numbers}",
             customer_id=one.customer,
@@ -140,7 +142,8 @@ class Play:
         if one.what == "task":
             self.model.listed(one.customer, warning.id, severity, within, self.at)
         else:
-            self.model.called(one.customer, warning.id, severity, "raised", self.at, demand, found_at, within)
+            wanted = (*demand, team) if demand else None
+            self.model.called(one.customer, warning.id, severity, "raised", self.at, wanted, found_at, within)
 
     def change(self, one: Happening, dice: random.Random, case: OpenCase) -> None:
         standing = [name for name, held in case.warnings.items() if held.state != "withdrawn"]
@@ -155,7 +158,8 @@ class Play:
             case.warnings[before.id].state = "ended"
         else:
             self.file(before, change="amended", severity="critical", pages_again=True, end=None, **news)
-            demand = (before.review.within_hours, before.review.hours == "working") if before.review else None
+            asked = before.review
+            demand = (asked.within_hours, asked.hours == "working", tuple(asked.departments)) if asked else None
             # A review that is demanded anew is of what is worse now, and that is found now.
             within = before.act_within_days
             self.model.called(one.customer, before.id, "critical", "amended", self.at, demand, self.at, within)
@@ -182,6 +186,8 @@ class Play:
                 self.review(customer, case, dice)
             case "delegate":
                 self.delegate(customer, case, dice)
+            case "join":
+                self.join(customer, case, dice)
             case "finish":
                 self.finish(customer, case, dice)
             case "close":
@@ -194,6 +200,11 @@ class Play:
             self.must(customer, FinishTask(case.items[name].person, name))
             case.items[name].open = False
             self.model.acted(customer, self.at)
+
+    def join(self, customer: str, case: OpenCase, dice: random.Random) -> None:
+        department, actor = dice.choice(sorted({"sales", *case.wanted})), dice.choice(sorted(self.model.people.all))
+        if self.do(customer, Join(actor, department)) is Verdict.DONE:
+            self.model.department_joined(customer, department, self.at)
 
     def review(self, customer: str, case: OpenCase, dice: random.Random) -> None:
         if case.waited_for:

@@ -52,6 +52,14 @@ _STAFF = (
     Person("lin.bo", "林博", "technical", "zh", HEAD),
     Person("xu.lan", "许兰", "legal", "zh", HEAD),
 )
+_HEADS = (
+    ("management", "管理层", HEAD),
+    ("sales", "销售部", "wang.lei"),
+    ("finance", "财务部", "sun.peng"),
+    ("service", "客服部", "he.jie"),
+    ("technical", "技术部", "lin.bo"),
+    ("legal", "法务部", "xu.lan"),
+)
 _OWNERS = tuple(person.id for person in _STAFF if person.reports_to in _LEADS)
 
 
@@ -92,4 +100,5 @@ def directory(known: list[Customer]) -> dict[str, Any]:
         for person in _STAFF
     ]
     listed = [{"id": one.id, "name": one.name, "owner": one.owner, "region": one.region} for one in known]
-    return {"people": people, "customers": listed, "fallback": HEAD}
+    departments = [{"id": id, "name": name, "head": head} for id, name, head in _HEADS]
+    return {"people": people, "departments": departments, "customers": listed, "fallback": HEAD}

@@ -66,9 +66,7 @@ def _case_page(visit: Visit, problems: tuple[str, ...] = (), action: str = "") -
         timeline=timeline(view, visit.texts),
         reviewers=_names(visit, view.may_review),
         acknowledged=_names(visit, view.acknowledged_by),
-        joined=enumeration(
-            [visit.texts.known(f"department.{name}", name) for name in view.departments_joined], visit.texts
-        ),
+        asked={one.department: _names(visit, one.people) for one in view.team},
         decisions=OFFERED,
         note_chars=NOTE_CHARS,
         shown_pages=SHOWN_PAGES,

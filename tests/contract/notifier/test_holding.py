@@ -26,6 +26,8 @@ from tests.support.records import Rec
 from tests.unit.notifier.making import DAY, DIRECTORY, HOUR, NOON, make_warning, r1
 
 PAGED = ["wang", "li"]
+ASKED = ["chen", "sun"]
+"""For finance and for service, where there is a review."""
 
 
 def hold(kind: HoldKind = "exemption", rule: str = "R7", **fields: object) -> Hold:
@@ -40,10 +42,24 @@ def test_while_it_counts_pages_wait_but_verdict_case_and_clock_are_as_without_it
     assert paged(case) == []
     assert (case.line.review, case.line.due) == ("waiting", r1().review and NOON + DAY)
     told = [(entry.type, entry.person, entry.note) for entry in case.timeline if entry.type == "case.page_held"]
-    assert [(type, person) for type, person, _ in told] == [("case.page_held", person) for person in PAGED]
+    assert [(type, person) for type, person, _ in told] == [("case.page_held", person) for person in [*PAGED, *ASKED]]
     assert all("a strike at the customer's" in str(note) for _, _, note in told)
     (listed,) = desk.list_holds()
-    assert (listed.pages, listed.warnings, listed.author) == (2, 1, "李娜")
+    assert (listed.pages, listed.warnings, listed.author) == (4, 1, "李娜")
+
+
+def test_departments_that_have_not_joined_are_asked_when_the_hold_is_over(
+    clerk: Clerk, desk: Desk, clock: Clock
+) -> None:
+    desk.hold(hold(rule="R1"))
+    clerk.file([r1()])
+    desk.join(the_case(desk).line.id, "wang", "finance")
+    clock.at = NOON + 12 * HOUR
+    clerk.tick()
+    assert paged(the_case(desk)) == []
+    clock.at = NOON + 7 * DAY
+    clerk.release()
+    assert paged(the_case(desk)) == [*PAGED, "sun"]
 
 
 def test_other_rules_and_other_customers_page_as_ever(clerk: Clerk, desk: Desk) -> None:

@@ -18,7 +18,7 @@ from services.notifier.desk import Desk, Refused
 from services.notifier.metrics import DatabaseCollector
 from services.notifier.people import Absence, Directory, Person, Quiet
 from services.notifier.tables import deadlines, pages, tasks
-from services.notifier.views import CaseFilter
+from services.notifier.views import CaseFilter, Drawn
 from tests.contract.notifier.clocks import Clock
 from tests.unit.notifier.making import DAY, DIRECTORY, HOUR, NOON, make_warning, r1
 
@@ -43,13 +43,38 @@ def only_case(desk: Desk) -> str:
 
 def test_the_next_step_of_everything_is_there(database: Database, clerk: Clerk, clock: Clock, desk: Desk) -> None:
     clerk.file([r1()])
-    assert [name for name, _ in steps(database)] == ["review:r1", "task:r1"]
-    assert steps(database)[0][1] == NOON + 12 * HOUR
+    asked = ["team:0", "team:1", "team:2"]
+    assert [name for name, _ in steps(database)] == ["review:r1", *asked, "task:r1"]
+    assert {at for _, at in steps(database)[:4]} == {NOON + 12 * HOUR}
     clock.at = NOON + 12 * HOUR
     assert (clerk.tick(), clerk.tick()) == (1, 0)
     assert steps(database)[0][1] == NOON + 23 * HOUR
     desk.open_review(only_case(desk), "li")
     assert [name for name, _ in steps(database)] == ["idle", "task:r1"]
+
+
+def test_departments_that_were_asked_stand_in_the_database_until_they_join_or_were_reminded(
+    database: Database, clerk: Clerk, clock: Clock, desk: Desk
+) -> None:
+    clerk.file([r1()])
+    desk.join(only_case(desk), "wang", "finance")
+    assert [name for name, _ in steps(database) if name.startswith("team")] == ["team:0", "team:1"]
+    clock.at = NOON + 13 * HOUR
+    assert (clerk.tick(), clerk.tick()) == (1, 0)
+    assert [name for name, _ in steps(database) if name.startswith("team")] == []
+    assert kinds(database)["join_due", "sun"] == 1
+    assert kinds(database)["join_due", "chen"] == 0
+
+
+def test_a_case_says_who_was_asked_for_which_department(clerk: Clerk, desk: Desk) -> None:
+    clerk.file([r1()])
+    desk.join(only_case(desk), "wang", "finance")
+    view = desk.get_case(only_case(desk))
+    assert view.team == (
+        Drawn("sales", joined=False, people=("li",), due=NOON + DAY),
+        Drawn("finance", joined=True, people=("chen",), due=NOON + DAY),
+        Drawn("service", joined=False, people=("sun",), due=NOON + DAY),
+    )
 
 
 def test_a_notifier_that_was_away_takes_each_step_once(database: Database, clerk: Clerk, clock: Clock) -> None:
@@ -187,10 +212,10 @@ def test_the_latest_step_that_nobody_takes_is_a_metric(database: Database, clerk
     clerk.file([r1(), make_warning("t1", output="task", act_within_days=1)])
     assert (late("review"), late("task"), late("idle")) == (0, 0, 0)
     clock.at = NOON + 23 * HOUR
-    assert (late("review"), late("task")) == (11 * 3600, 2 * 3600)
+    assert (late("review"), late("team"), late("task")) == (11 * 3600, 11 * 3600, 2 * 3600)
     while clerk.tick():
         pass
-    assert (late("review"), late("task")) == (0, 0)
+    assert (late("review"), late("team"), late("task")) == (0, 0, 0)
 
 
 def test_the_clock_that_stood_still_is_made_up_for_when_it_goes_on(

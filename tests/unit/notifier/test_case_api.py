@@ -61,6 +61,7 @@ def only_case(office: Office) -> str:
 def test_a_program_takes_a_case_from_its_opening_to_its_close_and_back(office: Office) -> None:
     office.clerk.file([r1()])
     case_id, program = only_case(office), Program(office, "li")
+    assert program.standing(case_id)["departments_asked"] == {"sales": ["li"], "finance": ["chen"], "service": ["sun"]}
     for action, body in (
         ("acknowledge", None),
         ("open-review", None),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from services.notifier.gaps import SHOWN, find_gaps, summary
-from services.notifier.people import Absence, Customer, Department, Directory, Method, Person
+from services.notifier.people import DEPARTMENTS, Absence, Customer, Department, Directory, Method, Person
 from tests.unit.notifier.making import DAY, NOON
 
 ANN = Person("ann", "Ann", "sales", email="ann@example.com", reports_to="bob")
@@ -17,6 +17,18 @@ OWNED = Customer("C1", "X", "ann")
 
 def directory(*people: Person, customers: tuple[Customer, ...] = (OWNED,), fallback: str = "bob") -> Directory:
     return Directory({one.id: one for one in people}, {one.id: one for one in customers}, fallback)
+
+
+FIN = Person("fin", "Fin", "finance", email="fin@example.com")
+
+
+def divided(*people: Person, without: str = "") -> Directory:
+    """With somebody in each department that reviews draw in, who has an address."""
+    names = {one.department for one in people}
+    more = [
+        Person(name, name, name, email=f"{name}@example.com") for name in DEPARTMENTS if name not in (*names, without)
+    ]
+    return directory(*people, *more)
 
 
 def found(given: Directory) -> list[tuple[str, str]]:
@@ -36,7 +48,10 @@ def test_a_directory_in_order_has_none() -> None:
         (directory(ANN, replace(BOB, reports_to="ann")), ("loop", "ann")),
         (directory(replace(ANN, email=None, methods=()), BOB), ("no_method", "ann")),
         (directory(replace(ANN, email=None, methods=(Method("email", "a@b.c"),)), BOB), ("unverified_only", "ann")),
-        (replace(directory(ANN, BOB), offices=(Department("sales", head="gone"),)), ("head_unknown", "sales")),
+        (replace(divided(ANN, BOB), offices=(Department("sales", head="gone"),)), ("head_unknown", "sales")),
+        (divided(ANN, BOB, without="service"), ("no_lead", "service")),
+        (divided(ANN, BOB, *(Person(f"f{n}", "F", "finance") for n in range(9))), ("no_lead", "finance")),
+        (divided(ANN, replace(BOB, department="finance"), replace(FIN, email=None, methods=())), ("no_method", "fin")),
         (
             replace(directory(ANN, BOB), absences=(Absence("ann", NOON, NOON + DAY, "gone"),)),
             ("delegate_unknown", "ann"),
@@ -56,7 +71,14 @@ def test_nobody_is_left_to_page_where_neither_owner_nor_superiors_nor_fallback_h
 
 
 def test_who_is_never_paged_needs_no_address() -> None:
-    assert found(directory(ANN, BOB, Person("cat", "Cat", "legal"))) == []
+    assert found(divided(ANN, BOB, Person("cat", "Cat", "legal"))) == []
+
+
+def test_a_company_that_is_not_divided_into_departments_needs_nobody_to_lead_them() -> None:
+    assert found(directory(ANN, BOB)) == []
+    missing = [("no_lead", "finance"), ("no_lead", "service")]
+    assert found(directory(ANN, BOB, Person("cat", "Cat", "legal"))) == missing
+    assert found(replace(directory(ANN, BOB), offices=(Department("sales", head="bob"),))) == missing
 
 
 def test_a_longer_loop_is_told_once_from_its_first_person() -> None:

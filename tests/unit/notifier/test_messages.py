@@ -193,7 +193,9 @@ def test_which_contract_or_opportunity_it_is_about_is_said() -> None:
     assert "（O-17）" in LETTERS.digest([replace(RAISED, warning=warning)], WANG).text
 
 
-@pytest.mark.parametrize("kind", ["raised", "amended", "withdrawn", "breached", "nudge", "undelivered", "uncertain"])
+@pytest.mark.parametrize(
+    "kind", ["raised", "amended", "withdrawn", "breached", "nudge", "undelivered", "uncertain", "join"]
+)
 def test_no_message_has_a_contact_detail_or_an_unfilled_place(kind: PageKind) -> None:
     notice = replace(RAISED, kind=kind, about=About("li", "email", "550 no such user"))
     for person in (WANG, CHEN):

@@ -59,7 +59,21 @@ def test_channels_are_those_of_the_route_that_reach_the_person_and_else_all_that
 def test_why_says_who_is_meant_and_for_whom_they_stand_in() -> None:
     away = replace(DIRECTORY, absences=(Absence("wang", NOON, NOON + DAY, "sun"),))
     first = shown(away).steps[0]
-    assert (first.page.person, first.why) == ("sun", "told as owner, for wang, who is away")
+    assert (first.page.person, first.why) == ("sun", "told as owner, for wang, who is away, asked for service")
+
+
+def test_who_is_asked_for_a_department_is_shown_and_for_whom() -> None:
+    away = replace(DIRECTORY, absences=(Absence("chen", NOON, NOON + DAY, "zhao"),))
+    found = shown(away)
+    assert steps(found, "join", "join_due") == [
+        (0, "join", "zhao"),
+        (0, "join", "sun"),
+        (12, "join_due", "zhao"),
+        (12, "join_due", "sun"),
+    ]
+    why = {step.page.person: step.why for step in found.steps if step.page.kind == "join"}
+    assert why == {"zhao": "asked for finance, for chen, who is away", "sun": "asked for service"}
+    assert steps(shown(text="tell: audience"), "join") == []
 
 
 def test_a_ticket_goes_to_its_department() -> None:

@@ -171,7 +171,7 @@ def test_health_and_readiness_say_what_is_wrong(clerk: Clerk, path: str) -> None
 
 def test_the_summary_is_for_this_machine_only(clerk: Clerk) -> None:
     clerk.file([r1()])
-    counts = {"cases_open": 1, "pages": 2, "warnings": 1, "pages_uncertain": 0}
+    counts = {"cases_open": 1, "pages": 4, "warnings": 1, "pages_uncertain": 0}
     expected = {**counts, "settling": 0, "rejected": 0, "undelivered": 0}
     assert get(clerk, "/api/summary").json() == expected
     assert get(clerk, "/api/summary", host="10.0.0.7").status_code == 403
@@ -182,7 +182,7 @@ def test_the_metrics_tell_of_pages_reviews_and_the_outbox(clerk: Clerk) -> None:
     clerk.now = lambda: NOON + DAY + HOUR
     text = get(clerk, "/metrics").text
     for line in (
-        'bellwether_notifier_pages{channel="inbox",state="pending"} 2.0',
+        'bellwether_notifier_pages{channel="inbox",state="pending"} 4.0',
         "bellwether_notifier_cases_open 1.0",
         "bellwether_notifier_reviews_overdue 1.0",
         "bellwether_notifier_review_breaches_total 0.0",

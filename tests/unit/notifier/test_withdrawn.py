@@ -45,7 +45,7 @@ def test_who_acts_in_somebodys_place_is_told(office: Office) -> None:
     office.clerk.act(office.the_case(), Delegate("wang", "sun", NOON + 5 * DAY))
     let_pass(office, timedelta(hours=6))
     office.clerk.file([r1(revision=2, change="withdrawn")])
-    assert told_that_it_is_off(office) == {"wang", "li", "sun"}
+    assert told_that_it_is_off(office) == {"wang", "li", "sun", "chen"}
 
 
 def test_whoever_heard_of_it_when_it_came_back_or_was_left_undone_is_told(office: Office) -> None:

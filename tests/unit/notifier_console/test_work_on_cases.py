@@ -110,6 +110,18 @@ def test_reviews_and_departments_are_on_record(superior: Visitor, office: Office
     assert "财务部介入（李娜 记录）" in page
 
 
+def test_the_page_says_who_was_asked_for_which_department_and_which_has_joined(
+    superior: Visitor, office: Office
+) -> None:
+    path = f"/cases/{office.case_of('C-1001')}"
+    page = words(superior.get(path))
+    assert "财务部：已请 王芳，2026年3月19日 10:30 前加入" in page
+    assert "已请财务部介入（王芳）" in page
+    page = do(superior, path, "join", department="finance", note="王芳对账")
+    assert "财务部：已加入" in page
+    assert "客服部：已请 刘洋" in page
+
+
 def test_the_page_says_when_an_idle_case_comes_back(owner: Visitor, office: Office) -> None:
     path = f"/cases/{office.case_of('C-1004')}"
     assert "无人跟进时再次通知" in words(owner.get(path))
