@@ -245,7 +245,9 @@ class Cell:
     def _missing_events(self) -> int:
         """Entries of timelines that are not on the topic."""
         lines = (self.folder / "events").read_bytes().splitlines() if (self.folder / "events").exists() else []
-        there = {(event["case_id"], event["sequence"]) for event in map(orjson.loads, lines)}
+        # Anchors of the ledger tell of no case.
+        told = (event for event in map(orjson.loads, lines) if "case_id" in event)
+        there = {(event["case_id"], event["sequence"]) for event in told}
         with self.database.reading() as tx:
             counted = tx.execute(select(cases.c.id, cases.c.sequence)).all()
         return sum((case_id, number) not in there for case_id, last in counted for number in range(1, last + 1))
