@@ -134,7 +134,7 @@ def _action(link: Link, page: Queued) -> Action:
         case "acknowledge":
             return Acknowledge(link.person)
         case "open_review":
-            return OpenReview(link.person)
+            return OpenReview(link.person, page.warning_id)
         case "finish_task":
             # What a warning advises has the warning's id, and of other tasks of a case no page has a link.
             return FinishTask(link.person, page.warning_id)

@@ -31,7 +31,11 @@ class Acknowledge:
 
 @dataclass(frozen=True)
 class OpenReview:
+    """`because_of`: the warning whose review was asked for. Once that is opened or withdrawn, nothing is done: whoever
+    follows an old request has not seen what came after it."""
+
     actor: str
+    because_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -202,6 +206,10 @@ def _open_review(case: Case, action: OpenReview, now: datetime, directory: Direc
     reason = _not_a_reviewer(case, action.actor, now, directory)
     if reason:
         return refused(reason)
+    if action.because_of is not None:
+        held = case.held(action.because_of)
+        if held is None or held.clock is None or not held.clock.running:
+            return Outcome(Verdict.ALREADY_DONE)
     after, events = _open_all(case, action.actor, now)
     return done(after, *events) if events else Outcome(Verdict.ALREADY_DONE)
 

@@ -332,7 +332,7 @@ class Verdict(StrEnum):
 @dataclass(frozen=True)
 class TaskChange:
     """What becomes of the entry that the warning stands for, in the lists of `people`; `department`: it is a ticket.
-    `due` is set where it is open, `owner` where it comes to the customer's owner: whoever that is."""
+    `due` is set where it is open, `owner` where the customer's owner is told that it is theirs: whoever that is."""
 
     people: tuple[str, ...]
     status: Literal["open", "ended", "withdrawn"]

@@ -159,21 +159,25 @@ class Claimer:
         found: list[Parcel] = []
         passed: set[str] = set()
         while len(found) < room:
-            people = self._people(tx, now, room - len(found), passed, only_critical=only_critical)
-            if not people:
+            waiting = self._waiting(tx, now, room - len(found), passed, only_critical=only_critical)
+            if not waiting:
                 break
-            passed.update(people)
-            found += self._of(tx, people, now, room - len(found), only_critical=only_critical)
+            # Also those whom another notifier is looking at: the others behind them need not wait for that.
+            passed.update(waiting)
+            people = self._free(tx, waiting)
+            if people:
+                found += self._of(tx, people, now, room - len(found), only_critical=only_critical)
         return found
 
-    def _people(
+    def _waiting(
         self, tx: Connection, now: datetime, limit: int, passed: Collection[str], *, only_critical: bool
     ) -> list[str]:
-        """Whom there is something for, and whom nobody else is looking at: locked until the transaction ends."""
+        """Whom there is something for, what is critical first."""
         wanted = {"channel": self.channel, "now": now, "passed": list(passed), "room": limit}
-        people = list(dict.fromkeys(tx.execute(_WHOM[only_critical], wanted).scalars()))
-        if not people:
-            return []
+        return list(dict.fromkeys(tx.execute(_WHOM[only_critical], wanted).scalars()))
+
+    def _free(self, tx: Connection, people: Sequence[str]) -> list[str]:
+        """Those of them whom nobody else is looking at: locked until the transaction ends."""
         locked = self._locked(tx, people)
         if len(locked) < len(people) and self._expect(tx, people):
             locked = self._locked(tx, people)

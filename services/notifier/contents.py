@@ -52,6 +52,7 @@ class About:
     person: str
     channel: str
     error: str
+    kind: PageKind = "raised"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class Notice:
     at: datetime | None = None
     todo: bool = False
     departments: tuple[str, ...] = ()
+
+    @property
+    def is_joining(self) -> bool:
+        """Whether it asks for a department, or repeats or reports a page that did: the deadline is the department's."""
+        return self.kind in _JOINING or (self.about is not None and self.about.kind in _JOINING)
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ class Contents:
         return {
             "kind": notice.kind,
             "is_over": notice.kind == "withdrawn",
-            "is_joining": notice.kind in _JOINING,
+            "is_joining": notice.is_joining,
             "severity": words["severity"],
             "title": SUBJECT[notice.kind][language].format(**words),
             "opening": self._opening(notice, words),
@@ -270,7 +276,7 @@ class Contents:
             line = DIGEST["asked"][self.language].format(line=line, **words)
         if warning.subject:
             line = DIGEST["line"][self.language].format(line=line, subject=warning.subject)
-        by = DIGEST["join_by" if notice.kind in _JOINING else "due"][self.language]
+        by = DIGEST["join_by" if notice.is_joining else "due"][self.language]
         due = by.format(due=self.local(notice.due)[:16]) if notice.due else ""
         return f"{line}  {due}".rstrip()
 
@@ -283,7 +289,7 @@ def _role(notice: Notice) -> Iterator[Words]:
     """What the reader has to do with it."""
     warning = notice.warning
     ticket = warning.department is not None
-    if notice.kind in _JOINING or notice.departments:
+    if notice.is_joining or notice.departments:
         if notice.role != "department":
             yield ROLE[notice.role]
         yield JOIN

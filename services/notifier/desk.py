@@ -20,6 +20,7 @@ from services.notifier import accounts, findings, holding, store, undelivered, w
 from services.notifier.actions import Acknowledge, Action, Close, Comment, DecideReview, Join, OpenReview
 from services.notifier.clerk import Clerk
 from services.notifier.holds import Hold, against, may_hold
+from services.notifier.lists import may_finish
 from services.notifier.lookup import Lookup
 from services.notifier.people import Directory, Person
 from services.notifier.recording import SERVICE, Origin
@@ -305,8 +306,7 @@ def finish_within(tx: Connection, clerk: Clerk, task_id: str, actor: str, origin
     people = store.task_people(tx, task_id)
     if not people:
         raise NotFound(_reason("no_task", "没有这项未完成的待办。", "There is no such open task."))
-    above = {superior for person in people for superior in clerk.directory.superiors_of(person)}
-    if actor not in people and actor not in above:
+    if not any(actor in may_finish(person, clerk.now(), clerk.directory) for person in people):
         zh = "只有这项待办的负责人或其上级可以完成它。"
         raise Refused(_reason("not_your_task", zh, "Only the person whose task it is, or a superior, can finish it."))
     store.finish_task(tx, task_id, actor, clerk.now(), origin)

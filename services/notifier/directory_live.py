@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from services.common.clock import Now
 from services.common.database import Database
@@ -87,9 +87,9 @@ def people_of(settings: Settings) -> Directory:
     try:
         if database.file is not None and not database.file.exists():
             return _of_file(settings)
-        database.migrate()
+        # Looking must not change it: it may be another release's, and the role one that may only read.
         return look_up(settings, database)
-    except OperationalError as error:
+    except DatabaseError as error:
         # Not its words: they may tell addresses of the database.
         raise DirectoryAway(f"the database cannot be asked ({type(error.orig).__name__})") from None
     finally:

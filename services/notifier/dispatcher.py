@@ -339,7 +339,7 @@ class _Known:
                 f"page {page.id} is about revision {page.revision} of {page.warning_id}, which is not filed"
             )
         subject = self.subjects.get(page.about) if page.about is not None else None
-        about = About(subject.person, subject.channel, subject.error or "") if subject else None
+        about = About(subject.person, subject.channel, subject.error or "", subject.kind) if subject else None
         case = self.cases.get(page.case_id) if page.case_id is not None else None
         value = case.value if case else None
         todo = warning.output == "task" if page.case_id is None else page.step.startswith(reminder_of(warning.id))

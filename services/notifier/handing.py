@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 from services.notifier.case import Case, Delegation, Entry, Outcome, Page, Role, Todo, Verdict
 from services.notifier.house import House
-from services.notifier.lists import worker
+from services.notifier.lists import may_finish, worker
 from services.notifier.people import Directory
 from services.notifier.refusals import done, refusal, refused
 from services.notifier.reviews import hand_over, merged, reviewers
@@ -136,9 +136,8 @@ def finish_task(case: Case, action: FinishTask, now: datetime, directory: Direct
         return refused(refusal("no_task", "案件没有这项待办。", "The case has no such task."))
     if todo.status != "open":
         return Outcome(Verdict.ALREADY_DONE)
-    allowed = {todo.person, worker(case, directory), directory.stand_in(todo.person, now)}
-    allowed |= {one.to for one in case.delegations if one.by == todo.person and now < one.until}
-    if action.actor not in allowed and action.actor not in directory.superiors_of(todo.person):
+    delegates = {one.to for one in case.delegations if one.by == todo.person and now < one.until}
+    if action.actor not in may_finish(todo.person, now, directory) | delegates | {worker(case, directory)}:
         zh = "只有这项待办的负责人或其上级可以完成它。"
         en = "Only the person whose task it is, or a superior, can finish it."
         return refused(refusal("not_your_task", zh, en))

@@ -229,7 +229,7 @@ def _call(
     clock = held.clock if held is not None else None
     pages = pages_about(warning, kind, plan, now, directory, case=case, clock=clock, step=step)
     outcome = Outcome(Verdict.RELEASED, case, pages)
-    return remembered(outcome if held is None else team.ask_still(outcome, held, plan, step))
+    return remembered(outcome if held is None else team.ask_still(outcome, held, plan, step, now, house))
 
 
 def _minute(at: datetime) -> str:

@@ -44,7 +44,9 @@ def _actions(notice: Notice, to: Person, at: datetime, directory: Directory) -> 
     if notice.kind in _TELLS_ONLY:
         return
     if notice.case_id is not None:
-        yield "acknowledge"
+        # A department joins: that it has seen the case must not look as if the owner or a superior had.
+        if not notice.is_joining:
+            yield "acknowledge"
         # It has a deadline while a review is waited for.
         if notice.due is not None and _may_review(notice, to, at, directory):
             yield "open_review"

@@ -39,6 +39,15 @@ def remind(
     return Reminder(tuple(told.items()), house.clocks.next_reminder(now, reminders + 1))
 
 
+def may_finish(person: str, now: datetime, directory: Directory) -> set[str]:
+    """Who may say that a person's task is done: whoever may be reminded of it."""
+    known = {person, directory.stand_in(person, now)}
+    for one in tuple(known):
+        above = directory.superiors_of(one) or (directory.fallback,)
+        known |= {*above, *(directory.stand_in(superior, now) for superior in above)}
+    return known
+
+
 def reminder_of(task: str) -> str:
     """How the step of each reminder of a task begins, of a case's or of another; what a warning advises has its id."""
     return f"reminder:{task}:"

@@ -230,7 +230,7 @@ def set_task(tx: Connection, warning: wire.Warning, change: TaskChange, now: dat
     if change.status == "open" and known != "open":
         # That more became known of what is on the list already gives nobody more time.
         row |= {"due_at": change.due, "remind_at": change.remind_at, "reminders": 0}
-    if change.status == "open":
+    if change.owner is not None:
         row["owner"] = change.owner
     if known is None:
         added = {"customer_id": warning.customer_id, "status": change.status, "created_at": now}

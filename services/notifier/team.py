@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from services.notifier.calling import remembered
-from services.notifier.case import Asked, Case, Entry, Held, Outcome, Page, Verdict
+from services.notifier.case import Asked, Case, Entry, Held, Outcome, Page, ReviewClock, Verdict
 from services.notifier.house import House, matter_of_held
 from services.notifier.people import Directory
 from services.notifier.reviews import merged
@@ -27,11 +27,7 @@ def ask(outcome: Outcome, held: Held, plan: Plan, now: datetime, house: House) -
     targets = [target for target in plan.team if target.department in wanted]
     if clock is None or not targets:
         return outcome
-    due = clock.due
-    if now >= due:
-        # Its review was held long ago: who is asked now has the time that it had.
-        due = house.clocks.later(now, timedelta(hours=clock.within_hours), clock.hours)
-    half = next(iter(house.clocks.nudges(now, due, clock.hours)), None)
+    due, half = _times(clock, now, house)
     asked = tuple(
         Asked(name, people, held.id, due, half)
         for name in wanted
@@ -66,6 +62,15 @@ def ask_again(outcome: Outcome, withdrawn: str, now: datetime, directory: Direct
     return outcome
 
 
+def _times(clock: ReviewClock, now: datetime, house: House) -> tuple[datetime, datetime | None]:
+    """Until when a department is to join that is asked now, and when it is reminded."""
+    due = clock.due
+    if now >= due:
+        # Its review was held long ago: who is asked now has the time that it had.
+        due = house.clocks.later(now, timedelta(hours=clock.within_hours), clock.hours)
+    return due, next(iter(house.clocks.nudges(now, due, clock.hours)), None)
+
+
 def _wanted(case: Case, held: Held) -> tuple[str, ...]:
     settled = {*case.departments_joined, *(one.department for one in case.asked)}
     return tuple(name for name in held.clock.departments if name not in settled) if held.clock else ()
@@ -88,18 +93,21 @@ def remind(case: Case, now: datetime, directory: Directory, house: House) -> Out
     return Outcome(Verdict.NOT_DUE) if case is before else Outcome(Verdict.REMINDED, case, tuple(pages))
 
 
-def ask_still(outcome: Outcome, held: Held, plan: Plan, step: str) -> Outcome:
+def ask_still(outcome: Outcome, held: Held, plan: Plan, step: str, now: datetime, house: House) -> Outcome:
     """The outcome with what a hold kept back of departments that were asked because of this warning and have not
-    joined."""
+    joined. Whose time ran out meanwhile has it anew."""
     case = outcome.case
     assert case is not None, "a hold keeps back pages of a case"
     wanted = [one for one in case.asked if one.warning_id == held.id and one.department not in case.departments_joined]
     told = {page.person for page in outcome.pages}
     for one in wanted:
-        targets = _targets(plan, one)
-        pages = pages_to(targets, held, "join", one.due, f"{step}:join", told, critical=plan.critical)
+        targets, again = _targets(plan, one), one
+        if now >= one.due and held.clock is not None:
+            due, half = _times(held.clock, now, house)
+            again = replace(one, due=due, remind_at=half)
+        pages = pages_to(targets, held, "join", again.due, f"{step}:join", told, critical=plan.critical)
         told.update(page.person for page in pages)
-        case = _with(case, one, _told(one, targets))
+        case = _with(case, one, _told(again, targets))
         outcome = replace(outcome, case=case, pages=(*outcome.pages, *pages))
     return outcome
 

@@ -8,14 +8,16 @@ from collections.abc import Callable
 
 from kafka.errors import KafkaError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from services.common.clock import ClockUnreadable
 from services.common.kafka_admin import BrokerUnreachable
 
 log = logging.getLogger(__name__)
 
-PASSING = (OperationalError, KafkaError, BrokerUnreachable, ClockUnreadable)
-"""A busy or absent database, a broker that is away, a manual clock between two writes."""
+PASSING = (OperationalError, NoConnection, KafkaError, BrokerUnreachable, ClockUnreadable)
+"""A busy or absent database, or one that has stood still so long that all connections to it wait; a broker that is
+away; a manual clock between two writes."""
 
 RETRY_S = 1.0
 STOP_S = 20.0

@@ -12,6 +12,7 @@ import pytest
 from schemas import warnings as wire
 from schemas.topics import Topics
 from services.common.database import Database
+from services.notifier import outbox, tables
 from services.notifier.case import Verdict
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk, NotFound, Refused
@@ -60,6 +61,22 @@ def test_departments_that_have_not_joined_are_asked_when_the_hold_is_over(
     clock.at = NOON + 7 * DAY
     clerk.release()
     assert paged(the_case(desk)) == [*PAGED, "sun"]
+
+
+def test_a_department_whose_time_ran_out_under_a_hold_has_it_anew(clerk: Clerk, desk: Desk, clock: Clock) -> None:
+    desk.hold(hold(rule="R1"))
+    clerk.file([r1()])
+    for days in (2, 7):
+        clock.at = NOON + days * DAY
+        clerk.tick()
+        clerk.release()
+    with clerk.database.reading() as tx:
+        asked = [page.due_at for page in outbox.select_pages(tx, tables.pages.c.kind == "join")]
+    assert asked
+    assert set(asked) == {clock.at + DAY}
+    clock.at += 13 * HOUR
+    clerk.tick()
+    assert paged(the_case(desk)).count("sun") == 2, "reminded"
 
 
 def test_other_rules_and_other_customers_page_as_ever(clerk: Clerk, desk: Desk) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from schemas import warnings as wire
 from services.common.database import Database
@@ -247,6 +247,25 @@ def test_a_task_of_an_older_schema_that_one_person_has_is_the_owners_and_follows
     office.give("zhao")
     assert NewOwners(office.clerks[0]).look(office.people) == 1
     assert office.lists("zhao") == [True]
+
+
+def test_a_revision_that_calls_nobody_hands_nothing_over_unheard(office: Office) -> None:
+    office.clerks[0].file([task()])
+    office.give("zhao")
+    office.clerks[0].file([task(revision=2, change="amended")])
+    assert office.look() == 1
+    assert ("zhao", "assigned", "owner") in office.told_of_tasks()
+
+
+def test_downwards_what_asks_a_department_is_what_the_older_release_knows(office: Office) -> None:
+    office.clerks[0].file([r1()])
+    kinds = select(pages.c.kind).distinct()
+    with office.database.reading() as tx:
+        assert "join" in tx.execute(kinds).scalars().all()
+    office.database.migrate("0040", down=True)
+    with office.database.reading() as tx:
+        assert tx.execute(kinds).scalars().all() == ["raised"]
+        assert tx.execute(text("SELECT count(*) FROM deadlines WHERE kind = 'team'")).scalar_one() == 0
 
 
 def test_the_page_says_that_a_task_was_given_and_not_a_case(office: Office) -> None:

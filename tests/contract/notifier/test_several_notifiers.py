@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 from services.common.database import Database
 from services.notifier.channels.base import Accepted, Message
 from services.notifier.channels.limits import Go, Limits, Wait, Window
+from services.notifier.claims import Claimer
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk
 from services.notifier.dispatcher import Dispatcher
@@ -163,6 +164,20 @@ def test_while_one_makes_a_digest_for_somebody_the_other_takes_nothing_of_it(
 
 def interrupted(_: Message) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_whom_another_is_looking_at_keeps_nobody_behind_them_waiting(database: Database, clerk: Clerk) -> None:
+    """SQLite has one notifier."""
+    clerk.file([make_warning(f"w{number}", audience=["owner"]) for number in range(6)])
+    clerk.file([make_warning("other", customer_id="C2", audience=["superior"])])
+    one, other = (Claimer("webhook", name, AT_ONCE) for name in ("a", "b"))
+    with database.claiming() as first:
+        (mine,) = one.claim(first, NOON, 1)
+        with database.claiming() as second:
+            found = other.claim(second, NOON, 2)
+    assert mine.person not in {parcel.person for parcel in found}
+    assert found
 
 
 def test_what_a_dead_notifier_had_in_hand_is_in_doubt_once_its_lease_has_ended_and_not_before(

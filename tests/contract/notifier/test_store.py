@@ -16,10 +16,12 @@ from sqlalchemy.exc import IntegrityError
 
 from schemas.cases import decode_case_event
 from services.common.database import Database
-from services.notifier import outbox, store
+from services.notifier import lists, outbox, store
 from services.notifier.case import Verdict
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk, NotFound, Refused
+from services.notifier.people import Absence, Directory
+from services.notifier.policy import HOUSE
 from services.notifier.tables import cases, deadlines, metadata, pages, timeline, warnings
 from services.notifier.views import CaseFilter
 from tests.contract.notifier.clocks import Clock
@@ -244,6 +246,23 @@ def test_a_task_is_finished_by_its_person_or_a_superior_and_nobody_else(clerk: C
     desk.finish_task("w1", "wang")
     desk.finish_task("w2", "zhao")
     assert desk.list_tasks() == []
+
+
+def test_whoever_is_reminded_of_a_task_may_finish_it(database: Database, clock: Clock) -> None:
+    away = Absence("wang", NOON - DAY, NOON + 30 * DAY, "sun")
+    people = Directory(DIRECTORY.people, DIRECTORY.customers, "sun", absences=(away,))
+    clerk = Clerk(database, people, clock)
+    clerk.file([make_warning(output="task")])
+    told = lists.remind(["wang"], lists.SUPERIOR_AFTER, None, NOON, people, HOUSE)
+    assert {person for person, _ in told.people} == {"sun", "zhao"}
+    for person, _ in told.people:
+        assert person in lists.may_finish("wang", NOON, people)
+    Desk(clerk).finish_task("w1", "sun")
+    assert Desk(clerk).list_tasks() == []
+
+
+def test_in_place_of_who_has_nobody_above_the_fallback_may_finish() -> None:
+    assert "sun" in lists.may_finish("zhao", NOON, DIRECTORY)
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,15 @@ def test_nobody_else_can_open_or_decide_it(person: str) -> None:
     assert codes(do(opened(r1()), DecideReview(person, "act", "note"))) == ["not_a_reviewer"]
 
 
+def test_an_old_request_for_a_review_opens_none_that_came_after_it() -> None:
+    first = after(opened(r1("r1")), OpenReview("li", "r1"))
+    both = on_warning(first, r1("r2", review=review(NOON)), NOON, DIRECTORY).case
+    assert both is not None
+    assert do(both, OpenReview("li", "r1")) == Outcome(Verdict.ALREADY_DONE)
+    assert do(both, OpenReview("li", "unheard of")) == Outcome(Verdict.ALREADY_DONE)
+    assert do(both, OpenReview("li", "r2")).verdict is Verdict.DONE
+
+
 def test_who_was_asked_by_escalation_may_review_though_not_above_the_owner() -> None:
     case = opened(r1())
     for day in (1, 2, 3):

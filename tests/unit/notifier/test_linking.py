@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from services.notifier.case import PageKind, Role
-from services.notifier.contents import Notice
+from services.notifier.contents import About, Notice
 from services.notifier.linking import PERSONAL, acting
 from services.notifier.links import Link, LinkAction, LinkMaker, page_mark, read_token
 from services.notifier.messages import READ, Letters
@@ -44,6 +44,13 @@ def test_what_asks_for_nothing_has_no_link(kind: PageKind) -> None:
     task = replace(NOTICE, case_id=None, warning=make_warning(output="task"), todo=True)
     for notice in (NOTICE, task):
         assert acting(MAKER)(replace(notice, kind=kind), WANG, DIRECTORY) == {}
+
+
+def test_a_department_joins_and_acknowledges_nothing() -> None:
+    assert actions(replace(NOTICE, kind="join", role="department")) == []
+    repeated = replace(NOTICE, kind="uncertain", about=About("wang", "email", "", "join_due"))
+    assert actions(repeated) == []
+    assert "须在此前介入" in LETTERS.for_channel("email").single(replace(repeated, due=NOON + DAY), WANG).text
 
 
 def actions(notice: Notice, person: str = "wang", directory: Directory = DIRECTORY) -> list[LinkAction]:
