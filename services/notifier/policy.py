@@ -334,7 +334,7 @@ def _on_task(warning: wire.Warning, at: _At, known_revision: int) -> Outcome:
     calls = known_revision == 0 or warning.change == "raised" or worse
     pages = pages_about(warning, "nudge", at.plan, at.now, at.directory) if calls else ()
     due = clocks.act_by(at.now, warning.severity, warning.act_within_days)
-    # Whose it is has to be told of it: with a revision that calls nobody it stays whose it was, until it is handed over.
+    # Whose it is has to be told so: with a revision that calls nobody it stays whose it was, until it is handed over.
     mine = calls and owner_among(at.plan, warning.customer_id, at.directory) is not None
     owner = at.directory.responsible(warning.customer_id).owner if mine else None
     task = TaskChange(people, "open", warning.department, due, clocks.first_reminder(due), owner)
