@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from pydantic import TypeAdapter
-from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, delete, func, insert, or_, select, update
 
 from schemas import warnings as wire
 from schemas.cases import CaseEvent, Money
@@ -195,12 +195,17 @@ def due_cases(tx: Connection, now: datetime, limit: int = 200) -> list[str]:
 
 
 def reviewed_cases(tx: Connection, after: str, holders: Collection[str] | None, limit: int = 200) -> list[str]:
-    """Cases whose review is being waited for, in the order of their ids beyond `after`; of these holders, or all."""
+    """Cases whose review is being waited for, in the order of their ids beyond `after`; of these holders and of those
+    whom one of them has asked in the case to act for them, or all."""
     found = select(tables.deadlines.c.case_id).where(
         tables.deadlines.c.kind == "review", tables.deadlines.c.case_id > after
     )
     if holders is not None:
-        found = found.where(tables.deadlines.c.holder.in_(sorted(holders)))
+        given = tables.deadlines.alias()
+        names = [f"delegation:{person}" for person in sorted(holders)]
+        followed = select(given.c.case_id).where(given.c.kind == "delegation", given.c.name.in_(names))
+        theirs = tables.deadlines.c.holder.in_(sorted(holders)), tables.deadlines.c.case_id.in_(followed)
+        found = found.where(or_(*theirs))
     return list(tx.execute(found.distinct().order_by(tables.deadlines.c.case_id).limit(limit)).scalars())
 
 

@@ -20,6 +20,7 @@ from services.notifier import lists, outbox, store
 from services.notifier.case import Verdict
 from services.notifier.clerk import Clerk
 from services.notifier.desk import Desk, NotFound, Refused
+from services.notifier.handing import Delegate
 from services.notifier.people import Absence, Directory
 from services.notifier.policy import HOUSE
 from services.notifier.tables import cases, deadlines, metadata, pages, timeline, warnings
@@ -334,3 +335,16 @@ def test_of_a_customers_two_cases_one_may_close_and_the_other_open_again_in_one_
     back = [one.model_copy(update=worse) for one in before.values()]
     assert clerk.file([*off, *back]) == {Verdict.WITHDRAWN_AND_CLOSED: 4, Verdict.REOPENED: 4}
     assert {line.severity for line in desk.list_cases(CaseFilter(status="open"))} == {"high"}
+
+
+def test_a_review_is_looked_at_when_whoever_asked_its_holder_in_the_case_goes_away(
+    database: Database, clerk: Clerk, desk: Desk
+) -> None:
+    """Found by the ninety days: the holder acts for somebody by a delegation that only the case knows."""
+    clerk.file([r1()])
+    case_id = only_case(desk)
+    clerk.act(case_id, Delegate("li", "sun", NOON + 5 * DAY))
+    with database.reading() as tx:
+        assert tx.execute(select(deadlines.c.holder).where(deadlines.c.kind == "review")).scalar_one() == "sun"
+        assert store.reviewed_cases(tx, "", ["li"]) == [case_id]
+        assert store.reviewed_cases(tx, "", ["zhao"]) == []
